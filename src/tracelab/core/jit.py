@@ -1,0 +1,32 @@
+"""`njit` as used here: cached on disk, GIL released, and never stale.
+
+Numba's cache looks at the file of the function alone, so a kernel that calls another file's kernel
+keeps running the old code after that file changes: a silent wrong number. The cache folder is
+therefore named by a hash of every source file that can hold kernels.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from typing import Any
+
+from tracelab.paths import PACKAGE, TASKS, cache_home
+
+
+def _sources_hash() -> str:
+    digest = hashlib.sha256()
+    for folder in (PACKAGE / "core", PACKAGE / "search", PACKAGE / "traces", TASKS):
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_home() / "kernels" / _sources_hash()))
+
+import numba  # noqa: E402  (reads NUMBA_CACHE_DIR when it is imported)
+
+
+def njit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile without Python objects, keep the result on disk, release the GIL while it runs."""
+    compiled: Callable[..., Any] = numba.njit(function, cache=True, nogil=True, error_model="numpy")
+    return compiled

@@ -1,0 +1,120 @@
+"""The nouns: problems with their reference search, verdicts, and what a task must offer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.codec import Codec
+from tracelab.core.ragged import Integers, Ragged
+
+# A problem belongs to the split that owns its canonical hash, whatever the seed: splits are
+# content-disjoint by construction, in streams drawn for ever as in frozen sets.
+BINS = 32
+SPLITS = {"train": (0, 29), "val": (29, 30), "test": (30, 31), "ood": (31, 32)}
+MAX_REDRAWS = 20_000  # draws for one problem before its knobs are called impossible
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a trace row. role: "op", "state" or "cost"; size: its values are 0..size-1."""
+
+    name: str
+    role: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Examples:
+    """n problems, each with the trace and the solution of the reference solver.
+
+    index: (n,) place in the named stream; identity: (n,) canonical hash of the problem; problem:
+    the task's own integers; trace, solution: rows (op, operands); complexity: name -> (n,).
+    """
+
+    index: NDArray[np.int64]
+    identity: NDArray[np.uint64]
+    problem: Ragged
+    trace: Ragged
+    solution: Ragged
+    complexity: Mapping[str, NDArray[np.int64] | NDArray[np.float64]]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, rows: Integers) -> Examples:
+        """The given examples, in the given order."""
+        ragged = (getattr(self, name).take(rows) for name in ("problem", "trace", "solution"))
+        complexity = {name: values[rows] for name, values in self.complexity.items()}
+        return Examples(self.index[rows], self.identity[rows], *ragged, complexity)
+
+    @staticmethod
+    def concat(parts: Sequence[Examples]) -> Examples:
+        """All examples of all parts, in order."""
+        columns = {}
+        for f in fields(Examples):
+            values = [getattr(part, f.name) for part in parts]
+            if f.name == "complexity":
+                columns[f.name] = {k: np.concatenate([v[k] for v in values]) for k in values[0]}
+            else:
+                join = Ragged.concat if isinstance(values[0], Ragged) else np.concatenate
+                columns[f.name] = join(values)
+        return Examples(**columns)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The two verdicts on n completions. Reasons are codes into the task's `reasons`; 0 is "ok".
+
+    solution_valid, solution_optimal: (n,) bool; solution_reason: (n,) uint8. Per trace level, from
+    weak to strong, columns of: trace_reason (n, levels) uint8, 0 where it passes, and trace_at
+    (n, levels) int32, the first bad step, -1 where it passes. steps: (n,) steps that parsed.
+    """
+
+    solution_valid: NDArray[np.bool_]
+    solution_optimal: NDArray[np.bool_]
+    solution_reason: NDArray[np.uint8]
+    trace_reason: NDArray[np.uint8]
+    trace_at: NDArray[np.int32]
+    steps: NDArray[np.int32]
+
+    @property
+    def trace_ok(self) -> NDArray[np.bool_]:
+        """(n, levels): which levels each trace passes."""
+        ok: NDArray[np.bool_] = self.trace_reason == 0
+        return ok
+
+
+class Task(Protocol):
+    """What a file in `tasks/` offers. Everything works on batches."""
+
+    name: str
+    columns: tuple[Column, ...]  # of a trace row
+    levels: tuple[str, ...]  # of trace validity, weak to strong; "strict" is one of them
+    reasons: tuple[str, ...]
+    complexities: tuple[str, ...]
+
+    @property
+    def codec(self) -> Codec: ...
+
+    def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
+        """One example per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
+
+    def prompts(self, examples: Examples) -> Ragged:
+        """Prompt tokens."""
+
+    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
+        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
+
+    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
+
+    def test_sets(self) -> Mapping[str, Task]:
+        """Out-of-distribution variants by name, with this task's vocabulary."""
+
+    def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
+        """Example i as text for a terminal, with the search up to `step`."""

@@ -1,0 +1,1 @@
+"""Frozen and streamed data sets of treated examples, and the batches made of them."""

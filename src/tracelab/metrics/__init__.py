@@ -1,0 +1,1 @@
+"""Metrics over outcomes. One file and one YAML each. No torch."""

@@ -1,0 +1,1 @@
+"""Models. One file and one YAML each."""
