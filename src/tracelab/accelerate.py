@@ -1,0 +1,35 @@
+"""Process-wide settings that pay, made once at the start of an entry point.
+
+    accelerate.start(threads=2)
+
+glibc hands freed blocks back to the system and faults them in again at every step; keeping them is
+worth a fifth of the time of small models on a CPU. On GPUs float32 products may use TF32.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+
+import torch
+
+# mallopt's parameters, from malloc.h
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
+
+
+def start(threads: int | None = None) -> None:
+    """Keep freed memory, allow TF32, and use so many threads (torch's own choice if None)."""
+    keep_freed_memory()
+    torch.set_float32_matmul_precision("high")
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc's malloc to serve large blocks from the heap and never to shrink it."""
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_MMAP_MAX, 0)
+    libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+    libc.mallopt(_TOP_PAD, 2**28)

@@ -1,0 +1,46 @@
+"""How long to train: one of tokens, steps, minutes or examples; and how much of it is used."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass
+class Progress:
+    """What a run has trained on so far; saved with its checkpoints.
+
+    tokens: all that are not padding; completion_tokens: those the loss is taken on; minutes: of
+    training, without validation.
+    """
+
+    steps: int = 0
+    tokens: int = 0
+    completion_tokens: int = 0
+    examples: int = 0
+    minutes: float = 0.0
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Exactly one of the four is given. `minutes` depends on the machine: such a run is not repeatable."""
+
+    tokens: int | None = None
+    steps: int | None = None
+    minutes: float | None = None
+    examples: int | None = None
+
+    def __post_init__(self) -> None:
+        given = {unit: amount for unit, amount in asdict(self).items() if amount is not None}
+        if len(given) != 1:
+            raise ValueError(f"give one of budget.tokens, steps, minutes or examples, not {given or 'none'}")
+        if min(given.values()) <= 0:
+            raise ValueError(f"a budget must be more than 0, not {given}")
+
+    @property
+    def unit(self) -> str:
+        """The one that is given."""
+        return next(unit for unit, amount in asdict(self).items() if amount is not None)
+
+    def used(self, progress: Progress) -> float:
+        """The share of the budget that is used, from 0 to 1."""
+        return min(1.0, getattr(progress, self.unit) / getattr(self, self.unit))

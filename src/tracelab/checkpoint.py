@@ -1,0 +1,112 @@
+"""Checkpoints that a kill or a full disk cannot spoil: `last.ckpt` and `best.ckpt`.
+
+A checkpoint is written beside its place, flushed to disk, and renamed: readers see the old file or
+the new one, whole. Ctrl-C ends the step under way, writes `last.ckpt`, then interrupts; a second
+Ctrl-C interrupts at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch import Tensor
+
+
+class Checkpoints(lightning.Callback):
+    """`last.ckpt` every `every` steps, at the end and on Ctrl-C; `best.ckpt` at the least `monitor`."""
+
+    def __init__(self, folder: str | Path, every: int = 1000, monitor: str = "val/loss") -> None:
+        self.folder, self.every, self.monitor = Path(folder), every, monitor
+        self.best = float("inf")
+        self._saved = -1  # the step of last.ckpt
+        self._interrupted = False
+        self._handler: Any = None
+
+    def on_train_start(self, trainer: lightning.Trainer, learner: lightning.LightningModule) -> None:
+        """Let Ctrl-C wait for the end of a step."""
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGINT, self._interrupt)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, learner: lightning.LightningModule, *_: Any
+    ) -> None:
+        """Save when it is time to, or when this was the last step."""
+        due = trainer.global_step % self.every == 0 and trainer.global_step != self._saved
+        if due or trainer.should_stop or self._interrupted:
+            self._save_last(trainer)
+        if self._interrupted:
+            raise KeyboardInterrupt
+
+    def on_validation_end(self, trainer: lightning.Trainer, learner: lightning.LightningModule) -> None:
+        """Save the best model so far."""
+        value = trainer.callback_metrics.get(self.monitor, torch.inf)
+        if not trainer.sanity_checking and value < self.best:
+            self.best = float(value)
+            save(trainer, self.folder / "best.ckpt")
+
+    def on_train_end(self, trainer: lightning.Trainer, learner: lightning.LightningModule) -> None:
+        """Save what something else than the budget has stopped."""
+        if trainer.global_step != self._saved:
+            self._save_last(trainer)
+        self._restore_handler()
+
+    def on_exception(
+        self, trainer: lightning.Trainer, learner: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        """A job that is told to end (SIGTERM) has finished its step: save it. Others may be half-way."""
+        if isinstance(exception, SIGTERMException):
+            self._save_last(trainer)
+        self._restore_handler()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The least value so far."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.best = state_dict["best"]
+
+    def _save_last(self, trainer: lightning.Trainer) -> None:
+        self._saved = trainer.global_step
+        save(trainer, self.folder / "last.ckpt")
+
+    def _interrupt(self, *_: Any) -> None:
+        self._interrupted = True
+        self._restore_handler()
+
+    def _restore_handler(self) -> None:
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+            self._handler = None
+
+
+def save(trainer: lightning.Trainer, path: Path) -> None:
+    """Write a checkpoint so that at every moment `path` is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    trainer.save_checkpoint(partial)
+    if trainer.is_global_zero:
+        _flush(partial)
+        os.replace(partial, path)
+        _flush(path.parent)
+
+
+def load_weights(path: str | Path) -> dict[str, Tensor]:
+    """The model's state dict in a checkpoint of a learner."""
+    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    return {name.removeprefix("model."): weight for name, weight in state.items()}
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,186 @@
+"""A decoder-only transformer: RMSNorm, RoPE, SwiGLU, grouped-query attention.
+
+One class covers the Llama, Qwen2 (`qkv_bias`) and Qwen3 (`qk_norm`) shapes; the tests copy weights
+from the reference implementations and compare outputs. `conf/model/` holds the sizes:
+
+    model = GPT(vocab_size=60, context=512, layers=4, width=128, heads=4, mlp=352, qk_norm=True)
+    logits = model(tokens)  # (B, T) -> (B, T, vocab_size), float32
+
+Weights are float32; under autocast the residual stream and the matrices are bfloat16.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from tracelab.models.layers import attend, normalize, rotate
+
+
+class GPT(nn.Module):
+    """(B, T) tokens -> (B, T, vocab_size) float32 logits.
+
+    context: the most tokens a sequence may have. kv_heads divides heads; fewer means grouped-query
+    attention. head_dim is width / heads unless given. mlp: width of the SwiGLU's hidden layer.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        context: int,
+        *,
+        layers: int,
+        width: int,
+        heads: int,
+        mlp: int,
+        kv_heads: int | None = None,
+        head_dim: int | None = None,
+        rope_theta: float = 10_000.0,
+        norm_eps: float = 1e-6,
+        qkv_bias: bool = False,
+        qk_norm: bool = False,
+        tied: bool = True,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        kv_heads, head_dim = kv_heads or heads, head_dim or width // heads
+        if heads % kv_heads:
+            raise ValueError(f"kv_heads must divide heads, but {kv_heads} does not divide {heads}")
+        self.vocab_size, self.context = vocab_size, context
+        self.layers, self.kv_heads, self.head_dim = layers, kv_heads, head_dim
+        self.embed = nn.Embedding(vocab_size, width)
+        self.blocks = nn.ModuleList(
+            Block(width, heads, kv_heads, head_dim, mlp, norm_eps, qkv_bias, qk_norm) for _ in range(layers)
+        )
+        self.norm = Norm(width, norm_eps)
+        self.head = nn.Linear(width, vocab_size, bias=False)
+        if tied:
+            self.head.weight = self.embed.weight
+        self.rope: Tensor
+        self.register_buffer("rope", rope_table(context, head_dim, rope_theta), persistent=False)
+        self.initialize(seed)
+
+    @torch.no_grad()
+    def initialize(self, seed: int) -> None:
+        """Normal weights of deviation 0.02, smaller where they write to the residual stream (GPT-2)."""
+        generator = torch.Generator(self.embed.weight.device).manual_seed(seed)
+        for name, weight in self.named_parameters():
+            if weight.ndim == 2:
+                writes = name.endswith(("out.weight", "down.weight"))
+                weight.normal_(0.0, 0.02 / (2 * self.layers) ** 0.5 if writes else 0.02, generator=generator)
+            else:
+                weight.fill_(0.0 if name.endswith("bias") else 1.0)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> (B, T, vocab_size)."""
+        return self.logits(self.hidden(tokens))
+
+    def hidden(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
+        """(B, T) -> (B, T, width), before the head. With a cache, the tokens come after those in it."""
+        rope = self.rope[: tokens.shape[1]] if cache is None else self.rope[cache.positions(tokens.shape[1])]
+        x = self.embed(tokens)
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(torch.get_autocast_dtype(x.device.type))
+        for i, block in enumerate(self.blocks):
+            x = block(x, rope, None if cache is None else (cache, i))
+        return self.norm(x)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(..., width) -> (..., vocab_size), always float32."""
+        return self.head(hidden).float()
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x))."""
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        kv_heads: int,
+        head_dim: int,
+        mlp: int,
+        norm_eps: float,
+        qkv_bias: bool,
+        qk_norm: bool,
+    ) -> None:
+        super().__init__()
+        self.split = [heads, kv_heads, kv_heads]
+        self.head_dim = head_dim
+        self.attention_norm = Norm(width, norm_eps)
+        self.qkv = nn.Linear(width, sum(self.split) * head_dim, bias=qkv_bias)
+        self.q_norm = Norm(head_dim, norm_eps) if qk_norm else nn.Identity()
+        self.k_norm = Norm(head_dim, norm_eps) if qk_norm else nn.Identity()
+        self.out = nn.Linear(heads * head_dim, width, bias=False)
+        self.mlp_norm = Norm(width, norm_eps)
+        self.gate_up = nn.Linear(width, 2 * mlp, bias=False)
+        self.down = nn.Linear(mlp, width, bias=False)
+
+    def forward(self, x: Tensor, rope: Tensor, cache: tuple[Cache, int] | None = None) -> Tensor:
+        """(B, T, width) -> (B, T, width)."""
+        x = x + self.attention(self.attention_norm(x), rope, cache)
+        gate, up = self.gate_up(self.mlp_norm(x)).chunk(2, dim=-1)
+        return x + self.down(silu(gate) * up)
+
+    def attention(self, x: Tensor, rope: Tensor, cache: tuple[Cache, int] | None) -> Tensor:
+        """Causal attention, over the cache's columns too when there is one."""
+        B, T, _ = x.shape
+        q, k, v = self.qkv(x).view(B, T, -1, self.head_dim).split(self.split, dim=2)  # (B, T, heads, D)
+        q, k = rotate(self.q_norm(q), rope), rotate(self.k_norm(k), rope)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, heads, T, D)
+        mask = None
+        if cache is not None:
+            k, v, mask = cache[0].append(cache[1], k, v)
+        return self.out(attend(q, k, v, mask).transpose(1, 2).flatten(2))
+
+
+class Norm(nn.Module):
+    """x / rms(x) * weight over the last axis (Zhang and Sennrich 2019)."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape ending in `width`."""
+        return normalize(x, self.weight, self.eps)
+
+
+def rope_table(context: int, head_dim: int, theta: float) -> Tensor:
+    """(context, head_dim): cosines, then sines, of position * theta ** (-2i / head_dim)."""
+    frequency = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim)
+    angle = torch.arange(context, dtype=torch.float64)[:, None] * frequency  # (context, D / 2)
+    return torch.cat([angle.cos(), angle.sin()], dim=-1).float()
+
+
+class Cache:
+    """Keys and values of what a model has read, in columns; rows are left-padded to equal length.
+
+    k, v: (layers, B, kv_heads, columns, head_dim); start: (B,) the first real column of each row;
+    used: how many columns are filled.
+    """
+
+    def __init__(self, model: GPT, start: Tensor, columns: int, dtype: torch.dtype) -> None:
+        shape = (model.layers, len(start), model.kv_heads, columns, model.head_dim)
+        self.k = torch.zeros(shape, dtype=dtype, device=start.device)
+        self.v = torch.zeros_like(self.k)
+        self.start, self.used = start, 0
+
+    def positions(self, n: int) -> Tensor:
+        """(B, n): positions of the next n columns in their rows; 0 where a column is padding."""
+        columns = torch.arange(self.used, self.used + n, device=self.start.device)
+        return (columns - self.start[:, None]).clamp(min=0)
+
+    def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Store (B, kv_heads, n, D) -> all keys, all values, and who sees whom, (B, 1, n, columns)."""
+        old, new = self.used, self.used + k.shape[2]
+        self.k[layer, :, :, old:new] = k
+        self.v[layer, :, :, old:new] = v
+        if layer == len(self.k) - 1:
+            self.used = new
+        column = torch.arange(new, device=k.device)
+        real = column >= self.start[:, None, None]  # (B, 1, new)
+        causal = column <= column[old:, None]  # (n, new)
+        return self.k[layer, :, :, :new], self.v[layer, :, :, :new], (real & causal)[:, None]

@@ -1,0 +1,1 @@
+"""Optimisers (Muon with AdamW, AdamW) and learning-rate schedules. `conf/optim/` picks one."""
