@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.jit import njit
+from tracelab.core.jit import kernel
 from tracelab.core.ragged import Integers, Ragged, offsets_of
 
 PAD, UNK, BOS, EOS = SPECIALS = ("<|pad|>", "<|unk|>", "<|bos|>", "<|eos|>")
@@ -209,7 +209,7 @@ def _values(fields: Mapping[str, Field], column: int) -> int:
     return max(f.div * len(f.words) for f in fields.values() if f.column == column)
 
 
-@njit
+@kernel
 def encode_rows(table, rows, start, stop, out, at):  # type: ignore[no-untyped-def]
     """Write rows[start:stop] to `out` from place `at`; operands of -1 are left out. -> next place."""
     parts = table.parts
@@ -228,7 +228,7 @@ def encode_rows(table, rows, start, stop, out, at):  # type: ignore[no-untyped-d
     return at
 
 
-@njit
+@kernel
 def decode_row(table, tokens, at, stop, row):  # type: ignore[no-untyped-def]
     """Read one row of tokens[at:stop] into `row`. -> next place, or -1 if no whole row is there."""
     op = table.first[tokens[at]]
@@ -251,7 +251,7 @@ def decode_row(table, tokens, at, stop, row):  # type: ignore[no-untyped-def]
     return at
 
 
-@njit
+@kernel
 def decode_rows(table, tokens, at, rows):  # type: ignore[no-untyped-def]
     """Read rows until something else comes. -> (rows read, next place)."""
     count = 0
@@ -264,7 +264,7 @@ def decode_rows(table, tokens, at, rows):  # type: ignore[no-untyped-def]
     return count, at
 
 
-@njit
+@kernel
 def _measure(table, values, offsets, sizes):  # type: ignore[no-untyped-def]
     parts = table.parts
     for i in range(len(sizes)):
@@ -277,13 +277,13 @@ def _measure(table, values, offsets, sizes):  # type: ignore[no-untyped-def]
                     sizes[i] += 1
 
 
-@njit
+@kernel
 def _encode_batch(table, values, offsets, out_offsets, out):  # type: ignore[no-untyped-def]
     for i in range(len(offsets) - 1):
         encode_rows(table, values, offsets[i], offsets[i + 1], out, out_offsets[i])
 
 
-@njit
+@kernel
 def _assemble(parts, part_offsets, markers, offsets, out):  # type: ignore[no-untyped-def]
     for i in range(len(offsets) - 1):
         at = offsets[i]
@@ -292,6 +292,7 @@ def _assemble(parts, part_offsets, markers, offsets, out):  # type: ignore[no-un
             if j > 0 and markers[j - 1] != ABSENT and (j == 2 or b > a):
                 out[at] = markers[j - 1]
                 at += 1
-            out[at : at + b - a] = parts[j][a:b]
-            at += b - a
+            for k in range(a, b):
+                out[at] = parts[j][k]
+                at += 1
         out[at] = markers[2]

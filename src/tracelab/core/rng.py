@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.jit import njit
+from tracelab.core.jit import kernel
 
 _WORDS = 4  # 64-bit words that Philox4x64 gives per counter
 
@@ -36,14 +36,14 @@ def rng(seed: int, split: str, index: int, purpose: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int(key)))
 
 
-@njit
+@kernel
 def next64(state):  # type: ignore[no-untyped-def]
     """SplitMix64 (Steele, Lea and Flood 2014): the next word; `state` is a uint64 array of one."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
     return mix64(state[0])
 
 
-@njit
+@kernel
 def mix64(word):  # type: ignore[no-untyped-def]
     """SplitMix64's finaliser: a bijection of 64-bit words, also used as a hash."""
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -51,19 +51,19 @@ def mix64(word):  # type: ignore[no-untyped-def]
     return word ^ (word >> np.uint64(31))
 
 
-@njit
+@kernel
 def below(state, n):  # type: ignore[no-untyped-def]
     """A uniform integer in [0, n), n < 2**31; bias under n / 2**32 (Lemire's multiply-shift)."""
     return np.int64(((next64(state) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 
 
-@njit
+@kernel
 def uniform(state):  # type: ignore[no-untyped-def]
     """A uniform float in [0, 1)."""
     return np.float64(next64(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@njit
+@kernel
 def shuffle(state, values):  # type: ignore[no-untyped-def]
     """Fisher-Yates, in place, along the first axis of a 1-d array."""
     for i in range(len(values) - 1, 0, -1):

@@ -1,0 +1,185 @@
+"""Best-first search as a trace: A*, Dijkstra, BFS, DFS and greedy differ in the priority alone.
+
+A trace row is (op, state..., g, h) with op `create` (a state enters the open list, or its g
+improves) or `close` (the state of least priority leaves it). The search stops when it closes a goal.
+`search` records; `replay.py` checks.
+
+Sources: Hart, Nilsson and Raphael 1968 (A*); Lehnert et al. 2024 (arXiv 2402.14083) and Stechly et
+al. 2025 (arXiv 2505.13775) for the trace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from tracelab.core.jit import kernel, njit
+from tracelab.core.rng import next64, shuffle
+from tracelab.search.heap import pop, push
+from tracelab.search.space import (
+    capacity,
+    heuristic,
+    is_goal,
+    max_degree,
+    neighbours,
+    start,
+    write_state,
+)
+
+CREATE, CLOSE = 0, 1
+OPS = ("create", "close")
+UNSEEN, OPEN, CLOSED = 0, 1, 2
+ASTAR, DIJKSTRA, BFS, DFS, GREEDY = range(5)
+SOLVERS = ("astar", "dijkstra", "bfs", "dfs", "greedy")
+FIFO, LIFO, RANDOM = range(3)
+TIE_BREAKS = ("fifo", "lifo", "random")
+
+
+class Strategy(NamedTuple):
+    """A solver as compiled code sees it.
+
+    create_start: does the trace begin with the creation of the start (Searchformer's dialect) or
+    with its closing (Beyond Semantics')?
+    """
+
+    solver: int
+    tie_break: int
+    create_start: bool
+
+
+@dataclass(frozen=True)
+class BestFirst:
+    """A solver by name. tie_break: among states of equal priority, the first created, the last,
+    or a random one (random also shuffles the order of successors)."""
+
+    solver: str = "astar"
+    tie_break: str = "fifo"
+    create_start: bool = False
+
+    def compiled(self) -> Strategy:
+        """ValueError on an unknown name."""
+        for value, known, knob in (
+            (self.solver, SOLVERS, "solver"),
+            (self.tie_break, TIE_BREAKS, "tie_break"),
+        ):
+            if value not in known:
+                raise ValueError(f"{knob}={value!r} is unknown; choose one of {', '.join(known)}")
+        solver, tie_break = SOLVERS.index(self.solver), TIE_BREAKS.index(self.tie_break)
+        return Strategy(solver, tie_break, self.create_start)
+
+
+@kernel
+def priority(solver, g, h, depth, expansions):  # type: ignore[no-untyped-def]
+    """What the open list is ordered by. DFS: the latest expansion's successors come first."""
+    if solver == ASTAR:
+        return g + h
+    if solver == DIJKSTRA:
+        return g
+    if solver == BFS:
+        return depth
+    if solver == DFS:
+        return -expansions
+    return h
+
+
+@kernel
+def improves(solver, status, new_g, g):  # type: ignore[no-untyped-def]
+    """Is a state created when it is reached at cost new_g? A* and Dijkstra update open states."""
+    if status == UNSEEN:
+        return True
+    return status == OPEN and new_g < g and (solver == ASTAR or solver == DIJKSTRA)
+
+
+@njit
+def search(space, strategy, random, rows):  # type: ignore[no-untyped-def]
+    """Search and record. rows: (at least max_rows(space), width) int32, overwritten.
+
+    -> (rows written, goal state or -1, parents (capacity,), expansions)
+    """
+    n, width = capacity(space), rows.shape[1]
+    status, parent = np.zeros(n, np.uint8), np.empty(n, np.int32)
+    g, depth, tie = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int64)
+    states, costs = np.empty(max_degree(space), np.int32), np.empty(max_degree(space), np.int32)
+    keys, items = np.empty(len(rows) + 1, np.int64), np.empty(len(rows) + 1, np.int32)
+    order = np.arange(max_degree(space))
+    created, expansions, count = 1, 0, 0
+
+    state = start(space)
+    status[state], parent[state], g[state], depth[state], tie[state] = OPEN, -1, 0, 0, 0
+    size = push(keys, items, 0, 0, state)
+    if strategy.create_start:
+        count = record(space, rows, count, CREATE, state, 0, heuristic(space, state))
+
+    while size > 0:
+        state = items[0]
+        size = pop(keys, items, size)
+        if status[state] == CLOSED:  # an entry that a better one replaced
+            continue
+        status[state] = CLOSED
+        expansions += 1
+        count = record(space, rows, count, CLOSE, state, g[state], heuristic(space, state))
+        if is_goal(space, state):
+            return count, state, parent, expansions
+        degree = neighbours(space, state, states, costs)
+        if strategy.tie_break == RANDOM:
+            shuffle(random, order[:degree])
+        for k in range(degree):
+            successor, cost = states[order[k]], costs[order[k]]
+            new_g = g[state] + cost
+            if not improves(strategy.solver, status[successor], new_g, g[successor]):
+                continue
+            if status[successor] == UNSEEN or strategy.tie_break != FIFO:
+                tie[successor] = tie_of(strategy.tie_break, created, random)
+                created += 1
+            status[successor], parent[successor] = OPEN, state
+            g[successor], depth[successor] = new_g, depth[state] + 1
+            h = heuristic(space, successor)
+            rank = priority(strategy.solver, new_g, h, depth[successor], expansions)
+            size = push(keys, items, size, (rank << 32) + tie[successor], successor)
+            count = record(space, rows, count, CREATE, successor, new_g, h)
+        if strategy.tie_break == RANDOM:
+            order[:degree].sort()
+    return count, -1, parent, expansions
+
+
+@kernel
+def tie_of(tie_break, created, random):  # type: ignore[no-untyped-def]
+    """The lower half of a key: who goes first among equal priorities."""
+    if tie_break == FIFO:
+        return created
+    if tie_break == LIFO:
+        return (1 << 31) - created
+    return np.int64(next64(random) >> np.uint64(33))
+
+
+@kernel
+def record(space, rows, count, op, state, g, h):  # type: ignore[no-untyped-def]
+    """Append one step -> how many there are."""
+    width = rows.shape[1]
+    rows[count, 0] = op
+    write_state(space, state, rows[count], 1)
+    rows[count, width - 2] = g
+    rows[count, width - 1] = h
+    return count + 1
+
+
+@kernel
+def path_to(parent, state, path):  # type: ignore[no-untyped-def]
+    """Write the states from the start to `state` into `path` -> how many."""
+    length, at = 0, state
+    while at >= 0:
+        length += 1
+        at = parent[at]
+    at = state
+    for i in range(length - 1, -1, -1):
+        path[i] = at
+        at = parent[at]
+    return length
+
+
+@kernel
+def max_rows(space):  # type: ignore[no-untyped-def]
+    """No trace is longer: each state closed once, created at most once per predecessor."""
+    return capacity(space) * (max_degree(space) + 1) + 2

@@ -1,0 +1,157 @@
+"""From a model's tokens to the two verdicts, for every task on the best-first grammar.
+
+Any token sequence in, a verdict out, in near-linear time. Solution and trace are read apart: a
+broken trace does not spoil the solution's verdict. Truncated completions (no stop token) pass nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.codec import ABSENT, decode_row
+from tracelab.core.jit import kernel, njit
+from tracelab.core.types import Verdicts
+from tracelab.search.paper import paper_rows, paper_verdict
+from tracelab.search.reasons import R
+from tracelab.search.replay import Board, new_board, replay
+from tracelab.search.space import is_goal, neighbours, read_state, start
+
+LEVELS = ("parses", "local", "strict", "paper")
+
+
+class Room(NamedTuple):
+    """Scratch arrays for judging completions of up to a number of tokens."""
+
+    rows: NDArray[np.int32]
+    path: NDArray[np.int32]
+    board: Board
+
+
+@njit
+def new_room(space, trace, tokens):  # type: ignore[no-untyped-def]
+    """Room for completions of up to so many tokens."""
+    rows = np.empty((tokens + 2, trace.width), np.int32)
+    return Room(rows, np.empty(tokens + 2, np.int32), new_board(space, tokens))
+
+
+@kernel
+def find(tokens, start_at, token):  # type: ignore[no-untyped-def]
+    """The first place of a token from start_at on, or len(tokens)."""
+    for i in range(start_at, len(tokens)):
+        if tokens[i] == token:
+            return i
+    return len(tokens)
+
+
+@kernel
+def split_completion(trace, solution, markers, tokens, rows):  # type: ignore[no-untyped-def]
+    """Read the trace's rows. -> (steps, fault of the trace, where the solution begins)."""
+    trace_open, solution_open, _ = markers
+    at, steps = 0, 0
+    if trace_open != ABSENT and len(tokens) > 0 and tokens[0] == trace_open:
+        at = 1
+    while at < len(tokens):
+        after = decode_row(trace, tokens, at, len(tokens), rows[steps])
+        if after < 0:
+            break
+        at, steps = after, steps + 1
+    if solution_open != ABSENT:
+        begins = find(tokens, at, solution_open)
+        return steps, R.ok if begins == at else R.syntax, begins + 1
+    begins = at
+    while begins < len(tokens) and solution.first[tokens[begins]] < 0:
+        begins += 1
+    return steps, R.ok if begins == at else R.syntax, begins
+
+
+@kernel
+def read_path(space, solution, tokens, begins, row, path):  # type: ignore[no-untyped-def]
+    """Read the solution's states (-1 for none) into `path`. -> (how many, fault)."""
+    at, length = begins, 0
+    while at < len(tokens):
+        at = decode_row(solution, tokens, at, len(tokens), row)
+        if at < 0:
+            return length, R.syntax
+        path[length] = read_state(space, row, 1)
+        length += 1
+    return length, R.ok if length > 0 else R.empty
+
+
+@kernel
+def path_fault(space, path, near):  # type: ignore[no-untyped-def]
+    """Why a path does not solve the problem, or ok; and its cost."""
+    states, costs = near[0], near[1]
+    if path[0] != start(space):
+        return (R.not_a_state if path[0] < 0 else R.wrong_start), 0
+    total = 0
+    for i in range(1, len(path)):
+        if path[i] < 0:
+            return R.not_a_state, 0
+        degree = neighbours(space, path[i - 1], states, costs)
+        k = 0
+        while k < degree and states[k] != path[i]:
+            k += 1
+        if k == degree:
+            return R.illegal_move, 0
+        total += costs[k]
+    return (R.ok if is_goal(space, path[-1]) else R.goal_not_reached), total
+
+
+@kernel
+def judge_one(space, strategy, trace, solution, markers, tokens, room, reason, at):  # type: ignore[no-untyped-def]
+    """Judge one completion; writes reason[0:4] and at[0:4], one per level.
+
+    -> (steps that parsed, reason of the solution, its cost)
+    """
+    rows, path, board = room.rows, room.path, room.board
+    ends = find(tokens, 0, markers[2])
+    fault = R.ok if ends < len(tokens) else R.truncated
+    body = tokens[:ends]
+    steps, broken, begins = split_completion(trace, solution, markers, body, rows)
+    length, solution_reason = read_path(space, solution, body, begins, rows[len(rows) - 1, : solution.width], path)
+    cost = 0
+    if solution_reason == R.ok:
+        solution_reason, cost = path_fault(space, path[:length], board.near)
+    if fault != R.ok:
+        solution_reason = fault
+    replay(space, strategy, rows, steps, path[:length], board, reason[1:3], at[1:3])
+    fault = fault if fault != R.ok else broken
+    if steps == 0 and fault == R.ok:
+        fault = R.empty
+    reason[0], at[0] = fault, -1 if fault == R.ok else steps
+    for level in (1, 2):
+        if fault != R.ok and (reason[level] == R.ok or at[level] >= steps):
+            reason[level], at[level] = fault, steps
+    if reason[2] == R.ok and solution_reason == R.ok:  # strict validity implies the paper's
+        reason[3], at[3] = R.ok, -1
+        return steps, solution_reason, cost
+    paper_steps, plan, paper_fault = paper_rows(trace, solution, markers, body, path, rows)
+    if ends == len(tokens):
+        paper_fault = R.truncated
+    elif steps == 0 and paper_steps == 0 and paper_fault == R.ok:
+        paper_fault = R.empty
+    if paper_fault == R.ok:
+        reason[3], at[3] = paper_verdict(space, strategy, rows, paper_steps, plan, board)
+    else:
+        reason[3], at[3] = paper_fault, paper_steps
+    return steps, solution_reason, cost
+
+
+def empty_verdicts(n: int) -> Verdicts:
+    """Verdicts to be written by compiled code."""
+    return Verdicts(
+        np.zeros(n, np.bool_),
+        np.zeros(n, np.bool_),
+        np.zeros(n, np.uint8),
+        np.zeros((n, len(LEVELS)), np.uint8),
+        np.full((n, len(LEVELS)), -1, np.int32),
+        np.zeros(n, np.int32),
+    )
+
+
+def arrays(verdicts: Verdicts) -> tuple[Any, ...]:
+    """The fields of Verdicts in order, for compiled code."""
+    return tuple(getattr(verdicts, name) for name in Verdicts.__dataclass_fields__)

@@ -1,0 +1,179 @@
+"""The maze's compiled batch kernels: generate and solve, measure, write prompts, judge."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tracelab.core.jit import kernel, njit
+from tracelab.core.rng import mix64
+from tracelab.search.best_first import CREATE, max_rows, path_to, search
+from tracelab.search.judge import judge_one, new_room
+from tracelab.search.replay import new_board, replay
+from tracelab.search.space import neighbours, read_state
+from tracelab.tasks._layouts import TREES
+from tracelab.tasks._maze_draws import draw_problem
+from tracelab.tasks._maze_grid import FREE_CELL, HEADER, OPERAND, Grid, flood, grid_of, tables
+
+START, GOAL, WALL, READY = range(4)  # rows of a prompt
+MEASURES = ("expansions", "generated", "optimal_cost", "optimal_paths", "dead_ends", "free_cells")
+
+
+@njit
+def measure(knobs, grid, rows, count, expansions, length, out):  # type: ignore[no-untyped-def]
+    """Complexity of one problem, in the order of MEASURES."""
+    cells = len(grid.cells)
+    created = 0
+    for r in range(count):
+        created += rows[r, 0] == CREATE
+    out[0] = expansions
+    out[1] = created + (count > 0 and rows[0, 0] != CREATE)
+    free_cells, ends = 0, 0
+    states, costs = np.empty(4, np.int32), np.empty(4, np.int32)
+    for c in range(cells):
+        if grid.cells[c, FREE_CELL]:
+            free_cells += 1
+            ends += neighbours(grid, c, states, costs) <= 1
+    out[4], out[5] = ends / free_cells, free_cells
+    out[2], out[3] = length - 1, 1.0
+    if knobs.generator not in TREES:
+        distances, queue = np.empty(cells, np.int32), np.empty(cells, np.int32)
+        reached = flood(grid, distances, queue)
+        paths = np.zeros(cells, np.float64)
+        paths[grid.start] = 1
+        for i in range(reached):
+            degree = neighbours(grid, queue[i], states, costs)
+            for k in range(degree):
+                if distances[states[k]] == distances[queue[i]] + 1:
+                    paths[states[k]] += paths[queue[i]]
+        out[2], out[3] = distances[grid.goal], paths[grid.goal]
+
+
+@njit
+def generate(knobs, strategy, low, high, bins, hashes, stride, keys):  # type: ignore[no-untyped-def]
+    """Draw and solve one problem per key.
+
+    -> (first key that failed or -1, identities, problems, trace rows, ends of traces, path states,
+    ends of paths, measures)
+    """
+    n, cells = len(keys), knobs.width * knobs.height
+    identities, measures = np.empty(n, np.uint64), np.empty((n, len(MEASURES)), np.float64)
+    problems = np.empty((n, HEADER + cells), np.int16)
+    row_ends, path_ends = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
+    random, path = np.empty(1, np.uint64), np.empty(cells, np.int32)
+    table, inverse = tables(knobs.width, knobs.height, stride)
+    scratch = np.empty((1, 4), np.int32)
+    all_rows = np.empty((n * cells + 1, 4), np.int32)
+    all_paths = np.empty((n * cells // 8 + cells, 2), np.int32)
+    for i in range(n):
+        random[0] = keys[i]
+        start, goal, identities[i] = draw_problem(
+            knobs, low, high, bins, hashes, random, table, inverse
+        )
+        if start < 0:
+            return i, identities, problems, all_rows, row_ends, all_paths, path_ends, measures
+        grid = Grid(table, inverse, start, goal)
+        if i == 0:
+            scratch = np.empty((max_rows(grid), 4), np.int32)
+        random[0] = mix64(keys[i])
+        count, state, parent, expansions = search(grid, strategy, random, scratch)
+        length = path_to(parent, state, path)
+        measure(knobs, grid, scratch, count, expansions, length, measures[i])
+        row_ends[i + 1], path_ends[i + 1] = row_ends[i] + count, path_ends[i] + length
+        all_rows = grown(all_rows, row_ends[i + 1])
+        all_paths = grown(all_paths, path_ends[i + 1])
+        all_rows[row_ends[i] : row_ends[i + 1]] = scratch[:count]
+        for k in range(length):
+            all_paths[path_ends[i] + k, 0] = 0
+            all_paths[path_ends[i] + k, 1] = table[path[k], OPERAND]
+        write_problem(problems[i], knobs, start, goal, table)
+    return -1, identities, problems, all_rows, row_ends, all_paths, path_ends, measures
+
+
+@njit
+def grown(array, wanted):  # type: ignore[no-untyped-def]
+    """The array, or a copy of twice the room where `wanted` rows do not fit."""
+    if wanted <= len(array):
+        return array
+    larger = np.empty((max(2 * len(array), wanted), array.shape[1]), array.dtype)
+    larger[: len(array)] = array
+    return larger
+
+
+@kernel
+def write_problem(out, knobs, start, goal, table):  # type: ignore[no-untyped-def]
+    """Store a problem as integers (see HEADER)."""
+    w = knobs.width
+    out[0], out[1], out[2], out[3], out[4], out[5] = (
+        w,
+        knobs.height,
+        start % w,
+        start // w,
+        goal % w,
+        goal // w,
+    )
+    for c in range(len(table)):
+        out[HEADER + c] = table[c, FREE_CELL]
+
+
+@njit
+def prompt_rows(problems, offsets, stride, ready):  # type: ignore[no-untyped-def]
+    """Problems -> rows (op, cell): start, goal, every wall row-major, and `ready` if asked for."""
+    ends = np.zeros(len(offsets), np.int64)
+    rows = np.empty((len(problems) + 3 * len(offsets), 2), np.int32)
+    n = 0
+    for i in range(len(offsets) - 1):
+        p = problems[offsets[i] : offsets[i + 1]]
+        rows[n, 0], rows[n, 1] = START, p[3] * stride + p[2]
+        rows[n + 1, 0], rows[n + 1, 1] = GOAL, p[5] * stride + p[4]
+        n += 2
+        for y in range(p[1]):
+            for x in range(p[0]):
+                if not p[HEADER + y * p[0] + x]:
+                    rows[n, 0], rows[n, 1] = WALL, y * stride + x
+                    n += 1
+        if ready:
+            rows[n, 0], rows[n, 1] = READY, -1
+            n += 1
+        ends[i + 1] = n
+    return rows[:n], ends
+
+
+@njit
+def judge(strategy, trace, solution, markers, stride, problems, offsets, optimal, tokens, ends, out):  # type: ignore[no-untyped-def]
+    """Judge completion i of problem i; `out` are the fields of Verdicts."""
+    valid, best, solution_reason, reason, at, steps = out
+    longest = 1
+    for i in range(len(offsets) - 1):
+        longest = max(longest, ends[i + 1] - ends[i] + 1)
+    cells, inverse = tables(np.int64(problems[0]), np.int64(problems[1]), stride)
+    room = new_room(Grid(cells, inverse, 0, 0), trace, longest)
+    for i in range(len(offsets) - 1):
+        grid = grid_of(problems[offsets[i] : offsets[i + 1]], cells, inverse)
+        completion = tokens[ends[i] : ends[i + 1]]
+        steps[i], solution_reason[i], cost = judge_one(
+            grid, strategy, trace, solution, markers, completion, room, reason[i], at[i]
+        )
+        valid[i] = solution_reason[i] == 0
+        best[i] = valid[i] and cost == optimal[i]
+
+
+@njit
+def judge_traces(strategy, stride, problems, offsets, rows, row_ends, paths, path_ends, ok):  # type: ignore[no-untyped-def]
+    """Is trace i (rows) strictly valid for problem i and reference solution i?"""
+    cells, inverse = tables(np.int64(problems[0]), np.int64(problems[1]), stride)
+    path = np.empty(len(cells), np.int32)
+    longest = 1
+    for i in range(len(ok)):
+        longest = max(longest, row_ends[i + 1] - row_ends[i])
+    board = new_board(Grid(cells, inverse, 0, 0), longest)
+    reason, at = np.empty(2, np.uint8), np.empty(2, np.int32)
+    for i in range(len(ok)):
+        grid = grid_of(problems[offsets[i] : offsets[i + 1]], cells, inverse)
+        length = path_ends[i + 1] - path_ends[i]
+        for k in range(length):
+            path[k] = read_state(grid, paths[path_ends[i] + k], 1)
+        trace = rows[row_ends[i] : row_ends[i + 1]]
+        replay(grid, strategy, trace, len(trace), path[:length], board, reason, at)
+        ok[i] = len(trace) > 0 and reason[1] == 0
+
+

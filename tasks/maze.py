@@ -1,0 +1,292 @@
+"""Mazes: find a way from start to goal through a grid of walls; the trace is a best-first search.
+
+Eight generators, five solvers and three formats; the default format is that of the published data,
+token for token (Beyond Semantics, arXiv 2505.13775).
+
+    python -m tracelab.show task=maze task.size=9 task.solver=bfs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.codec import BOS, EOS, Codec, Field, Format
+from tracelab.core.ragged import Ragged
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
+from tracelab.search.best_first import BestFirst
+from tracelab.search.judge import LEVELS, arrays, empty_verdicts
+from tracelab.search.reasons import NAMES
+from tracelab.tasks import _maze_kernels as kernels
+from tracelab.tasks._layouts import GENERATORS, ON_LATTICE, Knobs
+from tracelab.tasks._maze_drawing import draw_maze
+from tracelab.tasks._maze_draws import symmetry_hashes
+
+FORMATS = ("paper", "searchformer", "compact")
+LATTICES = ("even", "odd", "random")
+LARGEST = 200
+
+
+@dataclass(frozen=True)
+class Maze:
+    """A maze distribution with its reference solver and its way of writing.
+
+    generator: one of GENERATORS. size: side, or (width, height), 3 to 200. solver, tie_break: see
+    `search.best_first`. format: one of FORMATS. lattice: where spanning-tree mazes have their
+    rooms: at even or odd coordinates, or drawn per maze (as published; `dfs` is always even there).
+    coverage: share of free cells (drunkards_walk). density: range of the share of walls
+    (searchformer). braid: share of the walls between rooms removed (braided). min_distance: fewest
+    moves from start to goal; searchformer's default is the longer side - 1, as published.
+    ood_generators, ood_sizes: the out-of-distribution test sets. largest: longest side that the
+    vocabulary can write (default: the longest side in use, test sets included).
+    """
+
+    generator: str = "wilson"
+    size: int | Sequence[int] = 30
+    solver: str = "astar"
+    tie_break: str = "fifo"
+    format: str = "paper"
+    lattice: str = "random"
+    coverage: float = 0.5
+    density: Sequence[float] = (0.3, 0.5)
+    braid: float = 0.2
+    min_distance: int | None = None
+    ood_generators: Sequence[str] = ()
+    ood_sizes: Sequence[int | Sequence[int]] = ()
+    largest: int | None = None
+
+    name: str = field(default="maze", init=False)
+    levels: tuple[str, ...] = field(default=LEVELS, init=False)
+    reasons: tuple[str, ...] = field(default=NAMES, init=False)
+    complexities: tuple[str, ...] = field(default=kernels.MEASURES, init=False)
+
+    def __post_init__(self) -> None:
+        _choose("task.generator", self.generator, GENERATORS)
+        _choose("task.format", self.format, FORMATS)
+        _choose("task.lattice", self.lattice, LATTICES)
+        BestFirst(self.solver, self.tie_break).compiled()
+        _share("task.coverage", self.coverage)
+        _share("task.braid", self.braid)
+        low, high = self.density
+        if not 0 <= low <= high < 1:
+            raise ValueError(f"task.density={list(self.density)} must be a range within [0, 1)")
+        for side in self.shape:
+            if side < 3:
+                raise ValueError(f"task.size={self.size}: no side may be below 3")
+            if side > LARGEST:
+                raise ValueError(f"task.size={self.size}: no side may be above {LARGEST}")
+        if self.largest is not None and self.largest < max(self.shape):
+            raise ValueError(f"task.largest={self.largest} is below task.size={self.size}; raise it or leave it out")
+        self._check_room()
+
+    def _check_room(self) -> None:
+        width, height = self.shape
+        kind = GENERATORS.index(self.generator)
+        if kind in ON_LATTICE and self.lattice == "odd" and (width // 2) * (height // 2) < 2:
+            raise ValueError(
+                f"task.size={self.size} with task.lattice=odd has one room: no room for start and goal; "
+                "take task.lattice=even or a larger size"
+            )
+        moves = width * height - 1
+        if self.least_distance > moves:
+            raise ValueError(
+                f"task.min_distance={self.min_distance}: a {width}x{height} maze has no path of more than "
+                f"{moves} moves"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(width, height)."""
+        return _shape(self.size)
+
+    @property
+    def least_distance(self) -> int:
+        """Fewest moves from start to goal."""
+        if self.min_distance is not None:
+            return self.min_distance
+        return max(self.shape) - 1 if self.generator == "searchformer" else 1
+
+    @cached_property
+    def stride(self) -> int:
+        """Longest side that the vocabulary can write; a cell's operand is y * stride + x."""
+        sides = [side for size in (self.size, *self.ood_sizes) for side in _shape(size)]
+        return self.largest or max(sides)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of a trace row."""
+        cells = self.stride**2
+        return (
+            Column("op", "op", 2),
+            Column("cell", "state", cells),
+            Column("g", "cost", cells),
+            Column("h", "cost", cells),
+        )
+
+    @cached_property
+    def codec(self) -> Codec:
+        """The vocabulary and the format's tables."""
+        words, written = _format(self.format, self.stride)
+        return Codec(words, written, prompt_width=2, trace_width=4, solution_width=2)
+
+    @cached_property
+    def _strategy(self) -> Any:
+        return BestFirst(self.solver, self.tie_break, create_start=self.format == "searchformer").compiled()
+
+    @cached_property
+    def _knobs(self) -> Knobs:
+        width, height = self.shape
+        kind = GENERATORS.index(self.generator)
+        parity = 0 if self.generator == "dfs" and self.lattice == "random" else LATTICES.index(self.lattice)
+        if parity == 2 and (width // 2) * (height // 2) < 2:
+            parity = 0  # the odd lattice has one room
+        return Knobs(
+            kind, width, height, parity, self.coverage, *self.density, self.braid, self.least_distance
+        )
+
+    @cached_property
+    def _hashes(self) -> NDArray[np.uint64]:
+        return symmetry_hashes(*self.shape)
+
+    def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
+        """One solved maze per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
+        low, high = SPLITS[split]
+        failed, identity, problems, rows, row_ends, paths, path_ends, measures = kernels.generate(
+            self._knobs, self._strategy, low, high, BINS, self._hashes, self.stride, keys
+        )
+        if failed >= 0:
+            raise ValueError(
+                f"{MAX_REDRAWS} draws gave no {self.generator} maze of {'x'.join(map(str, self.shape))} with "
+                f"start and goal at least {self.least_distance} moves apart that belongs to the {split} split: "
+                "a split that can't be made disjoint from the others, or an impossible task.min_distance, "
+                "task.coverage or task.density; take a larger task.size or looser knobs"
+            )
+        offsets = np.arange(len(keys) + 1, dtype=np.int64) * problems.shape[1]
+        whole = {"expansions", "generated", "optimal_cost", "free_cells"}
+        complexity = {
+            name: measures[:, m].astype(np.int64) if name in whole else measures[:, m].copy()
+            for m, name in enumerate(kernels.MEASURES)
+        }
+        return Examples(
+            index=np.arange(len(keys)),
+            identity=identity,
+            problem=Ragged(problems.reshape(-1), offsets),
+            trace=Ragged(rows[: row_ends[-1]], row_ends),
+            solution=Ragged(paths[: path_ends[-1]], path_ends),
+            complexity=complexity,
+        )
+
+    def prompts(self, examples: Examples) -> Ragged:
+        """Prompt tokens."""
+        ready = "ready" in self.codec.format.prompt
+        problem = examples.problem
+        rows, ends = kernels.prompt_rows(problem.values, problem.offsets, self.stride, ready)
+        return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
+
+    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
+        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
+        assert len(examples) == len(completions)
+        codec, verdicts = self.codec, empty_verdicts(len(examples))
+        kernels.judge(
+            self._strategy,
+            codec.trace,
+            codec.solution,
+            codec.markers,
+            self.stride,
+            examples.problem.values,
+            examples.problem.offsets,
+            examples.complexity["optimal_cost"],
+            completions.values.astype(np.int32, copy=False),
+            completions.offsets,
+            arrays(verdicts),
+        )
+        return verdicts
+
+    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
+        ok = np.zeros(len(examples), np.bool_)
+        problem, solution = examples.problem, examples.solution
+        kernels.judge_traces(
+            self._strategy,
+            self.stride,
+            problem.values,
+            problem.offsets,
+            traces.values.astype(np.int32, copy=False),
+            traces.offsets,
+            solution.values,
+            solution.offsets,
+            ok,
+        )
+        return ok
+
+    def test_sets(self) -> Mapping[str, Maze]:
+        """Out-of-distribution variants by name, with this task's vocabulary."""
+        variants: dict[str, dict[str, Any]] = {g: {"generator": g} for g in self.ood_generators}
+        for size in self.ood_sizes:
+            variants[f"{self.generator}_{'x'.join(map(str, _shape(size)))}"] = {"size": size}
+        return {
+            name: replace(self, **change, largest=self.stride, ood_generators=(), ood_sizes=())
+            for name, change in variants.items()
+        }
+
+    def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
+        """Example i as text for a terminal, with the search up to `step`."""
+        return draw_maze(examples.problem[i], examples.trace[i], examples.solution[i], self.stride, step)
+
+
+def _shape(size: int | Sequence[int]) -> tuple[int, int]:
+    sides = [size, size] if isinstance(size, int) else list(size)
+    if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
+        raise ValueError(f"task.size={size} must be a whole number or [width, height]")
+    return sides[0], sides[1]
+
+
+def _choose(knob: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ValueError(f"{knob}={value!r} is unknown; choose one of {', '.join(known)}")
+
+
+def _share(knob: str, value: float) -> None:
+    if not 0 < value <= 1:
+        raise ValueError(f"{knob}={value} must be in (0, 1]")
+
+
+def _format(name: str, side: int) -> tuple[tuple[str, ...], Format]:
+    """-> (the vocabulary's words, how rows are written) for grids of sides up to `side`."""
+    numbers, costs = [str(n) for n in range(side)], [f"c{n}" for n in range(side * side)]
+    xy = {"x": Field(1, tuple(numbers)), "y": Field(1, tuple(numbers), div=side)}
+    cost = {"g": Field(2, tuple(costs)), "h": Field(3, tuple(costs))}
+    marks = ["query", "start", "goal", "wall", "reasoning", "create", "close", "solution", "plan", "end"]
+    if name == "compact":
+        cells = [f"{n % side},{n // side}" for n in range(side * side)]
+        at = {"cell": Field(1, tuple(cells))}
+        return (*marks, *cells, *costs), Format(
+            fields={**at, **cost},
+            prompt={"start": "start {cell}", "goal": "goal {cell}", "wall": "{cell}"},
+            trace={"create": "create {cell} {g} {h}", "close": "close {cell} {g} {h}"},
+            solution={"plan": "{cell}"},
+        )
+    trace = {"create": "create {x} {y} {g} {h}", "close": "close {x} {y} {g} {h}"}
+    if name == "paper":
+        return (*marks, *numbers, *costs), Format(
+            fields={**xy, **cost},
+            prompt={"start": "query start {x} {y}", "goal": "goal {x} {y}", "wall": "wall {x} {y}"},
+            trace=trace,
+            solution={"plan": "plan {x} {y}"},
+        )
+    return (*marks, *numbers, *costs), Format(
+        fields={**xy, **cost},
+        prompt={"start": "start {x} {y}", "goal": "goal {x} {y}", "wall": "wall {x} {y}", "ready": BOS},
+        trace=trace,
+        solution={"plan": "plan {x} {y}"},
+        trace_open="",
+        solution_open="",
+        stop=EOS,
+    )
+
+
