@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.codec import BOS, EOS, Codec, Field, Format
-from tracelab.core.ragged import Ragged
+from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
 from tracelab.search.best_first import BestFirst
 from tracelab.search.judge import LEVELS, arrays, empty_verdicts
 from tracelab.search.reasons import NAMES
 from tracelab.tasks import _maze_kernels as kernels
 from tracelab.tasks._layouts import GENERATORS, ON_LATTICE, Knobs
-from tracelab.tasks._maze_drawing import draw_maze
+from tracelab.tasks._maze_drawing import LEGEND, draw_maze, plot_maze
 from tracelab.tasks._maze_draws import symmetry_hashes
 
 FORMATS = ("paper", "searchformer", "compact")
@@ -63,6 +63,7 @@ class Maze:
     name: str = field(default="maze", init=False)
     levels: tuple[str, ...] = field(default=LEVELS, init=False)
     reasons: tuple[str, ...] = field(default=NAMES, init=False)
+    legend: str = field(default=LEGEND, init=False)
     complexities: tuple[str, ...] = field(default=kernels.MEASURES, init=False)
 
     def __post_init__(self) -> None:
@@ -237,6 +238,10 @@ class Maze:
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""
         return draw_maze(examples.problem[i], examples.trace[i], examples.solution[i], self.stride, step)
+
+    def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
+        """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
+        plot_maze(ax, problem, trace, solution, self.stride, bad)
 
 
 def _shape(size: int | Sequence[int]) -> tuple[int, int]:

@@ -139,6 +139,18 @@ class Codec:
         count, read = decode_rows(table, np.asarray(tokens, np.int32), 0, rows)
         return rows[:count], int(read)
 
+    def read_completion(self, tokens: Integers) -> tuple[Integers, Integers]:
+        """A completion's (trace rows, solution rows), as far as they parse; for people and pictures."""
+        trace_open, solution_open, stop = self.markers
+        ends = np.flatnonzero(np.asarray(tokens) == stop)
+        body = np.asarray(tokens)[: ends[0] if len(ends) else None]
+        if len(body) and body[0] == trace_open:
+            body = body[1:]
+        trace, read = self.decode(self.trace, body)
+        begins = np.flatnonzero(body[read:] == solution_open) + 1 if solution_open != ABSENT else np.array([0])
+        rest = body[read + begins[0] :] if len(begins) else body[:0]
+        return trace, self.decode(self.solution, rest)[0]
+
     def assemble(self, prompts: Ragged, traces: Ragged, solutions: Ragged) -> Sequences:
         """Prompt, trace and solution tokens -> whole sequences with markers and part lengths."""
         trace_open, solution_open, stop = self.markers

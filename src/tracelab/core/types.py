@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,7 @@ class Task(Protocol):
     levels: tuple[str, ...]  # of trace validity, weak to strong; "strict" is one of them
     reasons: tuple[str, ...]
     complexities: tuple[str, ...]
+    legend: str  # of `draw`
 
     @property
     def codec(self) -> Codec: ...
@@ -118,3 +119,6 @@ class Task(Protocol):
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""
+
+    def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
+        """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""

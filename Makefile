@@ -1,0 +1,59 @@
+# `make help` lists the targets. Everything installs itself into .venv, at the versions of constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow lint format bench verify clean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(VENV)/installed ## Set up .venv (the other targets do so themselves)
+
+demo: $(VENV)/installed ## Train and judge a small model on mazes with corrupted traces
+	$(BIN)/python -m tracelab.train task=maze trace=corrupted
+
+test: $(VENV)/installed-test ## Run the tests
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+test-slow: $(VENV)/installed-test ## Run the tests that take minutes, too
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(VENV)/installed-lint ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed-lint ## Let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+verify: $(VENV)/installed-test ## Check the verifiers on hundreds of thousands of traces (minutes)
+	$(BIN)/python -m tests.full_checks
+
+bench: $(VENV)/installed-bench ## Compare speeds with peers; JSON goes to bench/results
+	$(BIN)/python -m bench.generation
+	$(BIN)/python -m bench.training
+	$(BIN)/python -m bench.sampling
+
+clean: ## Remove .venv and caches of tools
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache dist
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "tracelab needs python 3.11 or newer; try: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "python has no working venv module; on Debian: apt install python3-venv"; exit 1; }
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+# each extra has a stamp of its own, so that none is installed before it is needed
+$(VENV)/installed-%: pyproject.toml constraints.txt | $(VENV)/installed
+	$(PIP) --editable '.[$*]'
+	@touch $@

@@ -1,0 +1,50 @@
+"""What the entry points share: Hydra with our `conf/`, started without importing torch.
+
+    @entry("train")
+    def main(cfg): ...
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from tracelab.paths import CONF
+
+LONGEST_NAME = 120  # characters of a run's folder name; file systems allow 255 bytes
+
+
+def register_resolvers() -> None:
+    """`run_name`: a folder name made of what was overridden; `absolute`: an absolute path."""
+    OmegaConf.register_new_resolver("run_name", run_name, replace=True)
+    OmegaConf.register_new_resolver("absolute", lambda path: str(Path(path).resolve()), replace=True)
+
+
+def run_name(overrides: str) -> str:
+    """`task=maze,trace=correct` -> itself, made safe for a file system; "defaults" for none."""
+    safe = "".join(c if c.isalnum() or c in "=,._+-" else "_" for c in overrides)
+    return safe[:LONGEST_NAME] or "defaults"
+
+
+def entry(config: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+    """Make a function of a composed config a command-line program."""
+    register_resolvers()
+
+    def decorate(function: Callable[[DictConfig], Any]) -> Callable[[], None]:
+        def main() -> None:
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(function)()
+
+        main.__doc__ = function.__doc__
+        return main
+
+    return decorate
+
+
+def say(text: str) -> None:
+    """A line for the person at the terminal."""
+    print(text, file=sys.stderr, flush=True)

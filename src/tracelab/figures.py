@@ -1,0 +1,140 @@
+"""Figures of a run, PNG and PDF, each with its data as CSV beside it. One style, colour-blind safe.
+
+    figures.draw_all(run, metrics, table, tests)
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+
+# Okabe and Ito's palette
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999",
+)  # fmt: skip
+STYLE = {
+    "figure.dpi": 150,
+    "savefig.bbox": "tight",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+}
+
+
+@contextmanager
+def figure(path: Path, width: float, height: float, columns: int = 1) -> Iterator[tuple[Figure, Any]]:
+    """A figure in the house style, saved as path.png and path.pdf at the end of the block."""
+    with plt.rc_context(STYLE):
+        fig, axes = plt.subplots(1, columns, figsize=(width, height), layout="constrained")
+        yield fig, axes
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for suffix in (".png", ".pdf"):
+            fig.savefig(path.with_suffix(suffix))
+        plt.close(fig)
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """The data of a figure, beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def loss_curve(path: Path, metrics_csv: Path) -> None:
+    """Training and validation loss of trace and solution against tokens."""
+    with metrics_csv.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    tokens = {int(r["step"]): float(r["train/tokens"]) for r in rows if r.get("train/tokens")}
+    steps = np.array(sorted(tokens))
+    shown = {"trace": BLUE, "solution": ORANGE}
+    data = []
+    with figure(path, 5.0, 3.0) as (_, ax):
+        for part, colour in shown.items():
+            for stage, style in (("train", {"lw": 1.0, "alpha": 0.9}), ("val", {"ls": "", "marker": "o", "ms": 3.5})):
+                points = [(int(r["step"]), float(r[k])) for r in rows if r.get(k := f"{stage}/{part}_loss")]
+                if not points or not len(steps):
+                    continue
+                at, loss = np.array(points).T
+                millions = np.interp(at, steps, [tokens[s] for s in steps]) / 1e6
+                ax.plot(millions, loss, color=colour, label=f"{part}, {stage}", **style)
+                data += [(stage, part, int(s), m * 1e6, v) for s, m, v in zip(at, millions, loss, strict=True)]
+        ax.set(xlabel="training tokens (millions)", ylabel="loss per token (nats)", yscale="log")
+        ax.legend(ncols=2)
+    write_csv(path, ("stage", "part", "step", "tokens", "loss"), data)
+
+
+def accuracy_and_validity(path: Path, metrics: Mapping[str, Any], title: str) -> None:
+    """Solution accuracy and trace validity per test set, with Wilson 95 % intervals."""
+    bars = {
+        "solution_valid": ("solution valid", BLUE, "o"),
+        "trace_local": ("trace locally valid", GREEN, "^"),
+        "trace_strict": ("trace strictly valid", RED, "s"),
+    }
+    names = list(metrics)
+    data = []
+    with figure(path, 5.6, 0.8 + 0.42 * len(names)) as (_, ax):
+        for k, (metric, (label, colour, marker)) in enumerate(bars.items()):
+            estimates = [metrics[name][metric] for name in names]
+            shares, low, high = (np.array([e[f] for e in estimates]) for f in ("value", "low", "high"))
+            y = np.arange(len(names)) + 0.2 * (k - 1)
+            error = np.maximum([shares - low, high - shares], 0)
+            ax.errorbar(shares, y, xerr=error, fmt=marker, ms=4.5, color=colour, capsize=2, lw=1.2, label=label)
+            data += [(n, metric, e["value"], e["low"], e["high"], e["n"]) for n, e in zip(names, estimates, strict=True)]
+        counts = {e["solution_valid"]["n"] for e in metrics.values()}
+        ax.set_yticks(np.arange(len(names)), [n.replace("_", " ") for n in names])
+        ax.invert_yaxis()
+        ax.grid(axis="y", visible=False)
+        n = "–".join(str(c) for c in sorted({min(counts), max(counts)}))
+        ax.set(xlim=(-0.02, 1.02), xlabel=f"share of completions (n = {n} per test set, Wilson 95 %)")
+        ax.set_title(title, loc="left", fontsize=9)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.62 / (0.8 + 0.42 * len(names)) - 0.02), ncols=3)
+    write_csv(path, ("test set", "metric", "value", "low", "high", "n"), data)
+
+
+def examples(path: Path, task: Any, picks: Sequence[Mapping[str, Any]]) -> None:
+    """Completions on their problems: the search in its order, the solution, the first bad step."""
+    with figure(path, 3.3 * len(picks), 3.9, columns=len(picks)) as (_, axes):
+        for ax, pick in zip(np.atleast_1d(axes), picks, strict=True):
+            trace, solution = task.codec.read_completion(np.asarray(pick["completion"]))
+            at = pick["trace_strict_at"]
+            task.plot(ax, np.asarray(pick["problem"]), trace, solution, at)
+            verdict = "valid" if pick["solution_valid"] else pick["solution_reason"].replace("_", " ")
+            trace_verdict = (
+                "strictly valid"
+                if pick["trace_strict"]
+                else f"{pick['trace_strict_reason'].replace('_', ' ')} at step {at} of {pick['trace_steps']}"
+            )
+            ax.set_title(f"solution: {verdict}\ntrace: {trace_verdict}", fontsize=8, loc="left")
+
+
+def picks_of(table: Any, split: str, count: int = 3) -> list[dict[str, Any]]:
+    """Up to `count` outcomes that differ in their verdicts, common combinations first."""
+    rows = table.filter(np.asarray(table["split"].to_pylist()) == split)
+    pairs = list(zip(rows["solution_valid"].to_pylist(), rows["trace_strict"].to_pylist(), strict=True))
+    by_kind: dict[Any, list[int]] = {}
+    for i, pair in enumerate(pairs):
+        by_kind.setdefault(pair, []).append(i)
+    kinds = sorted(by_kind, key=lambda kind: -len(by_kind[kind]))
+    chosen = [by_kind[kind][0] for kind in kinds][:count]
+    chosen += [i for i in by_kind[kinds[0]][1:]][: count - len(chosen)]
+    return [row for i in chosen for row in rows.slice(i, 1).to_pylist()]
+
+
+

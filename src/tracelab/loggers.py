@@ -1,0 +1,80 @@
+"""Loggers: metrics.csv, which survives a resume, and Weights & Biases where it is asked for."""
+
+from __future__ import annotations
+
+import csv
+import os
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+
+class CSV(Logger):
+    """One row per logged step in `path`. A resumed run keeps the rows from before its checkpoint.
+
+    Columns that appear later are added to the file, which is rewritten beside its place and renamed.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__()
+        self.path = Path(path)
+        self.rows: list[dict[str, Any]] = []
+        if self.path.is_file():
+            with self.path.open(newline="") as file:
+                self.rows = list(csv.DictReader(file))
+        self._fresh = False  # has this process written yet?
+
+    @property
+    def name(self) -> str:
+        """Of the logger."""
+        return "csv"
+
+    @property
+    def version(self) -> str:
+        """Not used: a run has one folder."""
+        return ""
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:
+        """config.yaml has them."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Add a row, or to the last row if it is of the same step."""
+        if not self._fresh:
+            self.rows = [row for row in self.rows if step is None or int(row["step"]) < step]
+        known = set().union(*(row.keys() for row in self.rows)) if self.rows else set()
+        if self.rows and self.rows[-1]["step"] == step:
+            self.rows[-1] |= metrics
+            whole = True
+        else:
+            self.rows.append({"step": step} | metrics)
+            whole = not self._fresh or not known >= set(self.rows[-1])
+        self._fresh = True
+        self._write(whole)
+
+    def _write(self, whole: bool) -> None:
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        target = self.path.with_suffix(".partial") if whole else self.path
+        with target.open("w" if whole else "a", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            if whole:
+                writer.writeheader()
+            writer.writerows(self.rows if whole else self.rows[-1:])
+        if whole:
+            os.replace(target, self.path)
+
+
+def wandb(project: str, folder: str, mode: str | None = None) -> Logger:
+    """Lightning's WandbLogger: online where this machine has a key, else offline."""
+    from lightning.pytorch.loggers import WandbLogger
+
+    netrc = Path.home() / ".netrc"
+    key = os.environ.get("WANDB_API_KEY") or (netrc.is_file() and "wandb" in netrc.read_text())
+    mode = mode or os.environ.get("WANDB_MODE") or ("online" if key else "offline")
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return WandbLogger(project=project, save_dir=folder, offline=mode != "online", log_model=False)

@@ -1,0 +1,97 @@
+"""Outcomes: one row per completion, the table that every metric, figure and report reads.
+
+    table = pyarrow.parquet.read_table("runs/.../outcomes.parquet")
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+
+from tracelab.core.ragged import Ragged
+from tracelab.core.types import Examples, Task, Verdicts
+
+if TYPE_CHECKING:
+    from tracelab.sampling import Completions
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Completions of a test set's problems with their verdicts, in arrays of n."""
+
+    examples: Examples
+    completions: Completions
+    verdicts: Verdicts
+    sample: np.ndarray[Any, np.dtype[np.int64]]
+
+
+def table_of(judged: Judged, task: Task, labels: Mapping[str, Any]) -> pa.Table:
+    """The outcomes of one test set. `labels` (run, treatment, seed ...) are the same in all rows.
+
+    Per trace level: `trace_<level>` (bool), `trace_<level>_reason`, `trace_<level>_at` (first bad
+    step, null where it passes). trace_steps, reference_steps: steps; completion_tokens: tokens.
+    """
+    examples, verdicts, completions = judged.examples, judged.verdicts, judged.completions
+    n = len(examples)
+    columns: dict[str, Any] = {name: pa.array([value] * n) for name, value in labels.items()}
+    columns |= {
+        "problem_key": examples.identity,
+        "index": examples.index,
+        "sample": judged.sample,
+        "solution_valid": verdicts.solution_valid,
+        "solution_optimal": verdicts.solution_optimal,
+        "solution_reason": _names(verdicts.solution_reason, task.reasons),
+    }
+    for k, level in enumerate(task.levels):
+        at = verdicts.trace_at[:, k]
+        columns[f"trace_{level}"] = verdicts.trace_ok[:, k]
+        columns[f"trace_{level}_reason"] = _names(verdicts.trace_reason[:, k], task.reasons)
+        columns[f"trace_{level}_at"] = pa.array(at, mask=at < 0)
+    columns |= {
+        "trace_steps": verdicts.steps,
+        "reference_steps": examples.trace.lengths,
+        "completion_tokens": completions.tokens.lengths,
+        "truncated": completions.truncated,
+        "mean_logprob": completions.mean_logprob,
+        "completion": _lists(completions.tokens, np.int32),
+        "problem": _lists(examples.problem, np.int16),
+    }
+    columns |= dict(examples.complexity)
+    return pa.table(columns)
+
+
+def _names(codes: np.ndarray[Any, Any], names: tuple[str, ...]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), pa.array(names))
+
+
+def _lists(rows: Ragged, dtype: type) -> pa.Array:
+    return pa.LargeListArray.from_arrays(rows.offsets, rows.values.astype(dtype))
+
+
+def write(table: pa.Table, path: Path) -> None:
+    """Write whole or not at all."""
+    partial = path.with_suffix(".partial")
+    pa.parquet.write_table(table, partial, compression="zstd")
+    os.replace(partial, path)
+
+
+def columns_of(table: pa.Table) -> dict[str, Any]:
+    """Scalar columns as NumPy arrays (nulls of integer columns become -1); lists are left out."""
+    arrays = {}
+    for name in table.column_names:
+        column = table[name].combine_chunks()
+        if pa.types.is_large_list(column.type):
+            continue
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        if column.null_count and pa.types.is_integer(column.type):
+            column = column.fill_null(-1)
+        arrays[name] = column.to_numpy(zero_copy_only=False)
+    return arrays

@@ -1,0 +1,157 @@
+"""A run's folder: what it holds, and building a run's pieces from its config.
+
+    config.yaml  run.json  data_card.json  vocab.json  metrics.csv  metrics.json  outcomes.parquet
+    figures/  checkpoints/
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from tracelab.core.types import Task
+from tracelab.paths import PACKAGE
+
+# may differ between a run and its resumption
+FREE_TO_CHANGE = ("run_dir", "ckpt_path", "threads", "eval", "metric", "logger", "trainer", "data.workers")
+LIBRARIES = ("tracelab", "torch", "lightning", "hydra-core", "numpy", "numba", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of a run and its resolved config."""
+
+    folder: Path
+    config: DictConfig
+
+    @staticmethod
+    def start(config: DictConfig) -> Run:
+        """Claim config.run_dir. ValueError if a run of another config lives there."""
+        folder = Path(config.run_dir)
+        resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+        assert isinstance(resolved, DictConfig)
+        if (folder / "config.yaml").is_file():
+            different = _differences(_load(folder), resolved)
+            if different:
+                raise ValueError(
+                    f"run_dir={folder} holds a run of another config (it differs in {', '.join(different)}); "
+                    "choose another run_dir, or the same config to resume it"
+                )
+        folder.mkdir(parents=True, exist_ok=True)
+        run = Run(folder, resolved)
+        run.write_text("config.yaml", OmegaConf.to_yaml(resolved))
+        return run
+
+    @staticmethod
+    def open(folder: str | Path) -> Run:
+        """A run that exists. ValueError if none does."""
+        folder = Path(folder)
+        if not (folder / "config.yaml").is_file():
+            raise ValueError(f"run={folder} is no run's folder: it holds no config.yaml")
+        return Run(folder, _load(folder))
+
+    @property
+    def name(self) -> str:
+        """Folder names from below `runs` on: what was overridden, and the time."""
+        parts = self.folder.resolve().parts
+        return "/".join(parts[parts.index("runs") + 1 :] if "runs" in parts else parts[-2:])
+
+    def checkpoint(self, name: str = "last") -> Path:
+        """Where a checkpoint is or will be; name: last or best."""
+        return self.folder / "checkpoints" / f"{name}.ckpt"
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a file of the folder, whole or not at all."""
+        path = self.folder / name
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(text)
+        os.replace(partial, path)
+        return path
+
+    def write_json(self, name: str, content: Any) -> Path:
+        """Write a JSON file of the folder."""
+        return self.write_text(name, json.dumps(content, indent=1) + "\n")
+
+    def read_json(self, name: str) -> Any:
+        """Read a JSON file of the folder; None if there is none."""
+        path = self.folder / name
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def task(self) -> Task:
+        """The task as configured."""
+        task: Task = instantiate(self.config.task, _convert_="all")
+        return task
+
+
+def treatment_label(config: DictConfig) -> str:
+    """`corrupted kind=mixed rate=0.5`: the treatment with its options, for tables."""
+    target, *_ = (str(config.trace["_target_"]).rsplit(".", 2)[-2:-1],)
+    options = [f"{k}={v}" for k, v in config.trace.items() if k != "_target_"]
+    return " ".join([*target, *options])
+
+
+def machine() -> dict[str, Any]:
+    """Hardware and versions, for run.json and benchmark results."""
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "gpu": gpu,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in LIBRARIES},
+        "git": _git(),
+    }
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    names = [line for line in info.read_text().splitlines() if "model name" in line] if info.is_file() else []
+    return names[0].split(":")[1].strip() if names else platform.processor()
+
+
+def _git() -> str | None:
+    """The commit that the code is at, with + if it was changed since; None outside a clone."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(PACKAGE), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _load(folder: Path) -> DictConfig:
+    config = OmegaConf.load(folder / "config.yaml")
+    assert isinstance(config, DictConfig)
+    return config
+
+
+def _differences(one: DictConfig, other: DictConfig) -> list[str]:
+    """Dotted names of what differs, what may differ left out."""
+    a, b = _flat(one), _flat(other)
+    names = sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
+    return [n for n in names if not any(n == free or n.startswith(f"{free}.") for free in FREE_TO_CHANGE)]
+
+
+def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(config, DictConfig):
+        flat: dict[str, Any] = {}
+        for key, value in config.items():
+            flat |= _flat(value, f"{prefix}{key}.")
+        return flat
+    plain = OmegaConf.to_container(config) if OmegaConf.is_config(config) else config
+    return {prefix[:-1]: plain}

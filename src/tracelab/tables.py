@@ -1,0 +1,53 @@
+"""Results for the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+COLUMNS = {
+    "solution_valid": "solution valid",
+    "solution_optimal": "optimal",
+    "trace_parses": "trace parses",
+    "trace_local": "locally valid",
+    "trace_strict": "strictly valid",
+    "trace_paper": "paper's verdict",
+    "trace_strict_given_valid": "strict | solution valid",
+    "phi": "phi",
+    "truncated": "truncated",
+}
+
+
+def results_table(metrics: dict[str, Any], title: str) -> Table:
+    """A row per test set: shares in per cent with Wilson 95 % intervals, and n."""
+    table = Table(title=title, title_justify="left", caption="per cent, Wilson 95 % interval", caption_justify="left")
+    table.add_column("test set")
+    table.add_column("n", justify="right")
+    first = next(iter(metrics.values()))
+    shown = [name for name in COLUMNS if name in first]
+    for name in shown:
+        table.add_column(COLUMNS[name], justify="right")
+    for split, estimates in metrics.items():
+        n = estimates["solution_valid"]["n"]
+        table.add_row(split, str(n), *(cell(name, estimates[name]) for name in shown))
+    return table
+
+
+def cell(name: str, estimate: dict[str, Any]) -> str:
+    """`91.4 [87.3, 94.3]`; a dash where there is nothing to estimate from."""
+    value, low, high = (estimate[k] for k in ("value", "low", "high"))
+    if value is None:
+        return "–"
+    if name == "phi":
+        return f"{value:.2f}"
+    return f"{100 * value:.1f} [{100 * low:.0f}, {100 * high:.0f}]"
+
+
+def print_results(metrics: dict[str, Any], title: str, paths: list[Any]) -> None:
+    """The table, then where the figures and the rest lie."""
+    console = Console(width=None if Console().is_terminal else 170)
+    console.print(results_table(metrics, title))
+    for path in paths:
+        console.print(f"  {path}", highlight=False, soft_wrap=True)
