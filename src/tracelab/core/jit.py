@@ -8,12 +8,15 @@ therefore named by a hash of every source file that can hold kernels.
 import hashlib
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from tracelab.paths import PACKAGE, TASKS, cache_home
 
 
-def _sources_hash() -> str:
+@cache
+def sources_hash() -> str:
+    """Names the version of all code that draws, solves, records, treats or judges problems."""
     digest = hashlib.sha256()
     for folder in (PACKAGE / "core", PACKAGE / "search", PACKAGE / "traces", TASKS):
         for path in sorted(folder.glob("*.py")):
@@ -21,7 +24,7 @@ def _sources_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_home() / "kernels" / _sources_hash()))
+os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_home() / "kernels" / sources_hash()))
 
 import numba  # noqa: E402  (reads NUMBA_CACHE_DIR when it is imported)
 
@@ -38,4 +41,5 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     An ordinary compiled call counts, atomically, every array that it is passed, those within tuples
     too; with a state space and a board as tuples of arrays that took nine tenths of a replay's time.
     """
-    return numba.njit(function, cache=True, nogil=True, error_model="numpy", _nrt=False)
+    options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+    return numba.njit(function, **options)

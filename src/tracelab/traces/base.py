@@ -1,0 +1,90 @@
+"""What a treatment is: a function of the reference trace, and of nothing else that is trained on.
+
+All arms of an experiment share their problems; a treatment replaces the traces. It is given the
+whole batch, so that problems can exchange traces, and one random key per problem. It never sees the
+prompt's or the solution's tokens: those are written by the codec, the same in every arm.
+
+    treated = Corrupted(rate=0.1)(task, examples, rng.keys(0, "train", 0, len(examples), "treatment"))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.ragged import Ragged
+from tracelab.core.types import Examples, Task
+
+Keys = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Treated:
+    """The traces of n examples after a treatment.
+
+    trace: tokens, without the opening word. residual_valid: (n,) what the verifier still calls strictly valid
+    for the example that has the trace now. donor: (n,) whose trace it is, -1 where its own. damage:
+    (n,) how many steps were damaged. rows, damaged: the steps and, for each, whether it is damaged;
+    None where the treatment works on tokens.
+    """
+
+    trace: Ragged
+    residual_valid: NDArray[np.bool_]
+    donor: NDArray[np.int64]
+    damage: NDArray[np.int64]
+    rows: Ragged | None = None
+    damaged: Ragged | None = None
+
+    def __len__(self) -> int:
+        return len(self.trace)
+
+
+class Treatment(Protocol):
+    """A frozen dataclass of knobs. promise: what its data card must certify.
+
+    "valid": every trace is strictly valid. "invalid": none is. "deranged": each trace stands once, and
+    not with its own problem. "": nothing; the card measures.
+    """
+
+    promise: ClassVar[str]
+
+    def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
+        """keys: (n,) of the stream "treatment", one per example."""
+
+
+def from_tokens(task: Task, examples: Examples, trace: Ragged) -> Treated:
+    """Treated traces that are tokens, not steps."""
+    codec, n = task.codec, len(examples)
+    nothing = Ragged(trace.values[:0], np.zeros(n + 1, np.int64))
+    completions = codec.assemble(nothing, trace, codec.encode(codec.solution, examples.solution))
+    valid = task.judge(examples, completions.tokens).trace_ok[:, task.levels.index("strict")]
+    return Treated(trace, valid, np.full(n, -1), np.zeros(n, np.int64))
+
+
+def from_rows(
+    task: Task,
+    examples: Examples,
+    rows: Ragged,
+    *,
+    donor: NDArray[np.int64] | None = None,
+    damage: NDArray[np.int64] | None = None,
+    damaged: Ragged | None = None,
+) -> Treated:
+    """Treated traces that are steps; no donors and no damage unless given."""
+    n = len(examples)
+    return Treated(
+        task.codec.encode(task.codec.trace, rows),
+        task.judge_traces(examples, rows),
+        np.full(n, -1) if donor is None else donor,
+        np.zeros(n, np.int64) if damage is None else damage,
+        rows,
+        Ragged(np.zeros(len(rows.values), np.bool_), rows.offsets) if damaged is None else damaged,
+    )
+
+
+def reference(task: Task, examples: Examples) -> Ragged:
+    """The reference solver's traces as tokens."""
+    return task.codec.encode(task.codec.trace, examples.trace)

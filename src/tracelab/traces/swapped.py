@@ -1,0 +1,109 @@
+"""A well-formed trace of another problem (Beyond Semantics, arXiv 2505.13775, calls this "swapped").
+
+The traces of a batch are permuted so that none stays with its problem: every trace is still there,
+once. By default the permutation is uniform. `match: length` pairs problems whose traces are as
+long as can be had, so that the length of a trace still tells what it told.
+
+    python -m tracelab.train trace=swapped trace.match=length
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.jit import kernel
+from tracelab.core.types import Examples, Task
+from tracelab.traces.base import Keys, Treated, from_rows, reference
+
+TRIES = 50  # a uniform permutation is a derangement with probability 1/e
+
+
+@dataclass(frozen=True)
+class Swapped:
+    """Exchange traces between problems.
+
+    match: "none", "length" (tokens of the trace), or the name of a complexity of the task ("expansions")
+    in which donor and receiver are to be close.
+    """
+
+    match: str = "none"
+
+    promise: ClassVar[str] = "deranged"
+
+    def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
+        """Each example with its donor's trace. ValueError for fewer than two examples."""
+        if len(examples) < 2:
+            raise ValueError("trace=swapped needs two problems or more to exchange traces; raise the count")
+        random = np.random.Generator(np.random.PCG64(int(keys[0])))
+        if self.match == "none":
+            donor = derangement(examples.identity, random)
+        else:
+            donor = matching(self._measure(task, examples), examples.identity, random)
+        return from_rows(task, examples, examples.trace.take(donor), donor=donor)
+
+    def _measure(self, task: Task, examples: Examples) -> NDArray[np.float64]:
+        """(n,): what donors are matched in."""
+        if self.match == "length":
+            return reference(task, examples).lengths.astype(np.float64)
+        if self.match not in task.complexities:
+            known = ", ".join(("none", "length", *task.complexities))
+            raise ValueError(f"trace.match={self.match!r} is unknown for {task.name}; choose one of {known}")
+        return examples.complexity[self.match].astype(np.float64)
+
+
+def derangement(identity: NDArray[np.uint64], random: np.random.Generator) -> NDArray[np.int64]:
+    """(n,) donors: a uniform permutation that gives nobody a trace of the same problem.
+
+    Permutations are drawn until one will do. In a batch so full of one problem that none does, the
+    problems are ordered at random, equal ones together, and every trace moves on by the size of the
+    largest group: only a problem that fills more than half of the batch can then meet itself.
+    """
+    n = len(identity)
+    for _ in range(TRIES):
+        donor = random.permutation(n)
+        if (identity[donor] != identity).all():
+            return donor
+    _, group, sizes = np.unique(identity, return_inverse=True, return_counts=True)
+    order = np.lexsort((random.permutation(n), random.permutation(len(sizes))[group]))
+    donor = np.empty(n, np.int64)
+    donor[order] = np.roll(order, min(sizes.max(), n - 1))
+    return donor
+
+
+def matching(
+    measure: NDArray[np.float64], identity: NDArray[np.uint64], random: np.random.Generator
+) -> NDArray[np.int64]:
+    """(n,) donors: the derangement with the least sum of |measure - donor's measure|.
+
+    Sorted by measure (ties in random order), an optimal derangement moves traces within runs of two or
+    three neighbours; the best cut into such runs is found by dynamic programming.
+    """
+    n = len(measure)
+    order = np.lexsort((random.permutation(n), measure))
+    size = np.empty(n + 1, np.int64)
+    _best_runs(measure[order], identity[order], size, np.empty(n + 1))
+    donor, stop = np.empty(n, np.int64), n
+    while stop > 0:
+        run = order[stop - size[stop] : stop]
+        donor[run] = np.roll(run, 1)
+        stop -= size[stop]
+    return donor
+
+
+@kernel
+def _best_runs(measure, identity, size, cost):  # type: ignore[no-untyped-def]
+    """size[i]: length (2 or 3) of the last run in the cheapest cut of the first i."""
+    cost[0], cost[1], size[0], size[1] = 0.0, np.inf, 0, 0
+    for i in range(2, len(size)):
+        cost[i], size[i] = np.inf, 0
+        for k in range(2, min(i, 3) + 1):
+            clash = identity[i - 1] == identity[i - k]  # with itself: only where it can't be helped
+            for j in range(i - k, i - 1):
+                clash = clash or identity[j] == identity[j + 1]
+            c = cost[i - k] + 2 * (measure[i - 1] - measure[i - k]) + 1e12 * clash
+            if c < cost[i]:
+                cost[i], size[i] = c, k
