@@ -76,7 +76,11 @@ class Learner(lightning.LightningModule):
         self._count(batch)
         if self._at_log_step():
             self._log_losses("train", part_sums(losses.detach(), batch.trace))
-        weights = torch.where(batch.trace, self.part_weights["trace"], self.part_weights["solution"])
+        return self.mean_loss(losses, batch.trace)
+
+    def mean_loss(self, losses: Tensor, trace: Tensor) -> Tensor:
+        """(n,) losses -> their weighted mean; trace: (n,) bool."""
+        weights = torch.where(trace, self.part_weights["trace"], self.part_weights["solution"])
         return (losses * weights).sum() / weights.sum()
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
@@ -96,8 +100,8 @@ class Learner(lightning.LightningModule):
         norm = torch.nn.utils.clip_grad_norm_(self.parameters(), clip)
         if not torch.isfinite(norm):
             raise ValueError(
-                f"the gradient's norm is {norm.item()} at step {self.progress.steps}. Neither the weights nor "
-                "last.ckpt are spoilt: lower the learning rate or clip (trainer.gradient_clip_val=1)"
+                f"the gradient's norm is {norm.item()} at step {self.progress.steps}. Neither weights nor "
+                "last.ckpt are spoilt: lower the learning rate, or clip (trainer.gradient_clip_val=1)"
             )
         if self._at_log_step():
             lr = optimizer.param_groups[0]["lr"]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from tracelab.models.cache import Cache
 from tracelab.models.layers import attend, normalize, rotate
 
 
@@ -48,7 +49,6 @@ class GPT(nn.Module):
         if heads % kv_heads:
             raise ValueError(f"kv_heads must divide heads, but {kv_heads} does not divide {heads}")
         self.vocab_size, self.context = vocab_size, context
-        self.layers, self.kv_heads, self.head_dim = layers, kv_heads, head_dim
         self.embed = nn.Embedding(vocab_size, width)
         self.blocks = nn.ModuleList(
             Block(width, heads, kv_heads, head_dim, mlp, norm_eps, qkv_bias, qk_norm) for _ in range(layers)
@@ -64,11 +64,13 @@ class GPT(nn.Module):
     @torch.no_grad()
     def initialize(self, seed: int) -> None:
         """Normal weights of deviation 0.02, smaller where they write to the residual stream (GPT-2)."""
-        generator = torch.Generator(self.embed.weight.device).manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
         for name, weight in self.named_parameters():
             if weight.ndim == 2:
                 writes = name.endswith(("out.weight", "down.weight"))
-                weight.normal_(0.0, 0.02 / (2 * self.layers) ** 0.5 if writes else 0.02, generator=generator)
+                weight.normal_(
+                    0.0, 0.02 / (2 * len(self.blocks)) ** 0.5 if writes else 0.02, generator=generator
+                )
             else:
                 weight.fill_(0.0 if name.endswith("bias") else 1.0)
 
@@ -78,7 +80,9 @@ class GPT(nn.Module):
 
     def hidden(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
         """(B, T) -> (B, T, width), before the head. With a cache, the tokens come after those in it."""
-        rope = self.rope[: tokens.shape[1]] if cache is None else self.rope[cache.positions(tokens.shape[1])]
+        T = tokens.shape[1]
+        place = slice(T) if cache is None else cache.advance(T).clamp(max=self.context - 1)
+        rope = self.rope[place]
         x = self.embed(tokens)
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
@@ -106,12 +110,11 @@ class Block(nn.Module):
         qk_norm: bool,
     ) -> None:
         super().__init__()
-        self.split = [heads, kv_heads, kv_heads]
-        self.head_dim = head_dim
+        self.heads, self.head_dim, self.norm_eps = (heads, kv_heads), head_dim, norm_eps
         self.attention_norm = Norm(width, norm_eps)
-        self.qkv = nn.Linear(width, sum(self.split) * head_dim, bias=qkv_bias)
-        self.q_norm = Norm(head_dim, norm_eps) if qk_norm else nn.Identity()
-        self.k_norm = Norm(head_dim, norm_eps) if qk_norm else nn.Identity()
+        self.qkv = nn.Linear(width, (heads + 2 * kv_heads) * head_dim, bias=qkv_bias)
+        self.q_gain = nn.Parameter(torch.ones(head_dim)) if qk_norm else None
+        self.k_gain = nn.Parameter(torch.ones(head_dim)) if qk_norm else None
         self.out = nn.Linear(heads * head_dim, width, bias=False)
         self.mlp_norm = Norm(width, norm_eps)
         self.gate_up = nn.Linear(width, 2 * mlp, bias=False)
@@ -126,13 +129,16 @@ class Block(nn.Module):
     def attention(self, x: Tensor, rope: Tensor, cache: tuple[Cache, int] | None) -> Tensor:
         """Causal attention, over the cache's columns too when there is one."""
         B, T, _ = x.shape
-        q, k, v = self.qkv(x).view(B, T, -1, self.head_dim).split(self.split, dim=2)  # (B, T, heads, D)
-        q, k = rotate(self.q_norm(q), rope), rotate(self.k_norm(k), rope)
-        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, heads, T, D)
-        mask = None
+        heads, kv_heads = self.heads
+        qkv = self.qkv(x).view(B, T, -1, self.head_dim).permute(2, 0, 1, 3).contiguous()  # (heads, B, T, D)
+        qk, v = qkv.split([heads + kv_heads, kv_heads])
+        if self.q_gain is not None and self.k_gain is not None:
+            gains = [self.q_gain.expand(heads, 1, 1, -1), self.k_gain.expand(kv_heads, 1, 1, -1)]
+            qk = normalize(qk, torch.cat(gains), self.norm_eps)
+        (q, k), mask = rotate(qk, rope).split([heads, kv_heads]), None
         if cache is not None:
-            k, v, mask = cache[0].append(cache[1], k, v)
-        return self.out(attend(q, k, v, mask).transpose(1, 2).flatten(2))
+            (k, v), mask = cache[0].append(cache[1], k, v), cache[0].mask
+        return self.out(attend(q, k, v, mask).permute(1, 2, 0, 3).flatten(2))
 
 
 class Norm(nn.Module):
@@ -153,34 +159,3 @@ def rope_table(context: int, head_dim: int, theta: float) -> Tensor:
     frequency = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim)
     angle = torch.arange(context, dtype=torch.float64)[:, None] * frequency  # (context, D / 2)
     return torch.cat([angle.cos(), angle.sin()], dim=-1).float()
-
-
-class Cache:
-    """Keys and values of what a model has read, in columns; rows are left-padded to equal length.
-
-    k, v: (layers, B, kv_heads, columns, head_dim); start: (B,) the first real column of each row;
-    used: how many columns are filled.
-    """
-
-    def __init__(self, model: GPT, start: Tensor, columns: int, dtype: torch.dtype) -> None:
-        shape = (model.layers, len(start), model.kv_heads, columns, model.head_dim)
-        self.k = torch.zeros(shape, dtype=dtype, device=start.device)
-        self.v = torch.zeros_like(self.k)
-        self.start, self.used = start, 0
-
-    def positions(self, n: int) -> Tensor:
-        """(B, n): positions of the next n columns in their rows; 0 where a column is padding."""
-        columns = torch.arange(self.used, self.used + n, device=self.start.device)
-        return (columns - self.start[:, None]).clamp(min=0)
-
-    def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Store (B, kv_heads, n, D) -> all keys, all values, and who sees whom, (B, 1, n, columns)."""
-        old, new = self.used, self.used + k.shape[2]
-        self.k[layer, :, :, old:new] = k
-        self.v[layer, :, :, old:new] = v
-        if layer == len(self.k) - 1:
-            self.used = new
-        column = torch.arange(new, device=k.device)
-        real = column >= self.start[:, None, None]  # (B, 1, new)
-        causal = column <= column[old:, None]  # (n, new)
-        return self.k[layer, :, :, :new], self.v[layer, :, :, :new], (real & causal)[:, None]

@@ -1,0 +1,47 @@
+"""What a model has read: keys and values by column, for generation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+
+class Cache:
+    """Keys and values of B rows, which are left-padded to equal length.
+
+    start: (B,) the first real column of each row; kv: per layer (2, kv_heads, B, columns, D), of
+    which `used` columns are filled; mask: (B, n, used), True where the n newest columns look.
+    """
+
+    def __init__(self, layers: int, start: Tensor) -> None:
+        self.start, self.used = start, 0
+        self.kv: list[Tensor] = [torch.empty(0)] * layers
+        self.mask = start
+
+    def advance(self, n: int) -> Tensor:
+        """Make n more columns the newest -> (B, n): their places in their rows, 0 for padding."""
+        self.used += n
+        column = torch.arange(self.used, device=self.start.device)
+        newest = column[-n:]
+        real = column >= self.start[:, None, None]  # (B, 1, used)
+        self.mask = real & (column <= newest[:, None])
+        return (newest - self.start[:, None]).clamp(min=0)
+
+    def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Store a layer's newest columns, (kv_heads, B, n, D) -> its keys and values so far."""
+        heads, B, n, D = k.shape
+        kv = self.kv[layer]
+        if n == self.used:
+            kv = k.new_empty(2, heads, B, n + n // 2, D)
+        elif self.used > kv.shape[3]:
+            kv = pad(kv, (0, 0, 0, self.used + self.used // 2 - kv.shape[3]))  # room grows by halves
+        kv[0, :, :, self.used - n : self.used] = k
+        kv[1, :, :, self.used - n : self.used] = v
+        self.kv[layer] = kv
+        return kv[0, :, :, : self.used], kv[1, :, :, : self.used]
+
+    def keep(self, rows: Tensor) -> None:
+        """Drop all other rows."""
+        self.start = self.start[rows]
+        self.kv = [kv[:, :, rows] for kv in self.kv]

@@ -1,0 +1,139 @@
+"""Generation in batches: greedy, or sampled with a random stream of its own for each prompt.
+
+    completions = generate(model, prompts, stop=codec.stop, max_new=512)
+
+Prompts are sorted by length and run together; rows that have stopped leave the batch. What a prompt
+gets does not depend on its neighbours: prompt i draws its numbers from the stream (seed, i).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tracelab.core import rng
+from tracelab.core.ragged import Ragged
+from tracelab.models.cache import Cache
+from tracelab.models.gpt import GPT
+
+LEAVE = 0.2  # rows that have stopped leave when they are this share of a batch: moving the others costs time
+CHECK = (1, 16)  # steps between looks at who has stopped, on CPU and on GPU (where a look waits for it)
+
+
+@dataclass(frozen=True, slots=True)
+class Completions:
+    """n completions, in the order of their prompts.
+
+    tokens: n rows, int32, with the stop token if it was reached; truncated: (n,) was it not?;
+    mean_logprob: (n,) float32, of a row's tokens under the model at temperature 1.
+    """
+
+    tokens: Ragged
+    truncated: NDArray[np.bool_]
+    mean_logprob: NDArray[np.float32]
+
+
+@torch.inference_mode()
+def generate(
+    model: GPT,
+    prompts: Ragged,
+    *,
+    stop: int,
+    max_new: int,
+    temperature: float = 0.0,
+    seed: int = 0,
+    batch_size: int = 256,
+) -> Completions:
+    """Complete prompts, each by at most max_new tokens and within the model's context."""
+    longest = int(prompts.lengths.max(initial=0))
+    if longest >= model.context:
+        raise ValueError(
+            f"the longest prompt has {longest} tokens, which leaves no room in the model's context of "
+            f"{model.context}: use a model with a larger context or smaller problems"
+        )
+    device = model.embed.weight.device
+    keys = rng.keys(seed, "sampling", 0, len(prompts), "tokens")
+    order = np.argsort(-prompts.lengths, kind="stable")
+    tokens: list[NDArray[np.int32]] = [np.empty(0, np.int32)] * len(prompts)
+    mean_logprob = np.zeros(len(prompts), np.float32)
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        for first in range(0, len(order), batch_size):
+            rows = order[first : first + batch_size]
+            chosen, logprobs = _complete(model, prompts.take(rows), keys[rows], stop, max_new, temperature)
+            for row, line, values in zip(rows, chosen, logprobs, strict=True):
+                n = min(_length(line, stop), model.context - len(prompts[row]))
+                tokens[row], mean_logprob[row] = line[:n], values[:n].mean()
+    stopped = np.array([len(row) > 0 and row[-1] == stop for row in tokens], np.bool_)
+    return Completions(Ragged.of(tokens), ~stopped, mean_logprob)
+
+
+def _complete(
+    model: GPT, prompts: Ragged, keys: NDArray[np.uint64], stop: int, max_new: int, temperature: float
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """A batch -> tokens (B, steps), with what follows a stop, and their log-probabilities."""
+    device = model.embed.weight.device
+    limit = torch.from_numpy(np.minimum(max_new, model.context - prompts.lengths)).to(device)
+    live = torch.arange(len(prompts), device=device)  # rows that are still in the batch
+    done = torch.zeros_like(live, dtype=torch.bool)
+    steps = int(limit.max())
+    tokens = torch.full((len(prompts), steps), stop, device=device)
+    logprobs = torch.zeros(tokens.shape, device=device)
+    new, start = _left_pad(prompts, device)
+    cache = Cache(len(model.blocks), start)
+    for step in range(steps):
+        logits = model.logits(model.hidden(new, cache)[:, -1])  # (B, vocab_size)
+        chosen = _choose(logits, temperature, keys, step)
+        tokens[live, step] = chosen
+        logprobs[live, step] = logits.gather(1, chosen[:, None])[:, 0] - logits.logsumexp(-1)
+        done |= (chosen == stop) | (limit == step + 1)
+        if step % CHECK[device.type == "cuda"] == 0 and (left := done.float().mean()) > LEAVE:
+            if left == 1:
+                break
+            going = (~done).nonzero()[:, 0]
+            live, limit, chosen, done, keys = (
+                live[going],
+                limit[going],
+                chosen[going],
+                done[going],
+                keys[going.cpu()],
+            )
+            cache.keep(going)
+        new = chosen[:, None]
+    return tokens.int().cpu().numpy(), logprobs.cpu().numpy()
+
+
+def _left_pad(prompts: Ragged, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Prompts -> (B, T) tokens that end in the last column, and (B,) where each begins."""
+    T = int(prompts.lengths.max())
+    start = T - prompts.lengths
+    padded = np.zeros((len(prompts), T), np.int64)
+    padded[np.arange(T) >= start[:, None]] = prompts.values
+    return torch.from_numpy(padded).to(device), torch.from_numpy(start).to(device)
+
+
+def _choose(logits: Tensor, temperature: float, keys: NDArray[np.uint64], step: int) -> Tensor:
+    """(B, vocab_size) -> (B,): the likeliest tokens, or those that the rows' random numbers fall on."""
+    if temperature == 0.0:
+        return logits.argmax(-1)
+    uniform = torch.from_numpy(_uniform(keys, step)).to(logits.device)
+    cumulative = (logits / temperature).softmax(-1).cumsum(-1)
+    place = torch.searchsorted(cumulative, uniform[:, None] * cumulative[:, -1:], right=True)[:, 0]
+    return place.clamp(max=logits.shape[1] - 1)
+
+
+def _uniform(keys: NDArray[np.uint64], step: int) -> NDArray[np.float32]:
+    """Number `step` in [0, 1) of each row's SplitMix64 stream (as in `core.rng`, over a whole array)."""
+    word = keys + np.uint64((step + 1) * 0x9E3779B97F4A7C15 % 2**64)
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((word ^ (word >> np.uint64(31))) >> np.uint64(40)).astype(np.float32) / np.float32(2**24)
+
+
+def _length(line: NDArray[np.int32], stop: int) -> int:
+    """Tokens up to and with the first stop."""
+    places = np.flatnonzero(line == stop)
+    return int(places[0]) + 1 if len(places) else len(line)

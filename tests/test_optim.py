@@ -1,0 +1,109 @@
+"""The optimiser against torch's own two, its checkpoints, and the schedules."""
+
+import copy
+
+import pytest
+import torch
+
+from tests.engine import tiny
+from tracelab.budget import Budget, Progress
+from tracelab.optim.adamw import adamw
+from tracelab.optim.muon import MuonAdamW, is_hidden_matrix, orthogonalize
+from tracelab.optim.schedule import Cosine, Linear
+
+
+def backward(model, seed):
+    tokens = torch.randint(20, (4, 12), generator=torch.Generator().manual_seed(seed))
+    model(tokens).logsumexp(-1).square().mean().backward()
+
+
+def steps(model, *optimizers):
+    for seed in range(4):
+        backward(model, seed)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+def test_is_torchs_muon_and_torchs_adamw():
+    ours, theirs = tiny(), tiny()
+    matrices = [p for n, p in theirs.named_parameters() if is_hidden_matrix(n, p)]
+    others = [p for n, p in theirs.named_parameters() if not is_hidden_matrix(n, p)]
+    steps(ours, MuonAdamW(ours, lr=0.01, weight_decay=0.1, adam_lr=0.003))
+    steps_together(theirs, torch.optim.Muon(matrices, lr=0.01, weight_decay=0.1), adam(others))
+    for (name, a), b in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        tolerance = 2e-3 if is_hidden_matrix(name, a) else 1e-5  # bfloat16 products, in another order
+        torch.testing.assert_close(
+            a, b, rtol=0, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+def adam(parameters):
+    return torch.optim.AdamW(parameters, lr=0.003, betas=(0.9, 0.95), weight_decay=0.0)
+
+
+def steps_together(model, *optimizers):
+    for seed in range(4):
+        backward(model, seed)
+        for optimizer in optimizers:
+            optimizer.step()
+        model.zero_grad()
+
+
+def test_every_parameter_is_in_one_group():
+    model = tiny(qkv_bias=True, tied=False)
+    muon, rest = MuonAdamW(model).param_groups
+    assert len(muon["params"]) == 2 * 4
+    assert len(muon["params"]) + len(rest["params"]) == len(list(model.parameters()))
+
+
+def test_state_dict_goes_on_bit_for_bit():
+    model = tiny()
+    optimizer = MuonAdamW(model)
+    steps(model, optimizer)
+    other = copy.deepcopy(model)
+    restored = MuonAdamW(other)
+    restored.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    steps(model, optimizer)
+    steps(other, restored)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (2, 40, 16), (2, 16, 40)])
+def test_orthogonalize(shape):
+    singular = torch.linalg.svdvals(
+        orthogonalize(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
+    )
+    assert singular.max() < 1.3
+    assert singular.median() > 0.6
+
+
+def test_adamw_decays_matrices_alone():
+    matrices, vectors = adamw(tiny()).param_groups
+    assert {p.ndim for p in matrices["params"]} == {2}
+    assert vectors["weight_decay"] == 0 != matrices["weight_decay"]
+
+
+def test_linear_schedule():
+    schedule = Linear(warmup=100, decay=0.5)
+    assert schedule(0, 0.0) == pytest.approx(1 / 101)
+    assert schedule(100, 0.1) == schedule(5000, 0.5) == 1.0
+    assert schedule(5000, 0.75) == pytest.approx(0.5)
+    assert schedule(5000, 1.0) == 0.0
+    assert Linear(warmup=0, decay=0.0)(9, 1.0) == 1.0
+
+
+def test_cosine_schedule():
+    schedule = Cosine(warmup=0, floor=0.1)
+    assert [schedule(9, used) for used in (0.0, 0.5, 1.0)] == pytest.approx([1.0, 0.55, 0.1])
+
+
+def test_budget():
+    progress = Progress(steps=5, tokens=300, examples=7, minutes=0.5)
+    assert Budget(tokens=600).used(progress) == Budget(minutes=1).used(progress) == 0.5
+    assert Budget(steps=3).used(progress) == 1.0
+    for wrong in ({}, {"steps": 1, "tokens": 1}):
+        with pytest.raises(ValueError, match="give one of"):
+            Budget(**wrong)
+    with pytest.raises(ValueError, match="more than 0"):
+        Budget(steps=0)
