@@ -28,6 +28,8 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_home() / "kernels" / sources_
 
 import numba  # noqa: E402  (reads NUMBA_CACHE_DIR when it is imported)
 
+numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]  # also if somebody imported it before
+
 
 def njit(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile without Python objects, keep the result on disk, release the GIL while it runs."""
