@@ -1,36 +1,29 @@
-"""Sample, judge, count: outcomes of a model on test sets, and the metrics over them."""
+"""Sample, judge, count: a trained model's outcomes on test sets, the metrics over them, the figures.
+
+    python -m tracelab.evaluate run=runs/... eval.problems=1000
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from tracelab.core.ragged import Ragged
+from tracelab.checkpoint import load_weights
 from tracelab.core.types import Examples, Task
+from tracelab.experiment import TestSets
 from tracelab.metrics.base import Metric
 from tracelab.models.gpt import GPT
-from tracelab.outcomes import Judged, columns_of, table_of
+from tracelab.outcomes import Judged, columns_of, table_of, write
+from tracelab.run import Run
 from tracelab.sampling import generate
-
-TestSets = Mapping[str, tuple[Task, Examples]]
-
-
-def reference_lengths(task: Task, examples: Examples) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """(n,) tokens of each reference completion, trace included."""
-    codec = task.codec
-    nothing = Ragged(np.empty(0, np.int32), np.zeros(len(examples) + 1, np.int64))
-    parts = (
-        codec.encode(codec.trace, examples.trace),
-        codec.encode(codec.solution, examples.solution),
-    )
-    lengths: np.ndarray[Any, np.dtype[np.int64]] = codec.assemble(nothing, *parts).tokens.lengths
-    return lengths
-
 
 def judge_model(model: GPT, task: Task, examples: Examples, config: DictConfig, max_new: int) -> Judged:
     """Complete each problem's prompt config.samples times and judge what comes."""
@@ -78,3 +71,60 @@ def metrics_of(
         estimates = {k: v for metric in metrics.values() for k, v in metric(mine, levels).items()}
         result[str(split)] = {name: estimate.as_dict() for name, estimate in estimates.items()}
     return result
+
+
+def evaluate(run: Run, config: DictConfig, tests: TestSets, folder: Path) -> dict[str, Any]:
+    """Evaluate a run's checkpoint (config: eval's) -> the metrics.
+
+    Writes outcomes.parquet, metrics.json and figures/ into `folder`.
+    """
+    record = run.read_json("run.json")
+    task = next(iter(tests.values()))[0]
+    model = trained_model(run, task, config.checkpoint, record["context"])
+    table, speed = outcomes(model, tests, config, config.max_new or record["max_new"], labels(run))
+    folder.mkdir(parents=True, exist_ok=True)
+    write(table, folder / "outcomes.parquet")
+    metrics = metrics_of(table, instantiate(run.config.metric), task.levels)
+    content = {"run": run.name, "treatment": labels(run)["treatment"], "sampling": speed, "test sets": metrics}
+    run.write_json(str((folder / "metrics.json").relative_to(run.folder)), content)
+    draw(run, table, metrics, tests, folder / "figures")
+    return metrics
+
+
+def trained_model(run: Run, task: Task, checkpoint: str, context: int) -> GPT:
+    """A run's model with the weights of a checkpoint, on the GPU where there is one."""
+    path = run.checkpoint(checkpoint)
+    if not path.is_file():
+        raise ValueError(f"{run.folder} holds no checkpoints/{path.name}: nothing of it is trained yet")
+    shape = {k: v for k, v in run.config.model.items() if k != "context"}
+    model: GPT = instantiate(shape, vocab_size=len(task.codec.vocabulary), context=context)
+    model.load_state_dict(load_weights(path))
+    cpu = run.config.trainer.accelerator == "cpu" or not torch.cuda.is_available()
+    return model.to("cpu" if cpu else "cuda").eval()
+
+
+def labels(run: Run) -> dict[str, Any]:
+    """What all outcomes of a run share."""
+    names = run.config.names
+    options = {k: v for k, v in run.config.trace.items() if k != "_target_"}
+    return {
+        "run": run.name,
+        "task": names.task,
+        "treatment": names.trace,
+        "treatment_options": ",".join(f"{k}={v}" for k, v in options.items()),
+        "model": names.model,
+        "seed": run.config.seed,
+    }
+
+
+def draw(run: Run, table: pa.Table, metrics: dict[str, Any], tests: TestSets, folder: Path) -> None:
+    """The figures of a run."""
+    from tracelab import figures
+
+    about = labels(run)
+    title = f"{about['task']}, {about['treatment']} {about['treatment_options']}, {about['model']}, seed {about['seed']}"
+    if (run.folder / "metrics.csv").is_file():
+        figures.loss_curve(folder / "loss", run.folder / "metrics.csv")
+    figures.accuracy_and_validity(folder / "accuracy_and_validity", metrics, title)
+    first = next(iter(tests))
+    figures.examples(folder / "examples", tests[first][0], figures.picks_of(table, first))

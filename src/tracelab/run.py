@@ -15,10 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from tracelab.core.types import Task
 from tracelab.paths import PACKAGE
 
 # may differ between a run and its resumption
@@ -85,18 +83,6 @@ class Run:
         """Read a JSON file of the folder; None if there is none."""
         path = self.folder / name
         return json.loads(path.read_text()) if path.is_file() else None
-
-    def task(self) -> Task:
-        """The task as configured."""
-        task: Task = instantiate(self.config.task, _convert_="all")
-        return task
-
-
-def treatment_label(config: DictConfig) -> str:
-    """`corrupted kind=mixed rate=0.5`: the treatment with its options, for tables."""
-    target, *_ = (str(config.trace["_target_"]).rsplit(".", 2)[-2:-1],)
-    options = [f"{k}={v}" for k, v in config.trace.items() if k != "_target_"]
-    return " ".join([*target, *options])
 
 
 def machine() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -45,9 +46,11 @@ def cell(name: str, estimate: dict[str, Any]) -> str:
     return f"{100 * value:.1f} [{100 * low:.0f}, {100 * high:.0f}]"
 
 
-def print_results(metrics: dict[str, Any], title: str, paths: list[Any]) -> None:
+def print_results(metrics: dict[str, Any], title: str, folder: Path) -> None:
     """The table, then where the figures and the rest lie."""
-    console = Console(width=None if Console().is_terminal else 170)
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=200)
     console.print(results_table(metrics, title))
-    for path in paths:
+    for path in sorted((folder / "figures").glob("*.png")):
         console.print(f"  {path}", highlight=False, soft_wrap=True)
+    console.print(f"  {folder / 'outcomes.parquet'}", highlight=False, soft_wrap=True)

@@ -1,0 +1,86 @@
+"""Print an example: the problem drawn, its trace with damaged steps marked, the verdicts.
+
+    python -m tracelab.show task=maze trace=swapped index=3
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from omegaconf import DictConfig
+
+from tracelab.entry import entry
+
+if TYPE_CHECKING:
+    from tracelab.core.types import Examples, Task
+    from tracelab.traces.base import Treated
+
+
+@entry("show")
+def main(config: DictConfig) -> None:
+    """Draw the problem and print its treated trace."""
+    from hydra.utils import instantiate
+
+    from tracelab.core import rng
+    from tracelab.experiment import build_task
+
+    if not 0 <= config.index:
+        raise ValueError(f"index={config.index} must be 0 or more")
+    task = build_task(config)
+    first = config.index // config.among * config.among
+    keys, treatment_keys = (
+        rng.keys(config.seed, config.split, first, first + config.among, purpose)
+        for purpose in ("problem", "treatment")
+    )
+    examples = task.generate(keys, config.split)
+    treated = instantiate(config.trace)(task, examples, treatment_keys)
+    print(description(task, examples, treated, config.index - first))
+
+
+def description(task: Task, examples: Examples, treated: Treated, i: int) -> str:
+    """Problem i with its treated trace, as text."""
+    codec = task.codec
+    one = examples.take(np.array([i]))
+    solution = codec.encode(codec.solution, one.solution)
+    trace = treated.trace.take(np.array([i]))
+    sequence = codec.assemble(task.prompts(one), trace, solution)
+    completion = sequence.tokens.slice(0, 1)
+    prompt, words = completion[0][: sequence.prompt[0]], completion[0][sequence.prompt[0] :]
+    verdicts = task.judge(one, type(completion)(words, np.array([0, len(words)])))
+    drawn = examples if treated.rows is None else replace(examples, trace=treated.rows)
+    lines = [task.draw(drawn, i), "", task.legend, "", f"prompt      {codec.words_of(prompt)}", ""]
+    lines += step_lines(task, treated, i) or [f"trace       {codec.words_of(trace[0]) or '(none)'}"]
+    lines += ["", f"solution    {codec.words_of(solution[0])}", ""]
+    if treated.donor[i] >= 0:
+        lines.append(f"donor           problem {treated.donor[i]} of those drawn")
+    lines.append(f"solution        {task.reasons[verdicts.solution_reason[0]]}")
+    for level, reason, at in zip(task.levels, verdicts.trace_reason[0], verdicts.trace_at[0], strict=True):
+        where = "" if reason == 0 else f" at step {at}"
+        lines.append(f"trace {level:<10}{task.reasons[reason]}{where}")
+    lines += [f"{name:<16}{values[i]:g}" for name, values in examples.complexity.items()]
+    return "\n".join(lines)
+
+
+def step_lines(task: Task, treated: Treated, i: int) -> list[str]:
+    """The trace a step a line, damaged ones marked; empty if the treatment left no steps."""
+    if treated.rows is None or treated.damaged is None:
+        return []
+    rows, damaged = treated.rows[i], treated.damaged[i]
+    lines = []
+    for k, row in enumerate(rows):
+        lines.append(f"{k:5} {'!' if damaged[k] else ' '} {step_text(task, row)}")
+    return lines
+
+
+def step_text(task: Task, row: np.ndarray) -> str:  # type: ignore[type-arg]
+    """One step in words."""
+    from tracelab.core.ragged import Ragged
+
+    one = Ragged(row[None, :], np.array([0, 1]))
+    return task.codec.words_of(task.codec.encode(task.codec.trace, one)[0])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Train a small transformer from scratch on traces, then judge what it writes.
+
+    python -m tracelab.train task=maze trace=corrupted
+    python -m tracelab.train -m trace=correct,solution_only,swapped,corrupted seed=0,1
+"""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from tracelab.entry import entry
+
+
+@entry("train")
+def main(config: DictConfig) -> float | None:
+    """Train, evaluate, print the table -> solution accuracy, for sweepers that optimise it."""
+    from tracelab.tables import print_results
+    from tracelab.training import train
+
+    trained = train(config)
+    if trained.metrics is None:
+        return None
+    print_results(trained.metrics, trained.run.name, trained.run.folder)
+    first = next(iter(trained.metrics.values()))
+    value: float = first["solution_valid"]["value"]
+    return value
+
+
+if __name__ == "__main__":
+    main()
