@@ -1,0 +1,195 @@
+"""The data card: what a treated data set is, in the verifier's own words.
+
+The verdicts are on what the model is trained on: the completions' tokens, judged as a model's would be.
+A treatment's promise is enforced: `correct` must be strictly valid throughout, `swapped` a
+derangement; `corrupted` must not be valid anywhere, and where damage can't be had the card says so.
+
+    python -m tracelab.generate task=maze trace=corrupted
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tracelab.core.codec import Sequences
+from tracelab.core.stats import wilson
+from tracelab.core.types import Examples, Task, Verdicts
+from tracelab.data.frozen import between
+from tracelab.data.store import description
+from tracelab.traces.base import Treated, Treatment
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+HISTOGRAM_BINS = 12
+
+
+class Arm(NamedTuple):
+    """One split of a treated data set."""
+
+    examples: Examples
+    sequences: Sequences
+    treated: Treated
+
+
+def data_card(task: Task, treatment: Treatment, arms: Mapping[str, Arm]) -> dict[str, Any]:
+    """The card of an arm's splits, ready for JSON. ValueError if the treatment's promise is broken."""
+    card = {
+        "task": description(task),
+        "treatment": description(treatment),
+        "promise": treatment.promise,
+        "vocabulary": len(task.codec.vocabulary),
+        "splits": {split: _split(task, treatment, Arm(*arm), split) for split, arm in arms.items()},
+    }
+    whole: dict[str, Any] = json.loads(json.dumps(card, default=list))
+    return whole
+
+
+def text(card: Mapping[str, Any]) -> str:
+    """The card for people, a few lines a split."""
+    kind = {key: card[key]["class"].rsplit(".", 1)[1] for key in ("task", "treatment")}
+    knobs = ", ".join(f"{k}={v}" for k, v in card["treatment"].items() if k != "class")
+    lines = [f"{kind['task']}, {kind['treatment']}({knobs}), {card['vocabulary']} words"]
+    for split, s in card["splits"].items():
+        lines += ["", f"{split}: {s['problems']:,} problems, {s['distinct']:,} distinct"]
+        for part, d in s["tokens"].items():
+            lines.append(f"  {part:<22}{d['mean']:9.1f} tokens on average, {d['max']:g} at most")
+        for name, r in {**s["solution"], **{f"trace {k}": v for k, v in s["trace"].items()}}.items():
+            low, high = r["interval"]
+            lines.append(f"  {name:<22}{100 * r['rate']:8.2f} %  [{100 * low:.2f}, {100 * high:.2f}]")
+        lines += [f"  {name:<22}{value}" for name, value in _remarks(s)]
+    return "\n".join(lines)
+
+
+def _remarks(split: Mapping[str, Any]) -> list[tuple[str, str]]:
+    remarks = []
+    if "damage" in split:
+        d = split["damage"]
+        remarks.append(("steps damaged", f"{d['got']:.4f} of all (asked for: {d['asked']:g})"))
+        remarks.append(("still valid", f"{d['not_invalidated']} traces that damage could not make invalid"))
+    for measure, d in split.get("donors", {}).get("distance", {}).items():
+        remarks.append((f"donor's {measure}", f"differs by {d['mean']:.3g} on average, {d['max']:g} at most"))
+    return remarks
+
+
+def _split(task: Task, treatment: Treatment, arm: Arm, split: str) -> dict[str, Any]:
+    examples, sequences, treated = arm
+    lengths = sequences.tokens.lengths
+    completions = between(sequences.tokens, sequences.prompt, lengths - sequences.prompt)
+    verdicts = task.judge(examples, completions)
+    part = {
+        "problems": len(examples),
+        "distinct": len(np.unique(examples.identity)),
+        "tokens": {
+            "prompt": _distribution(sequences.prompt),
+            "trace": _distribution(sequences.trace),
+            "solution": _distribution(lengths - sequences.prompt - sequences.trace),
+            "whole": _distribution(lengths),
+        },
+        "complexity": {name: _distribution(v) | _histogram(v) for name, v in examples.complexity.items()},
+        **_verdict_rates(task, verdicts),
+    }
+    strict = verdicts.trace_ok[:, task.levels.index("strict")]
+    assert (strict == treated.residual_valid).all(), "tokens and steps are judged alike"
+    asked = getattr(treatment, "rate", None)
+    if asked is not None:
+        part["damage"] = _damage(float(asked), arm, int(strict.sum()))
+    if (treated.donor >= 0).any():
+        part["donors"] = _donors(arm)
+    _enforce(task, treatment, arm, verdicts, split)
+    return part
+
+
+def _verdict_rates(task: Task, verdicts: Verdicts) -> dict[str, Any]:
+    """Rates of every verdict, with intervals, and why traces fail the strict one."""
+    strict = task.levels.index("strict")
+    codes, counts = np.unique(verdicts.trace_reason[:, strict], return_counts=True)
+    return {
+        "solution": {
+            "solution valid": _rate(verdicts.solution_valid),
+            "solution optimal": _rate(verdicts.solution_optimal),
+        },
+        "trace": {level: _rate(verdicts.trace_ok[:, i]) for i, level in enumerate(task.levels)},
+        "strict_reasons": {task.reasons[c]: int(k) for c, k in zip(codes, counts, strict=True)},
+    }
+
+
+def _damage(asked: float, arm: Arm, still_valid: int) -> dict[str, Any]:
+    """Steps damaged, as a share of the reference's steps, in all and by trace; and labelled rows."""
+    steps, labels = arm.examples.trace.lengths, arm.treated.damaged
+    assert labels is not None
+    return {
+        "asked": asked,
+        "got": float(arm.treated.damage.sum() / steps.sum()),
+        "per_trace": _distribution(arm.treated.damage / steps),
+        "labelled_rows": int(labels.values.sum()),
+        "rows": len(labels.values),
+        "not_invalidated": still_valid,
+    }
+
+
+def _donors(arm: Arm) -> dict[str, Any]:
+    """How far donors are from their receivers, and how many problems are their own donor."""
+    examples, donor = arm.examples, arm.treated.donor
+    measures = {"trace steps": examples.trace.lengths, **examples.complexity}
+    return {
+        "each_once": len(np.unique(donor)) == len(donor),
+        "self_donors": int((donor == np.arange(len(donor))).sum()),
+        "same_problem": int((examples.identity[donor] == examples.identity).sum()),
+        "distance": {name: _distribution(np.abs(v - v[donor])) for name, v in measures.items()},
+    }
+
+
+def _enforce(task: Task, treatment: Treatment, arm: Arm, verdicts: Verdicts, split: str) -> None:
+    """ValueError or, where it may be the problems' fault, a warning if the promise is broken."""
+    n, donor = len(arm.examples), arm.treated.donor
+    reason = verdicts.trace_reason[:, task.levels.index("strict")]
+    bad = np.flatnonzero(reason)
+    if treatment.promise == "valid" and len(bad):
+        raise ValueError(
+            f"{len(bad)} of {n} {split} traces are not strictly valid, the first at index "
+            f"{arm.examples.index[bad[0]]} ({task.reasons[reason[bad[0]]]}): if the data was read from a "
+            "file, set task to what it was made with (solver, format, size); else the solver has a defect"
+        )
+    if treatment.promise == "deranged":
+        assert (np.sort(donor) == np.arange(n)).all(), "each trace stands once"
+        assert (donor != np.arange(n)).all(), "no problem keeps its trace"
+    if treatment.promise == "invalid" and len(bad) < n:
+        warnings.warn(
+            f"{n - len(bad)} of {n} {split} traces are still strictly valid after treatment: raise "
+            "trace.rate, choose another trace.kind, or take larger problems",
+            stacklevel=2,
+        )
+
+
+def _rate(flags: ArrayLike) -> dict[str, Any]:
+    flags = np.asarray(flags)
+    low, high = wilson(flags.sum(), len(flags))
+    k, n = int(flags.sum()), len(flags)
+    return {"rate": k / n, "interval": [float(low), float(high)], "successes": k, "n": n}
+
+
+def _distribution(values: ArrayLike) -> dict[str, Any]:
+    values = np.asarray(values, np.float64)
+    quantiles = {f"{q:g}": float(v) for q, v in zip(QUANTILES, np.quantile(values, QUANTILES), strict=True)}
+    return {
+        "mean": float(values.mean()),
+        "min": float(values.min()),
+        "max": float(values.max()),
+        "quantiles": quantiles,
+    }
+
+
+def _histogram(values: ArrayLike) -> dict[str, Any]:
+    """Counts in up to HISTOGRAM_BINS bins; whole numbers get bins of a whole width."""
+    values = np.asarray(values)
+    bins: Any = HISTOGRAM_BINS
+    if np.issubdtype(values.dtype, np.integer):
+        width = (int(values.max()) - int(values.min())) // HISTOGRAM_BINS + 1
+        bins = np.arange(values.min(), values.max() + width + 1, width)
+    counts, edges = np.histogram(values, bins)
+    return {"histogram": {"edges": edges.tolist(), "counts": counts.tolist()}}

@@ -1,0 +1,183 @@
+"""Frozen sets: the first n distinct problems of a named stream, and the arms that are made of them.
+
+    examples = problems(task, seed=0, split="train", count=50_000)
+    sequences, treated = arm(task, Swapped(), examples, seed=0, split="train")
+
+Every arm is made of the same examples. The same (task, seed, split, count) gives the same bytes with
+any number of workers; sets are kept as files (`data.store`) in $TRACELAB_CACHE/data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations, pairwise
+from typing import Any
+
+import joblib
+import numpy as np
+
+from tracelab.core import rng
+from tracelab.core.codec import ABSENT, Sequences
+from tracelab.core.ragged import Integers, Ragged, offsets_of
+from tracelab.core.types import Examples, Task
+from tracelab.data.store import Columns, cached, description, digest
+from tracelab.traces.base import Treated, Treatment
+
+CHUNK = 1024  # problems that a worker draws at a time
+PATIENCE = 20  # draws per problem asked for before the space of problems is called too small
+RAGGED = ("problem", "trace", "solution")
+
+
+def problems(
+    task: Task,
+    *,
+    seed: int,
+    split: str,
+    count: int,
+    name: str = "problem",
+    workers: int | None = None,
+    backend: str = "threading",
+) -> Examples:
+    """The first `count` distinct problems of the stream `name`, solved.
+
+    workers: None for as many as there are cores; backend: of joblib. ValueError if the space of
+    problems is too small for `count`.
+    """
+    if count < 1:
+        raise ValueError(f"{count} {split} problems were asked for: ask for one at least")
+    made_of = {"task": description(task), "seed": seed, "split": split, "stream": name, "count": count}
+
+    def build() -> Columns:
+        with joblib.Parallel(workers or -1, backend=backend) as parallel:
+            return _columns(_distinct(task, seed, split, name, count, parallel))
+
+    return _examples(cached(f"{task.name}-{split}-{count}", made_of, build))
+
+
+def drawn(task: Task, seed: int, split: str, name: str, start: int, stop: int) -> Examples:
+    """Items start..stop-1 of a stream of problems, repetitions included."""
+    examples = task.generate(rng.keys(seed, split, start, stop, name), split)
+    columns = {**vars(examples), "index": np.arange(start, stop)}
+    return Examples(**columns)
+
+
+def _distinct(task: Task, seed: int, split: str, name: str, count: int, parallel: Any) -> Examples:
+    parts: list[Examples] = []
+    start, first = 0, np.empty(0, np.int64)
+    while len(first) < count:
+        if start > PATIENCE * count + CHUNK:
+            raise ValueError(
+                f"{count} {split} problems were asked for, but the first {start} of {task.name}'s stream "
+                f"{name!r} hold only {len(first)} distinct ones: the space is too small. Take a larger one "
+                "(task.size for mazes) or fewer problems"
+            )
+        stop = start + max(count - len(first), CHUNK // 4)
+        edges = [*range(start, stop, CHUNK), stop]
+        parts += parallel(joblib.delayed(drawn)(task, seed, split, name, a, b) for a, b in pairwise(edges))
+        identity, start = np.concatenate([part.identity for part in parts]), stop
+        first = np.sort(np.unique(identity, return_index=True)[1])
+    return Examples.concat(parts).take(first[:count])
+
+
+def arm(
+    task: Task, treatment: Treatment, examples: Examples, seed: int, split: str, *, cache: bool = False
+) -> tuple[Sequences, Treated]:
+    """The examples with treated traces, as what a model is trained on, and what was done.
+
+    Each problem's random key is that of its index in the stream "treatment". Treating is about as fast
+    as reading what was treated; cache=True keeps the arm as a file all the same, for others to read.
+    """
+
+    def build() -> Columns:
+        first = int(examples.index[0])
+        keys = rng.keys(seed, split, first, int(examples.index.max()) + 1, "treatment")
+        return _arm_columns(task, examples, treatment(task, examples, keys[examples.index - first]))
+
+    if not cache:
+        return _arm(task, build())
+    held = [a for name in RAGGED for a in (getattr(examples, name).values, getattr(examples, name).offsets)]
+    made_of = {"task": description(task), "treatment": description(treatment), "seed": seed, "split": split}
+    made_of["examples"] = digest(examples.index, examples.identity, *held)
+    name = f"{task.name}-{split}-{len(examples)}-{type(treatment).__name__.lower()}"
+    return _arm(task, cached(name, made_of, build))
+
+
+def test_sets(
+    task: Task,
+    seed: int,
+    count: int,
+    against: Mapping[str, Examples] | None = None,  # noqa: PT028 (no test)
+    workers: int | None = None,  # noqa: PT028
+) -> dict[str, tuple[Task, Examples]]:
+    """The test sets by name, each with the task that it is of and in a stream of its own.
+
+    The first is in distribution (split "test"), the others are the task's variants (split "ood").
+    ValueError if one shares a problem with `against`.
+    """
+    own = getattr(task, "generator", task.name)  # the name under which tables are to show it
+    sets = {own: (task, problems(task, seed=seed, split="test", count=count, workers=workers))}
+    for name, variant in task.test_sets().items():
+        if name in sets:
+            raise ValueError(f"two test sets are called {name}: leave it out of the out-of-distribution sets")
+        stream = f"problem {name}"
+        examples = problems(variant, seed=seed, split="ood", count=count, name=stream, workers=workers)
+        sets[name] = (variant, examples)
+    for name, (_, examples) in sets.items():
+        assert_disjoint({**(against or {}), name: examples})
+    return sets
+
+
+def assert_disjoint(sets: Mapping[str, Examples]) -> None:
+    """ValueError if two sets share a problem. (Test sets of one split may; splits may not.)"""
+    for (a, ours), (b, theirs) in combinations(sets.items(), 2):
+        shared = len(np.intersect1d(ours.identity, theirs.identity))
+        if shared:
+            raise ValueError(
+                f"{a} and {b} share {shared} problems (by canonical hash): a model would be tested on what "
+                "it was trained on. Draw them in different splits, or leave the shared ones out"
+            )
+
+
+def between(rows: Ragged, start: Integers, lengths: Integers) -> Ragged:
+    """Of each row `lengths` values from `start` on."""
+    offsets = offsets_of(lengths)
+    shift = np.repeat(rows.offsets[:-1] + start - offsets[:-1], lengths)
+    return Ragged(rows.values[shift + np.arange(offsets[-1])], offsets)
+
+
+def _columns(examples: Examples) -> Columns:
+    columns = dict(vars(examples))
+    return columns | columns.pop("complexity")
+
+
+def _examples(columns: Mapping[str, Any]) -> Examples:
+    own = {name: columns[name] for name in ("index", "identity", *RAGGED)}
+    return Examples(**own, complexity={k: v for k, v in columns.items() if k not in own})
+
+
+def _arm_columns(task: Task, examples: Examples, treated: Treated) -> Columns:
+    codec = task.codec
+    solutions = codec.encode(codec.solution, examples.solution)
+    sequences = codec.assemble(task.prompts(examples), treated.trace, solutions)
+    columns: dict[str, Any] = {
+        "index": examples.index,
+        "identity": examples.identity,
+        "tokens": sequences.tokens,
+        "prompt_length": sequences.prompt,
+        "trace_length": sequences.trace,
+        "donor": treated.donor,
+        "damage": treated.damage,
+        "residual_valid": treated.residual_valid,
+        "steps": treated.rows,
+        "damaged": treated.damaged,
+    }
+    return {name: values for name, values in columns.items() if values is not None}
+
+
+def _arm(task: Task, columns: Mapping[str, Any]) -> tuple[Sequences, Treated]:
+    sequences = Sequences(columns["tokens"], columns["prompt_length"], columns["trace_length"])
+    opened = (sequences.trace > 0) & (task.codec.markers[0] != ABSENT)
+    trace = between(sequences.tokens, sequences.prompt + opened, sequences.trace - opened)
+    steps, damaged = columns.get("steps"), columns.get("damaged")
+    kept = {name: columns[name] for name in ("residual_valid", "donor", "damage")}
+    return sequences, Treated(trace, **kept, rows=steps, damaged=damaged)

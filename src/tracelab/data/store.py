@@ -1,0 +1,130 @@
+"""Data sets on disk: Arrow files that are written once, memory-mapped, and never half there.
+
+A set is columns by name, flat arrays and ragged ones. A file's name carries the hash of what the set
+was made of and the SHA-256 of the file, which is verified before anything is read. A file appears
+under its name by an atomic rename, when it is whole: two processes may build a set at once, and the
+last rename replaces a file by its equal. Anything that reads Arrow IPC files reads these:
+
+    polars.read_ipc(path); datasets.load_dataset("arrow", data_files=str(path))
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tracelab.core.jit import sources_hash
+from tracelab.core.ragged import Ragged
+from tracelab.paths import cache_home
+
+VERSION = 1  # of the layout of files
+Columns = Mapping[str, NDArray[Any] | Ragged]
+
+
+def cached(name: str, made_of: Mapping[str, Any], build: Callable[[], Columns]) -> Columns:
+    """The set that was made of this before, or a new one; with any other code it is made anew.
+
+    ValueError if its file is damaged.
+    """
+    key = json.dumps({**made_of, "code": sources_hash(), "version": VERSION}, sort_keys=True, default=list)
+    stem, folder = f"{name}-{digest(key.encode())}", cache_home() / "data"
+    found = sorted(folder.glob(f"{stem}.*.arrow"))
+    return read(found[0] if found else write(folder, stem, build(), key))
+
+
+def description(thing: Any) -> dict[str, Any]:
+    """A task or a treatment as JSON: its class and its knobs."""
+    knobs = {f.name: getattr(thing, f.name) for f in fields(thing) if f.init}
+    return {"class": f"{type(thing).__module__}.{type(thing).__qualname__}", **knobs}
+
+
+def digest(*parts: bytes | NDArray[Any]) -> str:
+    """16 hexadecimal digits that stand for the parts."""
+    sha = hashlib.sha256()
+    for part in parts:
+        sha.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).data)
+    return sha.hexdigest()[:16]
+
+
+def write(folder: Path, stem: str, columns: Columns, made_of: str = "") -> Path:
+    """Write a set to <folder>/<stem>.<checksum>.arrow -> the path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {name: _to_arrow(values) for name, values in columns.items()}
+    schema = pa.schema([(name, a.type) for name, a in arrays.items()], metadata={"tracelab": made_of})
+    partial = folder / f".{stem}.{uuid.uuid4().hex}.partial"
+    try:
+        with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+            writer.write_batch(pa.record_batch(list(arrays.values()), schema=schema))
+        path = folder / f"{stem}.{_checksum(partial)}.arrow"
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def read(path: Path) -> Columns:
+    """A set, memory-mapped: pages are read when they are used, and changes stay in memory.
+
+    ValueError if the file's content does not have the checksum in its name.
+    """
+    if _checksum(path) != path.suffixes[-2][1:]:
+        raise ValueError(
+            f"{path} is damaged: its content is not what was written. Delete it; it is made anew when needed"
+        )
+    file = np.memmap(path, np.uint8, mode="c").view(np.ndarray)
+    batch = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(file))).get_batch(0)
+    return {name: _from_arrow(batch.column(name), file) for name in batch.schema.names}
+
+
+def _checksum(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _to_arrow(column: NDArray[Any] | Ragged) -> pa.Array:
+    if not isinstance(column, Ragged):
+        return pa.array(column)
+    values = pa.array(column.values.reshape(-1))
+    if column.values.ndim == 2:
+        values = pa.FixedSizeListArray.from_arrays(values, column.values.shape[1])
+    return pa.LargeListArray.from_arrays(pa.array(column.offsets), values)
+
+
+def _from_arrow(array: pa.Array, file: NDArray[np.uint8]) -> NDArray[Any] | Ragged:
+    """The arrays within the mapped file, without a copy (bits alone are unpacked)."""
+    if pa.types.is_large_list(array.type):
+        offsets = _within(file, array.buffers()[1], np.int64)
+        values = array.values
+        if pa.types.is_fixed_size_list(values.type):
+            width = values.type.list_size
+            return Ragged(_flat(values.flatten(), file).reshape(-1, width), offsets)
+        return Ragged(_flat(values, file), offsets)
+    return _flat(array, file)
+
+
+def _flat(array: pa.Array, file: NDArray[np.uint8]) -> NDArray[Any]:
+    if pa.types.is_boolean(array.type):
+        bits: NDArray[Any] = array.to_numpy(zero_copy_only=False)
+        return bits
+    return _within(file, array.buffers()[1], array.type.to_pandas_dtype())
+
+
+def _within(file: NDArray[np.uint8], buffer: pa.Buffer | None, dtype: Any) -> NDArray[Any]:
+    """An Arrow buffer as an array of the mapped file's own memory, so that it may be written to.
+
+    (Arrow gives out read-only arrays, for which every kernel would have to be compiled again.)
+    """
+    if buffer is None or buffer.size == 0:
+        return np.empty(0, dtype)
+    start = buffer.address - file.ctypes.data
+    return file[start : start + buffer.size].view(dtype)
