@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from tracelab.tasks._layouts import SEARCHFORMER, draw_layout
+from tracelab.tasks._maze_grid import FREE_CELL, Grid, flood
 
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import below, mix64
 from tracelab.core.types import MAX_REDRAWS
-from tracelab.tasks._layouts import SEARCHFORMER, draw_layout
-from tracelab.tasks._maze_grid import FREE_CELL, Grid, flood
 
 PAIRS = 100  # start and goal drawn per layout before another layout is drawn
 
@@ -58,7 +58,8 @@ def draw_pair(knobs, random, places, cells, inverse, distances, queue):  # type:
 
 def symmetry_hashes(width: int, height: int) -> NDArray[np.uint64]:
     """Zobrist words (3, cells, 8): of a wall, the start and the goal at each cell's image under
-    each of the square's eight symmetries. A transposed image counts as of the transposed size."""
+    each of the square's eight symmetries. A transposed image counts as of the transposed size.
+    """
     x, y = (a.ravel() for a in np.meshgrid(np.arange(width), np.arange(height)))
     table = np.empty((3, width * height, 8), np.uint64)
     for s in range(8):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
+from tracelab.tasks._layouts import TREES
+from tracelab.tasks._maze_draws import draw_problem
+from tracelab.tasks._maze_grid import FREE_CELL, HEADER, OPERAND, Grid, flood, grid_of, tables
 
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import mix64
@@ -10,9 +14,6 @@ from tracelab.search.best_first import CREATE, max_rows, path_to, search
 from tracelab.search.judge import judge_one, new_room
 from tracelab.search.replay import new_board, replay
 from tracelab.search.space import neighbours, read_state
-from tracelab.tasks._layouts import TREES
-from tracelab.tasks._maze_draws import draw_problem
-from tracelab.tasks._maze_grid import FREE_CELL, HEADER, OPERAND, Grid, flood, grid_of, tables
 
 START, GOAL, WALL, READY = range(4)  # rows of a prompt
 MEASURES = ("expansions", "generated", "optimal_cost", "optimal_paths", "dead_ends", "free_cells")
@@ -46,6 +47,15 @@ def measure(knobs, grid, rows, count, expansions, length, out):  # type: ignore[
                 if distances[states[k]] == distances[queue[i]] + 1:
                     paths[states[k]] += paths[queue[i]]
         out[2], out[3] = distances[grid.goal], paths[grid.goal]
+
+
+def complexities(measures: NDArray[np.float64]) -> dict[str, NDArray[np.int64] | NDArray[np.float64]]:
+    """(n, MEASURES) -> name -> (n,), counts as whole numbers."""
+    shares = {"optimal_paths", "dead_ends"}
+    return {
+        name: measures[:, m].copy() if name in shares else measures[:, m].astype(np.int64)
+        for m, name in enumerate(MEASURES)
+    }
 
 
 @njit
@@ -142,13 +152,18 @@ def prompt_rows(problems, offsets, stride, ready):  # type: ignore[no-untyped-de
 def judge(strategy, trace, solution, markers, stride, problems, offsets, optimal, tokens, ends, out):  # type: ignore[no-untyped-def]
     """Judge completion i of problem i; `out` are the fields of Verdicts."""
     valid, best, solution_reason, reason, at, steps = out
-    longest = 1
+    longest, width, height = 1, 0, 0
     for i in range(len(offsets) - 1):
         longest = max(longest, ends[i + 1] - ends[i] + 1)
-    cells, inverse = tables(np.int64(problems[0]), np.int64(problems[1]), stride)
+    cells, inverse = tables(width, height, stride)
     room = new_room(Grid(cells, inverse, 0, 0), trace, longest)
     for i in range(len(offsets) - 1):
-        grid = grid_of(problems[offsets[i] : offsets[i + 1]], cells, inverse)
+        problem = problems[offsets[i] : offsets[i + 1]]
+        if problem[0] != width or problem[1] != height:
+            width, height = int(problem[0]), int(problem[1])
+            cells, inverse = tables(width, height, stride)
+            room = new_room(Grid(cells, inverse, 0, 0), trace, longest)
+        grid = grid_of(problem, cells, inverse)
         completion = tokens[ends[i] : ends[i + 1]]
         steps[i], solution_reason[i], cost = judge_one(
             grid, strategy, trace, solution, markers, completion, room, reason[i], at[i]
@@ -160,15 +175,21 @@ def judge(strategy, trace, solution, markers, stride, problems, offsets, optimal
 @njit
 def judge_traces(strategy, stride, problems, offsets, rows, row_ends, paths, path_ends, ok):  # type: ignore[no-untyped-def]
     """Is trace i (rows) strictly valid for problem i and reference solution i?"""
-    cells, inverse = tables(np.int64(problems[0]), np.int64(problems[1]), stride)
-    path = np.empty(len(cells), np.int32)
-    longest = 1
+    longest, farthest, width, height = 1, 0, 0, 0
     for i in range(len(ok)):
         longest = max(longest, row_ends[i + 1] - row_ends[i])
+        farthest = max(farthest, path_ends[i + 1] - path_ends[i])
+    path = np.empty(farthest, np.int32)
+    cells, inverse = tables(width, height, stride)
     board = new_board(Grid(cells, inverse, 0, 0), longest)
     reason, at = np.empty(2, np.uint8), np.empty(2, np.int32)
     for i in range(len(ok)):
-        grid = grid_of(problems[offsets[i] : offsets[i + 1]], cells, inverse)
+        problem = problems[offsets[i] : offsets[i + 1]]
+        if problem[0] != width or problem[1] != height:
+            width, height = int(problem[0]), int(problem[1])
+            cells, inverse = tables(width, height, stride)
+            board = new_board(Grid(cells, inverse, 0, 0), longest)
+        grid = grid_of(problem, cells, inverse)
         length = path_ends[i + 1] - path_ends[i]
         for k in range(length):
             path[k] = read_state(grid, paths[path_ends[i] + k], 1)

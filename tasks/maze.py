@@ -15,17 +15,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tracelab.tasks._layouts import GENERATORS, ON_LATTICE, Knobs
+from tracelab.tasks._maze_drawing import LEGEND, draw_maze, plot_maze
+from tracelab.tasks._maze_draws import symmetry_hashes
+from tracelab.tasks._maze_parsing import example_of
 
-from tracelab.core.codec import BOS, EOS, Codec, Field, Format
+from tracelab.core.codec import BOS, EOS, Codec, Field, Format, narrow
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
 from tracelab.search.best_first import BestFirst
 from tracelab.search.judge import LEVELS, arrays, empty_verdicts
 from tracelab.search.reasons import NAMES
 from tracelab.tasks import _maze_kernels as kernels
-from tracelab.tasks._layouts import GENERATORS, ON_LATTICE, Knobs
-from tracelab.tasks._maze_drawing import LEGEND, draw_maze, plot_maze
-from tracelab.tasks._maze_draws import symmetry_hashes
 
 FORMATS = ("paper", "searchformer", "compact")
 LATTICES = ("even", "odd", "random")
@@ -73,16 +74,20 @@ class Maze:
         BestFirst(self.solver, self.tie_break).compiled()
         _share("task.coverage", self.coverage)
         _share("task.braid", self.braid)
-        low, high = self.density
-        if not 0 <= low <= high < 1:
-            raise ValueError(f"task.density={list(self.density)} must be a range within [0, 1)")
-        for side in self.shape:
-            if side < 3:
-                raise ValueError(f"task.size={self.size}: no side may be below 3")
-            if side > LARGEST:
-                raise ValueError(f"task.size={self.size}: no side may be above {LARGEST}")
-        if self.largest is not None and self.largest < max(self.shape):
-            raise ValueError(f"task.largest={self.largest} is below task.size={self.size}; raise it or leave it out")
+        for generator in self.ood_generators:
+            _choose("task.ood_generators", generator, GENERATORS)
+        if len(self.density) != 2 or not 0 <= self.density[0] <= self.density[1] < 1:
+            raise ValueError(f"task.density={list(self.density)} must be a range [low, high] within [0, 1)")
+        for knob, size in (("size", self.size), *(("ood_sizes", size) for size in self.ood_sizes)):
+            for side in _shape(size):
+                if side < 3:
+                    raise ValueError(f"task.{knob}={size}: no side may be below 3")
+                if side > LARGEST:
+                    raise ValueError(f"task.{knob}={size}: no side may be above {LARGEST}")
+                if self.largest is not None and self.largest < side:
+                    raise ValueError(
+                        f"task.largest={self.largest} is below task.{knob}={size}; raise it or leave it out"
+                    )
         self._check_room()
 
     def _check_room(self) -> None:
@@ -93,17 +98,31 @@ class Maze:
                 f"task.size={self.size} with task.lattice=odd has one room: no room for start and goal; "
                 "take task.lattice=even or a larger size"
             )
-        moves = width * height - 1
-        if self.least_distance > moves:
+        if self.least_distance < 1:
+            raise ValueError(f"task.min_distance={self.min_distance}: start and goal are at least 1 move apart")
+        if self.least_distance > self._most_moves:
             raise ValueError(
-                f"task.min_distance={self.min_distance}: a {width}x{height} maze has no path of more than "
-                f"{moves} moves"
+                f"task.min_distance={self.least_distance}: a {width}x{height} {self.generator} maze has no "
+                f"shortest path of more than {self._most_moves} moves"
             )
 
     @property
     def shape(self) -> tuple[int, int]:
         """(width, height)."""
         return _shape(self.size)
+
+    @property
+    def _most_moves(self) -> int:
+        """No start and goal are farther apart: through all cells that are free, or as the crow flies."""
+        width, height = self.shape
+        cells, round_up = width * height, self.lattice != "odd"
+        if self.generator == "free_space":
+            return width + height - 2
+        if self.generator == "drunkards_walk":
+            return max(2, int(self.coverage * cells)) - 1
+        if self.generator == "searchformer":
+            return cells - int(self.density[0] * cells) - 1
+        return 2 * ((width + round_up) // 2) * ((height + round_up) // 2) - 2
 
     @property
     def least_distance(self) -> int:
@@ -156,6 +175,7 @@ class Maze:
 
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
         """One solved maze per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
+        _choose("split", split, tuple(SPLITS))
         low, high = SPLITS[split]
         failed, identity, problems, rows, row_ends, paths, path_ends, measures = kernels.generate(
             self._knobs, self._strategy, low, high, BINS, self._hashes, self.stride, keys
@@ -168,19 +188,18 @@ class Maze:
                 "task.coverage or task.density; take a larger task.size or looser knobs"
             )
         offsets = np.arange(len(keys) + 1, dtype=np.int64) * problems.shape[1]
-        whole = {"expansions", "generated", "optimal_cost", "free_cells"}
-        complexity = {
-            name: measures[:, m].astype(np.int64) if name in whole else measures[:, m].copy()
-            for m, name in enumerate(kernels.MEASURES)
-        }
         return Examples(
             index=np.arange(len(keys)),
             identity=identity,
             problem=Ragged(problems.reshape(-1), offsets),
             trace=Ragged(rows[: row_ends[-1]], row_ends),
             solution=Ragged(paths[: path_ends[-1]], path_ends),
-            complexity=complexity,
+            complexity=kernels.complexities(measures),
         )
+
+    def parse(self, prompt: Integers, trace: Integers, solution: Integers) -> Examples:
+        """One example from rows that were read from a file. ValueError if they are no maze of this size."""
+        return example_of(prompt, trace, solution, self._knobs, self.stride, self._hashes)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""
@@ -191,7 +210,7 @@ class Maze:
 
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        assert len(examples) == len(completions)
+        self._check_fit(examples, completions)
         codec, verdicts = self.codec, empty_verdicts(len(examples))
         kernels.judge(
             self._strategy,
@@ -202,7 +221,7 @@ class Maze:
             examples.problem.values,
             examples.problem.offsets,
             examples.complexity["optimal_cost"],
-            completions.values.astype(np.int32, copy=False),
+            narrow(completions.values),
             completions.offsets,
             arrays(verdicts),
         )
@@ -210,6 +229,7 @@ class Maze:
 
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
+        self._check_fit(examples, traces)
         ok = np.zeros(len(examples), np.bool_)
         problem, solution = examples.problem, examples.solution
         kernels.judge_traces(
@@ -217,13 +237,25 @@ class Maze:
             self.stride,
             problem.values,
             problem.offsets,
-            traces.values.astype(np.int32, copy=False),
+            narrow(traces.values),
             traces.offsets,
             solution.values,
             solution.offsets,
             ok,
         )
         return ok
+
+    def _check_fit(self, examples: Examples, outputs: Ragged) -> None:
+        """One output per example, and mazes that this vocabulary can write: compiled code does not ask."""
+        if len(examples) != len(outputs):
+            raise ValueError(f"{len(outputs)} outputs for {len(examples)} examples: there must be one each")
+        starts, numbers = examples.problem.offsets[:-1], examples.problem.values
+        longest = max(numbers[starts].max(initial=0), numbers[starts + 1].max(initial=0))
+        if longest > self.stride:
+            raise ValueError(
+                f"a maze with a side of {longest} is beyond this task's vocabulary, which ends at "
+                f"{self.stride}: judge it with the task that drew it"
+            )
 
     def test_sets(self) -> Mapping[str, Maze]:
         """Out-of-distribution variants by name, with this task's vocabulary."""
@@ -245,7 +277,7 @@ class Maze:
 
 
 def _shape(size: int | Sequence[int]) -> tuple[int, int]:
-    sides = [size, size] if isinstance(size, int) else list(size)
+    sides = list(size) if isinstance(size, Sequence) else [size, size]
     if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
         raise ValueError(f"task.size={size} must be a whole number or [width, height]")
     return sides[0], sides[1]

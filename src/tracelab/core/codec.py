@@ -57,7 +57,8 @@ class Format:
 class Table(NamedTuple):
     """One compiled part of a format (prompt, trace or solution)."""
 
-    parts: NDArray[np.int32]  # (n_ops, n_parts, 5): column, start of its words in `tokens`, base, mod, div
+    # parts: (n_ops, n_parts, 6): column, start of its words in `tokens`, base, mod, div, values
+    parts: NDArray[np.int32]
     tokens: NDArray[np.int32]  # the token of each value of each field
     first: NDArray[np.int32]  # (vocabulary,): the op that a token begins, or -1
     width: int  # columns of a row
@@ -110,9 +111,9 @@ class Codec:
         return self.token[self.format.stop]
 
     def words_of(self, tokens: Sequence[int] | Integers) -> str:
-        """Tokens -> text, words separated by blanks."""
+        """Tokens -> text, words separated by blanks; a token outside the vocabulary is UNK."""
         vocabulary = self.vocabulary
-        return " ".join(vocabulary[t] for t in tokens)
+        return " ".join(vocabulary[t] if 0 <= t < len(vocabulary) else UNK for t in tokens)
 
     def tokens_of(self, text: str) -> NDArray[np.int32]:
         """Text -> tokens. ValueError names the first unknown word."""
@@ -125,9 +126,12 @@ class Codec:
             ) from None
 
     def encode(self, table: Table, rows: Ragged) -> Ragged:
-        """(n rows of (k, width)) -> tokens, int32."""
+        """(n rows of (k, width)) -> tokens, int32. ValueError if an operation or operand has no word."""
         sizes = np.zeros(len(rows), np.int64)
-        _measure(table, rows.values, rows.offsets, sizes)
+        bad = _measure(table, rows.values, rows.offsets, sizes)
+        if bad >= 0:
+            row = rows.values[bad].tolist()
+            raise ValueError(f"the row {row} cannot be written: its operation or an operand has no word")
         offsets = offsets_of(sizes)
         out = np.empty(offsets[-1], np.int32)
         _encode_batch(table, rows.values, rows.offsets, offsets, out)
@@ -136,7 +140,7 @@ class Codec:
     def decode(self, table: Table, tokens: Integers) -> tuple[Integers, int]:
         """Tokens -> (rows, how many tokens were read); stops before what is no row of this table."""
         rows = np.full((len(tokens), table.width), ABSENT, np.int32)
-        count, read = decode_rows(table, np.asarray(tokens, np.int32), 0, rows)
+        count, read = decode_rows(table, narrow(np.asarray(tokens)), 0, rows)
         return rows[:count], int(read)
 
     def read_completion(self, tokens: Integers) -> tuple[Integers, Integers]:
@@ -147,7 +151,8 @@ class Codec:
         if len(body) and body[0] == trace_open:
             body = body[1:]
         trace, read = self.decode(self.trace, body)
-        begins = np.flatnonzero(body[read:] == solution_open) + 1 if solution_open != ABSENT else np.array([0])
+        opens = np.flatnonzero(body[read:] == solution_open)
+        begins = opens + 1 if solution_open != ABSENT else np.array([0])
         rest = body[read + begins[0] :] if len(begins) else body[:0]
         return trace, self.decode(self.solution, rest)[0]
 
@@ -167,6 +172,13 @@ class Codec:
             out,
         )
         return Sequences(Ragged(out, offsets), prompts.lengths.astype(np.int32), trace.astype(np.int32))
+
+
+def narrow(tokens: Integers) -> NDArray[np.int32]:
+    """Tokens as int32; what does not fit stays outside every vocabulary (a cast would wrap it in)."""
+    if tokens.dtype != np.int32:
+        tokens = np.clip(tokens.astype(np.int64, copy=False), ABSENT, np.iinfo(np.int32).max)
+    return tokens.astype(np.int32, copy=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,21 +206,21 @@ def _compile(
 ) -> Table:
     """Templates -> a Table. Each op must begin with a token that no other op begins with."""
     n_parts = max((len(t.split()) for t in templates.values()), default=0) + 1
-    parts = np.full((len(templates), n_parts, 5), 0, np.int32)
+    parts = np.full((len(templates), n_parts, 6), 0, np.int32)
     parts[:, :, 0] = _END
     first = np.full(len(token), ABSENT, np.int32)
     tokens: list[int] = []
     for op, template in enumerate(templates.values()):
         for p, word in enumerate(template.split()):
             if not word.startswith("{"):
-                parts[op, p] = (_LITERAL, 0, token[word], 1, 1)
+                parts[op, p] = (_LITERAL, 0, token[word], 1, 1, 1)
                 begins = [token[word]]
             else:
                 f = fields[word[1:-1]]
                 begins = [token[w] for w in f.words]
                 assert begins == list(range(begins[0], begins[0] + len(begins))), "words of a field are a run"
-                parts[op, p] = (f.column, len(tokens), begins[0], len(begins), f.div)
                 n_values = _values(fields, f.column)
+                parts[op, p] = (f.column, len(tokens), begins[0], len(begins), f.div, n_values)
                 tokens += [begins[(v // f.div) % len(begins)] for v in range(n_values)]
             if p == 0:
                 assert (first[begins] == ABSENT).all(), f"two operations begin with {word}"
@@ -241,9 +253,24 @@ def encode_rows(table, rows, start, stop, out, at):  # type: ignore[no-untyped-d
 
 
 @kernel
+def op_begun(table, token):  # type: ignore[no-untyped-def]
+    """The op that a token begins, or -1; any integer is a token here, in the vocabulary or not."""
+    return table.first[token] if 0 <= token < len(table.first) else ABSENT
+
+
+@kernel
+def width_of(table, op):  # type: ignore[no-untyped-def]
+    """How many tokens a row with this op is written with."""
+    p = 0
+    while table.parts[op, p, 0] != _END:
+        p += 1
+    return p
+
+
+@kernel
 def decode_row(table, tokens, at, stop, row):  # type: ignore[no-untyped-def]
     """Read one row of tokens[at:stop] into `row`. -> next place, or -1 if no whole row is there."""
-    op = table.first[tokens[at]]
+    op = op_begun(table, tokens[at])
     if op < 0:
         return -1
     row[:] = ABSENT
@@ -278,15 +305,22 @@ def decode_rows(table, tokens, at, rows):  # type: ignore[no-untyped-def]
 
 @kernel
 def _measure(table, values, offsets, sizes):  # type: ignore[no-untyped-def]
+    """Count the tokens of each item. -> the first row that has no words, or -1."""
     parts = table.parts
     for i in range(len(sizes)):
         for r in range(offsets[i], offsets[i + 1]):
+            op = values[r, 0]
+            if op < 0 or op >= len(parts):
+                return r
             for p in range(parts.shape[1]):
-                column = parts[values[r, 0], p, 0]
+                column = parts[op, p, 0]
                 if column == _END:
                     break
-                if column == _LITERAL or values[r, column] != ABSENT:
-                    sizes[i] += 1
+                value = 0 if column == _LITERAL else values[r, column]
+                if value < ABSENT or value >= parts[op, p, 5]:
+                    return r
+                sizes[i] += value != ABSENT
+    return -1
 
 
 @kernel

@@ -48,7 +48,7 @@ class Ragged:
         lengths = self.lengths[rows]
         offsets = offsets_of(lengths)
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return Ragged(self.values[np.repeat(self.offsets[rows], lengths) + within], offsets)
+        return Ragged(self.values[np.repeat(self.offsets[:-1][rows], lengths) + within], offsets)
 
     def replace(self, rows: Integers, others: Ragged) -> Ragged:
         """A copy in which row `rows[k]` is `others[k]`."""

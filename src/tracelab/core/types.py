@@ -48,14 +48,14 @@ class Examples:
 
     def take(self, rows: Integers) -> Examples:
         """The given examples, in the given order."""
-        ragged = (getattr(self, name).take(rows) for name in ("problem", "trace", "solution"))
+        problem, trace, solution = self.problem.take(rows), self.trace.take(rows), self.solution.take(rows)
         complexity = {name: values[rows] for name, values in self.complexity.items()}
-        return Examples(self.index[rows], self.identity[rows], *ragged, complexity)
+        return Examples(self.index[rows], self.identity[rows], problem, trace, solution, complexity)
 
     @staticmethod
     def concat(parts: Sequence[Examples]) -> Examples:
         """All examples of all parts, in order."""
-        columns = {}
+        columns: dict[str, Any] = {}
         for f in fields(Examples):
             values = [getattr(part, f.name) for part in parts]
             if f.name == "complexity":

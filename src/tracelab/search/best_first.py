@@ -52,7 +52,8 @@ class Strategy(NamedTuple):
 @dataclass(frozen=True)
 class BestFirst:
     """A solver by name. tie_break: among states of equal priority, the first created, the last,
-    or a random one (random also shuffles the order of successors)."""
+    or a random one (random also shuffles the order of successors).
+    """
 
     solver: str = "astar"
     tie_break: str = "fifo"
@@ -98,7 +99,7 @@ def search(space, strategy, random, rows):  # type: ignore[no-untyped-def]
 
     -> (rows written, goal state or -1, parents (capacity,), expansions)
     """
-    n, width = capacity(space), rows.shape[1]
+    n = capacity(space)
     status, parent = np.zeros(n, np.uint8), np.empty(n, np.int32)
     g, depth, tie = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int64)
     states, costs = np.empty(max_degree(space), np.int32), np.empty(max_degree(space), np.int32)

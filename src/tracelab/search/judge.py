@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import ABSENT, decode_row
+from tracelab.core.codec import ABSENT, decode_row, op_begun
 from tracelab.core.jit import kernel, njit
 from tracelab.core.types import Verdicts
 from tracelab.search.paper import paper_rows, paper_verdict
@@ -48,12 +48,14 @@ def find(tokens, start_at, token):  # type: ignore[no-untyped-def]
 
 @kernel
 def split_completion(trace, solution, markers, tokens, rows):  # type: ignore[no-untyped-def]
-    """Read the trace's rows. -> (steps, fault of the trace, where the solution begins)."""
+    """Read the trace's rows; where the format opens a trace with a word, there is none without it.
+
+    -> (steps, fault of the trace, where the solution begins)
+    """
     trace_open, solution_open, _ = markers
-    at, steps = 0, 0
-    if trace_open != ABSENT and len(tokens) > 0 and tokens[0] == trace_open:
-        at = 1
-    while at < len(tokens):
+    opened = trace_open == ABSENT or (len(tokens) > 0 and tokens[0] == trace_open)
+    at, steps = int(opened and trace_open != ABSENT), 0
+    while opened and at < len(tokens):
         after = decode_row(trace, tokens, at, len(tokens), rows[steps])
         if after < 0:
             break
@@ -62,19 +64,22 @@ def split_completion(trace, solution, markers, tokens, rows):  # type: ignore[no
         begins = find(tokens, at, solution_open)
         return steps, R.ok if begins == at else R.syntax, begins + 1
     begins = at
-    while begins < len(tokens) and solution.first[tokens[begins]] < 0:
+    while begins < len(tokens) and op_begun(solution, tokens[begins]) < 0:
         begins += 1
     return steps, R.ok if begins == at else R.syntax, begins
 
 
 @kernel
 def read_path(space, solution, tokens, begins, row, path):  # type: ignore[no-untyped-def]
-    """Read the solution's states (-1 for none) into `path`. -> (how many, fault)."""
+    """Read the solution's states (-1 for none) into `path`. -> (how many, fault).
+
+    A solution that does not parse to its end is none: it has no states.
+    """
     at, length = begins, 0
     while at < len(tokens):
         at = decode_row(solution, tokens, at, len(tokens), row)
         if at < 0:
-            return length, R.syntax
+            return 0, R.syntax
         path[length] = read_state(space, row, 1)
         length += 1
     return length, R.ok if length > 0 else R.empty
@@ -111,7 +116,8 @@ def judge_one(space, strategy, trace, solution, markers, tokens, room, reason, a
     fault = R.ok if ends < len(tokens) else R.truncated
     body = tokens[:ends]
     steps, broken, begins = split_completion(trace, solution, markers, body, rows)
-    length, solution_reason = read_path(space, solution, body, begins, rows[len(rows) - 1, : solution.width], path)
+    scratch = rows[len(rows) - 1, : solution.width]
+    length, solution_reason = read_path(space, solution, body, begins, scratch, path)
     cost = 0
     if solution_reason == R.ok:
         solution_reason, cost = path_fault(space, path[:length], board.near)
@@ -131,8 +137,6 @@ def judge_one(space, strategy, trace, solution, markers, tokens, room, reason, a
     paper_steps, plan, paper_fault = paper_rows(trace, solution, markers, body, path, rows)
     if ends == len(tokens):
         paper_fault = R.truncated
-    elif steps == 0 and paper_steps == 0 and paper_fault == R.ok:
-        paper_fault = R.empty
     if paper_fault == R.ok:
         reason[3], at[3] = paper_verdict(space, strategy, rows, paper_steps, plan, board)
     else:

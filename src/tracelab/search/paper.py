@@ -2,51 +2,65 @@
 
 The rules of Beyond Semantics (arXiv 2505.13775), more lenient than `replay`: g and h are taken as
 written, not every successor need be created, steps may follow the goal, and of the path that the
-parents give only the length must be the solution's.
+parents give only the length must be the solution's. A plan that does not parse, or none, is the
+plan's fault: no length is compared, and the trace may be valid.
+
+Two things differ: a completion without the stop word is never valid here, and a cost must be a word
+of costs (the published parser drops the first character unseen, and reads `17` as 7).
 """
 
 from __future__ import annotations
 
-from tracelab.core.codec import decode_row
+from tracelab.core.codec import decode_row, op_begun, width_of
 from tracelab.core.jit import kernel
 from tracelab.search.best_first import CLOSED, CREATE, OPEN, UNSEEN
 from tracelab.search.reasons import R
-from tracelab.search.replay import G, H, PARENT, RANK, STATUS, drop_stale, open_state
+from tracelab.search.replay import PARENT, RANK, STATUS, G, H, drop_stale, open_state
 from tracelab.search.space import heuristic, is_goal, neighbours, read_state, start
 
 
 @kernel
 def paper_rows(trace, solution, markers, tokens, kept, rows):  # type: ignore[no-untyped-def]
-    """Parse as the published validator does: markers are dropped wherever they stand, then every
-    token belongs to a step or a part of the plan, and the plan is what stands at the end.
+    """Parse as the published validator does: the solution's opening word is dropped wherever it
+    stands, then every token belongs to a step or a part of the plan, and the plan is what stands at
+    the end; parts before a step count for nothing.
 
-    -> (steps, states in the plan, fault)
+    -> (steps, states in the plan or -1 where it does not parse, fault)
     """
+    trace_open, solution_open, _ = markers
     n = 0
-    for token in tokens:
-        if token not in markers:
-            kept[n] = token
+    for i in range(len(tokens)):
+        opens = (i == 0 and tokens[i] == trace_open) or tokens[i] == solution_open
+        if tokens[i] < 0 or not opens:  # a marker of -1 is none
+            kept[n] = tokens[i]
             n += 1
-    plan = rows[len(rows) - 1]  # scratch: no trace has so many steps
-    at, steps, states = 0, 0, 0
+    row = rows[len(rows) - 1, : solution.width]  # scratch: no trace has so many steps
+    at, steps, states, unread, cut = 0, 0, 0, 0, False
     while at < n:
-        after = decode_row(trace, kept, at, n, rows[steps])
-        if after >= 0 and states == 0:
-            steps += 1
-        elif after >= 0:  # a step after a part of the plan: that part was none
-            return steps, 0, R.syntax
+        if op_begun(trace, kept[at]) >= 0:
+            at = decode_row(trace, kept, at, n, rows[steps])
+            if at < 0:
+                return steps, 0, R.syntax
+            steps, states, unread = steps + 1, 0, 0
+        elif op_begun(solution, kept[at]) >= 0:
+            ends = min(n, at + width_of(solution, op_begun(solution, kept[at])))
+            place = at + 1
+            while place < ends and op_begun(trace, kept[place]) < 0:
+                place += 1
+            if place < ends:  # a step begins within the part
+                cut = True
+            else:
+                states += 1
+                unread += decode_row(solution, kept, at, n, row) < 0
+            at = place
         else:
-            after = decode_row(solution, kept, at, n, plan[: solution.width])
-            if after < 0:
-                return steps, states, R.syntax
-            states += 1
-        at = after
-    return steps, states, (R.empty if states == 0 else R.ok)
+            return steps, 0, R.syntax
+    return steps, (-1 if cut or unread > 0 or states == 0 else states), R.ok
 
 
 @kernel
 def paper_verdict(space, strategy, rows, count, states, board):  # type: ignore[no-untyped-def]
-    """-> (reason, first bad step) of rows[:count] with a plan of so many states."""
+    """-> (reason, first bad step) of rows[:count] with a plan of so many states (-1: of none)."""
     board.marks[:] = 0
     last, degree, expansions, size, goal = -1, 0, 0, 0, -1
     if not strategy.create_start:
@@ -81,7 +95,7 @@ def paper_verdict(space, strategy, rows, count, states, board):  # type: ignore[
     length = 0
     while goal >= 0:
         length, goal = length + 1, board.marks[goal, PARENT]
-    return (R.ok, -1) if length == states else (R.solution_differs, count)
+    return (R.ok, -1) if states < 0 or length == states else (R.solution_differs, count)
 
 
 @kernel

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel, njit
-from tracelab.search.best_first import CLOSED, CREATE, OPEN, UNSEEN, improves, priority
+from tracelab.search.best_first import CLOSE, CLOSED, CREATE, OPEN, UNSEEN, improves, priority
 from tracelab.search.heap import pop, push
 from tracelab.search.reasons import R
 from tracelab.search.space import (
@@ -27,7 +27,6 @@ from tracelab.search.space import (
     read_state,
     start,
 )
-
 
 STATUS, PARENT, G, H, DEPTH, RANK = range(6)
 
@@ -106,7 +105,9 @@ def create_fault(space, strategy, board, row, last, degree):  # type: ignore[no-
 
 @kernel
 def close_fault(space, board, row):  # type: ignore[no-untyped-def]
-    """Why a closing is illegal, or ok."""
+    """Why a row that creates nothing is illegal, or ok."""
+    if row[0] != CLOSE:
+        return R.syntax
     state = read_state(space, row, 1)
     if state < 0:
         return R.not_a_state
@@ -124,7 +125,8 @@ def count_required(strategy, board, last, degree):  # type: ignore[no-untyped-de
     for k in range(degree):
         successor = board.near[0, k]
         new_g = board.marks[last, G] + board.near[1, k]
-        required += improves(strategy.solver, board.marks[successor, STATUS], new_g, board.marks[successor, G])
+        status, g = board.marks[successor, STATUS], board.marks[successor, G]
+        required += improves(strategy.solver, status, new_g, g)
     return required
 
 
@@ -132,7 +134,8 @@ def count_required(strategy, board, last, degree):  # type: ignore[no-untyped-de
 def replay(space, strategy, rows, count, path, board, reason, at):  # type: ignore[no-untyped-def]
     """Replay rows[:count]; path holds the solution's states.
 
-    board: of `new_board` for at least `count` steps, overwritten. Writes reason[0:2] and at[0:2] for the levels local and strict (ok and -1 where they pass).
+    board: of `new_board` for at least `count` steps, overwritten. Writes reason[0:2] and at[0:2] for
+    the levels local and strict (ok and -1 where they pass).
     """
     reason[0] = reason[1] = R.ok
     at[0] = at[1] = -1

@@ -13,51 +13,50 @@ would not be.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from numba import types
 from numba.extending import overload
 
+WITHOUT_COUNTS: Any = {"_nrt": False, "error_model": "numpy"}  # see core.jit.kernel
 
-WITHOUT_COUNTS = {"_nrt": False, "error_model": "numpy"}  # see core.jit.kernel
 
-
-def capacity(space: Any) -> NoReturn:
+def capacity(space: Any) -> Any:
     """One more than the largest state."""
     raise NotImplementedError
 
 
-def start(space: Any) -> NoReturn:
+def start(space: Any) -> Any:
     """The state that the search starts from."""
     raise NotImplementedError
 
 
-def is_goal(space: Any, state: Any) -> NoReturn:
+def is_goal(space: Any, state: Any) -> Any:
     """Does a state solve the problem?"""
     raise NotImplementedError
 
 
-def heuristic(space: Any, state: Any) -> NoReturn:
+def heuristic(space: Any, state: Any) -> Any:
     """A lower bound on the cost from a state to a goal, an integer."""
     raise NotImplementedError
 
 
-def neighbours(space: Any, state: Any, states: Any, costs: Any) -> NoReturn:
+def neighbours(space: Any, state: Any, states: Any, costs: Any) -> Any:
     """Write the successors of a state and the costs of reaching them, in order -> how many."""
     raise NotImplementedError
 
 
-def max_degree(space: Any) -> NoReturn:
+def max_degree(space: Any) -> Any:
     """The most successors that a state can have."""
     raise NotImplementedError
 
 
-def read_state(space: Any, row: Any, column: Any) -> NoReturn:
+def read_state(space: Any, row: Any, column: Any) -> Any:
     """The state that a row's operands name from `column` on, or -1 where they name none."""
     raise NotImplementedError
 
 
-def write_state(space: Any, state: Any, row: Any, column: Any) -> NoReturn:
+def write_state(space: Any, state: Any, row: Any, column: Any) -> Any:
     """Write a state's operands into a row from `column` on."""
     raise NotImplementedError
 
