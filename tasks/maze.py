@@ -99,7 +99,7 @@ class Maze:
                 "take task.lattice=even or a larger size"
             )
         if self.least_distance < 1:
-            raise ValueError(f"task.min_distance={self.min_distance}: start and goal are at least 1 move apart")
+            raise ValueError(f"task.min_distance={self.min_distance} must be 1 or more")
         if self.least_distance > self._most_moves:
             raise ValueError(
                 f"task.min_distance={self.least_distance}: a {width}x{height} {self.generator} maze has no "
@@ -183,9 +183,9 @@ class Maze:
         if failed >= 0:
             raise ValueError(
                 f"{MAX_REDRAWS} draws gave no {self.generator} maze of {'x'.join(map(str, self.shape))} with "
-                f"start and goal at least {self.least_distance} moves apart that belongs to the {split} split: "
-                "a split that can't be made disjoint from the others, or an impossible task.min_distance, "
-                "task.coverage or task.density; take a larger task.size or looser knobs"
+                f"start and goal at least {self.least_distance} moves apart that belongs to the {split} "
+                "split: a split that can't be made disjoint from the others, or an impossible "
+                "task.min_distance, task.coverage or task.density; take a larger task.size or looser knobs"
             )
         offsets = np.arange(len(keys) + 1, dtype=np.int64) * problems.shape[1]
         return Examples(

@@ -28,7 +28,7 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_home() / "kernels" / sources_
 
 import numba  # noqa: E402  (reads NUMBA_CACHE_DIR when it is imported)
 
-numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]  # also if somebody imported it before
+setattr(numba.config, "CACHE_DIR", os.environ["NUMBA_CACHE_DIR"])  # noqa: B010 (it may have been imported before)
 
 
 def njit(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -59,7 +59,7 @@ class Ragged:
     @staticmethod
     def of(rows: Sequence[Sequence[int] | Integers], dtype: type = np.int32) -> Ragged:
         """From a list of 1-d rows."""
-        arrays = [np.asarray(row, dtype=dtype) for row in rows]
+        arrays: list[Integers] = [np.asarray(row, dtype=dtype) for row in rows]
         values = np.concatenate(arrays) if arrays else np.empty(0, dtype)
         return Ragged(values, offsets_of([len(row) for row in arrays]))
 

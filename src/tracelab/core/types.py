@@ -61,7 +61,7 @@ class Examples:
             if f.name == "complexity":
                 columns[f.name] = {k: np.concatenate([v[k] for v in values]) for k in values[0]}
             else:
-                join = Ragged.concat if isinstance(values[0], Ragged) else np.concatenate
+                join: Any = Ragged.concat if isinstance(values[0], Ragged) else np.concatenate
                 columns[f.name] = join(values)
         return Examples(**columns)
 
@@ -100,7 +100,9 @@ class Task(Protocol):
     legend: str  # of `draw`
 
     @property
-    def codec(self) -> Codec: ...
+    def codec(self) -> Codec:
+        """Its closed vocabulary and the compiled tables of its format."""
+        ...
 
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
         """One example per key, in `split`. ValueError if MAX_REDRAWS draws find none."""

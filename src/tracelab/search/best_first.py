@@ -90,7 +90,7 @@ def improves(solver, status, new_g, g):  # type: ignore[no-untyped-def]
     """Is a state created when it is reached at cost new_g? A* and Dijkstra update open states."""
     if status == UNSEEN:
         return True
-    return status == OPEN and new_g < g and (solver == ASTAR or solver == DIJKSTRA)
+    return status == OPEN and new_g < g and (solver == ASTAR or solver == DIJKSTRA)  # noqa: SIM109 (numba)
 
 
 @njit

@@ -1,0 +1,1 @@
+"""Tests, and the independent twins that they hold the compiled code against."""
