@@ -1,0 +1,140 @@
+"""The data card: its figures against plain counting, its promises against data that breaks them."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest, pearsonr
+
+from tracelab.core.ragged import Ragged
+from tracelab.core.stats import phi, wilson
+from tracelab.data.card import Arm, data_card, text
+from tracelab.data.frozen import arm, drawn
+from tracelab.tasks.maze import Maze
+from tracelab.traces.base import Treated, from_rows
+from tracelab.traces.correct import Correct
+from tracelab.traces.corrupted import Corrupted
+from tracelab.traces.swapped import Swapped
+
+TASK = Maze(size=7, format="compact")
+EXAMPLES = drawn(TASK, 0, "train", "problem", 0, 200)
+
+
+def card_of(treatment, examples=EXAMPLES, task=TASK):
+    return data_card(task, treatment, {"train": Arm(examples, *arm(task, treatment, examples, 0, "train"))})
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 1), (0, 50), (50, 50), (1, 50), (17, 50), (999, 1000)])
+def test_wilson_against_scipy(k, n):
+    theirs = binomtest(k, n).proportion_ci(method="wilson")
+    assert wilson(k, n) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+def test_wilson_on_arrays_and_on_nothing():
+    low, high = wilson([0, 5], [10, 10])
+    assert low.shape == high.shape == (2,)
+    assert wilson(0, 0) == (0, 1)
+
+
+def test_wilson_covers():
+    """About 95 % of intervals hold the true rate."""
+    random = np.random.default_rng(0)
+    for rate in (0.02, 0.3, 0.9):
+        low, high = wilson(random.binomial(200, rate, 20_000), 200)
+        assert ((low <= rate) & (rate <= high)).mean() == pytest.approx(0.95, abs=0.025)
+
+
+def test_phi_is_the_correlation():
+    random = np.random.default_rng(0)
+    a, b = random.random((2, 500)) < [[0.3], [0.6]]
+    b[:100] = a[:100]
+    assert phi(a, b) == pytest.approx(pearsonr(a, b).statistic)
+    assert phi(a, a) == 1
+    assert phi(a, ~a) == -1
+    assert math.isnan(phi(a, np.ones(500, bool)))
+
+
+def test_figures_against_plain_counting():
+    card = card_of(Correct())["splits"]["train"]
+    sequences, _ = arm(TASK, Correct(), EXAMPLES, 0, "train")
+    assert card["problems"] == 200
+    assert card["distinct"] == len(set(EXAMPLES.identity.tolist()))
+    assert card["tokens"]["whole"]["mean"] == np.mean([len(t) for t in sequences.tokens])
+    assert card["tokens"]["trace"]["max"] == 1 + 4 * EXAMPLES.trace.lengths.max()
+    assert card["tokens"]["solution"]["min"] == 2 + EXAMPLES.solution.lengths.min()
+    histogram = card["complexity"]["expansions"]["histogram"]
+    assert sum(histogram["counts"]) == 200
+    low, high = histogram["edges"][:2]
+    inside = (EXAMPLES.complexity["expansions"] >= low) & (EXAMPLES.complexity["expansions"] < high)
+    assert histogram["counts"][0] == inside.sum()
+    assert {level: r["rate"] for level, r in card["trace"].items()} == dict.fromkeys(TASK.levels, 1.0)
+    assert card["trace"]["strict"]["interval"] == pytest.approx([0.98115, 1.0], abs=1e-5)
+
+
+def test_damage_asked_and_got():
+    card = card_of(Corrupted(0.3, "cost"))["splits"]["train"]
+    damage = card["damage"]
+    assert damage["asked"] == 0.3
+    assert damage["got"] == pytest.approx(0.3, abs=0.01)
+    assert damage["labelled_rows"] == round(damage["got"] * EXAMPLES.trace.lengths.sum())
+    assert damage["not_invalidated"] == card["trace"]["strict"]["successes"] == 0
+    assert card["trace"]["strict"]["n"] == 200
+    assert set(card["strict_reasons"]) <= {"wrong_g", "wrong_h", "cost_mismatch"}
+
+
+def test_donors_are_measured():
+    random, matched = (card_of(Swapped(m))["splits"]["train"]["donors"] for m in ("none", "length"))
+    for donors in (random, matched):
+        assert donors["each_once"]
+        assert donors["self_donors"] == donors["same_problem"] == 0
+    assert matched["distance"]["trace steps"]["mean"] < 0.1 < random["distance"]["trace steps"]["mean"]
+    assert matched["distance"]["expansions"]["mean"] < random["distance"]["expansions"]["mean"]
+
+
+def test_json_and_text():
+    for treatment in (Correct(), Swapped("length"), Corrupted()):
+        card = card_of(treatment)
+        assert json.loads(json.dumps(card)) == card
+        assert "200 problems" in text(card)
+    assert "asked for: 0.2" in text(card)
+    assert "trace strict              0.00 %  [0.00, 1.88]" in text(card)
+
+
+def test_the_verdict_is_on_what_the_model_sees():
+    """Break the tokens behind the treatment's back: the card does not go by the steps."""
+    sequences, treated = arm(TASK, Correct(), EXAMPLES, 0, "train")
+    last = sequences.tokens.offsets[7] + sequences.prompt[7] + 3
+    sequences.tokens.values[last] += 1
+    with pytest.raises((ValueError, AssertionError)):
+        data_card(TASK, Correct(), {"train": Arm(EXAMPLES, sequences, treated)})
+
+
+def test_correct_must_be_valid():
+    other = Maze(size=7, format="compact", solver="dfs")
+    with pytest.raises(ValueError, match="train traces are not strictly valid, the first at index"):
+        card_of(Correct(), task=other)
+
+
+def test_corrupted_that_stays_valid_warns_and_counts():
+    sequences, treated = arm(TASK, Correct(), EXAMPLES, 0, "train")
+    with pytest.warns(UserWarning, match="200 of 200 train traces are still strictly valid"):
+        card = data_card(TASK, Corrupted(), {"train": Arm(EXAMPLES, sequences, treated)})
+    assert card["splits"]["train"]["damage"]["not_invalidated"] == 200
+    assert "200 traces that damage could not make invalid" in text(card)
+
+
+@pytest.mark.parametrize("donor", [[1, 2, 1], [0, 2, 1]])
+def test_swapped_must_be_a_derangement(donor):
+    examples = EXAMPLES.take(np.arange(3))
+    donor = np.array(donor)
+    treated = from_rows(TASK, examples, examples.trace.take(donor), donor=donor)
+    codec = TASK.codec
+    parts = (TASK.prompts(examples), treated.trace, codec.encode(codec.solution, examples.solution))
+    with pytest.raises(AssertionError):
+        data_card(TASK, Swapped(), {"train": Arm(examples, codec.assemble(*parts), treated)})
+
+
+def test_treated_has_a_length():
+    nothing = Ragged(np.empty(0, np.int32), np.zeros(3, np.int64))
+    assert len(Treated(nothing, np.zeros(2, bool), np.full(2, -1), np.zeros(2, np.int64))) == 2
