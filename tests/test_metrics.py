@@ -58,7 +58,7 @@ def test_the_joint_table_sums_to_one_and_phi_is_pearsons(outcomes):
 def test_phi_of_a_constant_verdict_is_null_not_zero(outcomes):
     outcomes["trace_strict"] = np.zeros(10, bool)
     assert Joint()(outcomes, LEVELS)["phi"].as_dict()["value"] is None
-    assert np.isnan(phi([[0, 6], [0, 4]]))
+    assert np.isnan(phi([True, True, False], [False, False, False]))
 
 
 def test_a_share_of_nothing_is_null(outcomes):

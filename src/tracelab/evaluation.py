@@ -84,7 +84,8 @@ def evaluate(run: Run, config: DictConfig, tests: TestSets, folder: Path) -> dic
     table, speed = outcomes(model, tests, config, config.max_new or record["max_new"], labels(run))
     folder.mkdir(parents=True, exist_ok=True)
     write(table, folder / "outcomes.parquet")
-    metrics = metrics_of(table, instantiate(run.config.metric), task.levels)
+    chosen = {name: instantiate(metric) for name, metric in run.config.metric.items()}
+    metrics = metrics_of(table, chosen, task.levels)
     content = {"run": run.name, "treatment": labels(run)["treatment"], "sampling": speed, "test sets": metrics}
     run.write_json(str((folder / "metrics.json").relative_to(run.folder)), content)
     draw(run, table, metrics, tests, folder / "figures")

@@ -1,4 +1,8 @@
-"""The data of an experiment, from its config: training stream, validation and test sets, data card."""
+"""The data of an experiment, from its config: training stream, validation and test sets, data card.
+
+    data = prepare(config)
+    sequences = data.chunk(0)
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,10 @@ from omegaconf import DictConfig
 from tracelab.core.codec import Sequences
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
+from tracelab.data import card, frozen, online
+from tracelab.traces.base import Treatment
 
+ROUND = 64  # a context that the data decides is a multiple
 
 TestSets = Mapping[str, tuple[Task, Examples]]
 
@@ -24,13 +31,98 @@ def build_task(config: DictConfig) -> Task:
     return task
 
 
-def reference_lengths(task: Task, examples: Examples) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """(n,) tokens of each reference completion, trace included."""
-    codec = task.codec
-    nothing = Ragged(np.empty(0, np.int32), np.zeros(len(examples) + 1, np.int64))
-    parts = (
-        codec.encode(codec.trace, examples.trace),
-        codec.encode(codec.solution, examples.solution),
-    )
-    lengths: np.ndarray[Any, np.dtype[np.int64]] = codec.assemble(nothing, *parts).tokens.lengths
-    return lengths
+def build_treatment(config: DictConfig) -> Treatment:
+    """The treatment as configured."""
+    treatment: Treatment = instantiate(config.trace, _convert_="all")
+    return treatment
+
+
+def test_sets(config: DictConfig, task: Task, against: Mapping[str, Examples] | None = None) -> TestSets:
+    """The test sets, the same for all arms and seeds; disjoint from `against`, or ValueError."""
+    return frozen.test_sets(task, config.eval.seed, config.eval.problems, against, config.data.workers)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What an experiment trains and is tested on.
+
+    chunk: k -> the k-th chunk of training sequences (of a frozen set: always the same). context: the
+    longest sequence that the model must take; max_new: tokens that a completion may have.
+    """
+
+    vocabulary: tuple[str, ...]
+    chunk: Callable[[int], Sequences]
+    val: Sequences
+    tests: TestSets
+    card: dict[str, Any]
+    summary: str
+    context: int
+    max_new: int
+
+
+def prepare(config: DictConfig) -> Data:
+    """Generate (or load) and treat the data of an experiment. ValueError if splits share problems."""
+    task, treatment = build_task(config), build_treatment(config)
+    chunk, train = training_data(config, task, treatment)
+    val_examples = problems(config, task, "val", config.data.val_size)
+    val = card.Arm(val_examples, *frozen.arm(task, treatment, val_examples, config.seed, "val"))
+    known = {"train": train.examples, "val": val.examples}
+    frozen.assert_disjoint(known)
+    tests = test_sets(config, task, known)
+    the_card = card.data_card(task, treatment, {"train": train, "val": val})
+    the_card["loss"] = dict(config.loss)
+    the_card["test sets"] = {name: len(examples) for name, (_, examples) in tests.items()}
+    max_new = config.eval.max_new or longest_completion(tests) * 3 // 2
+    context = config.model.get("context") or context_for(config, train.sequences, val.sequences, tests, max_new)
+    summary = card.text({**the_card, "splits": {"train": the_card["splits"]["train"]}})
+    vocabulary = task.codec.vocabulary
+    return Data(vocabulary, chunk, val.sequences, tests, the_card, summary, context, max_new)
+
+
+def problems(config: DictConfig, task: Task, split: str, count: int) -> Examples:
+    """A frozen set of problems of the experiment's seed."""
+    return frozen.problems(task, seed=config.seed, split=split, count=count, workers=config.data.workers)
+
+
+def training_data(
+    config: DictConfig, task: Task, treatment: Treatment
+) -> tuple[Callable[[int], Sequences], card.Arm]:
+    """-> (chunk function, what the data card describes: the frozen set, or a stream's first chunk)."""
+    size, seed = config.data.train_size, config.seed
+    if config.data.online:
+        examples = frozen.drawn(task, seed, "train", "problem", 0, size)
+    else:
+        examples = problems(config, task, "train", size)
+    sequences, treated = frozen.arm(task, treatment, examples, seed, "train")
+    if config.data.online:
+        chunk = online.stream(task, treatment, seed=seed, split="train", chunk_size=size)
+    else:
+
+        def chunk(k: int) -> Sequences:
+            return sequences
+
+    return chunk, card.Arm(examples, sequences, treated)
+
+
+def context_for(
+    config: DictConfig, train: Sequences, val: Sequences, tests: TestSets, max_new: int
+) -> int:
+    """Room for the longest training sequence, and for the longest prompt with its completion."""
+    longest = int(train.tokens.lengths.max()) * (2 if config.data.online else 1)  # later chunks may exceed
+    prompts = max(int(task.prompts(examples).lengths.max()) for task, examples in tests.values())
+    needed = max(longest, int(val.tokens.lengths.max()), prompts + max_new)
+    return -(-needed // ROUND) * ROUND
+
+
+def longest_completion(tests: TestSets) -> int:
+    """Tokens of the longest reference completion, trace included, of all test sets."""
+    longest = 0
+    for task, examples in tests.values():
+        codec, n = task.codec, len(examples)
+        nothing = Ragged(np.empty(0, np.int32), np.zeros(n + 1, np.int64))
+        trace, solution = (
+            codec.encode(codec.trace, examples.trace),
+            codec.encode(codec.solution, examples.solution),
+        )
+        longest = max(longest, int(codec.assemble(nothing, trace, solution).tokens.lengths.max()))
+    return longest

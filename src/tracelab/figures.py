@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports every font table it writes
 from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 import warnings
 from dataclasses import asdict, dataclass
@@ -115,6 +116,8 @@ def resume_from(run: Run, data: Data) -> Path | None:
 def fit(run: Run, learner: Learner, data: Data, resume: Path | None) -> bool:
     """Train under Lightning -> is it finished? (Not if Ctrl-C stopped it.)"""
     config = run.config
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     lightning.seed_everything(config.seed, verbose=False)
     context, batch_tokens = learner.model.context, config.data.batch_tokens
     loader = Loader(data.chunk, batch_tokens=batch_tokens, context=context, seed=config.seed)
@@ -122,7 +125,7 @@ def fit(run: Run, learner: Learner, data: Data, resume: Path | None) -> bool:
     trainer = instantiate(
         config.trainer,
         default_root_dir=str(run.folder),
-        logger=list(instantiate(config.logger).values()),
+        logger=[instantiate(logger) for logger in config.logger.values()],
         callbacks=[Checkpoints(run.folder / "checkpoints", every=config.checkpoint_every), ProgressLine()],
         val_check_interval=config.validate_every,
     )
@@ -130,7 +133,8 @@ def fit(run: Run, learner: Learner, data: Data, resume: Path | None) -> bool:
         say(f"Resuming from {resume}")
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            for noise in (".*does not have many workers.*", ".*LeafSpec.*is deprecated.*"):
+                warnings.filterwarnings("ignore", message=noise)
             trainer.fit(learner, loader, val_loader, ckpt_path=resume, weights_only=True)
     except (KeyboardInterrupt, SystemExit):
         return False

@@ -25,7 +25,5 @@ class Joint:
             "only_trace_valid": ~solution & trace,
             "neither_valid": ~solution & ~trace,
         }
-        table = [[int(cells["both_valid"].sum()), int(cells["only_solution_valid"].sum())]]
-        table.append([int(cells["only_trace_valid"].sum()), int(cells["neither_valid"].sum())])
         joint = {name: share(flags) for name, flags in cells.items()}
-        return joint | {"phi": Estimate(phi(table), len(solution))}
+        return joint | {"phi": Estimate(phi(solution, trace), len(solution))}

@@ -15,13 +15,16 @@ from torch.nn.functional import scaled_dot_product_attention
 
 def normalize(x: Tensor, gain: Tensor, eps: float) -> Tensor:
     """Root-mean-square norm: x / rms(x) * gain, the rms over the last axis (Zhang and Sennrich 2019)."""
+    if not torch.is_grad_enabled():
+        return _unit(x, eps)[0] * gain.to(x.dtype)
     return _Normalize.apply(x, gain.to(x.dtype), eps)
 
 
 def rotate(x: Tensor, rope: Tensor) -> Tensor:
     """Rotate pairs (i, i + D/2) of (heads, B, T, D) by the angles of `rope`, ([B,] T, D) (Su et al. 2021)."""
     cos, sin = rope.to(x.dtype).chunk(2, dim=-1)
-    return _Rotate.apply(x, torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1))
+    cos, sin = torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)
+    return _Rotate.apply(x, cos, sin) if torch.is_grad_enabled() else _turn(x, cos, sin)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -49,10 +52,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tenso
 class _Normalize(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, gain: Tensor, eps: float) -> Tensor:
-        exact = torch.promote_types(x.dtype, torch.float32)
-        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=exact)
-        inverse = (norm.square() / x.shape[-1] + eps).rsqrt().to(x.dtype)
-        unit = x * inverse
+        unit, inverse = _unit(x, eps)
         ctx.save_for_backward(unit, inverse, gain)
         return unit * gain
 
@@ -70,15 +70,22 @@ class _Rotate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         ctx.save_for_backward(cos, sin)
-        return torch.addcmul(x * cos, _swap_halves(x), sin)
+        return _turn(x, cos, sin)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         cos, sin = ctx.saved_tensors
         (grad,) = grads
-        return torch.addcmul(grad * cos, _swap_halves(grad), sin, value=-1), None, None
+        return _turn(grad, cos, -sin), None, None
 
 
-def _swap_halves(x: Tensor) -> Tensor:
+def _unit(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    exact = torch.promote_types(x.dtype, torch.float32)
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=exact)
+    inverse = (norm.square() / x.shape[-1] + eps).rsqrt().to(x.dtype)
+    return x * inverse, inverse
+
+
+def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     a, b = x.chunk(2, dim=-1)
-    return torch.cat([b, a], dim=-1)
+    return torch.addcmul(x * cos, torch.cat([b, a], dim=-1), sin)

@@ -60,16 +60,16 @@ class MuonAdamW(Optimizer):
             if p.grad is not None:
                 same_shape[p.shape].append(p)
         for (rows, columns), params in same_shape.items():
-            grads = [p.grad for p in params if p.grad is not None]
-            for p in params:
-                if not self.state[p]:
-                    self.state[p] = {"momentum": torch.zeros_like(p)}
-            momenta = [self.state[p]["momentum"] for p in params]
-            torch._foreach_lerp_(momenta, grads, 1 - group["momentum"])
-            nesterov = torch._foreach_lerp(grads, momenta, group["momentum"])
-            updates = orthogonalize(torch.stack(nesterov)).unbind()
-            torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
-            torch._foreach_add_(params, updates, alpha=-group["lr"] * max(1.0, rows / columns) ** 0.5)
+            grads = torch.stack([p.grad for p in params if p.grad is not None])
+            state = self.state[params[0]]  # of all of this shape
+            if not state:
+                state["momentum"] = torch.zeros_like(grads)
+            momentum = state["momentum"].lerp_(grads, 1 - group["momentum"])
+            updates = orthogonalize(grads.lerp_(momentum, group["momentum"]))  # Nesterov's
+            if group["weight_decay"]:
+                torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
+            scale = max(1.0, rows / columns) ** 0.5
+            torch._foreach_add_(params, updates.unbind(), alpha=-group["lr"] * scale)
 
     def _adam(self, group: dict[str, Any]) -> None:
         params = [p for p in group["params"] if p.grad is not None]
