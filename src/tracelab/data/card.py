@@ -124,8 +124,8 @@ def _damage(asked: float, arm: Arm, still_valid: int) -> dict[str, Any]:
     assert labels is not None
     return {
         "asked": asked,
-        "got": float(arm.treated.damage.sum() / steps.sum()),
-        "per_trace": _distribution(arm.treated.damage / steps),
+        "got": float(arm.treated.damage.sum() / max(steps.sum(), 1)),
+        "per_trace": _distribution(arm.treated.damage / np.maximum(steps, 1)),
         "labelled_rows": int(labels.values.sum()),
         "rows": len(labels.values),
         "not_invalidated": still_valid,

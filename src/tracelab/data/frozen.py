@@ -76,7 +76,8 @@ def _distinct(task: Task, seed: int, split: str, name: str, count: int, parallel
         parts += parallel(joblib.delayed(drawn)(task, seed, split, name, a, b) for a, b in pairwise(edges))
         identity, start = np.concatenate([part.identity for part in parts]), stop
         first = np.sort(np.unique(identity, return_index=True)[1])
-    return Examples.concat(parts).take(first[:count])
+    whole = Examples.concat(parts)
+    return whole if len(whole) == count else whole.take(first[:count])
 
 
 def arm(
@@ -89,7 +90,7 @@ def arm(
     """
 
     def build() -> Columns:
-        first = int(examples.index[0])
+        first = int(examples.index.min())
         keys = rng.keys(seed, split, first, int(examples.index.max()) + 1, "treatment")
         return _arm_columns(task, examples, treatment(task, examples, keys[examples.index - first]))
 
@@ -140,9 +141,12 @@ def assert_disjoint(sets: Mapping[str, Examples]) -> None:
 
 def between(rows: Ragged, start: Integers, lengths: Integers) -> Ragged:
     """Of each row `lengths` values from `start` on."""
-    offsets = offsets_of(lengths)
-    shift = np.repeat(rows.offsets[:-1] + start - offsets[:-1], lengths)
-    return Ragged(rows.values[shift + np.arange(offsets[-1])], offsets)
+    begin = rows.offsets[:-1] + start
+    edges = np.zeros(len(rows.values) + 1, np.int8)
+    np.add.at(edges, begin, 1)
+    np.add.at(edges, begin + lengths, -1)
+    inside = np.cumsum(edges[:-1], dtype=np.int8) == 1
+    return Ragged(rows.values[inside], offsets_of(lengths))
 
 
 def _columns(examples: Examples) -> Columns:

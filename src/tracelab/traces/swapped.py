@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel
+from tracelab.core.rng import shuffle
 from tracelab.core.types import Examples, Task
 from tracelab.traces.base import Keys, Treated, from_rows, reference
 
@@ -38,7 +39,7 @@ class Swapped:
         """Each example with its donor's trace. ValueError for fewer than two examples."""
         if len(examples) < 2:
             raise ValueError("trace=swapped needs two problems or more to exchange traces; raise the count")
-        random = np.random.Generator(np.random.PCG64(int(keys[0])))
+        random = keys[:1].copy()
         if self.match == "none":
             donor = derangement(examples.identity, random)
         else:
@@ -55,7 +56,14 @@ class Swapped:
         return examples.complexity[self.match].astype(np.float64)
 
 
-def derangement(identity: NDArray[np.uint64], random: np.random.Generator) -> NDArray[np.int64]:
+def permutation(n: int, random: Keys) -> NDArray[np.int64]:
+    """A uniform permutation. random: (1,) the state of the generator (see `core.rng`)."""
+    order = np.arange(n)
+    shuffle(random, order)
+    return order
+
+
+def derangement(identity: NDArray[np.uint64], random: Keys) -> NDArray[np.int64]:
     """(n,) donors: a uniform permutation that gives nobody a trace of the same problem.
 
     Permutations are drawn until one will do. In a batch so full of one problem that none does, the
@@ -64,28 +72,27 @@ def derangement(identity: NDArray[np.uint64], random: np.random.Generator) -> ND
     """
     n = len(identity)
     for _ in range(TRIES):
-        donor = random.permutation(n)
+        donor = permutation(n, random)
         if (identity[donor] != identity).all():
             return donor
     _, group, sizes = np.unique(identity, return_inverse=True, return_counts=True)
-    order = np.lexsort((random.permutation(n), random.permutation(len(sizes))[group]))
+    order = np.lexsort((permutation(n, random), permutation(len(sizes), random)[group]))
     donor = np.empty(n, np.int64)
     donor[order] = np.roll(order, min(sizes.max(), n - 1))
     return donor
 
 
-def matching(
-    measure: NDArray[np.float64], identity: NDArray[np.uint64], random: np.random.Generator
-) -> NDArray[np.int64]:
+def matching(measure: NDArray[np.float64], identity: NDArray[np.uint64], random: Keys) -> NDArray[np.int64]:
     """(n,) donors: the derangement with the least sum of |measure - donor's measure|.
 
     Sorted by measure (ties in random order), an optimal derangement moves traces within runs of two or
     three neighbours; the best cut into such runs is found by dynamic programming.
     """
     n = len(measure)
-    order = np.lexsort((random.permutation(n), measure))
+    order = np.lexsort((permutation(n, random), measure))
     size = np.empty(n + 1, np.int64)
-    _best_runs(measure[order], identity[order], size, np.empty(n + 1))
+    clash_cost = 4 * np.ptp(measure) + 1  # more than any other choice can save
+    _best_runs(measure[order], identity[order], clash_cost, size, np.empty(n + 1))
     donor, stop = np.empty(n, np.int64), n
     while stop > 0:
         run = order[stop - size[stop] : stop]
@@ -95,7 +102,7 @@ def matching(
 
 
 @kernel
-def _best_runs(measure, identity, size, cost):  # type: ignore[no-untyped-def]
+def _best_runs(measure, identity, clash_cost, size, cost):  # type: ignore[no-untyped-def]
     """size[i]: length (2 or 3) of the last run in the cheapest cut of the first i."""
     cost[0], cost[1], size[0], size[1] = 0.0, np.inf, 0, 0
     for i in range(2, len(size)):
@@ -104,6 +111,6 @@ def _best_runs(measure, identity, size, cost):  # type: ignore[no-untyped-def]
             clash = identity[i - 1] == identity[i - k]  # with itself: only where it can't be helped
             for j in range(i - k, i - 1):
                 clash = clash or identity[j] == identity[j + 1]
-            c = cost[i - k] + 2 * (measure[i - 1] - measure[i - k]) + 1e12 * clash
+            c = cost[i - k] + 2 * (measure[i - 1] - measure[i - k]) + clash_cost * clash
             if c < cost[i]:
                 cost[i], size[i] = c, k
