@@ -24,8 +24,6 @@ from typing import Any
 import networkx as nx
 import numba
 import numpy as np
-from tracelab.tasks._layouts import GENERATORS
-from tracelab.tasks.maze import FORMATS, Maze
 
 from tests import oracle
 from tracelab.core import rng
@@ -35,6 +33,8 @@ from tracelab.core.types import Examples, Verdicts
 from tracelab.search.best_first import SOLVERS, TIE_BREAKS
 from tracelab.search.judge import LEVELS
 from tracelab.search.reasons import NAMES
+from tracelab.tasks._layouts import GENERATORS
+from tracelab.tasks.maze import FORMATS, Maze
 
 RESULTS = Path(__file__).resolve().parents[1] / "bench" / "results" / "verifier.json"
 MARKS = ("reasoning", "create", "close", "solution", "plan", "end", "query", *SPECIALS)
