@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from tests.engine import CONTEXT, VOCABULARY, tiny
 from tracelab.models.cache import Cache
 from tracelab.models.gpt import GPT, rope_table
-from tracelab.models.layers import attend, normalize, rotate
+from tracelab.models.layers import angles_at, attend, normalize, rotate
 from tracelab.paths import CONF
 
 MILLIONS = {
@@ -53,8 +53,8 @@ def test_causality():
 
 def test_grouped_query_attention_is_attention_with_repeated_heads():
     q, k, v = torch.randn(6, 2, 9, 8), torch.randn(2, 2, 9, 8), torch.randn(2, 2, 9, 8)
-    repeated = attend(q, k.repeat_interleave(3, 0), v.repeat_interleave(3, 0))
-    torch.testing.assert_close(attend(q, k, v), repeated)
+    repeated = attend(q, k.repeat_interleave(3, 0), v.repeat_interleave(3, 0), None)
+    torch.testing.assert_close(attend(q, k, v, None), repeated)
     fused = torch.nn.functional.scaled_dot_product_attention(
         q, k.repeat_interleave(3, 0), v.repeat_interleave(3, 0), is_causal=True
     )
@@ -63,16 +63,17 @@ def test_grouped_query_attention_is_attention_with_repeated_heads():
 
 def test_rotation_depends_on_distance_alone():
     rope = rope_table(40, 8, 100.0)
+    at = [angles_at(rope[i : i + 1], torch.float32) for i in range(40)]
     q, k = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
-    products = [(rotate(q, rope[i + 5 : i + 6]) * rotate(k, rope[i : i + 1])).sum() for i in range(30)]
+    products = [(rotate(q, at[i + 5]) * rotate(k, at[i])).sum() for i in range(30)]
     torch.testing.assert_close(torch.stack(products), products[0].expand(30), rtol=1e-4, atol=1e-5)
 
 
 def test_own_gradients():
     double = {"dtype": torch.float64, "requires_grad": True}
     x, gain = torch.randn(3, 2, 4, 8, **double), torch.randn(3, 1, 1, 8, **double)
-    rope = rope_table(4, 8, 100.0).double()
-    assert torch.autograd.gradcheck(lambda x: rotate(x, rope), x)
+    angles = angles_at(rope_table(4, 8, 100.0), torch.float64)
+    assert torch.autograd.gradcheck(lambda x: rotate(x, angles), x)
     assert torch.autograd.gradcheck(lambda x, gain: normalize(x, gain, 1e-3), (x, gain))
     assert torch.autograd.gradcheck(lambda x, gain: normalize(x, gain, 1e-3), (x, gain[0, 0, 0]))
 

@@ -6,26 +6,28 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+LEAST = -1e30  # as good as -inf, but a padding column that sees nothing gets no NaN
+
 
 class Cache:
     """Keys and values of B rows, which are left-padded to equal length.
 
     start: (B,) the first real column of each row; kv: per layer (2, kv_heads, B, columns, D), of
-    which `used` columns are filled; mask: (B, n, used), True where the n newest columns look.
+    which `used` columns are filled; bias: (B, n, used), 0 where the n newest columns look, else LEAST.
     """
 
     def __init__(self, layers: int, start: Tensor) -> None:
         self.start, self.used = start, 0
         self.kv: list[Tensor] = [torch.empty(0)] * layers
-        self.mask = start
+        self.bias = start
 
-    def advance(self, n: int) -> Tensor:
+    def advance(self, n: int, dtype: torch.dtype) -> Tensor:
         """Make n more columns the newest -> (B, n): their places in their rows, 0 for padding."""
         self.used += n
         column = torch.arange(self.used, device=self.start.device)
         newest = column[-n:]
-        real = column >= self.start[:, None, None]  # (B, 1, used)
-        self.mask = real & (column <= newest[:, None])
+        seen = (column >= self.start[:, None, None]) & (column <= newest[:, None])  # (B, n, used)
+        self.bias = torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, LEAST)
         return (newest - self.start[:, None]).clamp(min=0)
 
     def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from tracelab.models.cache import Cache
-from tracelab.models.layers import attend, normalize, rotate
+from tracelab.models.layers import Angles, angles_at, attend, normalize, rotate
 
 
 class GPT(nn.Module):
@@ -80,14 +80,14 @@ class GPT(nn.Module):
 
     def hidden(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
         """(B, T) -> (B, T, width), before the head. With a cache, the tokens come after those in it."""
-        T = tokens.shape[1]
-        place = slice(T) if cache is None else cache.advance(T).clamp(max=self.context - 1)
-        rope = self.rope[place]
         x = self.embed(tokens)
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
+        T = tokens.shape[1]
+        place = slice(T) if cache is None else cache.advance(T, x.dtype).clamp(max=self.context - 1)
+        angles = angles_at(self.rope[place], x.dtype)
         for i, block in enumerate(self.blocks):
-            x = block(x, rope, None if cache is None else (cache, i))
+            x = block(x, angles, None if cache is None else (cache, i))
         return self.norm(x)
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -120,13 +120,13 @@ class Block(nn.Module):
         self.gate_up = nn.Linear(width, 2 * mlp, bias=False)
         self.down = nn.Linear(mlp, width, bias=False)
 
-    def forward(self, x: Tensor, rope: Tensor, cache: tuple[Cache, int] | None = None) -> Tensor:
+    def forward(self, x: Tensor, angles: Angles, cache: tuple[Cache, int] | None = None) -> Tensor:
         """(B, T, width) -> (B, T, width)."""
-        x = x + self.attention(self.attention_norm(x), rope, cache)
+        x = x + self.attention(self.attention_norm(x), angles, cache)
         gate, up = self.gate_up(self.mlp_norm(x)).chunk(2, dim=-1)
         return x + self.down(silu(gate) * up)
 
-    def attention(self, x: Tensor, rope: Tensor, cache: tuple[Cache, int] | None) -> Tensor:
+    def attention(self, x: Tensor, angles: Angles, cache: tuple[Cache, int] | None) -> Tensor:
         """Causal attention, over the cache's columns too when there is one."""
         B, T, _ = x.shape
         heads, kv_heads = self.heads
@@ -135,10 +135,10 @@ class Block(nn.Module):
         if self.q_gain is not None and self.k_gain is not None:
             gains = [self.q_gain.expand(heads, 1, 1, -1), self.k_gain.expand(kv_heads, 1, 1, -1)]
             qk = normalize(qk, torch.cat(gains), self.norm_eps)
-        (q, k), mask = rotate(qk, rope).split([heads, kv_heads]), None
+        (q, k), bias = rotate(qk, angles).split([heads, kv_heads]), None
         if cache is not None:
-            (k, v), mask = cache[0].append(cache[1], k, v), cache[0].mask
-        return self.out(attend(q, k, v, mask).permute(1, 2, 0, 3).flatten(2))
+            (k, v), bias = cache[0].append(cache[1], k, v), cache[0].bias
+        return self.out(attend(q, k, v, bias).permute(1, 2, 0, 3).flatten(2))
 
 
 class Norm(nn.Module):

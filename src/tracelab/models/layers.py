@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+Angles = tuple[Tensor, Tensor]
+
 
 def normalize(x: Tensor, gain: Tensor, eps: float) -> Tensor:
     """Root-mean-square norm: x / rms(x) * gain, the rms over the last axis (Zhang and Sennrich 2019)."""
@@ -20,33 +22,39 @@ def normalize(x: Tensor, gain: Tensor, eps: float) -> Tensor:
     return _Normalize.apply(x, gain.to(x.dtype), eps)
 
 
-def rotate(x: Tensor, rope: Tensor) -> Tensor:
-    """Rotate pairs (i, i + D/2) of (heads, B, T, D) by the angles of `rope`, ([B,] T, D) (Su et al. 2021)."""
-    cos, sin = rope.to(x.dtype).chunk(2, dim=-1)
-    cos, sin = torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)
-    return _Rotate.apply(x, cos, sin) if torch.is_grad_enabled() else _turn(x, cos, sin)
+def rotate(x: Tensor, angles: Angles) -> Tensor:
+    """Rotate pairs (i, i + D/2) of (heads, B, T, D) by the angles of their places (Su et al. 2021)."""
+    return _Rotate.apply(x, *angles) if torch.is_grad_enabled() else _turn(x, *angles)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """softmax(q kᵀ / √D) v. q: (heads, B, T, D); k, v: (kv_heads, B, S, D).
+def angles_at(rope: Tensor, dtype: torch.dtype) -> Angles:
+    """Rows of the table, ([B,] T, D) -> what `rotate` wants, each ([B,] T, D)."""
+    cos, sin = rope.to(dtype).chunk(2, dim=-1)
+    return torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)
 
-    mask: (B, T, S), True where q sees k; without one it is causal (T = S). Heads come first so that
-    q, k and v are each in one piece. In bfloat16 on CPUs the plain form takes half the time of the
-    fused one at a few hundred tokens.
+
+def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+    """softmax(q kᵀ / √D + bias) v. q: (heads, B, T, D); k, v: (kv_heads, B, S, D); bias: ([B,] T, S).
+
+    No bias means causal (T = S). Heads come first so that q, k and v are each in one piece. In
+    bfloat16 on CPUs the plain form takes half the time of the fused one at a few hundred tokens.
     """
     if q.is_cuda:
         q, k, v = q.transpose(0, 1), k.transpose(0, 1), v.transpose(0, 1)
-        mask = mask if mask is None else mask[:, None]
-        causal, grouped = mask is None, q.shape[1] != k.shape[1]
-        y = scaled_dot_product_attention(q, k, v, mask, is_causal=causal, enable_gqa=grouped)
+        bias = bias[:, None] if bias is not None and bias.ndim == 3 else bias
+        causal, grouped = bias is None, q.shape[1] != k.shape[1]
+        y = scaled_dot_product_attention(q, k, v, bias, is_causal=causal, enable_gqa=grouped)
         return y.transpose(0, 1)
-    T, D = q.shape[2:]
-    if mask is None:
-        mask = torch.ones(T, T, dtype=torch.bool, device=q.device).tril()
-    bias = torch.zeros(mask.shape, dtype=q.dtype).masked_fill(~mask, torch.finfo(q.dtype).min)
-    q = (q * D**-0.5).unflatten(0, (len(k), -1))  # (kv_heads, group, B, T, D)
+    if bias is None:
+        bias = causal_bias(q.shape[2], q)
+    q = (q * q.shape[-1] ** -0.5).unflatten(0, (len(k), -1))  # (kv_heads, group, B, T, D)
     scores = (q @ k[:, None].transpose(-2, -1)).add_(bias)
     return (scores.softmax(-1) @ v[:, None]).flatten(0, 1)
+
+
+def causal_bias(T: int, like: Tensor) -> Tensor:
+    """(T, T): 0 where a query sees a key, -inf where not."""
+    return torch.full((T, T), -torch.inf, dtype=like.dtype, device=like.device).triu_(1)
 
 
 class _Normalize(torch.autograd.Function):
@@ -82,7 +90,7 @@ class _Rotate(torch.autograd.Function):
 def _unit(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     exact = torch.promote_types(x.dtype, torch.float32)
     norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=exact)
-    inverse = (norm.square() / x.shape[-1] + eps).rsqrt().to(x.dtype)
+    inverse = norm.square_().div_(x.shape[-1]).add_(eps).rsqrt_().to(x.dtype)
     return x * inverse, inverse
 
 

@@ -1,0 +1,96 @@
+"""Sampling speed in new tokens per second against `generate` of Hugging Face transformers.
+
+python bench/sampling.py        # two batch sizes, three rounds, about two minutes on a CPU
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+
+import numpy as np
+import torch
+from common import arguments, in_turn, report
+
+VOCABULARY, CONTEXT, PROMPT, NEW, PROMPTS = 60, 512, 42, 160, 512
+BATCHES = (64, 256)
+SIDES = ("ours", "hf_sdpa_64", "hf_sdpa_256", "hf_eager_64", "hf_eager_256", "ours_64")
+EQUAL = (
+    f"0.83M parameters, float32, greedy, {PROMPT} prompt and {NEW} new tokens (none stops early), threads; "
+    "ours at its default batch of 256 unless named"
+)
+
+
+def prompts(n: int) -> np.ndarray:
+    """(n, PROMPT) made-up prompts."""
+    return np.random.default_rng(0).integers(4, VOCABULARY, (n, PROMPT))
+
+
+def ours(batch: int) -> float:
+    """Our sampler; no token is a stop."""
+    from tracelab import accelerate
+    from tracelab.core.ragged import Ragged
+    from tracelab.models.gpt import GPT
+    from tracelab.sampling import generate
+
+    accelerate.start(torch.get_num_threads())
+    model = GPT(VOCABULARY, CONTEXT, layers=4, width=128, heads=4, mlp=352, qk_norm=True)
+
+    def run(n: int) -> int:
+        done = generate(model, Ragged.of(list(prompts(n))), stop=VOCABULARY, max_new=NEW, batch_size=batch)
+        return len(done.tokens.values)
+
+    return speed(run, batch)
+
+
+def hf(attention: str, batch: int) -> float:
+    """A Llama of our shape; without an end token."""
+    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=128,
+        intermediate_size=352,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+        attn_implementation=attention,
+        pad_token_id=0,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    model = LlamaForCausalLM(config).eval()
+    settings = GenerationConfig(max_new_tokens=NEW, min_new_tokens=NEW, do_sample=False, pad_token_id=0)
+
+    def run(n: int) -> int:
+        ids = torch.from_numpy(prompts(n))
+        batches = [model.generate(part, generation_config=settings) for part in ids.split(batch)]
+        return sum(part[:, PROMPT:].numel() for part in batches)
+
+    with torch.inference_mode():
+        return speed(run, batch)
+
+
+def speed(run: object, batch: int) -> float:
+    """New tokens per second over 512 prompts, after one batch to warm up."""
+    run(batch)  # type: ignore[operator]
+    start = time.perf_counter()
+    tokens = run(PROMPTS)  # type: ignore[operator]
+    return tokens / (time.perf_counter() - start)
+
+
+def main() -> None:
+    options = arguments("Sampling speed", SIDES)
+    torch.set_num_threads(options.threads)
+    if not options.side:
+        report("sampling", "new tokens/s", in_turn(__file__, SIDES, options), EQUAL, options)
+        return
+    warnings.filterwarnings("ignore")
+    name, *rest = options.side.split("_")
+    batch = int(rest[-1]) if rest else BATCHES[-1]
+    print(ours(batch) if name == "ours" else hf(rest[0], batch))
+
+
+if __name__ == "__main__":
+    main()
