@@ -10,7 +10,7 @@ from tracelab.core.types import Examples
 from tracelab.search.best_first import CLOSE
 from tracelab.tasks._layouts import FREE, Knobs
 from tracelab.tasks._maze_draws import canonical_hash
-from tracelab.tasks._maze_grid import grid_of, tables
+from tracelab.tasks._maze_grid import HEADER, grid_of, tables
 from tracelab.tasks._maze_kernels import GOAL, MEASURES, START, WALL, complexities, measure
 
 
@@ -32,7 +32,7 @@ def example_of(
     complexity = complexities(measures)
     if complexity["optimal_cost"][0] < 0:
         raise ValueError("no way leads from start to goal")
-    identity = canonical_hash(hashes, problem[6:].astype(np.uint8), grid.start, grid.goal)
+    identity = canonical_hash(hashes, problem[HEADER:].astype(np.uint8), grid.start, grid.goal)
     return Examples(
         index=np.zeros(1, np.int64),
         identity=np.array([identity], np.uint64),

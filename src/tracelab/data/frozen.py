@@ -107,8 +107,8 @@ def test_sets(
     task: Task,
     seed: int,
     count: int,
-    against: Mapping[str, Examples] | None = None,  # noqa: PT028 (no test)
-    workers: int | None = None,  # noqa: PT028
+    against: Mapping[str, Examples] | None = None,
+    workers: int | None = None,
 ) -> dict[str, tuple[Task, Examples]]:
     """The test sets by name, each with the task that it is of and in a stream of its own.
 

@@ -77,7 +77,7 @@ def read(path: Path) -> Columns:
 
     ValueError if the file's content does not have the checksum in its name.
     """
-    if _checksum(path) != path.suffixes[-2][1:]:
+    if _checksum(path) != path.stem.rpartition(".")[2]:
         raise ValueError(
             f"{path} is damaged: its content is not what was written. Delete it; it is made anew when needed"
         )

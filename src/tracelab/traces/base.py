@@ -25,10 +25,10 @@ Keys = NDArray[np.uint64]
 class Treated:
     """The traces of n examples after a treatment.
 
-    trace: tokens, without the opening word. residual_valid: (n,) what the verifier still calls strictly valid
-    for the example that has the trace now. donor: (n,) whose trace it is, -1 where its own. damage:
-    (n,) how many steps were damaged. rows, damaged: the steps and, for each, whether it is damaged;
-    None where the treatment works on tokens.
+    trace: tokens, without the opening word. residual_valid: (n,) which traces the verifier still calls
+    strictly valid for the problems that have them now. donor: (n,) the place in the batch of the
+    example whose trace it is, -1 where its own. damage: (n,) how many steps were damaged. rows,
+    damaged: the steps and, for each, whether it is damaged; None where a treatment works on tokens.
     """
 
     trace: Ragged

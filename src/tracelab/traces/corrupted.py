@@ -8,9 +8,9 @@
     mixed   each damaged step gets one of these
 
 Another state or cost is taken from the same column of a random step of the batch, so that it exists,
-can be written, and is as common in the damaged data as before. A trace that
-the verifier still calls strictly valid is damaged afresh. (Laxer verdicts may pass; the data card has
-the rate of each, and counts the traces that no damage of the kind makes invalid.)
+can be written, and is as common in the damaged data as before. What the verifier still calls strictly
+valid is damaged afresh. (Laxer verdicts may pass; the data card has the rate of each, and counts the
+traces that no damage of the kind made invalid.)
 
     python -m tracelab.train trace=corrupted trace.rate=0.1 trace.kind=state
 """
