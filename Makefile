@@ -36,9 +36,9 @@ verify: $(VENV)/installed-test ## Check the verifiers on hundreds of thousands o
 	$(BIN)/python -m tests.full_checks
 
 bench: $(VENV)/installed-bench ## Compare speeds with peers; JSON goes to bench/results
-	$(BIN)/python -m bench.generation
-	$(BIN)/python -m bench.training
-	$(BIN)/python -m bench.sampling
+	$(BIN)/python bench/generation.py
+	$(BIN)/python bench/training.py
+	$(BIN)/python bench/sampling.py
 
 clean: ## Remove .venv and caches of tools
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache dist

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tracelab.tasks._maze_grid import HEADER
 
 from tracelab.core.ragged import Integers
 from tracelab.search.best_first import CLOSE
+from tracelab.tasks._maze_grid import HEADER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

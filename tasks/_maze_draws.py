@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from tracelab.tasks._layouts import SEARCHFORMER, draw_layout
-from tracelab.tasks._maze_grid import FREE_CELL, Grid, flood
 
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import below, mix64
 from tracelab.core.types import MAX_REDRAWS
+from tracelab.tasks._layouts import SEARCHFORMER, draw_layout
+from tracelab.tasks._maze_grid import FREE_CELL, Grid, flood
 
 PAIRS = 100  # start and goal drawn per layout before another layout is drawn
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from tracelab.tasks._layouts import TREES
-from tracelab.tasks._maze_draws import draw_problem
-from tracelab.tasks._maze_grid import FREE_CELL, HEADER, OPERAND, Grid, flood, grid_of, tables
 
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import mix64
@@ -14,6 +11,9 @@ from tracelab.search.best_first import CREATE, max_rows, path_to, search
 from tracelab.search.judge import judge_one, new_room
 from tracelab.search.replay import new_board, replay
 from tracelab.search.space import neighbours, read_state
+from tracelab.tasks._layouts import TREES
+from tracelab.tasks._maze_draws import draw_problem
+from tracelab.tasks._maze_grid import FREE_CELL, HEADER, OPERAND, Grid, flood, grid_of, tables
 
 START, GOAL, WALL, READY = range(4)  # rows of a prompt
 MEASURES = ("expansions", "generated", "optimal_cost", "optimal_paths", "dead_ends", "free_cells")
@@ -76,9 +76,7 @@ def generate(knobs, strategy, low, high, bins, hashes, stride, keys):  # type: i
     all_paths = np.empty((n * cells // 8 + cells, 2), np.int32)
     for i in range(n):
         random[0] = keys[i]
-        start, goal, identities[i] = draw_problem(
-            knobs, low, high, bins, hashes, random, table, inverse
-        )
+        start, goal, identities[i] = draw_problem(knobs, low, high, bins, hashes, random, table, inverse)
         if start < 0:
             return i, identities, problems, all_rows, row_ends, all_paths, path_ends, measures
         grid = Grid(table, inverse, start, goal)
@@ -196,5 +194,3 @@ def judge_traces(strategy, stride, problems, offsets, rows, row_ends, paths, pat
         trace = rows[row_ends[i] : row_ends[i + 1]]
         replay(grid, strategy, trace, len(trace), path[:length], board, reason, at)
         ok[i] = len(trace) > 0 and reason[1] == 0
-
-

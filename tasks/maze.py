@@ -15,10 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tracelab.tasks._layouts import GENERATORS, ON_LATTICE, Knobs
-from tracelab.tasks._maze_drawing import LEGEND, draw_maze, plot_maze
-from tracelab.tasks._maze_draws import symmetry_hashes
-from tracelab.tasks._maze_parsing import example_of
 
 from tracelab.core.codec import BOS, EOS, Codec, Field, Format, narrow
 from tracelab.core.ragged import Integers, Ragged
@@ -27,6 +23,10 @@ from tracelab.search.best_first import BestFirst
 from tracelab.search.judge import LEVELS, arrays, empty_verdicts
 from tracelab.search.reasons import NAMES
 from tracelab.tasks import _maze_kernels as kernels
+from tracelab.tasks._layouts import GENERATORS, ON_LATTICE, Knobs
+from tracelab.tasks._maze_drawing import LEGEND, draw_maze, plot_maze
+from tracelab.tasks._maze_draws import symmetry_hashes
+from tracelab.tasks._maze_parsing import example_of
 
 FORMATS = ("paper", "searchformer", "compact")
 LATTICES = ("even", "odd", "random")
@@ -165,9 +165,9 @@ class Maze:
         parity = 0 if self.generator == "dfs" and self.lattice == "random" else LATTICES.index(self.lattice)
         if parity == 2 and (width // 2) * (height // 2) < 2:
             parity = 0  # the odd lattice has one room
-        return Knobs(
-            kind, width, height, parity, self.coverage, *self.density, self.braid, self.least_distance
-        )
+        low, high = self.density
+        shares = float(self.coverage), float(low), float(high), float(self.braid)  # 1 would compile anew
+        return Knobs(kind, width, height, parity, *shares, self.least_distance)
 
     @cached_property
     def _hashes(self) -> NDArray[np.uint64]:
@@ -325,5 +325,3 @@ def _format(name: str, side: int) -> tuple[tuple[str, ...], Format]:
         solution_open="",
         stop=EOS,
     )
-
-

@@ -404,7 +404,7 @@ def main() -> None:
     share = arguments.share
     checks = {
         "correct traces": lambda: check_correct(int(100_000 * share)),
-        "one-token mutants": lambda: check_mutations(int(100_000 * share)),
+        "one-token mutants": lambda: check_mutations(int(100_000 * share), every=1),
         "optimal costs": lambda: check_optimal(int(10_000 * share)),
         "adversarial sequences": lambda: check_garbage(int(100_000 * share)),
         "long inputs": lambda: check_time(int(1_000_000 * share)),

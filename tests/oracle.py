@@ -362,7 +362,7 @@ def replay(maze: Maze, steps: list[Step], solver: str, creates_start: bool) -> t
 def paper(maze: Maze, words: list[str], solver: str, dialect: str) -> Fault:
     """The rules of the published validator, with our one condition more: the stop word is there.
 
-    A part of the plan may hold anything but a step's keyword; a plan that does not parse, or none,
+    A part of the plan may hold anything but a step's keyword or the end of sequence; a plan that does not parse, or none,
     is the plan's fault and not the trace's, and then no length is compared.
     """
     d = DIALECTS[dialect]
@@ -383,7 +383,9 @@ def paper(maze: Maze, words: list[str], solver: str, dialect: str) -> Fault:
             at, plan = found[1], []
         elif body[at] == d.plan_word or (d.plan_word is None and read_point([body[at]], 1)):
             window = body[at : at + part]
-            keywords = [k for k, word in enumerate(window) if word in ("create", "close")]
+            keywords = [k for k, word in enumerate(window) if word in ("create", "close", "<|eos|>")]
+            if keywords and window[keywords[0]] == "<|eos|>":
+                return len(steps), frozenset({"syntax"})
             if keywords:
                 plan_ok = False
                 at += keywords[0]

@@ -33,7 +33,10 @@ def test_a_resumed_run_keeps_what_was_before_its_checkpoint(tmp_path):
     assert [row["step"] for row in read(tmp_path / "metrics.csv")] == ["10", "20", "30"]
     second = CSV(tmp_path / "metrics.csv")
     second.log_metrics({"loss": 0.5}, 20)
-    assert [(row["step"], row["loss"]) for row in read(tmp_path / "metrics.csv")] == [("10", "10.0"), ("20", "0.5")]
+    assert [(row["step"], row["loss"]) for row in read(tmp_path / "metrics.csv")] == [
+        ("10", "10.0"),
+        ("20", "0.5"),
+    ]
 
 
 def test_nothing_imports_wandb_or_matplotlib_unless_asked():

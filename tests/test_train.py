@@ -14,7 +14,15 @@ from tests.runs import SMALL, small
 from tracelab.checkpoint import load_weights
 from tracelab.training import train
 
-FILES = ("config.yaml", "run.json", "data_card.json", "vocab.json", "metrics.csv", "metrics.json", "outcomes.parquet")
+FILES = (
+    "config.yaml",
+    "run.json",
+    "data_card.json",
+    "vocab.json",
+    "metrics.csv",
+    "metrics.json",
+    "outcomes.parquet",
+)
 FIGURES = ("loss", "accuracy_and_validity", "examples")
 
 
@@ -76,7 +84,9 @@ def test_killed_and_resumed_ends_with_the_same_weights(tmp_path):
     overrides = ("budget.steps=60", "trace=corrupted", "data.online=true")
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     subprocess.run(command(whole, *overrides), check=True, capture_output=True)
-    with subprocess.Popen(command(killed, *overrides), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command(killed, *overrides), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         wait_for(killed / "checkpoints" / "last.ckpt", process)
         time.sleep(0.1)
         process.send_signal(signal.SIGKILL)

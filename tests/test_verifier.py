@@ -151,6 +151,7 @@ def test_after_the_stop_word_nothing_counts():
         ("plan 0 0 plan 1 0 plan 2 0 ", "", "ok", -1),  # and so is none
         ("close 1 0", "plan 1 1 close 1 0", "ok", -1),  # parts before a step are no plan
         ("plan 2 0 end", "plan 2 0 7 end", "syntax", 6),
+        ("plan 2 0 end", "plan <|eos|> end", "syntax", 6),
         ("create 0 1", "create create 0 1", "syntax", 2),
         ("create 0 1", "solution create 0 1", "ok", -1),  # dropped wherever it stands
         ("create 0 1", "reasoning create 0 1", "syntax", 2),

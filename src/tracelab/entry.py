@@ -1,7 +1,7 @@
 """What the entry points share: Hydra with our `conf/`, started without importing torch.
 
-    @entry("train")
-    def main(cfg): ...
+@entry("train")
+def main(cfg): ...
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Judge a trained model on its test sets.
 
-    python -m tracelab.evaluate run=runs/... eval.problems=1000
+python -m tracelab.evaluate run=runs/... eval.problems=1000
 """
 
 from __future__ import annotations

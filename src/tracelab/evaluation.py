@@ -1,6 +1,6 @@
 """Sample, judge, count: a trained model's outcomes on test sets, the metrics over them, the figures.
 
-    python -m tracelab.evaluate run=runs/... eval.problems=1000
+python -m tracelab.evaluate run=runs/... eval.problems=1000
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tracelab.models.gpt import GPT
 from tracelab.outcomes import Judged, columns_of, table_of, write
 from tracelab.run import Run
 from tracelab.sampling import generate
+
 
 def judge_model(model: GPT, task: Task, examples: Examples, config: DictConfig, max_new: int) -> Judged:
     """Complete each problem's prompt config.samples times and judge what comes."""
@@ -86,7 +87,12 @@ def evaluate(run: Run, config: DictConfig, tests: TestSets, folder: Path) -> dic
     write(table, folder / "outcomes.parquet")
     chosen = {name: instantiate(metric) for name, metric in run.config.metric.items()}
     metrics = metrics_of(table, chosen, task.levels)
-    content = {"run": run.name, "treatment": labels(run)["treatment"], "sampling": speed, "test sets": metrics}
+    content = {
+        "run": run.name,
+        "treatment": labels(run)["treatment"],
+        "sampling": speed,
+        "test sets": metrics,
+    }
     run.write_json(str((folder / "metrics.json").relative_to(run.folder)), content)
     draw(run, table, metrics, tests, folder / "figures")
     return metrics
@@ -123,7 +129,8 @@ def draw(run: Run, table: pa.Table, metrics: dict[str, Any], tests: TestSets, fo
     from tracelab import figures
 
     about = labels(run)
-    title = f"{about['task']}, {about['treatment']} {about['treatment_options']}, {about['model']}, seed {about['seed']}"
+    words = (about["task"], about["treatment"], about["treatment_options"], about["model"])
+    title = ", ".join([*(word for word in words if word), f"seed {about['seed']}"])
     if (run.folder / "metrics.csv").is_file():
         figures.loss_curve(folder / "loss", run.folder / "metrics.csv")
     figures.accuracy_and_validity(folder / "accuracy_and_validity", metrics, title)

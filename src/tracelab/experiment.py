@@ -1,7 +1,7 @@
 """The data of an experiment, from its config: training stream, validation and test sets, data card.
 
-    data = prepare(config)
-    sequences = data.chunk(0)
+data = prepare(config)
+sequences = data.chunk(0)
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def prepare(config: DictConfig) -> Data:
     the_card["loss"] = dict(config.loss)
     the_card["test sets"] = {name: len(examples) for name, (_, examples) in tests.items()}
     max_new = config.eval.max_new or longest_completion(tests) * 3 // 2
-    context = config.model.get("context") or context_for(config, train.sequences, val.sequences, tests, max_new)
+    context = config.model.get("context") or context_for(
+        config, train.sequences, val.sequences, tests, max_new
+    )
     summary = card.text({**the_card, "splits": {"train": the_card["splits"]["train"]}})
     vocabulary = task.codec.vocabulary
     return Data(vocabulary, chunk, val.sequences, tests, the_card, summary, context, max_new)
@@ -104,9 +106,7 @@ def training_data(
     return chunk, card.Arm(examples, sequences, treated)
 
 
-def context_for(
-    config: DictConfig, train: Sequences, val: Sequences, tests: TestSets, max_new: int
-) -> int:
+def context_for(config: DictConfig, train: Sequences, val: Sequences, tests: TestSets, max_new: int) -> int:
     """Room for the longest training sequence, and for the longest prompt with its completion."""
     longest = int(train.tokens.lengths.max()) * (2 if config.data.online else 1)  # later chunks may exceed
     prompts = max(int(task.prompts(examples).lengths.max()) for task, examples in tests.values())

@@ -1,6 +1,6 @@
 """Figures of a run, PNG and PDF, each with its data as CSV beside it. One style, colour-blind safe.
 
-    figures.draw_all(run, metrics, table, tests)
+figures.draw_all(run, metrics, table, tests)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from matplotlib.figure import Figure  # noqa: E402
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999",
 )  # fmt: skip
-STYLE = {
+STYLE: Any = {
     "figure.dpi": 150,
     "savefig.bbox": "tight",
     "font.size": 9,
@@ -69,14 +69,19 @@ def loss_curve(path: Path, metrics_csv: Path) -> None:
     data = []
     with figure(path, 5.0, 3.0) as (_, ax):
         for part, colour in shown.items():
-            for stage, style in (("train", {"lw": 1.0, "alpha": 0.9}), ("val", {"ls": "", "marker": "o", "ms": 3.5})):
+            for stage, style in (
+                ("train", {"lw": 1.0, "alpha": 0.9}),
+                ("val", {"ls": "", "marker": "o", "ms": 3.5}),
+            ):
                 points = [(int(r["step"]), float(r[k])) for r in rows if r.get(k := f"{stage}/{part}_loss")]
                 if not points or not len(steps):
                     continue
                 at, loss = np.array(points).T
                 millions = np.interp(at, steps, [tokens[s] for s in steps]) / 1e6
                 ax.plot(millions, loss, color=colour, label=f"{part}, {stage}", **style)
-                data += [(stage, part, int(s), m * 1e6, v) for s, m, v in zip(at, millions, loss, strict=True)]
+                data += [
+                    (stage, part, int(s), m * 1e6, v) for s, m, v in zip(at, millions, loss, strict=True)
+                ]
         ax.set(xlabel="training tokens (millions)", ylabel="loss per token (nats)", yscale="log")
         ax.legend(ncols=2)
     write_csv(path, ("stage", "part", "step", "tokens", "loss"), data)
@@ -97,8 +102,13 @@ def accuracy_and_validity(path: Path, metrics: Mapping[str, Any], title: str) ->
             shares, low, high = (np.array([e[f] for e in estimates]) for f in ("value", "low", "high"))
             y = np.arange(len(names)) + 0.2 * (k - 1)
             error = np.maximum([shares - low, high - shares], 0)
-            ax.errorbar(shares, y, xerr=error, fmt=marker, ms=4.5, color=colour, capsize=2, lw=1.2, label=label)
-            data += [(n, metric, e["value"], e["low"], e["high"], e["n"]) for n, e in zip(names, estimates, strict=True)]
+            ax.errorbar(
+                shares, y, xerr=error, fmt=marker, ms=4.5, color=colour, capsize=2, lw=1.2, label=label
+            )
+            data += [
+                (n, metric, e["value"], e["low"], e["high"], e["n"])
+                for n, e in zip(names, estimates, strict=True)
+            ]
         counts = {e["solution_valid"]["n"] for e in metrics.values()}
         ax.set_yticks(np.arange(len(names)), [n.replace("_", " ") for n in names])
         ax.invert_yaxis()
@@ -106,7 +116,9 @@ def accuracy_and_validity(path: Path, metrics: Mapping[str, Any], title: str) ->
         n = "–".join(str(c) for c in sorted({min(counts), max(counts)}))
         ax.set(xlim=(-0.02, 1.02), xlabel=f"share of completions (n = {n} per test set, Wilson 95 %)")
         ax.set_title(title, loc="left", fontsize=9)
-        ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.62 / (0.8 + 0.42 * len(names)) - 0.02), ncols=3)
+        ax.legend(
+            loc="upper center", bbox_to_anchor=(0.45, -0.62 / (0.8 + 0.42 * len(names)) - 0.02), ncols=3
+        )
     write_csv(path, ("test set", "metric", "value", "low", "high", "n"), data)
 
 
@@ -135,8 +147,5 @@ def picks_of(table: Any, split: str, count: int = 3) -> list[dict[str, Any]]:
         by_kind.setdefault(pair, []).append(i)
     kinds = sorted(by_kind, key=lambda kind: -len(by_kind[kind]))
     chosen = [by_kind[kind][0] for kind in kinds][:count]
-    chosen += [i for i in by_kind[kinds[0]][1:]][: count - len(chosen)]
+    chosen += by_kind[kinds[0]][1 : 1 + count - len(chosen)]
     return [row for i in chosen for row in rows.slice(i, 1).to_pylist()]
-
-
-

@@ -1,6 +1,6 @@
 """Outcomes: one row per completion, the table that every metric, figure and report reads.
 
-    table = pyarrow.parquet.read_table("runs/.../outcomes.parquet")
+table = pyarrow.parquet.read_table("runs/.../outcomes.parquet")
 """
 
 from __future__ import annotations

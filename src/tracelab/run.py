@@ -1,7 +1,7 @@
 """A run's folder: what it holds, and building a run's pieces from its config.
 
-    config.yaml  run.json  data_card.json  vocab.json  metrics.csv  metrics.json  outcomes.parquet
-    figures/  checkpoints/
+config.yaml  run.json  data_card.json  vocab.json  metrics.csv  metrics.json  outcomes.parquet
+figures/  checkpoints/
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _git() -> str | None:
 
     def git(*words: str) -> str:
         command = ["git", "-C", str(PACKAGE), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return str(subprocess.run(command, capture_output=True, text=True, check=True).stdout).strip()
 
     try:
         return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
@@ -137,7 +137,7 @@ def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
     if isinstance(config, DictConfig):
         flat: dict[str, Any] = {}
         for key, value in config.items():
-            flat |= _flat(value, f"{prefix}{key}.")
+            flat |= _flat(value, f"{prefix}{key!s}.")
         return flat
     plain = OmegaConf.to_container(config) if OmegaConf.is_config(config) else config
     return {prefix[:-1]: plain}

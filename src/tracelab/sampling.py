@@ -8,6 +8,8 @@ gets does not depend on its neighbours: prompt i draws its numbers from the stre
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +22,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.models.cache import Cache
 from tracelab.models.gpt import GPT
 
+Lines = tuple[NDArray[np.int32], NDArray[np.float32]]  # (B, steps) tokens and log-probabilities
 LEAVE = 0.2  # rows that have stopped leave when they are this share of a batch: moving the others costs time
 CHECK = (1, 16)  # steps between looks at who has stopped, on CPU and on GPU (where a look waits for it)
 
@@ -37,7 +40,6 @@ class Completions:
     mean_logprob: NDArray[np.float32]
 
 
-@torch.inference_mode()
 def generate(
     model: GPT,
     prompts: Ragged,
@@ -55,22 +57,40 @@ def generate(
             f"the longest prompt has {longest} tokens, which leaves no room in the model's context of "
             f"{model.context}: use a model with a larger context or smaller problems"
         )
-    device = model.embed.weight.device
     keys = rng.keys(seed, "sampling", 0, len(prompts), "tokens")
     order = np.argsort(-prompts.lengths, kind="stable")
+    batches = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
+    done = _side_by_side(
+        lambda rows: _complete(model, prompts.take(rows), keys[rows], stop, max_new, temperature),
+        batches,
+        model.embed.weight.device,
+    )
     tokens: list[NDArray[np.int32]] = [np.empty(0, np.int32)] * len(prompts)
     mean_logprob = np.zeros(len(prompts), np.float32)
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        for first in range(0, len(order), batch_size):
-            rows = order[first : first + batch_size]
-            chosen, logprobs = _complete(model, prompts.take(rows), keys[rows], stop, max_new, temperature)
-            for row, line, values in zip(rows, chosen, logprobs, strict=True):
-                n = min(_length(line, stop), model.context - len(prompts[row]))
-                tokens[row], mean_logprob[row] = line[:n], values[:n].mean()
+    for rows, (chosen, logprobs) in zip(batches, done, strict=True):
+        for row, line, values in zip(rows, chosen, logprobs, strict=True):
+            n = min(_length(line, stop), model.context - len(prompts[row]))
+            tokens[row], mean_logprob[row] = line[:n], values[:n].mean()
     stopped = np.array([len(row) > 0 and row[-1] == stop for row in tokens], np.bool_)
     return Completions(Ragged.of(tokens), ~stopped, mean_logprob)
 
 
+def _side_by_side(
+    complete: Callable[[NDArray[np.int64]], Lines], batches: list[NDArray[np.int64]], device: torch.device
+) -> list[Lines]:
+    """On a CPU one batch per core at a time, since a step is too small to share; else one by one."""
+    threads = torch.get_num_threads()
+    if device.type != "cpu":
+        return [complete(rows) for rows in batches]
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(complete, batches))
+    finally:
+        torch.set_num_threads(threads)
+
+
+@torch.inference_mode()
 def _complete(
     model: GPT, prompts: Ragged, keys: NDArray[np.uint64], stop: int, max_new: int, temperature: float
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -85,7 +105,8 @@ def _complete(
     new, start = _left_pad(prompts, device)
     cache = Cache(len(model.blocks), start)
     for step in range(steps):
-        logits = model.logits(model.hidden(new, cache)[:, -1])  # (B, vocab_size)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            logits = model.logits(model.hidden(new, cache)[:, -1])  # (B, vocab_size)
         chosen = _choose(logits, temperature, keys, step)
         tokens[live, step] = chosen
         logprobs[live, step] = logits.gather(1, chosen[:, None])[:, 0] - logits.logsumexp(-1)
@@ -99,7 +120,7 @@ def _complete(
                 limit[going],
                 chosen[going],
                 done[going],
-                keys[going.cpu()],
+                keys[going.cpu().numpy()],
             )
             cache.keep(going)
         new = chosen[:, None]

@@ -1,6 +1,6 @@
 """Print an example: the problem drawn, its trace with damaged steps marked, the verdicts.
 
-    python -m tracelab.show task=maze trace=swapped index=3
+python -m tracelab.show task=maze trace=swapped index=3
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from tracelab.entry import entry
 
 if TYPE_CHECKING:
+    from tracelab.core.ragged import Integers
     from tracelab.core.types import Examples, Task
     from tracelab.traces.base import Treated
 
@@ -26,7 +27,7 @@ def main(config: DictConfig) -> None:
     from tracelab.core import rng
     from tracelab.experiment import build_task
 
-    if not 0 <= config.index:
+    if not config.index >= 0:
         raise ValueError(f"index={config.index} must be 0 or more")
     task = build_task(config)
     first = config.index // config.among * config.among
@@ -74,7 +75,7 @@ def step_lines(task: Task, treated: Treated, i: int) -> list[str]:
     return lines
 
 
-def step_text(task: Task, row: np.ndarray) -> str:  # type: ignore[type-arg]
+def step_text(task: Task, row: Integers) -> str:
     """One step in words."""
     from tracelab.core.ragged import Ragged
 

@@ -23,7 +23,9 @@ COLUMNS = {
 
 def results_table(metrics: dict[str, Any], title: str) -> Table:
     """A row per test set: shares in per cent with Wilson 95 % intervals, and n."""
-    table = Table(title=title, title_justify="left", caption="per cent, Wilson 95 % interval", caption_justify="left")
+    table = Table(
+        title=title, title_justify="left", caption="per cent, Wilson 95 % interval", caption_justify="left"
+    )
     table.add_column("test set")
     table.add_column("n", justify="right")
     first = next(iter(metrics.values()))

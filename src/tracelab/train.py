@@ -1,7 +1,7 @@
 """Train a small transformer from scratch on traces, then judge what it writes.
 
-    python -m tracelab.train task=maze trace=corrupted
-    python -m tracelab.train -m trace=correct,solution_only,swapped,corrupted seed=0,1
+python -m tracelab.train task=maze trace=corrupted
+python -m tracelab.train -m trace=correct,solution_only,swapped,corrupted seed=0,1
 """
 
 from __future__ import annotations

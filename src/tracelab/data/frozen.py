@@ -21,7 +21,7 @@ from tracelab.core.codec import ABSENT, Sequences
 from tracelab.core.ragged import Integers, Ragged, offsets_of
 from tracelab.core.types import Examples, Task
 from tracelab.data.store import Columns, cached, description, digest
-from tracelab.traces.base import Treated, Treatment
+from tracelab.traces.base import Keys, Treated, Treatment
 
 CHUNK = 1024  # problems that a worker draws at a time
 PATIENCE = 20  # draws per problem asked for before the space of problems is called too small
@@ -90,9 +90,7 @@ def arm(
     """
 
     def build() -> Columns:
-        first = int(examples.index.min())
-        keys = rng.keys(seed, split, first, int(examples.index.max()) + 1, "treatment")
-        return _arm_columns(task, examples, treatment(task, examples, keys[examples.index - first]))
+        return _arm_columns(task, examples, treatment(task, examples, _keys(examples, seed, split)))
 
     if not cache:
         return _arm(task, build())
@@ -149,7 +147,20 @@ def between(rows: Ragged, start: Integers, lengths: Integers) -> Ragged:
     return Ragged(rows.values[inside], offsets_of(lengths))
 
 
-def _columns(examples: Examples) -> Columns:
+def columns(task: Task, examples: Examples, treatment: Treatment, seed: int, split: str) -> Columns:
+    """Problems and their arm in one set of columns, for a file that others read."""
+    treated = treatment(task, examples, _keys(examples, seed, split))
+    return _columns(examples) | _arm_columns(task, examples, treated)
+
+
+def _keys(examples: Examples, seed: int, split: str) -> Keys:
+    """Each example's key of the stream "treatment"."""
+    first = int(examples.index.min())
+    keys = rng.keys(seed, split, first, int(examples.index.max()) + 1, "treatment")
+    return keys[examples.index - first]
+
+
+def _columns(examples: Examples) -> dict[str, Any]:
     columns = dict(vars(examples))
     return columns | columns.pop("complexity")
 
@@ -159,7 +170,7 @@ def _examples(columns: Mapping[str, Any]) -> Examples:
     return Examples(**own, complexity={k: v for k, v in columns.items() if k not in own})
 
 
-def _arm_columns(task: Task, examples: Examples, treated: Treated) -> Columns:
+def _arm_columns(task: Task, examples: Examples, treated: Treated) -> dict[str, Any]:
     codec = task.codec
     solutions = codec.encode(codec.solution, examples.solution)
     sequences = codec.assemble(task.prompts(examples), treated.trace, solutions)

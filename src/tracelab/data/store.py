@@ -58,14 +58,23 @@ def digest(*parts: bytes | NDArray[Any]) -> str:
 
 def write(folder: Path, stem: str, columns: Columns, made_of: str = "") -> Path:
     """Write a set to <folder>/<stem>.<checksum>.arrow -> the path."""
+    return _write(folder, columns, made_of, lambda partial: f"{stem}.{_checksum(partial)}.arrow")
+
+
+def save(path: Path, columns: Columns) -> None:
+    """Write a set under a name of the user's choice, whole or not at all."""
+    _write(path.parent, columns, "", lambda _: path.name)
+
+
+def _write(folder: Path, columns: Columns, made_of: str, name_of: Callable[[Path], str]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {name: _to_arrow(values) for name, values in columns.items()}
     schema = pa.schema([(name, a.type) for name, a in arrays.items()], metadata={"tracelab": made_of})
-    partial = folder / f".{stem}.{uuid.uuid4().hex}.partial"
+    partial = folder / f".{uuid.uuid4().hex}.partial"
     try:
         with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
             writer.write_batch(pa.record_batch(list(arrays.values()), schema=schema))
-        path = folder / f"{stem}.{_checksum(partial)}.arrow"
+        path = folder / name_of(partial)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -14,7 +14,8 @@ from tracelab.metrics.base import Estimate
 @dataclass(frozen=True)
 class FirstError:
     """Share of a trace's steps before the first that `level` rejects: 1 for a trace that passes, 0 for
-    none. The interval is the mean's normal one."""
+    none. The interval is the mean's normal one.
+    """
 
     level: str = "strict"
 

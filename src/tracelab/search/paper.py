@@ -11,12 +11,14 @@ of costs (the published parser drops the first character unseen, and reads `17` 
 
 from __future__ import annotations
 
-from tracelab.core.codec import decode_row, op_begun, width_of
+from tracelab.core.codec import EOS, SPECIALS, decode_row, op_begun, width_of
 from tracelab.core.jit import kernel
 from tracelab.search.best_first import CLOSED, CREATE, OPEN, UNSEEN
 from tracelab.search.reasons import R
 from tracelab.search.replay import PARENT, RANK, STATUS, G, H, drop_stale, open_state
 from tracelab.search.space import heuristic, is_goal, neighbours, read_state, start
+
+_EOS = SPECIALS.index(EOS)
 
 
 @kernel
@@ -46,6 +48,8 @@ def paper_rows(trace, solution, markers, tokens, kept, rows):  # type: ignore[no
             ends = min(n, at + width_of(solution, op_begun(solution, kept[at])))
             place = at + 1
             while place < ends and op_begun(trace, kept[place]) < 0:
+                if kept[place] == _EOS:
+                    return steps, 0, R.syntax
                 place += 1
             if place < ends:  # a step begins within the part
                 cut = True

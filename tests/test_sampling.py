@@ -1,0 +1,98 @@
+"""Generation: greedy against the plain forward, independence of neighbours, stops, limits, streams."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.engine import CONTEXT, VOCABULARY, tiny
+from tracelab.core.ragged import Ragged
+from tracelab.sampling import generate
+
+STOP = 2
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = tiny(seed=3)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim == 2:
+                weight.mul_(8)  # peaked distributions that differ from prompt to prompt
+    return model
+
+
+def prompts(n=12, seed=0):
+    generator = np.random.default_rng(seed)
+    return Ragged.of([generator.integers(4, VOCABULARY, generator.integers(2, 15)) for _ in range(n)])
+
+
+def by_hand(model, prompt, max_new):
+    """Greedy decoding without a cache -> tokens and their mean log-probability."""
+    ids, logprobs = prompt.tolist(), []
+    with torch.no_grad():
+        while len(logprobs) < max_new and len(ids) < CONTEXT:
+            distribution = model(torch.tensor([ids]))[0, -1].log_softmax(-1)
+            ids.append(int(distribution.argmax()))
+            logprobs.append(float(distribution.max()))
+            if ids[-1] == STOP:
+                break
+    return ids[len(prompt) :], np.mean(logprobs)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 64])
+def test_greedy_is_what_the_plain_forward_gives(model, batch_size):
+    done = generate(model, prompts(), stop=STOP, max_new=30, batch_size=batch_size)
+    for i, prompt in enumerate(prompts()):
+        tokens, mean_logprob = by_hand(model, prompt, 30)
+        assert done.tokens[i].tolist() == tokens
+        assert done.mean_logprob[i] == pytest.approx(mean_logprob, abs=1e-4)
+        assert done.truncated[i] == (tokens[-1] != STOP)
+    assert 0 < done.truncated.sum() < len(prompts()), "both endings are tested"
+
+
+def test_sampling_does_not_depend_on_the_batch(model):
+    options = {"stop": STOP, "max_new": 20, "temperature": 1.0, "seed": 5}
+    together = generate(model, prompts(), **options)
+    apart = generate(model, prompts(), batch_size=3, **options)
+    assert together.tokens.values.tolist() == apart.tokens.values.tolist()
+    other = generate(model, prompts(), **(options | {"seed": 6}))
+    assert together.tokens.values.tolist() != other.tokens.values.tolist()
+
+
+def test_copies_of_a_prompt_get_streams_of_their_own(model):
+    copies = Ragged.of([prompts()[0]] * 8)
+    done = generate(model, copies, stop=STOP, max_new=10, temperature=2.0)
+    assert len({tuple(row) for row in done.tokens}) > 4
+
+
+def test_frequencies_are_the_models(model):
+    copies = Ragged.of([prompts()[1]] * 4000)
+    done = generate(model, copies, stop=STOP, max_new=1, temperature=0.7)
+    counts = np.bincount(done.tokens.values, minlength=VOCABULARY)
+    with torch.no_grad():
+        expected = (model(torch.from_numpy(prompts()[1].astype(np.int64))[None])[0, -1] / 0.7).softmax(-1)
+    assert np.abs(counts / 4000 - expected.numpy()).max() < 0.03
+
+
+def test_ends_at_the_context(model):
+    long = Ragged.of([np.full(CONTEXT - 3, 5), np.full(4, 5)])
+    done = generate(model, long, stop=VOCABULARY, max_new=1000)
+    assert done.tokens.lengths.tolist() == [3, CONTEXT - 4]
+    assert done.truncated.all()
+    assert done.tokens.values.dtype == np.int32
+
+
+def test_a_prompt_that_leaves_no_room(model):
+    with pytest.raises(ValueError, match=f"longest prompt has {CONTEXT} tokens"):
+        generate(model, Ragged.of([np.full(CONTEXT, 5)]), stop=STOP, max_new=1)
+
+
+def test_no_prompts(model):
+    done = generate(model, Ragged.of([]), stop=STOP, max_new=5)
+    assert len(done.tokens) == len(done.truncated) == len(done.mean_logprob) == 0
+
+
+def test_threads_are_as_before(model):
+    before = torch.get_num_threads()
+    generate(model, prompts(4), stop=STOP, max_new=3, batch_size=2)
+    assert torch.get_num_threads() == before
