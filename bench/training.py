@@ -149,6 +149,7 @@ class PlainBlock(nn.Module):
         self.up, self.down = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, T, width) -> the same."""
         B, T, C = x.shape
         parts = self.qkv(self.norms[0](x)).view(B, T, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         y = nnf.scaled_dot_product_attention(*parts, is_causal=True)

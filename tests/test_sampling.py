@@ -8,7 +8,7 @@ from tests.engine import CONTEXT, VOCABULARY, tiny
 from tracelab.core.ragged import Ragged
 from tracelab.sampling import generate
 
-STOP = 2
+STOP = 12
 
 
 @pytest.fixture(scope="module")

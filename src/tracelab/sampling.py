@@ -115,13 +115,8 @@ def _complete(
             if left == 1:
                 break
             going = (~done).nonzero()[:, 0]
-            live, limit, chosen, done, keys = (
-                live[going],
-                limit[going],
-                chosen[going],
-                done[going],
-                keys[going.cpu().numpy()],
-            )
+            live, limit, chosen, done = live[going], limit[going], chosen[going], done[going]
+            keys = keys[going.cpu().numpy()]
             cache.keep(going)
         new = chosen[:, None]
     return tokens.int().cpu().numpy(), logprobs.cpu().numpy()
