@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 GLYPHS = "█·+o*SG"
 WALL, FREE, CREATED, CLOSED, PATH, START, GOAL = range(7)
+PICTURE_LEGEND = "filled: closed, darker later; outlined: created\nline: solution; cross: first bad step"
 LEGEND = "S start   G goal   █ wall   · free   + created   o closed   * solution"
 
 

@@ -24,7 +24,7 @@ from tracelab.search.judge import LEVELS, arrays, empty_verdicts
 from tracelab.search.reasons import NAMES
 from tracelab.tasks import _maze_kernels as kernels
 from tracelab.tasks._layouts import GENERATORS, ON_LATTICE, Knobs
-from tracelab.tasks._maze_drawing import LEGEND, draw_maze, plot_maze
+from tracelab.tasks._maze_drawing import LEGEND, PICTURE_LEGEND, draw_maze, plot_maze
 from tracelab.tasks._maze_draws import symmetry_hashes
 from tracelab.tasks._maze_parsing import example_of
 
@@ -65,6 +65,7 @@ class Maze:
     levels: tuple[str, ...] = field(default=LEVELS, init=False)
     reasons: tuple[str, ...] = field(default=NAMES, init=False)
     legend: str = field(default=LEGEND, init=False)
+    picture_legend: str = field(default=PICTURE_LEGEND, init=False)
     complexities: tuple[str, ...] = field(default=kernels.MEASURES, init=False)
 
     def __post_init__(self) -> None:

@@ -362,8 +362,8 @@ def replay(maze: Maze, steps: list[Step], solver: str, creates_start: bool) -> t
 def paper(maze: Maze, words: list[str], solver: str, dialect: str) -> Fault:
     """The rules of the published validator, with our one condition more: the stop word is there.
 
-    A part of the plan may hold anything but a step's keyword or the end of sequence; a plan that does not parse, or none,
-    is the plan's fault and not the trace's, and then no length is compared.
+    A part of the plan may hold anything but a step's keyword or the end of sequence; a plan that does
+    not parse, or none, is the plan's fault and not the trace's, and then no length is compared.
     """
     d = DIALECTS[dialect]
     if d.stop not in words:

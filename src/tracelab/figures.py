@@ -135,17 +135,19 @@ def examples(path: Path, task: Any, picks: Sequence[Mapping[str, Any]]) -> None:
                 if pick["trace_strict"]
                 else f"{pick['trace_strict_reason'].replace('_', ' ')} at step {at} of {pick['trace_steps']}"
             )
+            ax.set_xlabel(task.picture_legend, fontsize=6.5, loc="left")
             ax.set_title(f"solution: {verdict}\ntrace: {trace_verdict}", fontsize=8, loc="left")
 
 
 def picks_of(table: Any, split: str, count: int = 3) -> list[dict[str, Any]]:
-    """Up to `count` outcomes that differ in their verdicts, common combinations first."""
+    """Outcomes that differ in their verdicts, common combinations first; of each the longer searches."""
     rows = table.filter(np.asarray(table["split"].to_pylist()) == split)
     pairs = list(zip(rows["solution_valid"].to_pylist(), rows["trace_strict"].to_pylist(), strict=True))
     by_kind: dict[Any, list[int]] = {}
-    for i, pair in enumerate(pairs):
-        by_kind.setdefault(pair, []).append(i)
+    for i in np.argsort(-rows["reference_steps"].to_numpy(), kind="stable"):
+        by_kind.setdefault(pairs[i], []).append(int(i))
     kinds = sorted(by_kind, key=lambda kind: -len(by_kind[kind]))
-    chosen = [by_kind[kind][0] for kind in kinds][:count]
-    chosen += by_kind[kinds[0]][1 : 1 + count - len(chosen)]
+    longer = {kind: of_kind[len(of_kind) // 5 :] for kind, of_kind in by_kind.items()}  # not the longest
+    chosen = [longer[kind][0] for kind in kinds][:count]
+    chosen += longer[kinds[0]][1 : 1 + count - len(chosen)]
     return [row for i in chosen for row in rows.slice(i, 1).to_pylist()]

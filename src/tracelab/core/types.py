@@ -98,6 +98,7 @@ class Task(Protocol):
     reasons: tuple[str, ...]
     complexities: tuple[str, ...]
     legend: str  # of `draw`
+    picture_legend: str  # of `plot`
 
     @property
     def codec(self) -> Codec:
