@@ -2,18 +2,20 @@
 
 import math
 
+import hydra
 import lightning
 import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from tests.engine import VOCABULARY, fit, learner, loader, sequences, tiny
+from tests.engine import VOCABULARY, fit, learner, loader, sequences, tiny, validation
 from tracelab.budget import Budget
 from tracelab.checkpoint import Checkpoints, load_weights
 from tracelab.core.codec import Sequences
 from tracelab.data.batching import collate
 from tracelab.optim.adamw import adamw
+from tracelab.paths import CONF
 from tracelab.progress import ProgressLine
 
 
@@ -118,6 +120,17 @@ def test_progress_lines(capsys):
     assert "100%" in lines[-1]
     assert "tokens/s" in lines[-1]
     assert "loss" in lines[-1]
+
+
+@pytest.mark.parametrize("name", ["auto", "cpu"])
+def test_trainer_configs(name):
+    with hydra.initialize_config_dir(str(CONF), version_base=None):
+        config = hydra.compose("trainer/" + name)["trainer"]
+    run = hydra.utils.instantiate(config, logger=False, accelerator="cpu")
+    assert isinstance(run, lightning.Trainer)
+    module = learner(Budget(steps=2))
+    run.fit(module, loader(), validation())
+    assert module.progress.steps == 2
 
 
 def test_compiled_or_not_is_decided_by_the_device():

@@ -2,14 +2,17 @@
 
 import copy
 
+import hydra
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from tests.engine import tiny
 from tracelab.budget import Budget, Progress
 from tracelab.optim.adamw import adamw
 from tracelab.optim.muon import MuonAdamW, is_hidden_matrix, orthogonalize
 from tracelab.optim.schedule import Cosine, Linear
+from tracelab.paths import CONF
 
 
 def backward(model, seed):
@@ -76,6 +79,16 @@ def test_orthogonalize(shape):
     )
     assert singular.max() < 1.3
     assert singular.median() > 0.6
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "optim").glob("*.yaml")), ids=lambda path: path.stem)
+def test_configs(path):
+    config = OmegaConf.load(path)
+    model = tiny()
+    backward(model, 0)
+    optimizer = hydra.utils.instantiate(config.optimizer)(model)
+    optimizer.step()
+    assert 0 < hydra.utils.instantiate(config.schedule)(50, 0.1) < 1
 
 
 def test_adamw_decays_matrices_alone():

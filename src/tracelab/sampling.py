@@ -59,11 +59,13 @@ def generate(
         )
     keys = rng.keys(seed, "sampling", 0, len(prompts), "tokens")
     order = np.argsort(-prompts.lengths, kind="stable")
-    batches = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
+    threads = torch.get_num_threads() if model.embed.weight.device.type == "cpu" else 1
+    size = max(1, min(batch_size, -(-len(order) // threads)))
+    batches = [order[first : first + size] for first in range(0, len(order), size)]
     done = _side_by_side(
         lambda rows: _complete(model, prompts.take(rows), keys[rows], stop, max_new, temperature),
         batches,
-        model.embed.weight.device,
+        threads,
     )
     tokens: list[NDArray[np.int32]] = [np.empty(0, np.int32)] * len(prompts)
     mean_logprob = np.zeros(len(prompts), np.float32)
@@ -76,11 +78,10 @@ def generate(
 
 
 def _side_by_side(
-    complete: Callable[[NDArray[np.int64]], Lines], batches: list[NDArray[np.int64]], device: torch.device
+    complete: Callable[[NDArray[np.int64]], Lines], batches: list[NDArray[np.int64]], threads: int
 ) -> list[Lines]:
-    """On a CPU one batch per core at a time, since a step is too small to share; else one by one."""
-    threads = torch.get_num_threads()
-    if device.type != "cpu":
+    """Several batches at a time, each on a core of its own: on a CPU a step is too small to share."""
+    if threads == 1:
         return [complete(rows) for rows in batches]
     torch.set_num_threads(1)
     try:
@@ -93,7 +94,7 @@ def _side_by_side(
 @torch.inference_mode()
 def _complete(
     model: GPT, prompts: Ragged, keys: NDArray[np.uint64], stop: int, max_new: int, temperature: float
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+) -> Lines:
     """A batch -> tokens (B, steps), with what follows a stop, and their log-probabilities."""
     device = model.embed.weight.device
     limit = torch.from_numpy(np.minimum(max_new, model.context - prompts.lengths)).to(device)

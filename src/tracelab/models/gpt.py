@@ -68,9 +68,8 @@ class GPT(nn.Module):
         for name, weight in self.named_parameters():
             if weight.ndim == 2:
                 writes = name.endswith(("out.weight", "down.weight"))
-                weight.normal_(
-                    0.0, 0.02 / (2 * len(self.blocks)) ** 0.5 if writes else 0.02, generator=generator
-                )
+                weight.normal_(0.0, 0.02, generator=generator)
+                weight.div_((2 * len(self.blocks)) ** 0.5 if writes else 1.0)
             else:
                 weight.fill_(0.0 if name.endswith("bias") else 1.0)
 
