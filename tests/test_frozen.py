@@ -65,6 +65,12 @@ def test_the_first_distinct_problems_of_the_stream(cache):
     assert bytes_of(examples) == bytes_of(stream_.take(np.sort(first)))
 
 
+def test_repetitions_are_kept_where_asked(cache):
+    task = Maze(size=5)
+    examples = problems(task, seed=0, split="train", count=1500, distinct=False)
+    assert bytes_of(examples) == bytes_of(drawn(task, 0, "train", "problem", 0, 1500))
+
+
 def test_from_the_file_as_made(cache):
     made = problems(TASK, seed=0, split="train", count=50)
     (path,) = cache.glob("*.arrow")
@@ -188,7 +194,7 @@ def test_no_problems_asked_for(count):
 
 
 def test_too_small_a_space_is_explained():
-    with pytest.raises(ValueError, match=r"distinct ones: the space is too small.*task\.size"):
+    with pytest.raises(ValueError, match=r"distinct ones: there are too few problems.*task\.size"):
         problems(Maze(size=3), seed=0, split="train", count=500)
 
 

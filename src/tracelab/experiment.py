@@ -83,7 +83,10 @@ def prepare(config: DictConfig) -> Data:
 
 def problems(config: DictConfig, task: Task, split: str, count: int) -> Examples:
     """A frozen set of problems of the experiment's seed."""
-    return frozen.problems(task, seed=config.seed, split=split, count=count, workers=config.data.workers)
+    data = config.data
+    return frozen.problems(
+        task, seed=config.seed, split=split, count=count, distinct=data.distinct, workers=data.workers
+    )
 
 
 def training_data(

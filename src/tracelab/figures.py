@@ -83,7 +83,8 @@ def loss_curve(path: Path, metrics_csv: Path) -> None:
                     (stage, part, int(s), m * 1e6, v) for s, m, v in zip(at, millions, loss, strict=True)
                 ]
         ax.set(xlabel="training tokens (millions)", ylabel="loss per token (nats)", yscale="log")
-        ax.legend(ncols=2)
+        if data:  # a run of a few steps has logged none
+            ax.legend(ncols=2)
     write_csv(path, ("stage", "part", "step", "tokens", "loss"), data)
 
 

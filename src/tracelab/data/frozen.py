@@ -1,4 +1,4 @@
-"""Frozen sets: the first n distinct problems of a named stream, and the arms that are made of them.
+"""Frozen sets: the first n problems of a named stream, and the arms that are made of them.
 
     examples = problems(task, seed=0, split="train", count=50_000)
     sequences, treated = arm(task, Swapped(), examples, seed=0, split="train")
@@ -35,21 +35,25 @@ def problems(
     split: str,
     count: int,
     name: str = "problem",
+    distinct: bool = True,
     workers: int | None = None,
     backend: str = "threading",
 ) -> Examples:
-    """The first `count` distinct problems of the stream `name`, solved.
+    """The first `count` problems of the stream `name`, solved.
 
+    distinct: leave out what was drawn before. In a small space that shifts the distribution towards
+    problems of kinds that there are many of; what must be distributed as it is drawn keeps repetitions.
     workers: None for as many as there are cores; backend: of joblib. ValueError if the space of
     problems is too small for `count`.
     """
     if count < 1:
         raise ValueError(f"{count} {split} problems were asked for: ask for one at least")
     made_of = {"task": description(task), "seed": seed, "split": split, "stream": name, "count": count}
+    made_of["distinct"] = distinct
 
     def build() -> Columns:
         with joblib.Parallel(workers or -1, backend=backend) as parallel:
-            return _columns(_distinct(task, seed, split, name, count, parallel))
+            return _columns(_first(task, seed, split, name, count, distinct, parallel))
 
     return _examples(cached(f"{task.name}-{split}-{count}", made_of, build))
 
@@ -61,21 +65,24 @@ def drawn(task: Task, seed: int, split: str, name: str, start: int, stop: int) -
     return Examples(**columns)
 
 
-def _distinct(task: Task, seed: int, split: str, name: str, count: int, parallel: Any) -> Examples:
+def _first(
+    task: Task, seed: int, split: str, name: str, count: int, distinct: bool, parallel: Any
+) -> Examples:
     parts: list[Examples] = []
     start, first = 0, np.empty(0, np.int64)
     while len(first) < count:
         if start > PATIENCE * count + CHUNK:
             raise ValueError(
                 f"{count} {split} problems were asked for, but the first {start} of {task.name}'s stream "
-                f"{name!r} hold only {len(first)} distinct ones: the space is too small. Take a larger one "
-                "(task.size for mazes) or fewer problems"
+                f"{name!r} hold only {len(first)} distinct ones: there are too few problems for splits that "
+                "share none. Take a larger space (task.size for mazes) or fewer problems"
             )
         stop = start + max(count - len(first), CHUNK // 4)
         edges = [*range(start, stop, CHUNK), stop]
         parts += parallel(joblib.delayed(drawn)(task, seed, split, name, a, b) for a, b in pairwise(edges))
         identity, start = np.concatenate([part.identity for part in parts]), stop
-        first = np.sort(np.unique(identity, return_index=True)[1])
+        once = np.unique(identity, return_index=True)[1]
+        first = np.sort(once) if distinct else np.arange(len(identity))
     whole = Examples.concat(parts)
     return whole if len(whole) == count else whole.take(first[:count])
 
