@@ -26,11 +26,6 @@ FILES = (
 FIGURES = ("loss", "accuracy_and_validity", "examples")
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("TRACELAB_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-
-
 @pytest.mark.parametrize("arm", ["correct", "solution_only", "swapped", "corrupted"])
 def test_an_arm_from_problems_to_figures(tmp_path, arm):
     trained = train(small(tmp_path, f"trace={arm}"))

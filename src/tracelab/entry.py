@@ -6,7 +6,9 @@ def main(cfg): ...
 
 from __future__ import annotations
 
+import re
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,17 @@ def register_resolvers() -> None:
 
 
 def run_name(overrides: str) -> str:
-    """`task=maze,trace=correct` -> itself, made safe for a file system; "defaults" for none."""
-    safe = "".join(c if c.isalnum() or c in "=,._+-" else "_" for c in overrides)
-    return safe[:LONGEST_NAME] or "defaults"
+    """`seed=1,task.size=5,trace=correct` -> `seed=1,trace=correct,task.size=5`; "defaults" for none.
+
+    Groups come first, and what a file system may not like becomes _. A long name is cut and ends with a
+    hash of the whole, so that two runs never share a folder.
+    """
+    parts = re.split(r",(?=[\w.@/]+=)", overrides)
+    ordered = ",".join(sorted(parts, key=lambda part: "." in part.split("=")[0]))
+    safe = "".join(c if c.isalnum() or c in "=,._+-" else "_" for c in ordered)
+    if len(safe) > LONGEST_NAME:
+        safe = f"{safe[:LONGEST_NAME]}-{zlib.crc32(overrides.encode()):08x}"
+    return safe or "defaults"
 
 
 def entry(config: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:

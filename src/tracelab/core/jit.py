@@ -24,7 +24,8 @@ def sources_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_home() / "kernels" / sources_hash()))
+# whatever it was: another folder would not be named by the sources (TRACELAB_CACHE moves ours)
+os.environ["NUMBA_CACHE_DIR"] = str(cache_home() / "kernels" / sources_hash())
 
 import numba  # noqa: E402  (reads NUMBA_CACHE_DIR when it is imported)
 
