@@ -19,8 +19,12 @@ PEERS = ("reasoning_gym",) if importlib.util.find_spec("reasoning_gym") else ()
 GENERATE = ("ours", "plain_python", *PEERS)
 VERIFY = ("verify_ours", "verify_plain_python")
 SIDE, COUNT = 30, 4000
-EQUAL = "one core; 30x30 Wilson mazes, A* trace and path, published format (reasoning_gym: no trace, no search)"
-EQUAL_VERIFY = "one core; strict verdict on reference traces of 30x30 Wilson mazes (ours: from tokens, all levels)"
+EQUAL = (
+    "one core; 30x30 Wilson mazes, A* trace and path, published format (reasoning_gym: no trace, no search)"
+)
+EQUAL_VERIFY = (
+    "one core; strict verdict on reference traces of 30x30 Wilson mazes (ours: from tokens, all levels)"
+)
 
 
 def ours() -> float:

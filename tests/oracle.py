@@ -348,8 +348,7 @@ def replay(maze: Maze, steps: list[Step], solver: str, creates_start: bool) -> t
             owed = {
                 p
                 for p in maze.neighbours(at)
-                if p not in closed
-                and (p not in opened or (solver in UPDATES and g[at] + 1 < g[p]))
+                if p not in closed and (p not in opened or (solver in UPDATES and g[at] + 1 < g[p]))
             }
         if flaws and strict is None:
             strict = i, frozenset(flaws)

@@ -34,7 +34,9 @@ def test_a_sweep_is_one_table(tmp_path):
     assert set(groups["len"]) == {24}
 
 
-@pytest.mark.parametrize("arm", ["correct", "corrupted", "swapped", "dropped", "filler", "shuffled", "solution_only"])
+@pytest.mark.parametrize(
+    "arm", ["correct", "corrupted", "swapped", "dropped", "filler", "shuffled", "solution_only"]
+)
 def test_show(tmp_path, arm):
     done = run("tracelab.show", f"trace={arm}", "index=3", "among=8", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -122,7 +122,10 @@ def refused(tmp_path, *overrides):
         (["trace=corrupted", "trace.rate=1.5"], "(0, 1]"),
         (["task.size=2"], "no side may be below 3"),
         (["task.size=3", "task.lattice=odd"], "no room for start and goal"),
-        (["task.size=3", "task.generator=free_space", "data.distinct=true"], "too few problems for splits that share none"),
+        (
+            ["task.size=3", "task.generator=free_space", "data.distinct=true"],
+            "too few problems for splits that share none",
+        ),
         (["model.context=32"], "raise model.context"),
         (["budget.tokens=1000"], "one of budget.tokens"),
         (["ckpt_path=nowhere.ckpt"], "no such file"),

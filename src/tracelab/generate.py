@@ -1,6 +1,6 @@
 """Write a data set without training: Arrow, or the published JSONL of text, with its data card.
 
-    python -m tracelab.generate task=maze trace=swapped count=50000 output=mazes.arrow
+python -m tracelab.generate task=maze trace=swapped count=50000 output=mazes.arrow
 """
 
 from __future__ import annotations

@@ -20,7 +20,17 @@ from omegaconf import DictConfig, OmegaConf
 from tracelab.paths import PACKAGE
 
 # may differ between a run and its resumption
-FREE_TO_CHANGE = ("run_dir", "ckpt_path", "threads", "eval", "metric", "logger", "trainer", "data.workers")
+FREE_TO_CHANGE = (
+    "run_dir",
+    "ckpt_path",
+    "threads",
+    "compile",
+    "eval",
+    "metric",
+    "logger",
+    "trainer",
+    "data.workers",
+)
 LIBRARIES = ("tracelab", "torch", "lightning", "hydra-core", "numpy", "numba", "pyarrow")
 
 

@@ -91,6 +91,7 @@ def build_learner(config: DictConfig, model: GPT) -> Learner:
         budget=Budget(**whole),
         trace_weight=config.loss.trace_weight,
         solution_weight=config.loss.solution_weight,
+        compile=config.compile,
     )
 
 

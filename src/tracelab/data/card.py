@@ -55,7 +55,10 @@ def text(card: Mapping[str, Any]) -> str:
     knobs = ", ".join(f"{k}={v}" for k, v in card["treatment"].items() if k != "class")
     lines = [f"{kind['task']}, {kind['treatment']}({knobs}), {card['vocabulary']} words"]
     for split, s in card["splits"].items():
-        lines += ["", f"{split}: {s['problems']:,} problems, {s['distinct']:,} distinct, {s['drawn']:,} drawn"]
+        lines += [
+            "",
+            f"{split}: {s['problems']:,} problems, {s['distinct']:,} distinct, {s['drawn']:,} drawn",
+        ]
         for part, d in s["tokens"].items():
             lines.append(f"  {part:<22}{d['mean']:9.1f} tokens on average, {d['max']:g} at most")
         for name, r in {**s["solution"], **{f"trace {k}": v for k, v in s["trace"].items()}}.items():

@@ -190,5 +190,3 @@ def is_path(marks, state, path):  # type: ignore[no-untyped-def]
             return False
         state = marks[state, PARENT]
     return state < 0
-
-
