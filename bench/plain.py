@@ -67,7 +67,7 @@ def text(side: int, free: set, start: tuple, goal: tuple, steps: list, path: lis
 def replay(free: set, start: tuple, goal: tuple, steps: list, path: list) -> bool:
     """Strict validity: right costs, all successors, least f, the goal last, the parents' path."""
     opened, closed, parent, due = {start: 0}, set(), {}, set()
-    at = None
+    at, closed_g = None, 0
 
     def h(cell):
         return abs(cell[0] - goal[0]) + abs(cell[1] - goal[1])
