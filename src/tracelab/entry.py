@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from tracelab.paths import CONF
 
+INTERRUPTED = 130  # exit status, as shells give it
 LONGEST_NAME = 120  # characters of a run's folder name; file systems allow 255 bytes
 
 
@@ -47,7 +48,11 @@ def entry(config: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
 
     def decorate(function: Callable[[DictConfig], Any]) -> Callable[[], None]:
         def main() -> None:
-            hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(function)()
+            try:
+                hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(function)()
+            except KeyboardInterrupt:
+                say("Interrupted. What was written is kept.")
+                sys.exit(INTERRUPTED)
 
         main.__doc__ = function.__doc__
         return main

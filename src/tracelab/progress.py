@@ -12,6 +12,9 @@ from typing import Any
 import lightning
 
 
+WIDTH = 20  # characters of the bar
+
+
 class ProgressLine(lightning.Callback):
     """`seconds`: between lines where standard error is no terminal."""
 
@@ -36,9 +39,9 @@ class ProgressLine(lightning.Callback):
 
 
 def line(trainer: lightning.Trainer, learner: Any) -> str:
-    """`  42 %  step 1,200  loss 0.312  val 0.298  51,200 tokens/s  3:10 left`."""
+    """`━━━━━━━━──────────── 42%  step 1,200  loss 0.312  val 0.298  51,200 tokens/s  0:03:10 left`."""
     progress, used = learner.progress, learner.budget.used(learner.progress)
-    parts = [f"{used:4.0%}", f"step {progress.steps:,}"]
+    parts = [f"{bar(used)} {used:4.0%}", f"step {progress.steps:,}"]
     names = {"loss": "train/loss", "val": "val/loss"}
     values = {name: trainer.callback_metrics.get(key) for name, key in names.items()}
     parts += [f"{name} {float(value):.4f}" for name, value in values.items() if value is not None]
@@ -47,3 +50,9 @@ def line(trainer: lightning.Trainer, learner: Any) -> str:
         parts.append(f"{progress.tokens / progress.minutes / 60:,.0f} tokens/s")
         parts.append(f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left")
     return "  ".join(parts)
+
+
+def bar(used: float) -> str:
+    """The share as a bar."""
+    full = round(WIDTH * used)
+    return "━" * full + "─" * (WIDTH - full)

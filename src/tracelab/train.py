@@ -12,14 +12,14 @@ from tracelab.entry import entry
 
 
 @entry("train")
-def main(config: DictConfig) -> float | None:
+def main(config: DictConfig) -> float:
     """Train, evaluate, print the table -> solution accuracy, for sweepers that optimise it."""
     from tracelab.tables import print_results
     from tracelab.training import train
 
     trained = train(config)
     if trained.metrics is None:
-        return None
+        raise KeyboardInterrupt  # ends a sweep too
     print_results(trained.metrics, trained.run.name, trained.run.folder)
     first = next(iter(trained.metrics.values()))
     value: float = first["solution_valid"]["value"]
