@@ -170,7 +170,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
 def test_what_a_killed_writer_leaves_is_not_trusted(cache):
     killed = (
         "import os; from tracelab.data import store, frozen; from tracelab.tasks.maze import Maze\n"
-        "store.os.replace = lambda *_: os._exit(9)\n"
+        "store._checksum = lambda *_: os._exit(9)\n"
         "frozen.problems(Maze(size=7, format='compact'), seed=0, split='train', count=50)"
     )
     assert subprocess.run([sys.executable, "-c", killed]).returncode == 9

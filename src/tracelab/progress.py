@@ -11,7 +11,6 @@ from typing import Any
 
 import lightning
 
-
 WIDTH = 20  # characters of the bar
 
 

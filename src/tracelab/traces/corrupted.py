@@ -49,7 +49,7 @@ class Corrupted:
     inserted, or (drop) follows a gap; dropped steps are counted though no row is left to carry a label.
     """
 
-    rate: float = 0.2
+    rate: float = 1.0
     kind: str = "mixed"
     where: str = "uniform"
 
