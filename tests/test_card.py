@@ -97,7 +97,7 @@ def test_json_and_text():
         card = card_of(treatment)
         assert json.loads(json.dumps(card)) == card
         assert "200 problems" in text(card)
-    assert "asked for: 0.2" in text(card)
+    assert "asked for: 1" in text(card)
     assert "trace strict              0.00 %  [0.00, 1.88]" in text(card)
 
 
