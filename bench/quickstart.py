@@ -17,13 +17,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
 from common import RESULTS, machine, versions
 
 ARMS = ("solution_only", "correct", "corrupted", "swapped")
 SHOWN = ("solution_valid", "solution_optimal", "trace_local", "trace_strict", "phi")
 
 
-def run(arm: str, seed: int, folder: Path) -> dict[str, Any]:
+def run(arm: str, seed: int, threads: int, folder: Path) -> dict[str, Any]:
     """Train and judge one arm -> its figures on the in-distribution test set and out of it."""
     record = folder / "run.json"
     if not record.is_file() or json.loads(record.read_text())["status"] != "evaluated":
@@ -39,7 +40,8 @@ def run(arm: str, seed: int, folder: Path) -> dict[str, Any]:
     progress = json.loads(record.read_text())["progress"]
     sets = json.loads((folder / "metrics.json").read_text())["test sets"]
     estimates = {name: {metric: values[metric] for metric in SHOWN} for name, values in sets.items()}
-    return {"arm": arm, "seed": seed, "progress": progress, "test_sets": estimates}
+    threads = yaml.safe_load((folder / "config.yaml").read_text())["threads"]
+    return {"arm": arm, "seed": seed, "threads": threads, "progress": progress, "test_sets": estimates}
 
 
 def summary(results: list[dict[str, Any]]) -> list[str]:
@@ -64,11 +66,12 @@ def main() -> None:
     """Run what is missing, then print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", choices=ARMS, nargs="+", default=ARMS)
     parser.add_argument("--folder", type=Path, default=Path("runs/quickstart"))
     options = parser.parse_args()
     results = [
-        run(arm, seed, options.folder / f"trace={arm},seed={seed}")
+        run(arm, seed, options.threads, options.folder / f"{arm}-{seed}")
         for seed in options.seeds
         for arm in ARMS
         if arm in options.only

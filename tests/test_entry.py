@@ -12,8 +12,8 @@ from tracelab.entry import run_name
 
 def test_run_names():
     assert run_name("") == "defaults"
-    assert run_name("seed=1,task.size=5,trace=correct") == "seed=1,trace=correct,task.size=5"
-    assert run_name("task.size=[9,7],trace=swapped") == "trace=swapped,task.size=_9,7_"
+    assert run_name("seed=1,task.size=5,trace=correct") == "seed-1_trace-correct_task.size-5"
+    assert run_name("task.size=[9,7],trace=swapped") == "trace-swapped_task.size--9-7-"
     long = [run_name(f"trace=swapped,{'x' * 300}={i}") for i in range(2)]
     assert long[0] != long[1]
     assert max(map(len, long)) < 200

@@ -33,7 +33,7 @@ def test_it_trains_from_any_folder(wheel, tmp_path):
     done = subprocess.run(train, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     (run,) = tmp_path.glob("runs/*/*")
-    assert "trace=swapped" in run.parent.name
+    assert "trace-swapped" in run.parent.name
     assert json.loads((run / "run.json").read_text())["status"] == "evaluated"
     assert "wilson" in done.stdout
 

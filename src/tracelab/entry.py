@@ -29,14 +29,14 @@ def register_resolvers() -> None:
 
 
 def run_name(overrides: str) -> str:
-    """`seed=1,task.size=5,trace=correct` -> `seed=1,trace=correct,task.size=5`; "defaults" for none.
+    """`seed=1,task.size=5,trace=correct` -> `seed-1_trace-correct_task.size-5`; "defaults" for none.
 
-    Groups come first, and what a file system may not like becomes _. A long name is cut and ends with a
-    hash of the whole, so that two runs never share a folder.
+    Groups come first. Only characters that Hydra takes in `run=<folder>` without quotes are used. A long
+    name is cut and ends with a hash of the whole, so that two runs never share a folder.
     """
     parts = re.split(r",(?=[\w.@/]+=)", overrides)
-    ordered = ",".join(sorted(parts, key=lambda part: "." in part.split("=")[0]))
-    safe = "".join(c if c.isalnum() or c in "=,._+-" else "_" for c in ordered)
+    ordered = "_".join(sorted(parts, key=lambda part: "." in part.split("=")[0]))
+    safe = "".join(c if c.isalnum() or c in "._+" else "-" for c in ordered)
     if len(safe) > LONGEST_NAME:
         safe = f"{safe[:LONGEST_NAME]}-{zlib.crc32(overrides.encode()):08x}"
     return safe or "defaults"
