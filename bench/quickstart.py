@@ -28,15 +28,8 @@ def run(arm: str, seed: int, threads: int, folder: Path) -> dict[str, Any]:
     """Train and judge one arm -> its figures on the in-distribution test set and out of it."""
     record = folder / "run.json"
     if not record.is_file() or json.loads(record.read_text())["status"] != "evaluated":
-        command = [
-            sys.executable,
-            "-m",
-            "tracelab.train",
-            f"trace={arm}",
-            f"seed={seed}",
-            f"run_dir={folder}",
-        ]
-        subprocess.run(command, check=True)
+        words = (f"trace={arm}", f"seed={seed}", f"threads={threads}", f"run_dir={folder}")
+        subprocess.run([sys.executable, "-m", "tracelab.train", *words], check=True)
     progress = json.loads(record.read_text())["progress"]
     sets = json.loads((folder / "metrics.json").read_text())["test sets"]
     estimates = {name: {metric: values[metric] for metric in SHOWN} for name, values in sets.items()}
