@@ -24,10 +24,16 @@ ARMS = ("solution_only", "correct", "corrupted", "swapped")
 SHOWN = ("solution_valid", "solution_optimal", "trace_local", "trace_strict", "phi")
 
 
+def finished(folder: Path) -> bool:
+    """Has this run been evaluated?"""
+    record = folder / "run.json"
+    return record.is_file() and json.loads(record.read_text())["status"] == "evaluated"
+
+
 def run(arm: str, seed: int, threads: int, folder: Path) -> dict[str, Any]:
     """Train and judge one arm -> its figures on the in-distribution test set and out of it."""
     record = folder / "run.json"
-    if not record.is_file() or json.loads(record.read_text())["status"] != "evaluated":
+    if not finished(folder):
         words = (f"trace={arm}", f"seed={seed}", f"threads={threads}", f"run_dir={folder}")
         subprocess.run([sys.executable, "-m", "tracelab.train", *words], check=True)
     progress = json.loads(record.read_text())["progress"]
@@ -62,12 +68,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", choices=ARMS, nargs="+", default=ARMS)
     parser.add_argument("--folder", type=Path, default=Path("runs/quickstart"))
+    parser.add_argument("--collect", action="store_true", help="report what is finished, run nothing")
     options = parser.parse_args()
     results = [
         run(arm, seed, options.threads, options.folder / f"{arm}-{seed}")
         for seed in options.seeds
         for arm in ARMS
-        if arm in options.only
+        if arm in options.only and (not options.collect or finished(options.folder / f"{arm}-{seed}"))
     ]
     print("\n".join(summary(results)))
     RESULTS.mkdir(exist_ok=True)
