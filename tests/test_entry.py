@@ -5,9 +5,11 @@ import sys
 
 import polars as pl
 import pytest
+from omegaconf import OmegaConf
 
-from tests.runs import SMALL
+from tests.runs import SMALL, config
 from tracelab.entry import run_name
+from tracelab.paths import CONF
 
 
 def test_run_names():
@@ -17,6 +19,16 @@ def test_run_names():
     long = [run_name(f"trace=swapped,{'x' * 300}={i}") for i in range(2)]
     assert long[0] != long[1]
     assert max(map(len, long)) < 200
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("experiment/*.yaml")), ids=lambda path: path.stem)
+def test_an_experiment_sets_what_it_states(path):
+    """Every value of its file survives composition: it is merged after the defaults."""
+    stated = OmegaConf.load(path)
+    stated.pop("defaults", None)
+    composed = config("train", f"experiment={path.stem}")
+    assert OmegaConf.merge(composed, stated) == composed
+    assert composed.budget.default_tokens
 
 
 def run(*words, cwd):
