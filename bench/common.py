@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+
+from tracelab.run import machine
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("torch", "numpy", "lightning", "transformers", "accelerate")
+PEERS = ("transformers", "accelerate", "reasoning_gym")
 KEEP_MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "8000000000",
@@ -67,26 +67,14 @@ def report(
     RESULTS.mkdir(exist_ok=True)
     result = {"unit": unit, "medians": medians, "runs": figures, "equal": equal, "threads": options.threads}
     path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps(result | {"machine": machine(), "versions": versions()}, indent=2) + "\n")
+    path.write_text(json.dumps(result | {"machine": machine(), "peers": peers()}, indent=2) + "\n")
     print(f"Written: {path}")
 
 
-def machine() -> dict[str, Any]:
-    """Processor, cores, memory."""
-    names = [
-        line.split(":", 1)[1].strip()
-        for line in (Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else [])
-        if line.startswith("model name")
-    ]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    processor = names[0] if names else platform.processor()
-    return {"processor": processor, "cores": os.cpu_count(), "memory_gib": round(memory, 1)}
-
-
-def versions() -> dict[str, str]:
-    """Python and the packages that matter."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
+def peers() -> dict[str, str]:
+    """Versions of the peers that are installed."""
+    found = {}
+    for package in PEERS:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from common import RESULTS, machine, versions
+from common import RESULTS
+
+from tracelab.run import machine
 
 ARMS = ("solution_only", "correct", "corrupted", "swapped")
 SHOWN = ("solution_valid", "solution_optimal", "trace_local", "trace_strict", "phi")
@@ -79,7 +81,7 @@ def main() -> None:
     print("\n".join(summary(results)))
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / "quickstart.json"
-    content = {"runs": results, "machine": machine(), "versions": versions()}
+    content = {"runs": results, "machine": machine()}
     path.write_text(json.dumps(content, indent=1) + "\n")
     print(f"Written: {path}")
 

@@ -11,8 +11,9 @@ import warnings
 import numpy as np
 import torch
 from common import arguments, in_turn, report
+from models import VOCABULARY, llama, nano
 
-VOCABULARY, CONTEXT, PROMPT, NEW, PROMPTS = 60, 512, 42, 160, 512
+PROMPT, NEW, PROMPTS = 42, 160, 512
 BATCHES = (64, 256)
 SIDES = ("ours", "hf_sdpa_64", "hf_sdpa_256", "hf_eager_64", "hf_eager_256", "ours_64")
 EQUAL = (
@@ -30,11 +31,10 @@ def ours(batch: int) -> float:
     """Our sampler; no token is a stop."""
     from tracelab import accelerate
     from tracelab.core.ragged import Ragged
-    from tracelab.models.gpt import GPT
     from tracelab.sampling import generate
 
     accelerate.start(torch.get_num_threads())
-    model = GPT(VOCABULARY, CONTEXT, layers=4, width=128, heads=4, mlp=352, qk_norm=True)
+    model = nano()
 
     def run(n: int) -> int:
         done = generate(model, Ragged.of(list(prompts(n))), stop=VOCABULARY, max_new=NEW, batch_size=batch)
@@ -45,22 +45,9 @@ def ours(batch: int) -> float:
 
 def hf(attention: str, batch: int) -> float:
     """A Llama of our shape; without an end token."""
-    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+    from transformers import GenerationConfig
 
-    config = LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=128,
-        intermediate_size=352,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        max_position_embeddings=CONTEXT,
-        tie_word_embeddings=True,
-        attn_implementation=attention,
-        pad_token_id=0,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    model = LlamaForCausalLM(config).eval()
+    model = llama(attention).eval()
     settings = GenerationConfig(max_new_tokens=NEW, min_new_tokens=NEW, do_sample=False, pad_token_id=0)
 
     def run(n: int) -> int:

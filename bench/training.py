@@ -19,11 +19,12 @@ import warnings
 import numpy as np
 import torch
 from common import arguments, in_turn, report
+from models import CONTEXT, VOCABULARY, llama, nano
 from torch import nn
 from torch.nn import functional as nnf
 
 SIDES = ("ours", "hf_grouped", "hf_tuned", "plain_loop", "ours_adamw", "ours_compiled")
-VOCABULARY, CONTEXT, PROMPT, BATCH_TOKENS = 60, 512, 42, 4096
+PROMPT, BATCH_TOKENS = 42, 4096
 SHORTEST, LONGEST = 60, 400
 STEPS, WARM = 70, 15
 EQUAL = (
@@ -50,7 +51,6 @@ def ours(compiled: bool = False, plain_adamw: bool = False) -> float:
     from tracelab.core.ragged import Ragged
     from tracelab.data.batching import FixedLoader, Loader
     from tracelab.learner import Learner
-    from tracelab.models.gpt import GPT
     from tracelab.optim.adamw import adamw
     from tracelab.optim.muon import MuonAdamW
     from tracelab.optim.schedule import Linear
@@ -59,7 +59,7 @@ def ours(compiled: bool = False, plain_adamw: bool = False) -> float:
     tokens = Ragged.of(rows())
     prompt = np.full(len(tokens), PROMPT, np.int32)
     data = Sequences(tokens, prompt, (tokens.lengths - PROMPT - 12).astype(np.int32))
-    model = GPT(VOCABULARY, CONTEXT, layers=4, width=128, heads=4, mlp=352, qk_norm=True)
+    model = nano()
     optimizer = adamw if plain_adamw else MuonAdamW
     learner = Learner(model, optimizer, Linear(), Budget(steps=STEPS), compile=compiled)
 
@@ -88,22 +88,8 @@ def ours(compiled: bool = False, plain_adamw: bool = False) -> float:
 
 def hf_trainer(attention: str, multiple: int) -> float:
     """A Llama of our shape in the HF Trainer; the loss is on completions too."""
-    from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainerCallback, TrainingArguments
+    from transformers import Trainer, TrainerCallback, TrainingArguments
 
-    config = LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=128,
-        intermediate_size=352,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        max_position_embeddings=CONTEXT,
-        tie_word_embeddings=True,
-        attn_implementation=attention,
-        use_cache=False,
-        pad_token_id=0,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
     sizes: list[int] = []
 
     def collate(features: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
@@ -139,7 +125,8 @@ def hf_trainer(attention: str, multiple: int) -> float:
             dataloader_pin_memory=False,
         )
         data = [{"input_ids": row.tolist()} for row in rows()]
-        Trainer(LlamaForCausalLM(config), settings, collate, train_dataset=data, callbacks=[Clock()]).train()  # type: ignore[arg-type]
+        model = llama(attention, use_cache=False)
+        Trainer(model, settings, collate, train_dataset=data, callbacks=[Clock()]).train()  # type: ignore[arg-type]
     return speed(list(zip(ends, np.cumsum(sizes)[: len(ends)].tolist(), strict=True)))
 
 

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from tracelab.checkpoint import load_weights
 from tracelab.core.types import Examples, Task
-from tracelab.experiment import TestSets
+from tracelab.experiment import TestSets, build_model
 from tracelab.metrics.base import Metric
 from tracelab.models.gpt import GPT
 from tracelab.outcomes import Judged, columns_of, table_of, write
@@ -103,8 +103,7 @@ def trained_model(run: Run, task: Task, checkpoint: str, context: int) -> GPT:
     path = run.checkpoint(checkpoint)
     if not path.is_file():
         raise ValueError(f"{run.folder} holds no checkpoints/{path.name}: nothing of it is trained yet")
-    shape = {k: v for k, v in run.config.model.items() if k != "context"}
-    model: GPT = instantiate(shape, vocab_size=len(task.codec.vocabulary), context=context)
+    model = build_model(run.config, task.codec.vocabulary, context)
     model.load_state_dict(load_weights(path))
     cpu = run.config.trainer.accelerator == "cpu" or not torch.cuda.is_available()
     return model.to("cpu" if cpu else "cuda").eval()

@@ -1,4 +1,4 @@
-"""The data of an experiment, from its config: training stream, validation and test sets, data card.
+"""What a config says, built: task, treatment, model; training stream, validation and test sets, data card.
 
 data = prepare(config)
 sequences = data.chunk(0)
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hydra.utils import instantiate
@@ -19,6 +19,9 @@ from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.data import card, frozen, online
 from tracelab.traces.base import Treatment
+
+if TYPE_CHECKING:
+    from tracelab.models.gpt import GPT
 
 ROUND = 64  # a context that the data decides is a multiple
 
@@ -35,6 +38,13 @@ def build_treatment(config: DictConfig) -> Treatment:
     """The treatment as configured."""
     treatment: Treatment = instantiate(config.trace, _convert_="all")
     return treatment
+
+
+def build_model(config: DictConfig, vocabulary: tuple[str, ...], context: int) -> GPT:
+    """The model, initialised from the seed. context: the longest sequence that it takes."""
+    shape = {k: v for k, v in config.model.items() if k != "context"}
+    model: GPT = instantiate(shape, vocab_size=len(vocabulary), context=context, seed=config.seed)
+    return model
 
 
 def test_sets(config: DictConfig, task: Task, against: Mapping[str, Examples] | None = None) -> TestSets:

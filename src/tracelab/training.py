@@ -20,7 +20,7 @@ from tracelab.checkpoint import Checkpoints
 from tracelab.data.batching import FixedLoader, Loader
 from tracelab.entry import say
 from tracelab.evaluation import evaluate
-from tracelab.experiment import Data, prepare
+from tracelab.experiment import Data, build_model, prepare
 from tracelab.learner import Learner
 from tracelab.models.gpt import GPT
 from tracelab.progress import ProgressLine
@@ -69,13 +69,6 @@ def train(config: DictConfig) -> Trained:
     record["seconds"]["in all"] = time.time() - began
     run.write_json("run.json", {**record, "status": "evaluated"})
     return Trained(run, metrics)
-
-
-def build_model(config: DictConfig, vocabulary: tuple[str, ...], context: int) -> GPT:
-    """The model, initialised from the seed."""
-    shape = {k: v for k, v in config.model.items() if k != "context"}
-    model: GPT = instantiate(shape, vocab_size=len(vocabulary), context=context, seed=config.seed)
-    return model
 
 
 def build_learner(config: DictConfig, model: GPT) -> Learner:

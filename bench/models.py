@@ -1,0 +1,40 @@
+"""The nano shape on both sides: 4 layers, width 128, 4 heads; 0.83M parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM
+
+    from tracelab.models.gpt import GPT
+
+VOCABULARY, CONTEXT = 60, 512
+
+
+def nano() -> GPT:
+    """Ours; alone has QK-norm."""
+    from tracelab.models.gpt import GPT
+
+    return GPT(VOCABULARY, CONTEXT, layers=4, width=128, heads=4, mlp=352, qk_norm=True)
+
+
+def llama(attention: str, **options: Any) -> LlamaForCausalLM:
+    """Hugging Face's. attention: eager or sdpa."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=128,
+        intermediate_size=352,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+        attn_implementation=attention,
+        pad_token_id=0,
+        bos_token_id=None,
+        eos_token_id=None,
+        **options,
+    )
+    return LlamaForCausalLM(config)
