@@ -34,6 +34,7 @@ format: $(VENV)/installed-lint ## Let ruff mend what it can
 
 verify: $(VENV)/installed-test ## Check the verifiers on hundreds of thousands of traces (minutes)
 	$(BIN)/python -m tests.full_checks
+	$(BIN)/python -m tests.task_checks
 
 bench: $(VENV)/installed-bench ## Compare speeds with peers; JSON goes to bench/results
 	$(BIN)/python bench/generation.py

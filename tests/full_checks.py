@@ -26,8 +26,8 @@ import numba
 import numpy as np
 
 from tests import oracle
+from tests.garbling import KINDS, garble, mutate
 from tracelab.core import rng
-from tracelab.core.codec import SPECIALS
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
 from tracelab.search.best_first import SOLVERS, TIE_BREAKS
@@ -37,8 +37,6 @@ from tracelab.tasks._layouts import GENERATORS
 from tracelab.tasks.maze import FORMATS, Maze
 
 RESULTS = Path(__file__).resolve().parents[1] / "bench" / "results" / "verifier.json"
-MARKS = ("reasoning", "create", "close", "solution", "plan", "end", "query", *SPECIALS)
-OUTSIDE = (-1, -2, -(2**31), 2**31 - 1, 2**31, 2**32, 2**32 + 5, -(2**32) + 5, 2**62)  # no vocabulary's ids
 
 
 def problems(task: Maze, n: int, seed: int = 0, split: str = "train") -> Examples:
@@ -97,20 +95,6 @@ def check_correct(n: int, per_task: int = 70, low: int = 5, high: int = 30) -> d
 
 
 # --- (b) no mutated trace is accepted unless it is a valid variant ----------------------------
-
-
-def mutate(tokens: np.ndarray, vocabulary: int, draw: np.random.Generator) -> np.ndarray:
-    """One token substituted (often by one nearby in the vocabulary), deleted or inserted."""
-    at, kind = int(draw.integers(len(tokens))), int(draw.integers(4))
-    if kind == 0:
-        return np.delete(tokens, at)
-    near = (int(tokens[at]) + int(draw.choice([-2, -1, 1, 2]))) % vocabulary
-    other = near if kind == 1 else int(draw.integers(vocabulary))
-    if kind == 3:
-        return np.insert(tokens, at, other)
-    if other == tokens[at]:
-        other = (other + 1) % vocabulary
-    return np.concatenate([tokens[:at], [other], tokens[at + 1 :]])
 
 
 def check_mutations(n: int, low: int = 4, high: int = 12, every: int = 10) -> dict[str, Any]:
@@ -182,43 +166,6 @@ def check_optimal(n: int, few: int | None = None) -> dict[str, int]:
 # --- (d) any token sequence gets the oracle's verdict -----------------------------------------
 
 
-def garble_words(kind: int, mine: np.ndarray, other: np.ndarray, task: Maze, draw: Any) -> np.ndarray:
-    """An adversarial completion made of two good ones, word by word; kind 0..12."""
-    vocabulary = len(task.codec.vocabulary)
-    marks = np.array([task.codec.token[word] for word in MARKS if word in task.codec.token])
-    cut, at = int(draw.integers(len(mine) + 1)), int(draw.integers(len(other) + 1))
-    wide = mine.astype(np.int64)
-    match kind:
-        case 0:
-            return draw.integers(0, vocabulary, draw.integers(60))
-        case 1:
-            return np.concatenate([mine[:cut], other[at:]])
-        case 2:
-            return mine[:cut]
-        case 3:
-            return draw.choice(marks, draw.integers(30))
-        case 4:
-            return np.insert(mine, draw.integers(0, len(mine), 3), draw.choice(marks, 3))
-        case 5:
-            return wide[:0]
-        case 6:
-            return np.repeat(mine, draw.integers(1, 4, len(mine)))
-        case 7:
-            return np.concatenate([*[mine[:cut]] * 3, mine[cut:]])
-        case 8:
-            return np.insert(wide, cut, draw.choice(OUTSIDE))
-        case 9:
-            wide[draw.integers(0, len(mine), 2)] = draw.choice([*OUTSIDE, vocabulary, vocabulary + 1], 2)
-            return wide
-        case 10:
-            a, b = sorted(int(p) for p in draw.integers(0, len(mine) + 1, 2))
-            return np.delete(mine, np.arange(a, b))
-        case 11:
-            return mutate(mutate(mine, vocabulary, draw), vocabulary, draw)
-        case _:
-            return np.concatenate([mine[:cut], draw.choice(marks, 2), mine[cut:]])
-
-
 def garble_steps(kind: int, maze: oracle.Maze, mine: oracle.Completion, draw: Any) -> oracle.Completion:
     """A completion that is well written and wrong, or right in another way; kind 0..5."""
     steps, path = list(mine.steps), list(mine.path)
@@ -279,8 +226,8 @@ def check_garbage(n: int, low: int = 3, high: int = 8) -> dict[str, Any]:
         own, vocabulary, rows = completions(task, examples), task.codec.vocabulary, []
         for i in range(count):
             kind, other = i % 20, int(draw.integers(count)) if draw.random() < 0.5 else i
-            if kind < 13:
-                rows.append(garble_words(kind, own[i], own[other], task, draw))
+            if kind < KINDS:
+                rows.append(garble(kind, own[i], own[other], task.codec, draw))
             elif kind < 19:
                 maze = oracle.read_problem(examples.problem[i])
                 good = oracle.read([vocabulary[t] for t in own[i]], task.format)

@@ -25,22 +25,32 @@ SMALL = {
 }
 
 
+def classes_of(name):
+    """The tasks that a file offers."""
+    module = import_module(f"tracelab.tasks.{name}")
+    offers = ("generate", "prompts", "judge", "judge_traces", "test_sets", "draw")
+    classes = [
+        kind
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if kind.__module__ == module.__name__ and all(hasattr(kind, offer) for offer in offers)
+    ]
+    assert classes, f"tasks/{name}.py offers no task; a file that is none begins with an underscore"
+    return classes
+
+
+def settings_of(name):
+    """(knobs, task) of each setting."""
+    for kind in classes_of(name):
+        for knobs in SMALL.get(name, [{}]):
+            yield knobs, kind(**knobs)
+
+
 def discover():
     """Every task in every setting."""
     for _, name, _ in pkgutil.iter_modules(tracelab.tasks.__path__):
-        if name.startswith("_"):
-            continue
-        module = import_module(f"tracelab.tasks.{name}")
-        offers = ("generate", "prompts", "judge", "judge_traces", "test_sets", "draw")
-        classes = [
-            kind
-            for _, kind in inspect.getmembers(module, inspect.isclass)
-            if kind.__module__ == module.__name__ and all(hasattr(kind, offer) for offer in offers)
-        ]
-        assert classes, f"tasks/{name}.py offers no task; a file that is none begins with an underscore"
-        for kind in classes:
-            for knobs in SMALL.get(name, [{}]):
-                yield pytest.param(kind(**knobs), id=f"{name}-{'-'.join(map(str, knobs.values()))}")
+        if not name.startswith("_"):
+            for knobs, task in settings_of(name):
+                yield pytest.param(task, id=f"{name}-{'-'.join(map(str, knobs.values()))}")
 
 
 @pytest.fixture(params=discover())

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests import full_checks, oracle
+from tests import full_checks, garbling, oracle
 from tests.full_checks import as_tokens, completions, problems
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples
@@ -241,7 +241,7 @@ def test_a_verdict_depends_on_its_own_completion_alone():
     task = Maze(generator="braided", size=7)
     examples = problems(task, 60)
     draw, good = np.random.default_rng(0), completions(task, examples)
-    rows = [full_checks.garble_words(k % 13, good[k], good[k - 1], task, draw) for k in range(60)]
+    rows = [garbling.garble(k % garbling.KINDS, good[k], good[k - 1], task.codec, draw) for k in range(60)]
     whole = task.judge(examples, Ragged.of(rows, dtype=np.int64))
     for k in range(60):
         alone = task.judge(examples.take(np.array([k])), Ragged.of([rows[k]], dtype=np.int64))
