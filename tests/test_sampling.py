@@ -65,6 +65,32 @@ def test_copies_of_a_prompt_get_streams_of_their_own(model):
     assert len({tuple(row) for row in done.tokens}) > 4
 
 
+def test_samples_that_share_a_prompt_are_those_of_copies(model):
+    options = {"stop": STOP, "max_new": 20, "temperature": 1.5, "seed": 5}
+    copies = Ragged.of([prompt for prompt in prompts(5) for _ in range(3)])
+    apart = generate(model, copies, **options)
+    for batch_size in (1, 4, 64):
+        shared = generate(model, prompts(5), samples=3, batch_size=batch_size, **options)
+        assert shared.tokens.values.tolist() == apart.tokens.values.tolist()
+        assert np.allclose(shared.logprobs, apart.logprobs, atol=1e-4)
+        assert shared.truncated.tolist() == apart.truncated.tolist()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0, 0.6])
+def test_log_probabilities_are_of_the_distribution_that_was_sampled(model, temperature):
+    done = generate(model, prompts(), stop=STOP, max_new=12, temperature=temperature)
+    for i, prompt in enumerate(prompts()):
+        row, whole = done.tokens[i], np.concatenate([prompt, done.tokens[i]]).astype(np.int64)
+        with torch.no_grad():
+            logits = model(torch.from_numpy(whole)[None])[0, len(prompt) - 1 : -1]
+        for scale, got in (
+            (temperature or 1.0, done.logprobs[done.tokens.offsets[i] : done.tokens.offsets[i + 1]]),
+            (1.0, done.mean_logprob[i]),
+        ):
+            wanted = (logits / scale).log_softmax(-1)[range(len(row)), row.astype(np.int64)].numpy()
+            assert np.allclose(got, wanted if np.ndim(got) else wanted.mean(), atol=1e-4)
+
+
 def test_frequencies_are_the_models(model):
     copies = Ragged.of([prompts()[1]] * 4000)
     done = generate(model, copies, stop=STOP, max_new=1, temperature=0.7)
@@ -85,6 +111,11 @@ def test_ends_at_the_context(model):
 def test_a_prompt_that_leaves_no_room(model):
     with pytest.raises(ValueError, match=f"longest prompt has {CONTEXT} tokens"):
         generate(model, Ragged.of([np.full(CONTEXT, 5)]), stop=STOP, max_new=1)
+
+
+def test_no_samples(model):
+    with pytest.raises(ValueError, match="samples=0"):
+        generate(model, prompts(), stop=STOP, max_new=1, samples=0)
 
 
 def test_no_prompts(model):

@@ -32,7 +32,8 @@ def judge_model(model: GPT, task: Task, examples: Examples, config: DictConfig, 
     repeated = examples.take(rows)
     completions = generate(
         model,
-        task.prompts(repeated),
+        task.prompts(examples),
+        samples=config.samples,
         stop=task.codec.stop,
         max_new=max_new,
         temperature=config.temperature,

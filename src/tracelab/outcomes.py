@@ -61,7 +61,7 @@ def table_of(judged: Judged, task: Task, labels: Mapping[str, Any]) -> pa.Table:
         "truncated": completions.truncated,
         "mean_logprob": completions.mean_logprob,
         "completion": _lists(completions.tokens, np.int32),
-        "problem": _lists(examples.problem, np.int16),
+        "problem": _lists(examples.problem, np.int32),
     }
     columns |= dict(examples.complexity)
     return pa.table(columns)

@@ -2,8 +2,9 @@
 
     completions = generate(model, prompts, stop=codec.stop, max_new=512)
 
-Prompts are sorted by length and run together; rows that have stopped leave the batch. What a prompt
-gets does not depend on its neighbours: prompt i draws its numbers from the stream (seed, i).
+Prompts are sorted by length and run together; rows that have stopped leave the batch. Several samples of a
+prompt share its keys and values: it is read once. What a sample gets does not depend on its neighbours:
+sample j of prompt i draws its numbers from the stream (seed, i * samples + j).
 """
 
 from __future__ import annotations
@@ -22,22 +23,25 @@ from tracelab.core.ragged import Ragged
 from tracelab.models.cache import Cache
 from tracelab.models.gpt import GPT
 
-Lines = tuple[NDArray[np.int32], NDArray[np.float32]]  # (B, steps) tokens and log-probabilities
+# (B, steps): tokens, their log-probabilities at temperature 1, and as they were sampled
+Lines = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
 LEAVE = 0.2  # rows that have stopped leave when they are this share of a batch: moving the others costs time
 CHECK = (1, 16)  # steps between looks at who has stopped, on CPU and on GPU (where a look waits for it)
 
 
 @dataclass(frozen=True, slots=True)
 class Completions:
-    """n completions, in the order of their prompts.
+    """n completions: all samples of the first prompt, then of the next.
 
     tokens: n rows, int32, with the stop token if it was reached; truncated: (n,) was it not?;
-    mean_logprob: (n,) float32, of a row's tokens under the model at temperature 1.
+    mean_logprob: (n,) float32, of a row's tokens under the model at temperature 1; logprobs: beside
+    tokens.values, float32, under the distribution that they were sampled from (greedy: at temperature 1).
     """
 
     tokens: Ragged
     truncated: NDArray[np.bool_]
     mean_logprob: NDArray[np.float32]
+    logprobs: NDArray[np.float32]
 
 
 def generate(
@@ -46,35 +50,41 @@ def generate(
     *,
     stop: int,
     max_new: int,
+    samples: int = 1,
     temperature: float = 0.0,
     seed: int = 0,
     batch_size: int = 256,
 ) -> Completions:
-    """Complete prompts, each by at most max_new tokens and within the model's context."""
+    """Complete prompts, each `samples` times by at most max_new tokens and within the model's context."""
+    if samples < 1:
+        raise ValueError(f"samples={samples}: each prompt needs 1 completion at least")
     longest = int(prompts.lengths.max(initial=0))
     if longest >= model.context:
         raise ValueError(
             f"the longest prompt has {longest} tokens, which leaves no room in the model's context of "
             f"{model.context}: use a model with a larger context or smaller problems"
         )
-    keys = rng.keys(seed, "sampling", 0, len(prompts), "tokens")
+    keys = rng.keys(seed, "sampling", 0, len(prompts) * samples, "tokens").reshape(-1, samples)
     order = np.argsort(-prompts.lengths, kind="stable")
     threads = torch.get_num_threads() if model.embed.weight.device.type == "cpu" else 1
-    size = max(1, min(batch_size, -(-len(order) // threads)))
+    size = max(1, min(batch_size // samples, -(-len(order) // threads)))
     batches = [order[first : first + size] for first in range(0, len(order), size)]
     done = _side_by_side(
         lambda rows: _complete(model, prompts.take(rows), keys[rows], stop, max_new, temperature),
         batches,
         threads,
     )
-    tokens: list[NDArray[np.int32]] = [np.empty(0, np.int32)] * len(prompts)
-    mean_logprob = np.zeros(len(prompts), np.float32)
-    for rows, (chosen, logprobs) in zip(batches, done, strict=True):
-        for row, line, values in zip(rows, chosen, logprobs, strict=True):
-            n = min(_length(line, stop), model.context - len(prompts[row]))
-            tokens[row], mean_logprob[row] = line[:n], values[:n].mean()
+    tokens: list[NDArray[np.int32]] = [np.empty(0, np.int32)] * keys.size
+    nothing = np.empty(0, np.float32)
+    logprobs = [nothing] * keys.size
+    mean_logprob = np.zeros(keys.size, np.float32)
+    for rows, lines in zip(batches, done, strict=True):
+        places = (rows[:, None] * samples + np.arange(samples)).ravel()
+        for place, line, plain, sampled in zip(places.tolist(), *lines, strict=True):
+            n = min(_length(line, stop), model.context - len(prompts[place // samples]))
+            tokens[place], logprobs[place], mean_logprob[place] = line[:n], sampled[:n], plain[:n].mean()
     stopped = np.array([len(row) > 0 and row[-1] == stop for row in tokens], np.bool_)
-    return Completions(Ragged.of(tokens), ~stopped, mean_logprob)
+    return Completions(Ragged.of(tokens), ~stopped, mean_logprob, np.concatenate([nothing, *logprobs]))
 
 
 def _side_by_side(
@@ -95,22 +105,29 @@ def _side_by_side(
 def _complete(
     model: GPT, prompts: Ragged, keys: NDArray[np.uint64], stop: int, max_new: int, temperature: float
 ) -> Lines:
-    """A batch -> tokens (B, steps), with what follows a stop, and their log-probabilities."""
-    device = model.embed.weight.device
-    limit = torch.from_numpy(np.minimum(max_new, model.context - prompts.lengths)).to(device)
-    live = torch.arange(len(prompts), device=device)  # rows that are still in the batch
+    """Prompts with the keys of their samples, (prompts, samples) -> lines with what follows a stop."""
+    device, samples, keys = model.embed.weight.device, keys.shape[1], keys.ravel()
+    limits = np.repeat(np.minimum(max_new, model.context - prompts.lengths), samples)
+    limit = torch.from_numpy(limits).to(device)
+    live = torch.arange(len(keys), device=device)  # rows that are still in the batch
     done = torch.zeros_like(live, dtype=torch.bool)
     steps = int(limit.max())
-    tokens = torch.full((len(prompts), steps), stop, device=device)
+    tokens = torch.full((len(keys), steps), stop, device=device)
     logprobs = torch.zeros(tokens.shape, device=device)
+    sampled = logprobs if temperature in (0.0, 1.0) else torch.zeros_like(logprobs)
     new, start = _left_pad(prompts, device)
     cache = Cache(len(model.blocks), start)
     for step in range(steps):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             logits = model.logits(model.hidden(new, cache)[:, -1])  # (B, vocab_size)
+        if step == 0 and samples > 1:
+            logits = logits.repeat_interleave(samples, 0)
+            cache.keep(live // samples)
         chosen = _choose(logits, temperature, keys, step)
         tokens[live, step] = chosen
-        logprobs[live, step] = logits.gather(1, chosen[:, None])[:, 0] - logits.logsumexp(-1)
+        logprobs[live, step] = _logprob(logits, chosen)
+        if sampled is not logprobs:
+            sampled[live, step] = _logprob(logits / temperature, chosen)
         done |= (chosen == stop) | (limit == step + 1)
         if step % CHECK[device.type == "cuda"] == 0 and (left := done.float().mean()) > LEAVE:
             if left == 1:
@@ -120,7 +137,12 @@ def _complete(
             keys = keys[going.cpu().numpy()]
             cache.keep(going)
         new = chosen[:, None]
-    return tokens.int().cpu().numpy(), logprobs.cpu().numpy()
+    return tokens.int().cpu().numpy(), logprobs.cpu().numpy(), sampled.cpu().numpy()
+
+
+def _logprob(logits: Tensor, chosen: Tensor) -> Tensor:
+    """(B, vocab_size), (B,) -> (B,)."""
+    return logits.gather(1, chosen[:, None])[:, 0] - logits.logsumexp(-1)
 
 
 def _left_pad(prompts: Ragged, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -44,6 +44,6 @@ class Cache:
         return kv[0, :, :, : self.used], kv[1, :, :, : self.used]
 
     def keep(self, rows: Tensor) -> None:
-        """Drop all other rows."""
+        """Keep the rows of these places, in this order and as often as they are named."""
         self.start = self.start[rows]
         self.kv = [kv[:, :, rows] for kv in self.kv]

@@ -1,0 +1,1 @@
+"""Post-training algorithms: how rewards become advantages, and advantages a loss."""

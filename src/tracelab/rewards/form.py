@@ -1,0 +1,23 @@
+"""1 for a completion in the right form: it ends, its trace parses, its solution parses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.rewards.base import Graded
+
+
+@dataclass(frozen=True)
+class Form:
+    """traces: must there be a trace? (No for models that write none.)"""
+
+    weight: float = 1.0
+    traces: bool = True
+
+    def __call__(self, graded: Graded) -> NDArray[np.float64]:
+        """0 or 1."""
+        parses = graded.verdicts.trace_ok[:, 0] if self.traces else np.ones(len(graded.lengths), np.bool_)
+        return (parses & ~graded.truncated).astype(np.float64)
