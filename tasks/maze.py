@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.codec import BOS, EOS, Codec, Field, Format, narrow
+from tracelab.core.knobs import one_of, share
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
 from tracelab.search.best_first import BestFirst
@@ -69,14 +70,14 @@ class Maze:
     complexities: tuple[str, ...] = field(default=kernels.MEASURES, init=False)
 
     def __post_init__(self) -> None:
-        _choose("task.generator", self.generator, GENERATORS)
-        _choose("task.format", self.format, FORMATS)
-        _choose("task.lattice", self.lattice, LATTICES)
+        one_of("task.generator", self.generator, GENERATORS)
+        one_of("task.format", self.format, FORMATS)
+        one_of("task.lattice", self.lattice, LATTICES)
         BestFirst(self.solver, self.tie_break).compiled()
-        _share("task.coverage", self.coverage)
-        _share("task.braid", self.braid)
+        share("task.coverage", self.coverage)
+        share("task.braid", self.braid)
         for generator in self.ood_generators:
-            _choose("task.ood_generators", generator, GENERATORS)
+            one_of("task.ood_generators", generator, GENERATORS)
         if len(self.density) != 2 or not 0 <= self.density[0] <= self.density[1] < 1:
             raise ValueError(f"task.density={list(self.density)} must be a range [low, high] within [0, 1)")
         for knob, size in (("size", self.size), *(("ood_sizes", size) for size in self.ood_sizes)):
@@ -176,7 +177,7 @@ class Maze:
 
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
         """One solved maze per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
-        _choose("split", split, tuple(SPLITS))
+        one_of("split", split, tuple(SPLITS))
         low, high = SPLITS[split]
         failed, identity, problems, rows, row_ends, paths, path_ends, measures = kernels.generate(
             self._knobs, self._strategy, low, high, BINS, self._hashes, self.stride, keys
@@ -282,16 +283,6 @@ def _shape(size: int | Sequence[int]) -> tuple[int, int]:
     if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
         raise ValueError(f"task.size={size} must be a whole number or [width, height]")
     return sides[0], sides[1]
-
-
-def _choose(knob: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise ValueError(f"{knob}={value!r} is unknown; choose one of {', '.join(known)}")
-
-
-def _share(knob: str, value: float) -> None:
-    if not 0 < value <= 1:
-        raise ValueError(f"{knob}={value} must be in (0, 1]")
 
 
 def _format(name: str, side: int) -> tuple[tuple[str, ...], Format]:
