@@ -25,6 +25,7 @@ from tests.test_task_contract import settings_of
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task, Verdicts
+from tracelab.data.frozen import references
 from tracelab.run import machine
 
 RESULTS = Path(__file__).resolve().parents[1] / "bench" / "results" / "verifiers.json"
@@ -39,14 +40,6 @@ def rounds(name: str, n: int, purpose: str) -> Iterator[tuple[Task, Examples, Ra
         task, count = tasks[k % len(tasks)], min(PER_ROUND, n - start)
         examples = task.generate(rng.keys(k, "train", 0, count, purpose), "train")
         yield task, examples, references(task, examples)
-
-
-def references(task: Task, examples: Examples) -> Ragged:
-    """What the reference solver would complete the prompts with."""
-    codec = task.codec
-    trace = codec.encode(codec.trace, examples.trace)
-    solution = codec.encode(codec.solution, examples.solution)
-    return codec.assemble(Ragged.of([[]] * len(examples)), trace, solution).tokens
 
 
 def check_correct(name: str, n: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Who may import whom: arrows point downwards, siblings do not know each other.
 
-core ← search ← tasks | traces | models | metrics | algorithms | optim ← data, learner, sampling and
-what surrounds them ← evaluation, posttraining ← entry points (every module that is not named here).
+core ← search ← tasks | traces | models | metrics | algorithms | rewards | optim ← data, learner, sampling
+and what surrounds them ← evaluation, training, posttraining ← entry points (every module not named here).
 """
 
 import ast
@@ -17,13 +17,14 @@ from tracelab.paths import PACKAGE, TASKS
 LAYERS = (
     {"core", "paths"},
     {"search"},
-    {"tasks", "traces", "models", "metrics", "algorithms", "optim"},
+    {"tasks", "traces", "models", "metrics", "algorithms", "rewards", "optim"},
     {"data", "learner", "sampling", "budget", "checkpoint", "experiment", "outcomes", "run"}
-    | {"accelerate", "loggers", "progress", "figures", "tables"},
-    {"evaluation", "posttraining"},
+    | {"accelerate", "loggers", "progress", "figures", "tables"}
+    | {"entry", "policy", "rollout", "groups", "postlearner"},
+    {"evaluation", "fitting", "training", "posttraining"},
 )
 SIBLINGS = LAYERS[2]
-WITHOUT_TORCH = {"core", "search", "tasks", "traces", "metrics", "analysis", "paths"}
+WITHOUT_TORCH = {"core", "search", "tasks", "traces", "metrics", "rewards", "analysis", "paths"}
 HEAVY = {"torch", "lightning", "transformers"}
 FILES = sorted([*PACKAGE.rglob("*.py"), *TASKS.glob("*.py")])
 

@@ -92,7 +92,8 @@ def test_outcomes_survive_parquet(tmp_path):
         codec.encode(codec.solution, examples.solution),
     )
     cut = Ragged.of([row if i % 2 else row[:-1] for i, row in enumerate(whole.tokens)])
-    completions = Completions(cut, np.arange(20) % 2 == 0, np.zeros(20, np.float32))
+    logprobs = Ragged(np.zeros(len(cut.values), np.float32), cut.offsets)
+    completions = Completions(cut, np.arange(20) % 2 == 0, np.zeros(20, np.float32), logprobs)
     judged = Judged(examples, completions, task.judge(examples, cut), np.zeros(20, np.int64))
     path = tmp_path / "outcomes.parquet"
     write(table_of(judged, task, {"run": "x", "split": "test"}), path)

@@ -29,40 +29,37 @@ class Checkpoints(lightning.Callback):
         self._interrupted = False
         self._handler: Any = None
 
-    def on_train_start(self, trainer: lightning.Trainer, learner: lightning.LightningModule) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, learner: Any) -> None:
         """Let Ctrl-C wait for the end of a step."""
         if threading.current_thread() is threading.main_thread():
             self._handler = signal.signal(signal.SIGINT, self._interrupt)
 
-    def on_train_batch_end(
-        self, trainer: lightning.Trainer, learner: lightning.LightningModule, *_: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: lightning.Trainer, learner: Any, *_: Any) -> None:
         """Save when it is time to, or when this was the last step."""
-        due = trainer.global_step % self.every == 0 and trainer.global_step != self._saved
+        steps = learner.progress.steps
+        due = steps % self.every == 0 and steps != self._saved
         if due or trainer.should_stop or self._interrupted:
-            self._save_last(trainer)
+            self._save_last(trainer, learner)
         if self._interrupted:
             raise KeyboardInterrupt
 
-    def on_validation_end(self, trainer: lightning.Trainer, learner: lightning.LightningModule) -> None:
+    def on_validation_end(self, trainer: lightning.Trainer, learner: Any) -> None:
         """Save the best model so far."""
         value = trainer.callback_metrics.get(self.monitor, torch.inf)
         if not trainer.sanity_checking and value < self.best:
             self.best = float(value)
             save(trainer, self.folder / "best.ckpt")
 
-    def on_train_end(self, trainer: lightning.Trainer, learner: lightning.LightningModule) -> None:
+    def on_train_end(self, trainer: lightning.Trainer, learner: Any) -> None:
         """Save what something else than the budget has stopped."""
-        if trainer.global_step != self._saved:
-            self._save_last(trainer)
+        if learner.progress.steps != self._saved:
+            self._save_last(trainer, learner)
         self._restore_handler()
 
-    def on_exception(
-        self, trainer: lightning.Trainer, learner: lightning.LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: lightning.Trainer, learner: Any, exception: BaseException) -> None:
         """A job that is told to end (SIGTERM) has finished its step: save it. Others may be half-way."""
         if isinstance(exception, SIGTERMException):
-            self._save_last(trainer)
+            self._save_last(trainer, learner)
         self._restore_handler()
 
     def state_dict(self) -> dict[str, Any]:
@@ -73,8 +70,8 @@ class Checkpoints(lightning.Callback):
         """Go on from there."""
         self.best = state_dict["best"]
 
-    def _save_last(self, trainer: lightning.Trainer) -> None:
-        self._saved = trainer.global_step
+    def _save_last(self, trainer: lightning.Trainer, learner: Any) -> None:
+        self._saved = learner.progress.steps
         save(trainer, self.folder / "last.ckpt")
 
     def _interrupt(self, *_: Any) -> None:

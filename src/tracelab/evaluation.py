@@ -131,7 +131,7 @@ def draw(run: Run, table: pa.Table, metrics: dict[str, Any], tests: TestSets, fo
     about = labels(run)
     words = (about["task"], about["treatment"], about["treatment_options"], about["model"])
     title = ", ".join([*(word for word in words if word), f"seed {about['seed']}"])
-    if (run.folder / "metrics.csv").is_file():
+    if (run.folder / "metrics.csv").is_file() and "algorithm" not in run.config:
         figures.loss_curve(folder / "loss", run.folder / "metrics.csv")
     figures.accuracy_and_validity(folder / "accuracy_and_validity", metrics, title)
     first = next(iter(tests))

@@ -10,12 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from tracelab.core.codec import Sequences
-from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.data import card, frozen, online
 from tracelab.traces.base import Treatment
@@ -129,13 +127,4 @@ def context_for(config: DictConfig, train: Sequences, val: Sequences, tests: Tes
 
 def longest_completion(tests: TestSets) -> int:
     """Tokens of the longest reference completion, trace included, of all test sets."""
-    longest = 0
-    for task, examples in tests.values():
-        codec, n = task.codec, len(examples)
-        nothing = Ragged(np.empty(0, np.int32), np.zeros(n + 1, np.int64))
-        trace, solution = (
-            codec.encode(codec.trace, examples.trace),
-            codec.encode(codec.solution, examples.solution),
-        )
-        longest = max(longest, int(codec.assemble(nothing, trace, solution).tokens.lengths.max()))
-    return longest
+    return max(int(frozen.references(task, examples).lengths.max()) for task, examples in tests.values())

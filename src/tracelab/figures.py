@@ -15,6 +15,8 @@ from typing import Any
 import matplotlib
 import numpy as np
 
+from tracelab.core.stats import wilson
+
 matplotlib.use("Agg")
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports every font table it writes
 from matplotlib import pyplot as plt  # noqa: E402
@@ -24,6 +26,7 @@ from matplotlib.figure import Figure  # noqa: E402
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999",
 )  # fmt: skip
+FIELDS = ("value", "low", "high", "n")  # of an estimate
 STYLE: Any = {
     "figure.dpi": 150,
     "savefig.bbox": "tight",
@@ -152,3 +155,48 @@ def picks_of(table: Any, split: str, count: int = 3) -> list[dict[str, Any]]:
     chosen = [longer[kind][0] for kind in kinds][:count]
     chosen += longer[kinds[0]][1 : 1 + count - len(chosen)]
     return [row for i in chosen for row in rows.slice(i, 1).to_pylist()]
+
+
+def post_training(path: Path, metrics_csv: Path, n: int, title: str) -> None:
+    """Accuracy and validity on held-out problems against rounds, with Wilson 95 % intervals."""
+    with metrics_csv.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row.get("val/solution_valid")]
+    shown = {
+        "solution_valid": ("solution valid", BLUE, "o"),
+        "trace_local": ("trace locally valid", GREEN, "^"),
+        "trace_strict": ("trace strictly valid", RED, "s"),
+    }
+    rounds, data = [int(row["step"]) for row in rows], []
+    with figure(path, 5.0, 3.2) as (_, ax):
+        for metric, (label, colour, marker) in shown.items():
+            shares = np.array([float(row[f"val/{metric}"]) for row in rows])
+            low, high = wilson(shares * n, n)
+            ax.plot(rounds, shares, color=colour, marker=marker, ms=3, lw=1.2, label=label)
+            ax.fill_between(rounds, low, high, color=colour, alpha=0.15, lw=0)
+            data += [(r, metric, *values, n) for r, *values in zip(rounds, shares, low, high, strict=True)]
+        ax.set(xlabel="rounds of post-training", ylabel=f"share of {n} held-out problems", ylim=(-0.02, 1.02))
+        ax.set_title(title, loc="left", fontsize=8)
+        ax.legend(loc="best")
+    write_csv(path, ("round", "metric", "value", "low", "high", "n"), data)
+
+
+def passes(path: Path, before: Mapping[str, Any], after: Mapping[str, Any], title: str) -> None:
+    """pass@k and maj@k before and after post-training: does it widen what is solved, or only sharpen?"""
+    data = []
+    with figure(path, 5.0, 3.2) as (_, ax):
+        for when, estimates, colour in (("before", before, GREY), ("after", after, BLUE)):
+            for kind, style in (("pass", "-"), ("maj", ":")):
+                chosen = {int(k.split("@")[1]): e for k, e in estimates.items() if k.startswith(f"{kind}@")}
+                if not chosen:
+                    continue
+                ks, values = list(chosen), [e["value"] for e in chosen.values()]
+                low, high = ([e[f] for e in chosen.values()] for f in ("low", "high"))
+                ax.plot(ks, values, style, color=colour, marker="o", ms=3, label=f"{kind}@k, {when}")
+                ax.fill_between(ks, low, high, color=colour, alpha=0.12, lw=0)
+                names = [f"{kind}@{k}" for k in ks]
+                data += [(when, name, *(estimates[name][f] for f in FIELDS)) for name in names]
+        ax.set_xscale("log", base=2)
+        ax.set(xlabel="k samples", ylabel="share of problems (bootstrap 95 %)", ylim=(-0.02, 1.02))
+        ax.set_title(title, loc="left", fontsize=8)
+        ax.legend(loc="lower right")
+    write_csv(path, ("when", "metric", "value", "low", "high", "n"), data)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning
 import torch
@@ -31,6 +31,8 @@ class Learner(lightning.LightningModule):
     learning rates; trace_weight, solution_weight: of a token in the loss. compile: torch.compile the
     forward pass; None does so on GPUs alone (on a CPU it pays for runs of more than five minutes).
     """
+
+    shown: ClassVar = {"loss": "train/loss", "val": "val/loss"}  # in the progress line
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ table = pyarrow.parquet.read_table("runs/.../outcomes.parquet")
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,8 +36,9 @@ class Judged:
 def table_of(judged: Judged, task: Task, labels: Mapping[str, Any]) -> pa.Table:
     """The outcomes of one test set. `labels` (run, treatment, seed ...) are the same in all rows.
 
-    Per trace level: `trace_<level>` (bool), `trace_<level>_reason`, `trace_<level>_at` (first bad
-    step, null where it passes). trace_steps, reference_steps: steps; completion_tokens: tokens.
+    solution_hash, trace_hash: equal where the tokens of that part are. Per trace level: `trace_<level>`
+    (bool), `trace_<level>_reason`, `trace_<level>_at` (first bad step, null where it passes). trace_steps,
+    reference_steps: steps; completion_tokens: tokens.
     """
     examples, verdicts, completions = judged.examples, judged.verdicts, judged.completions
     n = len(examples)
@@ -48,6 +50,7 @@ def table_of(judged: Judged, task: Task, labels: Mapping[str, Any]) -> pa.Table:
         "solution_valid": verdicts.solution_valid,
         "solution_optimal": verdicts.solution_optimal,
         "solution_reason": _names(verdicts.solution_reason, task.reasons),
+        **_hashes(completions.tokens, task.codec.markers[1]),
     }
     for k, level in enumerate(task.levels):
         at = verdicts.trace_at[:, k]
@@ -65,6 +68,18 @@ def table_of(judged: Judged, task: Task, labels: Mapping[str, Any]) -> pa.Table:
     }
     columns |= dict(examples.complexity)
     return pa.table(columns)
+
+
+def _hashes(tokens: Ragged, solution_open: int) -> dict[str, np.ndarray[Any, Any]]:
+    """Of what stands before the first opening of a solution, and from it on (all, in formats without)."""
+    hashes = np.empty((2, len(tokens)), np.uint64)
+    for i, row in enumerate(tokens):
+        opens = np.flatnonzero(row == solution_open)
+        cut = int(opens[0]) if len(opens) else 0
+        for k, part in enumerate((row[:cut], row[cut:])):
+            digest = hashlib.blake2b(part.astype(np.int32).tobytes(), digest_size=8).digest()
+            hashes[k, i] = np.frombuffer(digest, np.uint64)[0]
+    return {"trace_hash": hashes[0], "solution_hash": hashes[1]}
 
 
 def _names(codes: np.ndarray[Any, Any], names: tuple[str, ...]) -> pa.Array:

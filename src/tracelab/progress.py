@@ -41,8 +41,7 @@ def line(trainer: lightning.Trainer, learner: Any) -> str:
     """`━━━━━━━━──────────── 42%  step 1,200  loss 0.312  val 0.298  51,200 tokens/s  0:03:10 left`."""
     progress, used = learner.progress, learner.budget.used(learner.progress)
     parts = [f"{bar(used)} {used:4.0%}", f"step {progress.steps:,}"]
-    names = {"loss": "train/loss", "val": "val/loss"}
-    values = {name: trainer.callback_metrics.get(key) for name, key in names.items()}
+    values = {name: trainer.callback_metrics.get(key) for name, key in learner.shown.items()}
     parts += [f"{name} {float(value):.4f}" for name, value in values.items() if value is not None]
     if progress.minutes and used:
         left = int(60 * progress.minutes * (1 / used - 1))

@@ -34,14 +34,14 @@ class Completions:
     """n completions: all samples of the first prompt, then of the next.
 
     tokens: n rows, int32, with the stop token if it was reached; truncated: (n,) was it not?;
-    mean_logprob: (n,) float32, of a row's tokens under the model at temperature 1; logprobs: beside
-    tokens.values, float32, under the distribution that they were sampled from (greedy: at temperature 1).
+    mean_logprob: (n,) float32, of a row's tokens under the model at temperature 1; logprobs: n rows,
+    float32, of its tokens under the distribution that they were sampled from (greedy: at temperature 1).
     """
 
     tokens: Ragged
     truncated: NDArray[np.bool_]
     mean_logprob: NDArray[np.float32]
-    logprobs: NDArray[np.float32]
+    logprobs: Ragged
 
 
 def generate(
@@ -53,9 +53,14 @@ def generate(
     samples: int = 1,
     temperature: float = 0.0,
     seed: int = 0,
+    stream: str = "tokens",
+    first: int = 0,
     batch_size: int = 256,
 ) -> Completions:
-    """Complete prompts, each `samples` times by at most max_new tokens and within the model's context."""
+    """Complete prompts, each `samples` times by at most max_new tokens and within the model's context.
+
+    The samples' random numbers are those of the items from `first` on of a named stream.
+    """
     if samples < 1:
         raise ValueError(f"samples={samples}: each prompt needs 1 completion at least")
     longest = int(prompts.lengths.max(initial=0))
@@ -64,7 +69,7 @@ def generate(
             f"the longest prompt has {longest} tokens, which leaves no room in the model's context of "
             f"{model.context}: use a model with a larger context or smaller problems"
         )
-    keys = rng.keys(seed, "sampling", 0, len(prompts) * samples, "tokens").reshape(-1, samples)
+    keys = rng.keys(seed, "sampling", first, first + len(prompts) * samples, stream).reshape(-1, samples)
     order = np.argsort(-prompts.lengths, kind="stable")
     threads = torch.get_num_threads() if model.embed.weight.device.type == "cpu" else 1
     size = max(1, min(batch_size // samples, -(-len(order) // threads)))
@@ -84,7 +89,7 @@ def generate(
             n = min(_length(line, stop), model.context - len(prompts[place // samples]))
             tokens[place], logprobs[place], mean_logprob[place] = line[:n], sampled[:n], plain[:n].mean()
     stopped = np.array([len(row) > 0 and row[-1] == stop for row in tokens], np.bool_)
-    return Completions(Ragged.of(tokens), ~stopped, mean_logprob, np.concatenate([nothing, *logprobs]))
+    return Completions(Ragged.of(tokens), ~stopped, mean_logprob, Ragged.of(logprobs, dtype=np.float32))
 
 
 def _side_by_side(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from tracelab.fitting import Trained
 
 COLUMNS = {
     "solution_valid": "solution valid",
@@ -56,3 +59,15 @@ def print_results(metrics: dict[str, Any], title: str, folder: Path) -> None:
     for path in sorted((folder / "figures").glob("*.png")):
         console.print(f"  {path}", highlight=False, soft_wrap=True)
     console.print(f"  {folder / 'outcomes.parquet'}", highlight=False, soft_wrap=True)
+
+
+def print_trained(trained: Trained) -> float:
+    """The table of a finished run -> solution accuracy on the first test set, for sweepers.
+
+    An interrupted run raises KeyboardInterrupt, which ends a sweep too.
+    """
+    if trained.metrics is None:
+        raise KeyboardInterrupt
+    print_results(trained.metrics, trained.run.name, trained.run.folder)
+    value: float = next(iter(trained.metrics.values()))["solution_valid"]["value"]
+    return value

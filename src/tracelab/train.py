@@ -14,16 +14,10 @@ from tracelab.entry import entry
 @entry("train")
 def main(config: DictConfig) -> float:
     """Train, evaluate, print the table -> solution accuracy, for sweepers that optimise it."""
-    from tracelab.tables import print_results
+    from tracelab.tables import print_trained
     from tracelab.training import train
 
-    trained = train(config)
-    if trained.metrics is None:
-        raise KeyboardInterrupt  # ends a sweep too
-    print_results(trained.metrics, trained.run.name, trained.run.folder)
-    first = next(iter(trained.metrics.values()))
-    value: float = first["solution_valid"]["value"]
-    return value
+    return print_trained(train(config))
 
 
 if __name__ == "__main__":

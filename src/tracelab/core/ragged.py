@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +19,19 @@ class Ragged:
     values: (total,) or (total, width); offsets: (n + 1,) int64, from 0 to total.
     """
 
-    values: Integers
+    values: NDArray[Any]
     offsets: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def __getitem__(self, i: int) -> Integers:
+    def __getitem__(self, i: int) -> NDArray[Any]:
         if not -len(self) <= i < len(self):
             raise IndexError(f"row {i} of {len(self)}")
         i %= len(self)
         return self.values[self.offsets[i] : self.offsets[i + 1]]
 
-    def __iter__(self) -> Iterator[Integers]:
+    def __iter__(self) -> Iterator[NDArray[Any]]:
         return (self[i] for i in range(len(self)))
 
     @property
@@ -57,9 +58,9 @@ class Ragged:
         return Ragged.concat([self, others]).take(source)
 
     @staticmethod
-    def of(rows: Sequence[Sequence[int] | Integers], dtype: type = np.int32) -> Ragged:
+    def of(rows: Sequence[Sequence[int] | NDArray[Any]], dtype: type = np.int32) -> Ragged:
         """From a list of 1-d rows."""
-        arrays: list[Integers] = [np.asarray(row, dtype=dtype) for row in rows]
+        arrays: list[NDArray[Any]] = [np.asarray(row, dtype=dtype) for row in rows]
         values = np.concatenate(arrays) if arrays else np.empty(0, dtype)
         return Ragged(values, offsets_of([len(row) for row in arrays]))
 

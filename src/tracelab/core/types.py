@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.codec import Codec
 from tracelab.core.ragged import Integers, Ragged
+from tracelab.core.rows import concat, take
 
 # A problem belongs to the split that owns its canonical hash, whatever the seed: splits are
 # content-disjoint by construction, in streams drawn for ever as in frozen sets.
@@ -48,22 +49,12 @@ class Examples:
 
     def take(self, rows: Integers) -> Examples:
         """The given examples, in the given order."""
-        problem, trace, solution = self.problem.take(rows), self.trace.take(rows), self.solution.take(rows)
-        complexity = {name: values[rows] for name, values in self.complexity.items()}
-        return Examples(self.index[rows], self.identity[rows], problem, trace, solution, complexity)
+        return take(self, rows)
 
     @staticmethod
     def concat(parts: Sequence[Examples]) -> Examples:
         """All examples of all parts, in order."""
-        columns: dict[str, Any] = {}
-        for f in fields(Examples):
-            values = [getattr(part, f.name) for part in parts]
-            if f.name == "complexity":
-                columns[f.name] = {k: np.concatenate([v[k] for v in values]) for k in values[0]}
-            else:
-                join: Any = Ragged.concat if isinstance(values[0], Ragged) else np.concatenate
-                columns[f.name] = join(values)
-        return Examples(**columns)
+        return concat(parts)
 
 
 @dataclass(frozen=True)

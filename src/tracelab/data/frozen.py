@@ -108,6 +108,16 @@ def arm(
     return _arm(task, cached(name, made_of, build))
 
 
+def references(task: Task, examples: Examples) -> Ragged:
+    """The reference solver's completions, as tokens."""
+    codec = task.codec
+    trace, solution = (
+        codec.encode(codec.trace, examples.trace),
+        codec.encode(codec.solution, examples.solution),
+    )
+    return codec.assemble(Ragged.of([[]] * len(examples)), trace, solution).tokens
+
+
 def test_sets(
     task: Task,
     seed: int,

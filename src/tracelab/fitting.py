@@ -1,0 +1,115 @@
+"""What training and post-training share: the budget, fitting under Lightning, resuming, and the end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from tracelab.budget import Budget
+from tracelab.checkpoint import Checkpoints
+from tracelab.entry import say
+from tracelab.evaluation import evaluate
+from tracelab.experiment import TestSets
+from tracelab.progress import ProgressLine
+from tracelab.run import Run
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a command leaves behind. metrics: None if Ctrl-C came before they were measured."""
+
+    run: Run
+    metrics: dict[str, Any] | None
+
+
+def build_budget(config: DictConfig) -> Budget:
+    """The budget that was asked for, else the default one."""
+    default: dict[str, Any] = {}
+    amounts: dict[str, Any] = {}
+    for unit, amount in config.items():
+        name = str(unit)
+        (default if name.startswith("default_") else amounts)[name.removeprefix("default_")] = amount
+    if all(amount is None for amount in amounts.values()):
+        amounts |= default
+    return Budget(**{k: v if v is None or k == "minutes" else int(v) for k, v in amounts.items()})
+
+
+def resume_from(run: Run, vocabulary: tuple[str, ...]) -> Path | None:
+    """The checkpoint to go on from, if any. ValueError if it is of another vocabulary."""
+    given = run.config.ckpt_path
+    path = Path(given) if given else run.checkpoint()
+    if given and not path.is_file():
+        raise ValueError(f"ckpt_path={path}: there is no such file")
+    if path.is_file():
+        check_vocabulary(path.parents[1], vocabulary)
+    run.write_json("vocab.json", list(vocabulary))
+    return path if path.is_file() else None
+
+
+def check_vocabulary(folder: Path, vocabulary: tuple[str, ...]) -> None:
+    """ValueError if the run in a folder was trained on other words."""
+    path = folder / "vocab.json"
+    theirs = json.loads(path.read_text()) if path.is_file() else list(vocabulary)
+    if theirs != list(vocabulary):
+        raise ValueError(
+            f"{folder} holds a checkpoint of another vocabulary (it has {len(theirs)} words, this task "
+            f"{len(vocabulary)}): take the task and the task.format, task.size and task.largest that it was "
+            "trained with"
+        )
+
+
+def fit(run: Run, learner: Any, loaders: tuple[Any, ...], resume: Path | None, **options: Any) -> bool:
+    """Train under Lightning -> is it finished? (Not if Ctrl-C stopped it.)
+
+    loaders: of training and, if any, of validation; options: of the trainer, beside config.trainer.
+    """
+    config = run.config
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    lightning.seed_everything(config.seed, verbose=False)
+    trainer = instantiate(
+        config.trainer,
+        default_root_dir=str(run.folder),
+        logger=[instantiate(logger) for logger in config.logger.values()],
+        callbacks=[Checkpoints(run.folder / "checkpoints", every=config.checkpoint_every), ProgressLine()],
+        **options,
+    )
+    if resume is not None:
+        say(f"Resuming from {resume}")
+    try:
+        with warnings.catch_warnings():
+            for noise in (".*does not have many workers.*", ".*LeafSpec.*is deprecated.*"):
+                warnings.filterwarnings("ignore", message=noise)
+            trainer.fit(learner, *loaders, ckpt_path=resume, weights_only=True)
+    except (KeyboardInterrupt, SystemExit):
+        return False
+    return not trainer.interrupted
+
+
+def conclude(
+    run: Run, record: dict[str, Any], learner: Any, finished: bool, began: float, tests: TestSets
+) -> dict[str, Any] | None:
+    """Record how it went; judge the model if it is finished -> the metrics."""
+    record |= {"progress": asdict(learner.progress), "seconds": {"training": time.time() - began}}
+    if not finished:
+        run.write_json("run.json", {**record, "status": "interrupted"})
+        say(
+            f"Stopped after {learner.progress.tokens:,} tokens; nothing is lost.\n"
+            f"  evaluate: python -m tracelab.evaluate run={run.folder}\n"
+            f"  resume:   the same command with run_dir={run.folder}"
+        )
+        return None
+    run.write_json("run.json", {**record, "status": "trained"})
+    metrics = evaluate(run, run.config.eval, tests, run.folder)
+    record["seconds"]["in all"] = time.time() - began
+    run.write_json("run.json", {**record, "status": "evaluated"})
+    return metrics

@@ -1,0 +1,170 @@
+"""Which groups a step of post-training learns from: new problems, a curriculum, and groups of equal reward.
+
+    rollouts, figures = Sampler(task, rewards, Settings(prompts=16, group=8, max_new=200), seed=0)(model, 0.1)
+
+A group whose completions all have one reward teaches nothing. What is done with it is `equal`:
+
+    keep      it stays in the batch, and in the denominator of a mean over it
+    filter    it is left out
+    resample  so it is, and new problems are drawn in its place, up to `rounds` times
+    hint      groups without a success try again behind the first steps of the reference trace; how many
+              adapts, so that half of the hinted groups succeed at least once. Then as filter
+
+Problems and samples come from named streams of their own, so that a resumed run goes on with what would
+have come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from tracelab.core.ragged import Ragged, offsets_of
+from tracelab.core.types import Examples, Task
+from tracelab.data.frozen import drawn
+from tracelab.models.gpt import GPT
+from tracelab.rewards.base import Reward
+from tracelab.rollout import Rollouts, describe, joined, roll
+
+EQUAL = ("keep", "filter", "resample", "hint")
+HINT_STEP = 0.05  # by what share of the trace a hint grows or shrinks
+POOL = 4  # problems drawn per prompt for a curriculum to choose from
+
+
+@dataclass(frozen=True)
+class Settings:
+    """prompts, group: problems per step and completions of each. max_new: tokens of a completion.
+    temperature: of sampling, and of the probabilities that are trained. curriculum: a complexity measure
+    by which problems go from the easiest to the hardest quarter. batch_size: rows sampled together.
+    """
+
+    prompts: int
+    group: int
+    max_new: int
+    temperature: float = 1.0
+    equal: str = "filter"
+    rounds: int = 4
+    curriculum: str | None = None
+    batch_size: int = 256
+
+    def __post_init__(self) -> None:
+        if self.equal not in EQUAL:
+            raise ValueError(f"rollout.equal={self.equal!r} is unknown; choose one of {', '.join(EQUAL)}")
+        for knob in ("prompts", "group", "max_new", "rounds", "batch_size"):
+            if getattr(self, knob) < 1:
+                raise ValueError(f"rollout.{knob}={getattr(self, knob)} must be 1 or more")
+        if not self.temperature > 0:
+            raise ValueError(
+                f"rollout.temperature={self.temperature} must be more than 0: equal completions teach nothing"
+            )
+
+
+@dataclass
+class Cursor:
+    """Where the streams are; kept with checkpoints. hint: the share of a trace that a hint shows."""
+
+    problems: int = 0
+    samples: int = 0
+    hint: float = 0.5
+
+
+class Sampler:
+    """Draws rollouts. Its `cursor` is all that changes."""
+
+    def __init__(self, task: Task, rewards: Mapping[str, Reward], settings: Settings, seed: int) -> None:
+        self.task, self.rewards, self.settings, self.seed = task, rewards, settings, seed
+        self.cursor = Cursor()
+        if settings.curriculum is not None and settings.curriculum not in task.complexities:
+            raise ValueError(
+                f"rollout.curriculum={settings.curriculum} is no measure of this task; it has "
+                f"{', '.join(task.complexities)}"
+            )
+
+    def __call__(self, model: GPT, used: float) -> tuple[Rollouts, dict[str, float]]:
+        """The groups to learn from, and figures on what was sampled first. used: share of the budget."""
+        rollouts = self._roll(model, self._problems(self.settings.prompts, used))
+        figures = describe(rollouts)
+        if self.settings.equal == "resample":
+            rollouts = self._resampled(model, rollouts, used)
+        if self.settings.equal == "hint":
+            rollouts, hints = self._hinted(model, rollouts)
+            figures |= hints
+        if self.settings.equal != "keep":
+            rollouts = with_signal(rollouts)
+        return rollouts, figures
+
+    def state_dict(self) -> dict[str, Any]:
+        """For checkpoints."""
+        return asdict(self.cursor)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.cursor = Cursor(**state)
+
+    def _problems(self, n: int, used: float) -> Examples:
+        """New problems; under a curriculum the right n of POOL times as many."""
+        measure, start = self.settings.curriculum, self.cursor.problems
+        count = n if measure is None else POOL * n
+        self.cursor.problems += count
+        examples = drawn(self.task, self.seed, "train", "posttraining", start, start + count)
+        if measure is None:
+            return examples
+        first = round(used * (count - n))
+        return examples.take(np.argsort(examples.complexity[measure], kind="stable")[first : first + n])
+
+    def _roll(self, model: GPT, examples: Examples, hints: Ragged | None = None) -> Rollouts:
+        settings, first = self.settings, self.cursor.samples
+        self.cursor.samples += len(examples) * settings.group
+        return roll(
+            model,
+            self.task,
+            examples,
+            self.rewards,
+            group=settings.group,
+            max_new=settings.max_new,
+            temperature=settings.temperature,
+            seed=self.seed,
+            first=first,
+            hints=hints,
+            batch_size=settings.batch_size,
+        )
+
+    def _resampled(self, model: GPT, rollouts: Rollouts, used: float) -> Rollouts:
+        wanted, good = len(rollouts), [with_signal(rollouts)]
+        for _ in range(self.settings.rounds):
+            if sum(map(len, good)) >= wanted:
+                break
+            good.append(with_signal(self._roll(model, self._problems(wanted, used))))
+        return Rollouts.concat(good).take(np.arange(min(wanted, sum(map(len, good)))))
+
+    def _hinted(self, model: GPT, rollouts: Rollouts) -> tuple[Rollouts, dict[str, float]]:
+        failed = np.flatnonzero(~rollouts.solved.any(axis=1) & rollouts.equal)
+        figures = {"hinted_groups": len(failed) / len(rollouts), "hint_share": self.cursor.hint}
+        if len(failed) == 0:
+            return rollouts, figures
+        examples = rollouts.examples.take(failed)
+        again = self._roll(model, examples, hint_tokens(self.task, examples, self.cursor.hint))
+        success = float(again.solved.any(axis=1).mean())
+        longer = HINT_STEP if success < 0.5 else -HINT_STEP
+        self.cursor.hint = float(np.clip(self.cursor.hint + longer, 0.0, 1.0))
+        figures |= {"hinted_groups_solved": success, "hinted_solution_valid": float(again.solved.mean())}
+        others = np.setdiff1d(np.arange(len(rollouts)), failed)
+        return Rollouts.concat([rollouts.take(others), again]), figures
+
+
+def with_signal(rollouts: Rollouts) -> Rollouts:
+    """The groups whose rewards differ."""
+    return rollouts.take(np.flatnonzero(~rollouts.equal))
+
+
+def hint_tokens(task: Task, examples: Examples, share: float) -> Ragged:
+    """How a completion with the reference trace begins: its opening word, the first `share` of its steps."""
+    trace, opening = examples.trace, task.codec.format.trace_open
+    counts = np.floor(share * trace.lengths).astype(np.int64)
+    place = np.arange(len(trace.values)) - np.repeat(trace.offsets[:-1], trace.lengths)
+    kept = trace.values[place < np.repeat(counts, trace.lengths)]
+    steps = task.codec.encode(task.codec.trace, Ragged(kept, offsets_of(counts)))
+    return joined(Ragged.of([task.codec.tokens_of(opening)] * len(examples)), steps)

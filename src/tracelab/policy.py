@@ -1,0 +1,82 @@
+"""Completions as a policy's actions: their log-probabilities under a model, with gradient, in micro-batches.
+
+    for micro in micro_batches(prompts, completions, tokens=8192):
+        logprobs, entropy = evaluate(model, micro, temperature)   # (rows, T) each
+
+Log-probabilities are of the distribution that was sampled from: the same temperature as in the rollout.
+Rows are right-padded behind their completions; what counts is known by lengths, never by token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tracelab.core.ragged import Ragged
+from tracelab.models.gpt import GPT
+
+ROUND = 8  # padded lengths are multiples, so that matrices have few shapes
+
+
+class Micro(NamedTuple):
+    """Some rows of a batch.
+
+    rows: (B,) their places in it; tokens: (B, S) prompts and completions without the last token; at: (n,)
+    places in the flattened (B * S) whose next token was sampled; targets: (n,) those; mask: (B, T) which
+    of T places of a completion are tokens, in the order of `at`.
+    """
+
+    rows: Tensor
+    tokens: Tensor
+    at: Tensor
+    targets: Tensor
+    mask: Tensor
+
+
+def micro_batches(prompts: Ragged, completions: Ragged, tokens: int) -> Iterator[Micro]:
+    """Rows of near-equal lengths together, at most so many tokens with padding (but always one row)."""
+    lengths = prompts.lengths + completions.lengths - 1
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        width = -(-int(lengths[order[start]]) // ROUND) * ROUND
+        rows = order[start : start + max(1, tokens // width)]
+        yield _pad(prompts, completions, rows, width)
+        start += len(rows)
+
+
+def _pad(prompts: Ragged, completions: Ragged, rows: NDArray[np.int64], width: int) -> Micro:
+    before, after = prompts.lengths[rows], completions.lengths[rows]
+    whole = [np.concatenate([prompts[int(row)], completions[int(row)]]) for row in rows]
+    padded = np.zeros((len(rows), width + 1), np.int64)
+    place = np.arange(width + 1)
+    padded[place < (before + after)[:, None]] = np.concatenate(whole)
+    sampled = (place[1:] >= before[:, None]) & (place[1:] < (before + after)[:, None])  # (B, width)
+    at = np.flatnonzero(sampled)
+    mask = np.arange(int(after.max())) < after[:, None]
+    arrays = rows, np.ascontiguousarray(padded[:, :-1]), at, padded[:, 1:].ravel()[at], mask
+    return Micro(*(torch.from_numpy(array) for array in arrays))
+
+
+def evaluate(
+    model: GPT, micro: Micro, temperature: float, entropy: bool = False
+) -> tuple[Tensor, Tensor | None]:
+    """-> (B, T) log-probabilities of the sampled tokens, and the entropies of their distributions, in nats.
+
+    0 where the mask is false. float32, whatever the model computes in.
+    """
+    hidden = model.hidden(micro.tokens).flatten(0, 1)
+    distributions = (model.logits(hidden[micro.at]) / temperature).log_softmax(-1)  # (n, vocab_size)
+    chosen = distributions.gather(1, micro.targets[:, None])[:, 0]
+    entropies = -(distributions.exp() * distributions).sum(-1) if entropy else None
+    return lay_out(chosen, micro.mask), None if entropies is None else lay_out(entropies, micro.mask)
+
+
+def lay_out(values: Tensor, mask: Tensor) -> Tensor:
+    """(n,) values in the order of the mask's true places -> (B, T)."""
+    return torch.zeros(mask.shape, dtype=values.dtype, device=values.device).masked_scatter(mask, values)

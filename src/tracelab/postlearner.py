@@ -1,0 +1,267 @@
+"""Post-training under Lightning: sample, judge, reward, then one or several updates on what was sampled.
+
+Optimisation is manual: a training step is a whole round of rollouts and updates. The probabilities of the
+policy that sampled ("old") are computed by the same forward as the new ones, in the same micro-batches, so at
+a round's first update the ratio is exactly 1; how far they are from the sampler's own is logged.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from tracelab.algorithms.base import Algorithm, Batch
+from tracelab.budget import Budget, Progress
+from tracelab.groups import Sampler
+from tracelab.models.gpt import GPT
+from tracelab.policy import Micro, evaluate, lay_out, micro_batches
+from tracelab.rollout import Rollouts
+
+Sums = dict[str, float]
+
+SILENT_ROUNDS = 20  # rounds without a group to learn from, in a row, before a warning
+
+
+@dataclass(frozen=True)
+class Updates:
+    """passes: over the rollouts of a round; parts: updates in a pass, each on its share of the prompts.
+    clip: of the gradient's norm. truncated: are completions that were cut off trained on (`keep`) or not
+    (`mask`)? micro_tokens: with padding, of a forward pass.
+    """
+
+    passes: int = 1
+    parts: int = 1
+    clip: float = 1.0
+    truncated: str = "keep"
+    micro_tokens: int = 8192
+
+    def __post_init__(self) -> None:
+        if self.truncated not in ("keep", "mask"):
+            raise ValueError(f"updates.truncated={self.truncated!r} is unknown; choose keep or mask")
+        for knob in ("passes", "parts", "micro_tokens", "clip"):
+            if not getattr(self, knob) > 0:
+                raise ValueError(f"updates.{knob}={getattr(self, knob)} must be more than 0")
+
+
+class PostLearner(lightning.LightningModule):
+    """A model, the algorithm, its sampler and the budget.
+
+    reference: the frozen model that a KL term pulls to. held_out: measures the model every `every` rounds,
+    before the first and after the last -> figures to log.
+    """
+
+    shown: ClassVar = {  # in the progress line
+        "reward": "rollout/reward",
+        "accuracy": "val/solution_valid",
+        "strict": "val/trace_strict",
+    }
+
+    def __init__(
+        self,
+        model: GPT,
+        algorithm: Algorithm,
+        sampler: Sampler,
+        optimizer: Callable[[GPT], Optimizer],
+        schedule: Callable[[int, float], float],
+        budget: Budget,
+        updates: Updates,
+        held_out: Callable[[GPT], dict[str, float]],
+        every: int = 20,
+        reference: GPT | None = None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model, self.algorithm, self.sampler, self.updates = model, algorithm, sampler, updates
+        self.optimizer, self.schedule, self.budget = optimizer, schedule, budget
+        self.held_out, self.every = held_out, every
+        self.progress = Progress()
+        self._frozen = (reference,)  # in a tuple: its weights belong to no checkpoint
+        self._silent = 0
+
+    def configure_optimizers(self) -> Optimizer:
+        """The optimiser; its rates are set before each round."""
+        optimizer = self.optimizer(self.model)
+        for group in optimizer.param_groups:
+            group["peak_lr"] = group["lr"]
+        return optimizer
+
+    def on_train_start(self) -> None:
+        """Measure where it starts; a run that is resumed after its end does nothing."""
+        if self.progress.steps == 0:
+            self._report(self._measure())
+        self._stop_if_used()
+
+    def training_step(self, batch: int, batch_index: int) -> None:
+        """One round."""
+        began = time.perf_counter()
+        self.model.eval()
+        used = self.budget.used(self.progress)
+        rollouts, figures = self.sampler(self.model, used)
+        sampled = time.perf_counter()
+        figures = {f"rollout/{name}": value for name, value in figures.items()}
+        tokens = int(rollouts.completions.tokens.offsets[-1])
+        figures["rollout/groups_trained_on"] = float(len(rollouts))
+        self.model.train()
+        self._set_rates(self.schedule(self.progress.steps, used))
+        if len(rollouts):
+            figures |= self._learn(rollouts)
+        self._warn_if_silent(len(rollouts))
+        ended = time.perf_counter()
+        figures["rollout/seconds"], figures["update/seconds"] = sampled - began, ended - sampled
+        self.progress.steps += 1
+        self.progress.tokens += tokens
+        self.progress.examples += len(rollouts)
+        self.progress.completion_tokens += tokens
+        self.progress.minutes += (ended - began) / 60
+        last = self.budget.used(self.progress) >= 1.0
+        if self.progress.steps % self.every == 0 or last:
+            figures |= self._measure()
+        self._report(figures)
+        self._stop_if_used()
+
+    def _learn(self, rollouts: Rollouts) -> dict[str, float]:
+        """All updates of a round -> figures."""
+        advantages = self.algorithm.advantages(torch.from_numpy(rollouts.rewards))  # (P, G)
+        sums: Sums = defaultdict(float)
+        norms = []
+        for part in np.array_split(np.arange(len(rollouts)), min(self.updates.parts, len(rollouts))):
+            norms += self._update_on(rollouts.take(part), advantages[part], sums)
+        tokens = max(sums["tokens"], 1)
+        names = {
+            "clipped": "clip_share",
+            "kl": "kl",
+            "entropy": "entropy",
+            "ratio_error": "sampler_difference",
+        }
+        figures = {f"update/{new}": sums[old] / tokens for old, new in names.items() if old in sums}
+        return figures | {"update/grad_norm": float(np.mean(norms)) if norms else 0.0}
+
+    def _update_on(self, rollouts: Rollouts, advantages: Tensor, sums: Sums) -> list[float]:
+        """`passes` updates on some groups -> the norms of their gradients."""
+        group = rollouts.rewards.shape[1]
+        rows = np.repeat(np.arange(len(rollouts)), group)
+        completions = rollouts.completions
+        kept = np.ones(len(rows), bool)
+        if self.updates.truncated == "mask":
+            kept = ~completions.truncated
+        flat = advantages.flatten().float()
+        mask = torch.from_numpy(
+            (np.arange(completions.tokens.lengths.max()) < completions.tokens.lengths[:, None])
+            & kept[:, None]
+        )
+        weights = self.algorithm.weights(mask, flat, self.sampler.settings.max_new)
+        if not weights.any():
+            return []  # nothing counts: a step would follow momentum alone
+        micros = list(
+            micro_batches(rollouts.prompts.take(rows), completions.tokens, self.updates.micro_tokens)
+        )
+        batches = [self._prepared(micro, completions.logprobs, flat, mask, weights, sums) for micro in micros]
+        return [self._update(micros, batches, sums) for _ in range(self.updates.passes)]
+
+    @torch.no_grad()
+    def _prepared(
+        self,
+        micro: Micro,
+        sampled: Any,
+        advantages: Tensor,
+        mask: Tensor,
+        weights: Tensor,
+        sums: Sums,
+    ) -> Batch:
+        """A micro-batch without what the policy's update gives: old and reference probabilities, weights."""
+        device = self.device
+        rows, T = micro.rows, micro.mask.shape[1]
+        moved = Micro(*(part.to(device) for part in micro))
+        temperature = self.sampler.settings.temperature
+        old, _ = evaluate(self.model, moved, temperature)
+        reference = None
+        if self._frozen[0] is not None:
+            reference, _ = evaluate(self._frozen[0].to(device), moved, temperature)
+        theirs = lay_out(torch.from_numpy(sampled.take(rows.numpy()).values), micro.mask)
+        sums["ratio_error"] += float((old.cpu() - theirs).abs().where(micro.mask, 0.0).sum())
+        return Batch(
+            logprobs=old,
+            old=old,
+            advantages=advantages[rows].to(device),
+            mask=(mask[rows, :T]).to(device),
+            weights=weights[rows, :T].to(device),
+            reference=reference,
+        )
+
+    def _update(self, micros: list[Micro], batches: list[Batch], sums: Sums) -> float:
+        """One step of the optimiser -> the norm of its gradient."""
+        optimizer: Any = self.optimizers()
+        optimizer.zero_grad()
+        temperature = self.sampler.settings.temperature
+        for micro, batch in zip(micros, batches, strict=True):
+            moved = Micro(*(part.to(self.device) for part in micro))
+            logprobs, entropy = evaluate(self.model, moved, temperature, entropy=True)
+            terms = self.algorithm.loss(batch._replace(logprobs=logprobs, entropy=entropy))
+            self.manual_backward(terms.loss)
+            for name, value in terms.sums.items():
+                sums[name] += float(value)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.updates.clip))
+        if not np.isfinite(norm):
+            raise ValueError(
+                f"the gradient's norm is {norm} in round {self.progress.steps}. Neither weights nor "
+                "last.ckpt are spoilt: lower the learning rate, or look at the rewards"
+            )
+        optimizer.step()
+        return norm
+
+    def _set_rates(self, factor: float) -> None:
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = group["peak_lr"] * factor
+
+    def _measure(self) -> dict[str, float]:
+        self.model.eval()
+        return {f"val/{name}": value for name, value in self.held_out(self.model).items()}
+
+    def _report(self, figures: dict[str, float]) -> None:
+        """Log, by round."""
+        for logger in self.loggers:
+            logger.log_metrics(figures, step=self.progress.steps)
+        self.trainer.callback_metrics.update({k: torch.tensor(v) for k, v in figures.items()})
+
+    def _warn_if_silent(self, groups: int) -> None:
+        self._silent = 0 if groups else self._silent + 1
+        if self._silent == SILENT_ROUNDS:
+            warnings.warn(
+                f"in {SILENT_ROUNDS} rounds no group had rewards that differ, so nothing was learned: take "
+                "an easier task, a model that solves some problems, rollout.equal=hint, a larger "
+                "rollout.group, or another reward",
+                stacklevel=2,
+            )
+
+    def _stop_if_used(self) -> None:
+        self.trainer.should_stop |= self.budget.used(self.progress) >= 1.0
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the progress, where the streams are, and torch's random state."""
+        checkpoint["progress"] = asdict(self.progress)
+        checkpoint["sampler"] = self.sampler.state_dict()
+        checkpoint["torch_rng"] = torch.get_rng_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.progress = Progress(**checkpoint["progress"])
+        self.sampler.load_state_dict(checkpoint["sampler"])
+        torch.set_rng_state(checkpoint["torch_rng"])
+
+
+class Rounds:
+    """An endless loader of nothing: what a round is trained on, it samples itself."""
+
+    def __iter__(self) -> Iterator[int]:
+        while True:
+            yield 0

@@ -1,0 +1,153 @@
+"""Post-training of a run, from its folder to a folder of its own. `tracelab.posttrain` is its command."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hydra.utils import instantiate
+from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from tracelab import accelerate, figures
+from tracelab.algorithms.base import Algorithm
+from tracelab.core.types import Task
+from tracelab.evaluation import judge_model, labels, metrics_of, trained_model
+from tracelab.experiment import TestSets, build_task, problems, test_sets
+from tracelab.fitting import Trained, build_budget, check_vocabulary, conclude, fit, resume_from
+from tracelab.groups import Sampler, Settings
+from tracelab.metrics.pass_at_k import PassAtK
+from tracelab.models.gpt import GPT
+from tracelab.outcomes import table_of
+from tracelab.postlearner import PostLearner, Rounds, Updates
+from tracelab.run import Run, machine
+
+INHERITED = ("task", "trace", "model", "metric", "data", "loss", "eval", "names")  # from the source's config
+
+
+def posttrain(config: DictConfig) -> Trained:
+    """Post-train (or resume), evaluate, draw."""
+    accelerate.start(config.threads)
+    began = time.time()
+    source = Run.open(config.run)
+    run = Run.start(inherited(config, source))
+    task = build_task(run.config)
+    check_vocabulary(source.folder, task.codec.vocabulary)
+    theirs = source.read_json("run.json")
+    limits = {name: theirs[name] for name in ("parameters", "context", "max_new")}
+    model = trained_model(source, task, run.config.checkpoint, limits["context"])
+    tests = test_sets(run.config, task)
+    learner = build_learner(run.config, task, model, limits["max_new"])
+    run.write_json("data_card.json", source.read_json("data_card.json"))
+    resume = resume_from(run, task.codec.vocabulary)
+    record = {"seed": run.config.seed, "source": str(source.folder), **limits, **machine()}
+    run.write_json("run.json", {**record, "status": "training"})
+    passes = build_passes(run, tests, limits["max_new"])
+    if run.read_json("passes_before.json") is None:
+        run.write_json("passes_before.json", passes(model))
+    model.train()
+    finished = fit(run, learner, (Rounds(),), resume, gradient_clip_val=None, limit_val_batches=0)
+    metrics = conclude(run, record, learner, finished, began, tests)
+    if metrics is not None:
+        run.write_json("passes_after.json", passes(model.eval()))
+        draw(run)
+    return Trained(run, metrics)
+
+
+def inherited(config: DictConfig, source: Run) -> DictConfig:
+    """The config of a post-training with what it takes over from its source; what is given here wins."""
+    whole = OmegaConf.create({name: source.config[name] for name in INHERITED if name in source.config})
+    with open_dict(config):
+        merged = OmegaConf.merge(whole, _without_nulls(config))
+    assert isinstance(merged, DictConfig)
+    merged.names.reward = "+".join(str(name) for name in config.reward)
+    return merged
+
+
+def _without_nulls(config: DictConfig) -> DictConfig:
+    """A copy in which an inherited group's null says: as it was."""
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    for name in INHERITED:
+        if name in plain:
+            plain[name] = {k: v for k, v in (plain[name] or {}).items() if v is not None}
+    return OmegaConf.create(plain)
+
+
+def build_learner(config: DictConfig, task: Task, model: GPT, max_new: int) -> PostLearner:
+    """The learner with algorithm, rewards, sampler and what measures it. ValueError if they do not fit."""
+    algorithm: Algorithm = instantiate(config.algorithm)
+    settings = Settings(**{"max_new": max_new, **{k: v for k, v in config.rollout.items() if v is not None}})
+    if settings.group < algorithm.least_group:
+        raise ValueError(
+            f"rollout.group={settings.group}: {type(algorithm).__name__} compares the completions of a "
+            f"prompt; it needs {algorithm.least_group} at least"
+        )
+    rewards = {str(name): instantiate(reward) for name, reward in config.reward.items()}
+    reference = copy.deepcopy(model).requires_grad_(False) if algorithm.kl else None
+    return PostLearner(
+        model,
+        algorithm,
+        Sampler(task, rewards, settings, config.seed),
+        optimizer=instantiate(config.optim.optimizer),
+        schedule=instantiate(config.optim.schedule),
+        budget=build_budget(config.budget),
+        updates=Updates(**config.updates),
+        held_out=build_held_out(config, task, max_new),
+        every=config.held_out.every,
+        reference=reference,
+    )
+
+
+def build_held_out(config: DictConfig, task: Task, max_new: int) -> Callable[[GPT], dict[str, float]]:
+    """A function of a model: greedy accuracy and validity on problems of the validation split."""
+    examples = problems(config, task, "val", config.held_out.problems)
+    greedy = OmegaConf.merge(config.eval, {"temperature": 0.0, "samples": 1})
+    assert isinstance(greedy, DictConfig)
+
+    def measure(model: GPT) -> dict[str, float]:
+        judged = judge_model(model, task, examples, greedy, max_new)
+        verdicts = judged.verdicts
+        levels = {f"trace_{level}": verdicts.trace_ok[:, k] for k, level in enumerate(task.levels)}
+        columns: dict[str, NDArray[Any]] = {
+            "solution_valid": verdicts.solution_valid,
+            "solution_optimal": verdicts.solution_optimal,
+            **levels,
+            "truncated": judged.completions.truncated,
+            "tokens": judged.completions.tokens.lengths,
+            "trace_steps": verdicts.steps,
+        }
+        return {name: float(values.mean()) for name, values in columns.items()}
+
+    return measure
+
+
+def build_passes(run: Run, tests: TestSets, max_new: int) -> Callable[[GPT], dict[str, Any]]:
+    """A function of a model: pass@k and maj@k on the in-distribution test set."""
+    config = run.config.passes
+    name, (task, examples) = next(iter(tests.items()))
+    few = examples.take(np.arange(min(config.problems, len(examples))))
+    settings = {"samples": config.samples, "temperature": config.temperature}
+    sampled = OmegaConf.merge(run.config.eval, settings)
+    assert isinstance(sampled, DictConfig)
+
+    def measure(model: GPT) -> dict[str, Any]:
+        judged = judge_model(model, task, few, sampled, max_new)
+        table = table_of(judged, task, {**labels(run), "split": name})
+        return metrics_of(table, {"pass_at_k": PassAtK()}, task.levels)[name]
+
+    return measure
+
+
+def draw(run: Run) -> None:
+    """Accuracy and validity against rounds; pass@k before and after."""
+    folder = Path(run.folder) / "figures"
+    names = run.config.names
+    title = f"{names.task}, {names.trace}, {names.algorithm}, reward {names.reward}, seed {run.config.seed}"
+    n = run.config.held_out.problems
+    figures.post_training(folder / "post_training", run.folder / "metrics.csv", n, title)
+    before, after = (run.read_json(f"passes_{when}.json") for when in ("before", "after"))
+    figures.passes(folder / "pass_at_k", before, after, title)
