@@ -4,6 +4,9 @@ Su et al. 2024 (arXiv 2410.09918): level 1 drops the closings, level 2 the costs
 creations too, level 4 the whole trace; a level is drawn per example. There it is drawn anew each
 time an example is trained on; with a frozen set it is drawn once, in a stream each problem is seen once.
 
+In a backtracking trace conflicts stand for closings and propagations for creations: what goes first can
+be told from what stays, what goes next is the bulk of the trace. It has no costs: level 2 is level 1.
+
     python -m tracelab.train trace=dropped
 """
 
@@ -23,6 +26,7 @@ from tracelab.core.rng import uniform
 from tracelab.core.types import Examples, Task
 from tracelab.traces.base import Keys, Treated, from_rows
 
+PARTS = (("close", "create"), ("conflict", "propagate"))  # by grammar: dropped first, and in shares
 LEVELS = ("nothing", "closes", "costs", "creates", "everything")
 
 
@@ -47,17 +51,19 @@ class Dropped:
     def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
         """Traces without what was dropped; operands that were dropped are left out by the codec."""
         ops = tuple(task.codec.format.trace)
-        if "create" not in ops or "close" not in ops:
-            raise ValueError(f"trace=dropped is for traces of creations and closings; {task.name} has {ops}")
+        parts = [[ops.index(op) for op in pair] for pair in PARTS if set(pair) <= set(ops)]
+        if not parts:
+            known = " or ".join(f"{create} and {close}" for close, create in PARTS)
+            raise ValueError(f"trace=dropped is for traces of {known}; those of {task.name} have {ops}")
         costs = np.array([c.role == "cost" for c in task.columns])
-        level, keep = self._draw(examples.trace, keys, ops.index("create"), ops.index("close"))
+        level, keep = self._draw(examples.trace, keys, *parts[0])
         rows, lengths = examples.trace.values, examples.trace.lengths
         thin = np.repeat(level >= LEVELS.index("costs"), lengths)
         thinned = np.where(thin[:, None] & costs, ABSENT, rows)
         return from_rows(task, examples, Ragged(thinned[keep], _ends_of(keep, examples.trace)))
 
     def _draw(
-        self, trace: Ragged, keys: Keys, create: int, close: int
+        self, trace: Ragged, keys: Keys, close: int, create: int
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """-> each example's level (n,) and which of all rows are kept."""
         level, keep = np.empty(len(keys), np.int64), np.empty(len(trace.values), np.bool_)

@@ -1,0 +1,141 @@
+"""Problems drawn, solved and recorded in batches, for every task on the backtracking grammar."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.jit import kernel, njit
+from tracelab.core.knobs import one_of
+from tracelab.core.ragged import Ragged
+from tracelab.core.rng import mix64
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples
+from tracelab.search.backtracking import OPS, REFUTED, SOLVED, TIE_BREAKS, UNFINISHED, new_stack, search
+from tracelab.search.backtracking_problem import OUTSIDE, accept, draw, identity, load
+
+
+class Limits(NamedTuple):
+    """max_steps: problems whose search is longer are drawn anew; room: the most integers that a problem
+    is stored in; width: columns of a trace row, 2 where steps name no constraint.
+    """
+
+    max_steps: int
+    room: int
+    width: int
+
+
+MEASURES = ("decisions", "propagations", "conflicts", "backtracks")  # counts of OPS, in their order
+
+
+def columns(literals: int, constraints: int) -> tuple[Column, ...]:
+    """Of a trace row, for a vocabulary of so many literals and constraints (0: steps name none)."""
+    named = (Column("constraint", "state", constraints),) if constraints else ()
+    return Column("op", "op", len(OPS)), Column("literal", "state", literals), *named
+
+
+def generate(
+    csp: Any, tie_break: str, limits: Limits, keys: NDArray[np.uint64], split: str, advice: str
+) -> Examples:
+    """One solved problem per key, in `split`. advice: what to change where MAX_REDRAWS draws find no
+    problem, the end of a ValueError.
+    """
+    one_of("split", split, tuple(SPLITS))
+    failed, hashes, problems, rows, solutions, measures = _generate(
+        csp, TIE_BREAKS.index(tie_break), limits, (*SPLITS[split], BINS), keys
+    )
+    if failed >= 0:
+        raise ValueError(f"{MAX_REDRAWS} draws gave no problem of the {split} split: {advice}")
+    return Examples(
+        index=np.arange(len(keys)),
+        identity=hashes,
+        problem=Ragged(*problems),
+        trace=Ragged(*rows),
+        solution=Ragged(*solutions),
+        complexity={name: measures[:, m].copy() for m, name in enumerate(MEASURES)},
+    )
+
+
+@njit
+def _generate(csp, tie_break, limits, owned, keys):  # type: ignore[no-untyped-def]
+    """-> (first key that failed or -1, identities, problems, traces, solutions, measures)"""
+    n, longest, variables = len(keys), limits.max_steps + 2, len(csp.assignment)
+    hashes, measures = np.empty(n, np.uint64), np.zeros((n, len(MEASURES)), np.int64)
+    ends = np.zeros((3, n + 1), np.int64)
+    stack, random, scratch = new_stack(csp), np.empty(1, np.uint64), np.empty((longest, 3), np.int32)
+    problems, solutions = np.empty(n * limits.room + 1, np.int16), np.empty((n * variables + 1, 2), np.int32)
+    rows = np.empty((64 * n + longest, limits.width), np.int32)
+    failed = -1
+    for i in range(n):
+        stored = problems[ends[0, i] :]
+        length, count, outcome, hashes[i] = solved_problem(
+            csp, tie_break, limits.max_steps, owned, keys[i], random, stack, stored, scratch
+        )
+        if length == 0:
+            failed = i
+            break
+        written = write_solution(csp, outcome, solutions[ends[2, i] :])
+        ends[0, i + 1], ends[1, i + 1], ends[2, i + 1] = (
+            ends[0, i] + length,
+            ends[1, i] + count,
+            ends[2, i] + written,
+        )
+        if ends[1, i + 1] > len(rows):
+            more = np.empty((2 * len(rows) + longest, limits.width), np.int32)
+            more[: ends[1, i]] = rows[: ends[1, i]]
+            rows = more
+        rows[ends[1, i] : ends[1, i + 1]] = scratch[:count, : limits.width]
+        for r in range(count):
+            measures[i, scratch[r, 0]] += 1
+    return (
+        failed,
+        hashes,
+        (problems[: ends[0, n]], ends[0].copy()),
+        (rows[: ends[1, n]], ends[1].copy()),
+        (solutions[: ends[2, n]], ends[2].copy()),
+        measures,
+    )
+
+
+@kernel
+def solved_problem(csp, tie_break, max_steps, owned, key, random, stack, problem, rows):  # type: ignore[no-untyped-def]
+    """Draw until a problem belongs to the split, is wanted and is solved within max_steps steps.
+
+    -> (its integers, or 0 if MAX_REDRAWS draws found none; rows; SOLVED or REFUTED; its identity)
+    """
+    low, high, bins = owned
+    random[0] = key
+    wish = mix64(key ^ np.uint64(0xD1B54A32D192ED03))
+    for _ in range(MAX_REDRAWS):
+        length = draw(csp, random, wish, problem)
+        if length == 0:
+            continue
+        load(csp, problem[:length])
+        canonical = identity(csp)
+        if not low <= canonical % np.uint64(bins) < high:
+            continue
+        own = random[0]
+        random[0] = mix64(key)  # the search's ties do not depend on how often a problem was drawn
+        count, outcome = search(csp, tie_break, random, stack, rows)
+        random[0] = own
+        ended = outcome != UNFINISHED and 0 < count <= max_steps
+        if ended and accept(csp, wish, outcome == SOLVED, problem):
+            return length, count, outcome, canonical
+    return 0, 0, UNFINISHED, np.uint64(0)
+
+
+@kernel
+def write_solution(csp, outcome, rows):  # type: ignore[no-untyped-def]
+    """Write what a search ended in as rows (op, operand) -> how many."""
+    if outcome == REFUTED:
+        rows[0, 0], rows[0, 1] = 1, -1
+        return 1
+    count = 0
+    for variable in range(len(csp.assignment)):
+        value = np.int64(csp.assignment[variable])
+        if value != OUTSIDE:
+            rows[count, 0] = 0
+            rows[count, 1] = value if csp.positional else variable * csp.values + value
+            count += 1
+    return count

@@ -1,0 +1,160 @@
+"""From a model's tokens to the two verdicts, for every task on the backtracking grammar.
+
+Any token sequence in, a verdict out, in near-linear time. Solution and trace are read apart: a
+broken trace does not spoil the solution's verdict. Truncated completions (no stop token) pass nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.codec import ABSENT, Codec, decode_row, narrow
+from tracelab.core.jit import kernel, njit
+from tracelab.core.ragged import Ragged
+from tracelab.core.types import Examples, Verdicts
+from tracelab.search.backtracking import Stack, new_stack
+from tracelab.search.backtracking_problem import load, satisfiable, solves
+from tracelab.search.backtracking_reasons import R
+from tracelab.search.backtracking_replay import ASSIGNMENT, NO_SOLUTION, NONE, read_claim, replay
+from tracelab.search.judge import arrays, find, split_completion
+
+LEVELS = ("parses", "local", "strict")
+
+
+class Room(NamedTuple):
+    """Scratch arrays for judging completions of up to a number of tokens."""
+
+    rows: NDArray[np.int32]
+    solution: NDArray[np.int32]
+    values: NDArray[np.int32]
+    stack: Stack
+
+
+@njit
+def new_room(csp, width, tokens):  # type: ignore[no-untyped-def]
+    """Room for completions of up to so many tokens. width: columns of a solution's rows."""
+    values = np.empty(len(csp.assignment), np.int32)
+    rows, solution = np.empty((tokens + 2, 3), np.int32), np.empty((tokens + 1, width), np.int32)
+    return Room(rows, solution, values, new_stack(csp))
+
+
+def judge(csp: Any, codec: Codec, examples: Examples, completions: Ragged) -> Verdicts:
+    """Verdicts on completions. csp: the task's tables, large enough for each of the problems."""
+    n = len(examples)
+    check_one_each(examples, completions)
+    verdicts = Verdicts(
+        np.zeros(n, np.bool_),
+        np.zeros(n, np.bool_),
+        np.zeros(n, np.uint8),
+        np.zeros((n, len(LEVELS)), np.uint8),
+        np.full((n, len(LEVELS)), -1, np.int32),
+        np.zeros(n, np.int32),
+    )
+    problems = examples.problem
+    tables = codec.trace, codec.solution, codec.markers
+    tokens = narrow(completions.values)
+    out = arrays(verdicts)
+    _judge_batch(csp, tables, problems.values, problems.offsets, tokens, completions.offsets, out)
+    return verdicts
+
+
+def judge_traces(csp: Any, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+    """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
+    check_one_each(examples, traces)
+    ok = np.zeros(len(examples), np.bool_)
+    problems, solutions, rows = examples.problem, examples.solution, narrow(traces.values)
+    _judge_rows(
+        csp,
+        problems.values,
+        problems.offsets,
+        rows,
+        traces.offsets,
+        solutions.values,
+        solutions.offsets,
+        ok,
+    )
+    return ok
+
+
+def check_one_each(examples: Examples, outputs: Ragged) -> None:
+    """ValueError unless there is one output per example: compiled code does not ask."""
+    if len(examples) != len(outputs):
+        raise ValueError(f"{len(outputs)} outputs for {len(examples)} examples: there must be one each")
+
+
+@njit
+def _judge_batch(csp, tables, problems, offsets, tokens, ends, out):  # type: ignore[no-untyped-def]
+    valid, best, solution_reason, reason, at, steps = out
+    trace, solution, markers = tables
+    longest = 1
+    for i in range(len(offsets) - 1):
+        longest = max(longest, ends[i + 1] - ends[i])
+    room = new_room(csp, solution.width, longest)
+    for i in range(len(offsets) - 1):
+        load(csp, problems[offsets[i] : offsets[i + 1]])
+        completion = tokens[ends[i] : ends[i + 1]]
+        steps[i], solution_reason[i] = judge_one(
+            csp, trace, solution, markers, completion, room, reason[i], at[i]
+        )
+        valid[i] = best[i] = solution_reason[i] == R.ok  # no solution is better than another
+
+
+@kernel
+def judge_one(csp, trace, solution, markers, tokens, room, reason, at):  # type: ignore[no-untyped-def]
+    """Judge one completion of the loaded problem; writes reason[0:3] and at[0:3], one per level.
+
+    -> (steps that parsed, reason of the solution)
+    """
+    rows = room.rows
+    ends = find(tokens, 0, markers[2])
+    body = tokens[:ends]
+    steps, fault, begins = split_completion(trace, solution, markers, body, rows)
+    claim, solution_reason = read_solution(csp, solution, body, begins, room)
+    if ends == len(tokens):
+        fault = solution_reason = R.truncated
+    replay(csp, rows, steps, claim, room.values, room.stack, reason[1:3], at[1:3])
+    if steps == 0 and fault == R.ok:
+        fault = R.empty
+    reason[0], at[0] = fault, -1 if fault == R.ok else steps
+    for level in (1, 2):
+        if fault != R.ok and (reason[level] == R.ok or at[level] >= steps):
+            reason[level], at[level] = fault, steps
+    return steps, solution_reason
+
+
+@kernel
+def read_solution(csp, solution, tokens, begins, room):  # type: ignore[no-untyped-def]
+    """What the solution claims, and why it is no solution of the loaded problem, or ok."""
+    at, count = begins, 0
+    while at < len(tokens):
+        at = decode_row(solution, tokens, at, len(tokens), room.solution[count])
+        if at < 0:
+            return NONE, R.syntax
+        count += 1
+    claim, fault = read_claim(csp, room.solution, count, room.values)
+    if claim == NO_SOLUTION and satisfiable(csp):
+        fault = R.satisfiable
+    if claim == ASSIGNMENT and not solves(csp, room.values):
+        fault = R.violated
+    return claim, fault
+
+
+@njit
+def _judge_rows(csp, problems, offsets, rows, row_ends, solutions, ends, ok):  # type: ignore[no-untyped-def]
+    longest, width = 1, rows.shape[1]
+    for i in range(len(ok)):
+        longest = max(longest, row_ends[i + 1] - row_ends[i])
+    trace = np.full((longest + 1, 3), ABSENT, np.int32)
+    room = new_room(csp, 2, 1)
+    reason, at = np.empty(2, np.uint8), np.empty(2, np.int32)
+    for i in range(len(ok)):
+        load(csp, problems[offsets[i] : offsets[i + 1]])
+        written = solutions[ends[i] : ends[i + 1]]
+        claim, _ = read_claim(csp, written, len(written), room.values)
+        count = row_ends[i + 1] - row_ends[i]
+        trace[:count, :width] = rows[row_ends[i] : row_ends[i + 1]]
+        replay(csp, trace, count, claim, room.values, room.stack, reason, at)
+        ok[i] = count > 0 and reason[1] == R.ok
