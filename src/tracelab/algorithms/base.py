@@ -83,7 +83,7 @@ class Algorithm:
 
     def weights(self, mask: Tensor, advantages: Tensor, max_new: int) -> Tensor:
         """(n, T) weight of each token's loss, for the whole batch of an update."""
-        counts = (mask & self.counted(advantages)[:, None]).float()
+        counts = (mask & self.counted(advantages)[:, None]).to(advantages.dtype)
         if self.per == "token":
             return counts / counts.sum().clamp(min=1)
         rows = (counts.sum(1) > 0).sum().clamp(min=1)
