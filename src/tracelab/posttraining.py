@@ -150,4 +150,5 @@ def draw(run: Run) -> None:
     n = run.config.held_out.problems
     figures.post_training(folder / "post_training", run.folder / "metrics.csv", n, title)
     before, after = (run.read_json(f"passes_{when}.json") for when in ("before", "after"))
-    figures.passes(folder / "pass_at_k", before, after, title)
+    if before:  # of one sample there is no curve
+        figures.passes(folder / "pass_at_k", before, after, title)
