@@ -144,7 +144,7 @@ class Sat:
 
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
         """One solved formula per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
-        limits = batch.Limits(self.max_steps, HEADER + self.clauses * self.clause_size, width=3)
+        limits = batch.Limits(self.max_steps, HEADER + self.clauses * self.clause_size)
         advice = (
             f"{self.variables} variables and {self.clauses} clauses with task.satisfiable={self.satisfiable} "
             f"and at most {self.max_steps} steps are too rare; change task.ratio, task.satisfiable or "

@@ -152,13 +152,17 @@ def choose(csp, tie_break, random):  # type: ignore[no-untyped-def]
 @kernel
 def pick(mask, tie_break, random):  # type: ignore[no-untyped-def]
     """The first or a random value of a mask that has one."""
-    ties = 0
-    for value in range(63):
-        ties += (mask >> value) & 1
-    skip = below(random, ties) if tie_break == 1 else 0
-    for value in range(63):
-        if (mask >> value) & 1:
-            if skip == 0:
-                return value
-            skip -= 1
-    return -1
+    skip = below(random, how_many(mask)) if tie_break == 1 else 0
+    for _ in range(skip):
+        mask &= mask - 1
+    return how_many((mask & -mask) - 1)
+
+
+@kernel
+def how_many(mask):  # type: ignore[no-untyped-def]
+    """The number of values in a mask."""
+    count = 0
+    while mask:
+        mask &= mask - 1
+        count += 1
+    return count

@@ -18,21 +18,20 @@ from tracelab.search.backtracking_problem import OUTSIDE, accept, draw, identity
 
 class Limits(NamedTuple):
     """max_steps: problems whose search is longer are drawn anew; room: the most integers that a problem
-    is stored in; width: columns of a trace row, 2 where steps name no constraint.
+    is stored in.
     """
 
     max_steps: int
     room: int
-    width: int
 
 
 MEASURES = ("decisions", "propagations", "conflicts", "backtracks")  # counts of OPS, in their order
 
 
 def columns(literals: int, constraints: int) -> tuple[Column, ...]:
-    """Of a trace row, for a vocabulary of so many literals and constraints (0: steps name none)."""
-    named = (Column("constraint", "state", constraints),) if constraints else ()
-    return Column("op", "op", len(OPS)), Column("literal", "state", literals), *named
+    """Of a trace row, for a vocabulary of so many literals and constraints."""
+    named = Column("literal", "state", literals), Column("constraint", "state", constraints)
+    return Column("op", "op", len(OPS)), *named
 
 
 def generate(
@@ -65,7 +64,7 @@ def _generate(csp, tie_break, limits, owned, keys):  # type: ignore[no-untyped-d
     ends = np.zeros((3, n + 1), np.int64)
     stack, random, scratch = new_stack(csp), np.empty(1, np.uint64), np.empty((longest, 3), np.int32)
     problems, solutions = np.empty(n * limits.room + 1, np.int16), np.empty((n * variables + 1, 2), np.int32)
-    rows = np.empty((64 * n + longest, limits.width), np.int32)
+    rows = np.empty((64 * n + longest, 3), np.int32)
     failed = -1
     for i in range(n):
         stored = problems[ends[0, i] :]
@@ -82,10 +81,10 @@ def _generate(csp, tie_break, limits, owned, keys):  # type: ignore[no-untyped-d
             ends[2, i] + written,
         )
         if ends[1, i + 1] > len(rows):
-            more = np.empty((2 * len(rows) + longest, limits.width), np.int32)
+            more = np.empty((2 * len(rows) + longest, 3), np.int32)
             more[: ends[1, i]] = rows[: ends[1, i]]
             rows = more
-        rows[ends[1, i] : ends[1, i + 1]] = scratch[:count, : limits.width]
+        rows[ends[1, i] : ends[1, i + 1]] = scratch[:count]
         for r in range(count):
             measures[i, scratch[r, 0]] += 1
     return (

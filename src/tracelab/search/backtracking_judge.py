@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import ABSENT, Codec, decode_row, narrow
+from tracelab.core.codec import Codec, decode_row, narrow
 from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
@@ -144,10 +144,10 @@ def read_solution(csp, solution, tokens, begins, room):  # type: ignore[no-untyp
 
 @njit
 def _judge_rows(csp, problems, offsets, rows, row_ends, solutions, ends, ok):  # type: ignore[no-untyped-def]
-    longest, width = 1, rows.shape[1]
+    longest = 1
     for i in range(len(ok)):
         longest = max(longest, row_ends[i + 1] - row_ends[i])
-    trace = np.full((longest + 1, 3), ABSENT, np.int32)
+    trace = np.empty((longest + 1, 3), np.int32)
     room = new_room(csp, 2, 1)
     reason, at = np.empty(2, np.uint8), np.empty(2, np.int32)
     for i in range(len(ok)):
@@ -155,6 +155,6 @@ def _judge_rows(csp, problems, offsets, rows, row_ends, solutions, ends, ok):  #
         written = solutions[ends[i] : ends[i + 1]]
         claim, _ = read_claim(csp, written, len(written), room.values)
         count = row_ends[i + 1] - row_ends[i]
-        trace[:count, :width] = rows[row_ends[i] : row_ends[i + 1]]
+        trace[:count] = rows[row_ends[i] : row_ends[i + 1]]
         replay(csp, trace, count, claim, room.values, room.stack, reason, at)
         ok[i] = count > 0 and reason[1] == R.ok
