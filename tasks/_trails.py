@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#999999")
 CONFLICT_COLOUR = "#D55E00"
-PICTURE_LEGEND = "bars: assignments; outlined: by decision\nred: conflict; cross: first bad step"
+PICTURE_LEGEND = "bars: assigned; outlined: decided\nred: conflict; cross: first bad step"
 
 
 class Span(NamedTuple):

@@ -32,6 +32,12 @@ SMALL = {
         {"variables": 7, "satisfiable": "no", "rule": "any", "tie_break": "random"},
         {"satisfiable": "natural", "ood_variables": [9], "ood_ratios": [3], "ood_generators": ["planted"]},
     ],
+    "knights_knaves": [
+        {"people": 5, "depth": 1},
+        {"people": 6, "rule": "most_constrained", "tie_break": "random"},
+        {"people": 5, "connectives": ["iff", "and"], "rule": "any", "ood_people": [7], "ood_depths": [3]},
+        {"people": 8, "depth": 4, "tie_break": "random"},
+    ],
     "sudoku": [
         {"size": 4, "clues": [5, 8], "rule": "any"},
         {"clues": [9, 10], "tie_break": "random", "ood_sizes": [4], "ood_clues": [[14, 16]]},
