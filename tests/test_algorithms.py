@@ -184,8 +184,8 @@ def test_clipping_is_counted():
     new, old, *_, mask = numbers()
     advantages = algorithm.advantages(REWARDS).flatten()[:, None]
     active = ((new > old) & (advantages > 0)) | ((new < old) & (advantages < 0))
-    assert sums["clipped"] == (active & mask).sum()
-    assert loss_of(GRPO(clip_low=1.0, clip_high=100.0))[0].sums["clipped"] == 0
+    assert sums["clip_share"] == (active & mask).sum()
+    assert loss_of(GRPO(clip_low=1.0, clip_high=100.0))[0].sums["clip_share"] == 0
 
 
 def policy(theta):

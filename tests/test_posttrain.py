@@ -37,6 +37,7 @@ SMALL = (
     "rollout.group=4",
     "rollout.max_new=40",
     "rollout.equal=keep",
+    "rollout.reduced=false",
     "held_out.problems=16",
     "held_out.every=4",
     "passes.problems=8",
@@ -310,7 +311,8 @@ def test_the_weights_change_and_the_source_does_not(whole, source):
     assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
-def test_the_ratio_is_one_at_the_first_update_and_the_sampler_agrees(source, tmp_path, monkeypatch):
+@pytest.mark.parametrize("parts", [1, 2])
+def test_the_ratio_is_one_at_the_first_update_only(source, tmp_path, monkeypatch, parts):
     ratios = []
 
     loss = GRPO.loss
@@ -320,10 +322,19 @@ def test_the_ratio_is_one_at_the_first_update_and_the_sampler_agrees(source, tmp
         return loss(self, batch)
 
     monkeypatch.setattr(GRPO, "loss", watched)
-    posttrain(settings(source, tmp_path, "budget.steps=1", "updates.passes=3"))
+    overrides = ("updates.passes=2", f"updates.parts={parts}", "updates.micro_tokens=100000")
+    posttrain(settings(source, tmp_path, "budget.steps=1", *overrides))
+    assert len(ratios) == 2 * parts
+    assert not (ratios[1] == 1).all(), "the second part is off-policy too"
     assert (ratios[0] == 1).all()
     assert not (ratios[-1] == 1).all()
-    assert float(rows_of(tmp_path)[1]["update/sampler_difference"]) < 1e-4
+
+
+def test_sampler_and_trainer_agree(source, tmp_path):
+    posttrain(settings(source, tmp_path / "exact", "budget.steps=1"))
+    assert float(rows_of(tmp_path / "exact")[1]["update/sampler_difference"]) < 1e-5
+    posttrain(settings(source, tmp_path / "rough", "budget.steps=1", "rollout.reduced=true"))
+    assert 1e-5 < float(rows_of(tmp_path / "rough")[1]["update/sampler_difference"]) < 0.05
 
 
 @pytest.mark.parametrize("overrides", [(), ("algorithm.kl=0.1", "updates.passes=2", "rollout.equal=hint")])

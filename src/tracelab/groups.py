@@ -39,6 +39,7 @@ class Settings:
     """prompts, group: problems per step and completions of each. max_new: tokens of a completion.
     temperature: of sampling, and of the probabilities that are trained. curriculum: a complexity measure
     by which problems go from the easiest to the hardest quarter. batch_size: rows sampled together.
+    reduced: sample in bfloat16, as training computes? (Half the time on a CPU.)
     """
 
     prompts: int
@@ -49,6 +50,7 @@ class Settings:
     rounds: int = 4
     curriculum: str | None = None
     batch_size: int = 256
+    reduced: bool = True
 
     def __post_init__(self) -> None:
         if self.equal not in EQUAL:
@@ -130,6 +132,7 @@ class Sampler:
             first=first,
             hints=hints,
             batch_size=settings.batch_size,
+            reduced=settings.reduced,
         )
 
     def _resampled(self, model: GPT, rollouts: Rollouts, used: float) -> Rollouts:

@@ -1,8 +1,9 @@
 """Post-training under Lightning: sample, judge, reward, then one or several updates on what was sampled.
 
 Optimisation is manual: a training step is a whole round of rollouts and updates. The probabilities of the
-policy that sampled ("old") are computed by the same forward as the new ones, in the same micro-batches, so at
-a round's first update the ratio is exactly 1; how far they are from the sampler's own is logged.
+policy that sampled ("old") are computed before a round's first update, by the same forward and in the same
+micro-batches as the new ones, so there the ratio is exactly 1; how far they are from the sampler's own is
+logged.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import lightning
 import numpy as np
@@ -51,6 +52,22 @@ class Updates:
         for knob in ("passes", "parts", "micro_tokens", "clip"):
             if not getattr(self, knob) > 0:
                 raise ValueError(f"updates.{knob}={getattr(self, knob)} must be more than 0")
+
+
+class Part(NamedTuple):
+    """A micro-batch and what belongs to it; `Batch` says what is what.
+
+    sampled: log-probabilities as the sampler saw them; old: None if the only update is of the policy that
+    sampled.
+    """
+
+    micro: Micro
+    sampled: Tensor
+    advantages: Tensor
+    mask: Tensor
+    weights: Tensor
+    old: Tensor | None
+    reference: Tensor | None
 
 
 class PostLearner(lightning.LightningModule):
@@ -131,84 +148,63 @@ class PostLearner(lightning.LightningModule):
 
     def _learn(self, rollouts: Rollouts) -> dict[str, float]:
         """All updates of a round -> figures."""
-        advantages = self.algorithm.advantages(torch.from_numpy(rollouts.rewards))  # (P, G)
+        advantages = self.algorithm.advantages(torch.from_numpy(rollouts.rewards)).float()  # (P, G)
+        parts = np.array_split(np.arange(len(rollouts)), min(self.updates.parts, len(rollouts)))
+        prepared = [self._prepared(rollouts.take(part), advantages[part]) for part in parts]
+        prepared = [part for part in prepared if part]  # a step where nothing counts would follow momentum
         sums: Sums = defaultdict(float)
-        norms = []
-        for part in np.array_split(np.arange(len(rollouts)), min(self.updates.parts, len(rollouts))):
-            norms += self._update_on(rollouts.take(part), advantages[part], sums)
-        tokens = max(sums["tokens"], 1)
-        names = {
-            "clipped": "clip_share",
-            "kl": "kl",
-            "entropy": "entropy",
-            "ratio_error": "sampler_difference",
-        }
-        figures = {f"update/{new}": sums[old] / tokens for old, new in names.items() if old in sums}
+        norms = [self._update(part, sums) for _ in range(self.updates.passes) for part in prepared]
+        figures = {f"update/{name}": sums[name] / max(sums["tokens"], 1) for name in sums if name != "tokens"}
         return figures | {"update/grad_norm": float(np.mean(norms)) if norms else 0.0}
 
-    def _update_on(self, rollouts: Rollouts, advantages: Tensor, sums: Sums) -> list[float]:
-        """`passes` updates on some groups -> the norms of their gradients."""
-        group = rollouts.rewards.shape[1]
+    @torch.no_grad()
+    def _prepared(self, rollouts: Rollouts, advantages: Tensor) -> list[Part]:
+        """Some groups as micro-batches, with all that updates will not change; [] if no token counts."""
+        group, done = rollouts.rewards.shape[1], rollouts.completions
         rows = np.repeat(np.arange(len(rollouts)), group)
-        completions = rollouts.completions
-        kept = np.ones(len(rows), bool)
-        if self.updates.truncated == "mask":
-            kept = ~completions.truncated
-        flat = advantages.flatten().float()
-        mask = torch.from_numpy(
-            (np.arange(completions.tokens.lengths.max()) < completions.tokens.lengths[:, None])
-            & kept[:, None]
-        )
+        kept = ~done.truncated if self.updates.truncated == "mask" else np.ones(len(rows), bool)
+        lengths = done.tokens.lengths
+        mask = torch.from_numpy((np.arange(lengths.max()) < lengths[:, None]) & kept[:, None])
+        flat = advantages.flatten()
         weights = self.algorithm.weights(mask, flat, self.sampler.settings.max_new)
         if not weights.any():
-            return []  # nothing counts: a step would follow momentum alone
-        micros = list(
-            micro_batches(rollouts.prompts.take(rows), completions.tokens, self.updates.micro_tokens)
-        )
-        batches = [self._prepared(micro, completions.logprobs, flat, mask, weights, sums) for micro in micros]
-        return [self._update(micros, batches, sums) for _ in range(self.updates.passes)]
+            return []
+        several = self.updates.passes * self.updates.parts > 1
+        prompts = rollouts.prompts.take(rows)
+        parts = []
+        for micro in micro_batches(prompts, done.tokens, self.updates.micro_tokens):
+            places, T = micro.rows, micro.mask.shape[1]
+            sampled = torch.from_numpy(done.logprobs.take(places.numpy()).values)
+            moved = Micro(*(part.to(self.device) for part in micro))
+            parts.append(
+                Part(
+                    moved,
+                    lay_out(sampled, micro.mask).to(self.device),
+                    flat[places].to(self.device),
+                    mask[places, :T].to(self.device),
+                    weights[places, :T].to(self.device),
+                    self._logprobs(self.model, moved) if several else None,
+                    None if self._frozen[0] is None else self._logprobs(self._frozen[0], moved),
+                )
+            )
+        return parts
 
-    @torch.no_grad()
-    def _prepared(
-        self,
-        micro: Micro,
-        sampled: Any,
-        advantages: Tensor,
-        mask: Tensor,
-        weights: Tensor,
-        sums: Sums,
-    ) -> Batch:
-        """A micro-batch without what the policy's update gives: old and reference probabilities, weights."""
-        device = self.device
-        rows, T = micro.rows, micro.mask.shape[1]
-        moved = Micro(*(part.to(device) for part in micro))
-        temperature = self.sampler.settings.temperature
-        old, _ = evaluate(self.model, moved, temperature)
-        reference = None
-        if self._frozen[0] is not None:
-            reference, _ = evaluate(self._frozen[0].to(device), moved, temperature)
-        theirs = lay_out(torch.from_numpy(sampled.take(rows.numpy()).values), micro.mask)
-        sums["ratio_error"] += float((old.cpu() - theirs).abs().where(micro.mask, 0.0).sum())
-        return Batch(
-            logprobs=old,
-            old=old,
-            advantages=advantages[rows].to(device),
-            mask=(mask[rows, :T]).to(device),
-            weights=weights[rows, :T].to(device),
-            reference=reference,
-        )
+    def _logprobs(self, model: GPT, micro: Micro) -> Tensor:
+        return evaluate(model.to(self.device), micro, self.sampler.settings.temperature)[0]
 
-    def _update(self, micros: list[Micro], batches: list[Batch], sums: Sums) -> float:
+    def _update(self, parts: list[Part], sums: Sums) -> float:
         """One step of the optimiser -> the norm of its gradient."""
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
-        temperature = self.sampler.settings.temperature
-        for micro, batch in zip(micros, batches, strict=True):
-            moved = Micro(*(part.to(self.device) for part in micro))
-            logprobs, entropy = evaluate(self.model, moved, temperature, entropy=True)
-            terms = self.algorithm.loss(batch._replace(logprobs=logprobs, entropy=entropy))
+        for part in parts:
+            temperature = self.sampler.settings.temperature
+            logprobs, entropy = evaluate(self.model, part.micro, temperature, entropy=True)
+            old = logprobs.detach() if part.old is None else part.old
+            batch = Batch(logprobs, old, part.advantages, part.mask, part.weights, part.reference, entropy)
+            terms = self.algorithm.loss(batch)
             self.manual_backward(terms.loss)
-            for name, value in terms.sums.items():
+            difference = (old - part.sampled).abs().where(part.mask, 0.0).sum()
+            for name, value in (terms.sums | {"sampler_difference": difference}).items():
                 sums[name] += float(value)
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.updates.clip))
         if not np.isfinite(norm):

@@ -56,10 +56,12 @@ def generate(
     stream: str = "tokens",
     first: int = 0,
     batch_size: int = 256,
+    reduced: bool | None = None,
 ) -> Completions:
     """Complete prompts, each `samples` times by at most max_new tokens and within the model's context.
 
-    The samples' random numbers are those of the items from `first` on of a named stream.
+    The samples' random numbers are those of the items from `first` on of a named stream. reduced: are the
+    matrix products in bfloat16? None: on GPUs.
     """
     if samples < 1:
         raise ValueError(f"samples={samples}: each prompt needs 1 completion at least")
@@ -75,7 +77,7 @@ def generate(
     size = max(1, min(batch_size // samples, -(-len(order) // threads)))
     batches = [order[first : first + size] for first in range(0, len(order), size)]
     done = _side_by_side(
-        lambda rows: _complete(model, prompts.take(rows), keys[rows], stop, max_new, temperature),
+        lambda rows: _complete(model, prompts.take(rows), keys[rows], stop, max_new, temperature, reduced),
         batches,
         threads,
     )
@@ -108,10 +110,17 @@ def _side_by_side(
 
 @torch.inference_mode()
 def _complete(
-    model: GPT, prompts: Ragged, keys: NDArray[np.uint64], stop: int, max_new: int, temperature: float
+    model: GPT,
+    prompts: Ragged,
+    keys: NDArray[np.uint64],
+    stop: int,
+    max_new: int,
+    temperature: float,
+    reduced: bool | None,
 ) -> Lines:
     """Prompts with the keys of their samples, (prompts, samples) -> lines with what follows a stop."""
     device, samples, keys = model.embed.weight.device, keys.shape[1], keys.ravel()
+    reduced = device.type == "cuda" if reduced is None else reduced
     limits = np.repeat(np.minimum(max_new, model.context - prompts.lengths), samples)
     limit = torch.from_numpy(limits).to(device)
     live = torch.arange(len(keys), device=device)  # rows that are still in the batch
@@ -123,7 +132,7 @@ def _complete(
     new, start = _left_pad(prompts, device)
     cache = Cache(len(model.blocks), start)
     for step in range(steps):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
             logits = model.logits(model.hidden(new, cache)[:, -1])  # (B, vocab_size)
         if step == 0 and samples > 1:
             logits = logits.repeat_interleave(samples, 0)

@@ -94,7 +94,7 @@ class Algorithm:
     def loss(self, batch: Batch) -> Terms:
         """The loss of a (micro-)batch."""
         losses, clipped = self.surrogate(batch)
-        sums = {"tokens": batch.mask.sum(), "clipped": (clipped & batch.mask).sum()}
+        sums = {"tokens": batch.mask.sum(), "clip_share": (clipped & batch.mask).sum()}
         if batch.reference is not None:
             kl = kl_terms(self.kl_estimator, batch.logprobs, batch.old, batch.reference)
             losses = losses + self.kl * kl

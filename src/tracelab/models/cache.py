@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 LEAST = -1e30  # as good as -inf, but a padding column that sees nothing gets no NaN
 
@@ -12,14 +11,15 @@ LEAST = -1e30  # as good as -inf, but a padding column that sees nothing gets no
 class Cache:
     """Keys and values of B rows, which are left-padded to equal length.
 
-    start: (B,) the first real column of each row; kv: per layer (2, kv_heads, B, columns, D), of
-    which `used` columns are filled; bias: (B, n, used), 0 where the n newest columns look, else LEAST.
+    start: (B,) the first real column of each row; bias: (B, n, used), 0 where the n newest columns look,
+    else LEAST. Room for columns grows by halves. On CPUs a step is bound by reading keys and values: they
+    are float32 (products with a single row are slow in bfloat16), and keys lie column after column.
     """
 
     def __init__(self, layers: int, start: Tensor) -> None:
-        self.start, self.used = start, 0
-        self.kv: list[Tensor] = [torch.empty(0)] * layers
-        self.bias = start
+        self.start, self.used, self.bias = start, 0, start
+        self.keys = [torch.empty(0)] * layers  # (kv_heads, B, D, room) on CPUs, else (kv_heads, B, room, D)
+        self.values = [torch.empty(0)] * layers  # (kv_heads, B, room, D)
 
     def advance(self, n: int, dtype: torch.dtype) -> Tensor:
         """Make n more columns the newest -> (B, n): their places in their rows, 0 for padding."""
@@ -32,18 +32,29 @@ class Cache:
 
     def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store a layer's newest columns, (kv_heads, B, n, D) -> its keys and values so far."""
-        heads, B, n, D = k.shape
-        kv = self.kv[layer]
-        if n == self.used:
-            kv = k.new_empty(2, heads, B, n + n // 2, D)
-        elif self.used > kv.shape[3]:
-            kv = pad(kv, (0, 0, 0, self.used + self.used // 2 - kv.shape[3]))  # room grows by halves
-        kv[0, :, :, self.used - n : self.used] = k
-        kv[1, :, :, self.used - n : self.used] = v
-        self.kv[layer] = kv
-        return kv[0, :, :, : self.used], kv[1, :, :, : self.used]
+        if k.is_cuda:
+            self.keys[layer], k = self._stored(self.keys[layer], k, 2)
+        else:
+            self.keys[layer], k = self._stored(self.keys[layer], k.float().mT, 3)
+            k, v = k.mT, v.float()
+        self.values[layer], v = self._stored(self.values[layer], v, 2)
+        return k, v
+
+    def _stored(self, kept: Tensor, new: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+        """-> (what is kept, with `new` at the end of its columns, those in use). axis: of the columns."""
+        n = new.shape[axis]
+        room = 0 if n == self.used else kept.shape[axis]
+        if self.used > room:
+            shape = list(new.shape)
+            shape[axis] = self.used + self.used // 2
+            larger = new.new_empty(shape)
+            if room:
+                larger.narrow(axis, 0, self.used - n).copy_(kept.narrow(axis, 0, self.used - n))
+            kept = larger
+        kept.narrow(axis, self.used - n, n).copy_(new)
+        return kept, kept.narrow(axis, 0, self.used)
 
     def keep(self, rows: Tensor) -> None:
         """Keep the rows of these places, in this order and as often as they are named."""
         self.start = self.start[rows]
-        self.kv = [kv[:, :, rows] for kv in self.kv]
+        self.keys, self.values = ([kept[:, rows] for kept in both] for both in (self.keys, self.values))

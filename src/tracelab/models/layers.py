@@ -47,7 +47,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
         return y.transpose(0, 1)
     if bias is None:
         bias = causal_bias(q.shape[2], q)
-    q = (q * q.shape[-1] ** -0.5).unflatten(0, (len(k), -1))  # (kv_heads, group, B, T, D)
+    q = (q.to(k.dtype) * q.shape[-1] ** -0.5).unflatten(0, (len(k), -1))  # (kv_heads, group, B, T, D)
     scores = (q @ k[:, None].transpose(-2, -1)).add_(bias)
     return (scores.softmax(-1) @ v[:, None]).flatten(0, 1)
 
