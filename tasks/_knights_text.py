@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tracelab.core.codec import Codec, Field, Format
-from tracelab.core.ragged import Integers, Ragged, offsets_of
+from tracelab.core.ragged import Integers, Ragged
 from tracelab.search.backtracking import CONFLICT, OPS
 from tracelab.tasks._knights_statements import CONNECTIVE, CONNECTIVES, HEADER, NOT
 from tracelab.tasks._trails import assigned
@@ -57,14 +57,14 @@ def statements_of(problem: Integers) -> list[list[int]]:
 
 def prompt_rows(problems: Ragged) -> Ragged:
     """Stored problems -> rows (op, operand): each speaker and the statement."""
-    blocks = [np.empty((0, 2), np.int32)]
+    blocks = []
     for problem in problems:
         rows = []
         for speaker, codes in enumerate(statements_of(problem)):
             rows.append((SAYS, speaker))
             rows += [(JOINED, code - CONNECTIVE) if code >= CONNECTIVE else (ATOM, code) for code in codes]
         blocks.append(np.array(rows, np.int32))
-    return Ragged(np.concatenate(blocks), offsets_of([len(block) for block in blocks[1:]]))
+    return Ragged.stack(blocks, 2)
 
 
 def draw_island(problem: Integers, trace: Integers, solution: Integers, step: int | None = None) -> str:

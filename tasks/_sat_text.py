@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tracelab.core.codec import Codec, Field, Format
-from tracelab.core.ragged import Ragged, offsets_of
+from tracelab.core.ragged import Ragged
 from tracelab.search.backtracking import OPS
 from tracelab.tasks._sat_formula import HEADER
 
@@ -40,7 +40,7 @@ def codec_of(variables: int, clauses: int, size: int) -> Codec:
 
 def prompt_rows(problems: Ragged, size: int) -> Ragged:
     """Stored problems -> rows (op, last variable or clause, literals...), -1 beyond a clause's end."""
-    rows = [np.empty((0, 2 + size), np.int32)]
+    rows = []
     for problem in problems:
         variables, clauses, own = (int(h) for h in problem[:3])
         block = np.full((clauses + 1, 2 + size), -1, np.int32)
@@ -48,4 +48,4 @@ def prompt_rows(problems: Ragged, size: int) -> Ragged:
         block[1:, 0], block[1:, 1] = 1, np.arange(clauses)
         block[1:, 2 : 2 + own] = problem[HEADER:].reshape(clauses, own)
         rows.append(block)
-    return Ragged(np.concatenate(rows), offsets_of([len(block) for block in rows[1:]]))
+    return Ragged.stack(rows, 2 + size)

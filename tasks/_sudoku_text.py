@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tracelab.core.codec import Codec, Field, Format
-from tracelab.core.ragged import Ragged, offsets_of
+from tracelab.core.ragged import Ragged
 from tracelab.search.backtracking import OPS
 from tracelab.tasks._sudoku_grid import HEADER, SIZES
 
@@ -38,7 +38,7 @@ def codec_of(largest: int) -> Codec:
 
 def prompt_rows(problems: Ragged, largest: int) -> Ragged:
     """Stored problems -> rows (op, size or literal): the size, then the clues row by row."""
-    rows = [np.empty((0, 2), np.int32)]
+    rows = []
     for problem in problems:
         size, digits = int(problem[0]), problem[HEADER:]
         (places,) = np.nonzero(digits)
@@ -46,4 +46,4 @@ def prompt_rows(problems: Ragged, largest: int) -> Ragged:
         block[0] = 0, SIZES.index(size)
         block[1:, 1] = (places // size * largest + places % size) * largest + digits[places] - 1
         rows.append(block)
-    return Ragged(np.concatenate(rows), offsets_of([len(block) for block in rows[1:]]))
+    return Ragged.stack(rows, 2)

@@ -126,6 +126,12 @@ class Sat:
         )
 
     @property
+    def _fits(self) -> dict[str, int]:
+        """What the vocabulary can write, in the order of a stored problem's header."""
+        variables, clauses = self._limits
+        return {"variables": variables, "clauses": clauses, "literals a clause": self.clause_size}
+
+    @property
     def columns(self) -> tuple[Column, ...]:
         """Of a trace row."""
         variables, clauses = self._limits
@@ -160,24 +166,11 @@ class Sat:
 
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        self._check_fit(examples)
-        return judge(self._formula(), self.codec, examples, completions)
+        return judge(self._formula(), self.codec, self._fits, examples, completions)
 
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        self._check_fit(examples)
-        return judge_traces(self._formula(), examples, traces)
-
-    def _check_fit(self, examples: Examples) -> None:
-        """Formulas that this vocabulary can write: compiled code does not ask."""
-        starts, limits = examples.problem.offsets[:-1], (*self._limits, self.clause_size)
-        for h, (limit, what) in enumerate(zip(limits, ("variables", "clauses", "literals"), strict=True)):
-            most = examples.problem.values[starts + h].max(initial=0)
-            if most > limit:
-                raise ValueError(
-                    f"a formula with {most} {what} is beyond this task's vocabulary, which ends at {limit}: "
-                    "judge it with the task that drew it"
-                )
+        return judge_traces(self._formula(), self._fits, examples, traces)
 
     def _variants(self, shared: Mapping[str, Any]) -> dict[str, Sat]:
         changes: dict[str, dict[str, Any]] = {f"{n}_variables": {"variables": n} for n in self.ood_variables}

@@ -56,3 +56,10 @@ def test_no_row_outside():
             ragged[i]
         with pytest.raises(IndexError):
             ragged.take(np.array([i]))
+
+
+def test_stack():
+    rows = [np.arange(6).reshape(3, 2), np.empty((0, 2), np.int32), np.ones((1, 2), np.int32)]
+    stacked = Ragged.stack(rows, 2)
+    assert [row.tolist() for row in stacked] == [row.tolist() for row in rows]
+    assert Ragged.stack([], 3).values.shape == (0, 3)

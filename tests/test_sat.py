@@ -209,7 +209,7 @@ def test_what_cannot_be_drawn_says_so():
 
 def test_a_formula_beyond_the_vocabulary_is_refused():
     examples = formulas(Sat(variables=9), 2)
-    with pytest.raises(ValueError, match="a formula with 9 variables is beyond this task's vocabulary"):
+    with pytest.raises(ValueError, match="a problem of 9 variables is beyond this task's vocabulary"):
         Sat().judge(examples, Ragged.of([[], []]))
     with pytest.raises(ValueError, match="1 outputs for 2 examples"):
         Sat(variables=9).judge(examples, Ragged.of([[]]))

@@ -65,6 +65,12 @@ class Ragged:
         return Ragged(values, offsets_of([len(row) for row in arrays]))
 
     @staticmethod
+    def stack(rows: Sequence[Integers], width: int) -> Ragged:
+        """From a list of rows (length, width)."""
+        values = np.concatenate([np.empty((0, width), np.int32), *rows])
+        return Ragged(values, offsets_of([len(row) for row in rows]))
+
+    @staticmethod
     def concat(parts: Sequence[Ragged]) -> Ragged:
         """All rows of all parts, in order."""
         values = np.concatenate([part.values for part in parts])

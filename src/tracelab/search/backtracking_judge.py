@@ -6,6 +6,7 @@ broken trace does not spoil the solution's verdict. Truncated completions (no st
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from tracelab.search.backtracking import Stack, new_stack
 from tracelab.search.backtracking_problem import load, satisfiable, solves
 from tracelab.search.backtracking_reasons import R
 from tracelab.search.backtracking_replay import ASSIGNMENT, NO_SOLUTION, NONE, read_claim, replay
-from tracelab.search.judge import arrays, find, split_completion
+from tracelab.search.judge import arrays, empty_verdicts, find, split_completion
 
 LEVELS = ("parses", "local", "strict")
 
@@ -41,48 +42,41 @@ def new_room(csp, width, tokens):  # type: ignore[no-untyped-def]
     return Room(rows, solution, values, new_stack(csp))
 
 
-def judge(csp: Any, codec: Codec, examples: Examples, completions: Ragged) -> Verdicts:
-    """Verdicts on completions. csp: the task's tables, large enough for each of the problems."""
-    n = len(examples)
-    check_one_each(examples, completions)
-    verdicts = Verdicts(
-        np.zeros(n, np.bool_),
-        np.zeros(n, np.bool_),
-        np.zeros(n, np.uint8),
-        np.zeros((n, len(LEVELS)), np.uint8),
-        np.full((n, len(LEVELS)), -1, np.int32),
-        np.zeros(n, np.int32),
-    )
-    problems = examples.problem
+def judge(
+    csp: Any, codec: Codec, most: Mapping[str, int], examples: Examples, completions: Ragged
+) -> Verdicts:
+    """Verdicts on completions. csp: the task's tables; most: what they and the vocabulary can hold."""
+    check_fit(most, examples, completions)
+    verdicts, problems = empty_verdicts(len(examples), len(LEVELS)), examples.problem
     tables = codec.trace, codec.solution, codec.markers
-    tokens = narrow(completions.values)
-    out = arrays(verdicts)
+    tokens, out = narrow(completions.values), arrays(verdicts)
     _judge_batch(csp, tables, problems.values, problems.offsets, tokens, completions.offsets, out)
     return verdicts
 
 
-def judge_traces(csp: Any, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+def judge_traces(csp: Any, most: Mapping[str, int], examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
     """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-    check_one_each(examples, traces)
+    check_fit(most, examples, traces)
     ok = np.zeros(len(examples), np.bool_)
-    problems, solutions, rows = examples.problem, examples.solution, narrow(traces.values)
-    _judge_rows(
-        csp,
-        problems.values,
-        problems.offsets,
-        rows,
-        traces.offsets,
-        solutions.values,
-        solutions.offsets,
-        ok,
-    )
+    parts = examples.problem, Ragged(narrow(traces.values), traces.offsets), examples.solution
+    _judge_rows(csp, *(array for part in parts for array in (part.values, part.offsets)), ok)
     return ok
 
 
-def check_one_each(examples: Examples, outputs: Ragged) -> None:
-    """ValueError unless there is one output per example: compiled code does not ask."""
+def check_fit(most: Mapping[str, int], examples: Examples, outputs: Ragged) -> None:
+    """ValueError unless there is one output per example, and the problems fit: compiled code does not ask.
+
+    most: what the first integers of a stored problem count, and the most that there may be of each.
+    """
     if len(examples) != len(outputs):
         raise ValueError(f"{len(outputs)} outputs for {len(examples)} examples: there must be one each")
+    for h, (what, limit) in enumerate(most.items()):
+        count = examples.problem.values[examples.problem.offsets[:-1] + h].max(initial=0)
+        if count > limit:
+            raise ValueError(
+                f"a problem of {count} {what} is beyond this task's vocabulary, which ends at {limit}: "
+                "judge it with the task that drew it"
+            )
 
 
 @njit

@@ -144,14 +144,14 @@ def judge_one(space, strategy, trace, solution, markers, tokens, room, reason, a
     return steps, solution_reason, cost
 
 
-def empty_verdicts(n: int) -> Verdicts:
-    """Verdicts to be written by compiled code."""
+def empty_verdicts(n: int, levels: int = len(LEVELS)) -> Verdicts:
+    """Verdicts to be written by compiled code, on so many levels."""
     return Verdicts(
         np.zeros(n, np.bool_),
         np.zeros(n, np.bool_),
         np.zeros(n, np.uint8),
-        np.zeros((n, len(LEVELS)), np.uint8),
-        np.full((n, len(LEVELS)), -1, np.int32),
+        np.zeros((n, levels), np.uint8),
+        np.full((n, levels), -1, np.int32),
         np.zeros(n, np.int32),
     )
 
