@@ -15,6 +15,7 @@ from tracelab.data.card import Arm, data_card
 from tracelab.data.frozen import arm, drawn
 from tracelab.paths import CONF
 from tracelab.tasks.maze import Maze
+from tracelab.tasks.sat import Sat
 from tracelab.traces._damage import KINDS
 from tracelab.traces.corrupted import ROUNDS, Corrupted
 from tracelab.traces.dropped import LEVELS, Dropped
@@ -132,6 +133,18 @@ def test_labels_are_exactly_the_changed_steps(kind):
             assert (changed.sum(axis=1) <= 1).all(), "one operand a step"
         else:
             assert sorted(map(tuple, reference)) == sorted(map(tuple, rows))
+
+
+def test_steps_whose_operation_has_no_other_are_damaged_all_the_same():
+    """In a backtracking trace only decisions and backtrackings are written alike."""
+    task = Sat()
+    examples = drawn(task, 0, "train", "problem", 0, 400)
+    whole = examples.trace.lengths.sum()
+    assert Corrupted(1.0, "mixed")(task, examples, KEYS).damage.sum() > 0.98 * whole
+    alike = np.isin(examples.trace.values[:, 0], [0, 3]).sum()
+    damaged = Corrupted(1.0, "op")(task, examples, KEYS)
+    assert damaged.damage.sum() == alike
+    assert not damaged.residual_valid.any()
 
 
 def test_labels_of_dropped_and_inserted_steps():

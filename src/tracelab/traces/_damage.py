@@ -87,7 +87,7 @@ def trade_places(random, steps, action, source):  # type: ignore[no-untyped-def]
 def write(batch, action, source, knobs, random, out, labels):  # type: ignore[no-untyped-def]
     """Write a damaged trace and its labels. -> (rows written, steps damaged)"""
     values, offsets, _, i = batch
-    _, roles, likes, _, _ = knobs
+    kinds, roles, likes, _, _ = knobs
     first, at, count, gap = offsets[i], 0, 0, False
     for s in range(len(action)):
         if action[s] == DROP:
@@ -99,10 +99,10 @@ def write(batch, action, source, knobs, random, out, labels):  # type: ignore[no
                 copy(values[r], out[at])
                 labels[at], count, at = True, count + 1, at + 1
         copy(values[first + source[s]], out[at])
-        if action[s] == OP:
+        if action[s] == OP and (likes[out[at, 0], 0] >= 0 or len(kinds) == 1):
             change_op(likes, random, out[at])
-        elif action[s] == STATE or action[s] == COST:
-            role = 1 if action[s] == STATE else 2
+        elif action[s] == STATE or action[s] == COST or action[s] == OP:  # no other operation: another state
+            role = 2 if action[s] == COST else 1
             change_operand(values, roles, role, random, out[at])
         differs = False
         for c in range(len(roles)):

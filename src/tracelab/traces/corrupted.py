@@ -5,7 +5,7 @@
     state   the step names another state            order   steps trade places
     cost    g or h is another number                drop    the step is missing
     op      create becomes close and the reverse    insert  a step of another problem stands before it
-    mixed   each damaged step gets one of these
+    mixed   each damaged step gets one of these (a state instead of an op that has no other written alike)
 
 Another state or cost is taken from the same column of a random step of the batch, so that it exists,
 can be written, and is as common in the damaged data as before. What the verifier still calls strictly
