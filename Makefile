@@ -40,6 +40,7 @@ bench: $(VENV)/installed-bench ## Compare speeds with peers; JSON goes to bench/
 	$(BIN)/python bench/generation.py
 	$(BIN)/python bench/training.py
 	$(BIN)/python bench/sampling.py
+	$(BIN)/python bench/posttraining.py
 
 clean: ## Remove .venv and caches of tools
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache dist

@@ -15,7 +15,7 @@ from pathlib import Path
 from tracelab.run import machine
 
 RESULTS = Path(__file__).parent / "results"
-PEERS = ("transformers", "accelerate", "reasoning_gym")
+PEERS = ("transformers", "accelerate", "trl", "reasoning_gym")
 KEEP_MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "8000000000",
@@ -46,7 +46,7 @@ def in_turn(
             if done.returncode:
                 raise RuntimeError(f"{side} failed:\n{done.stderr[-3000:]}")
             figures[side].append(float(done.stdout.split()[-1]))
-            print(f"{side:24s} {figures[side][-1]:12,.0f}", flush=True)
+            print(f"{side:24s} {figures[side][-1]:12,.4g}", flush=True)
     return figures
 
 
@@ -59,10 +59,10 @@ def report(
     print(f"\n{'peer':24s} {'ours':>12s} {'peer':>12s} {'ratio':>7s}   ({unit}, median of {options.rounds})")
     for side, value in medians.items():
         if not side.startswith("ours"):
-            print(f"{side:24s} {ours:12,.0f} {value:12,.0f} {ours / value:7.2f}")
+            print(f"{side:24s} {ours:12,.4g} {value:12,.4g} {ours / value:7.2f}")
     for side in medians.keys() - {"ours"}:
         if side.startswith("ours"):
-            print(f"{side:24s} {medians[side]:12,.0f}")
+            print(f"{side:24s} {medians[side]:12,.4g}")
     print(f"\nEqual on all sides: {equal}")
     RESULTS.mkdir(exist_ok=True)
     result = {"unit": unit, "medians": medians, "runs": figures, "equal": equal, "threads": options.threads}

@@ -53,7 +53,7 @@ class Rollouts:
         group = self.rewards.shape[1]
         rows = (np.asarray(groups)[:, None] * group + np.arange(group)).ravel()
         return Rollouts(
-            self.examples.take(groups),
+            take(self.examples, groups),
             self.prompts.take(groups),
             take(self.completions, rows),
             take(self.graded, rows),

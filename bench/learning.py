@@ -1,0 +1,166 @@
+"""What a nano model learns of each task in minutes: solution_only and correct, and what guessing gives.
+
+    python bench/learning.py --difficulty easy               # all tasks; finished runs are not run again
+    python bench/learning.py sat sudoku --difficulty easy medium hard --arms solution_only
+    python bench/learning.py --collect                       # only write the table
+
+Each run is `python -m tracelab.train task=TASK trace=ARM` with the defaults and the knobs below. Guessing: of
+100 solutions of training problems, the one that solves most test problems, whatever the problem.
+Writes docs/results/learning.md and bench/results/learning.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import RESULTS
+
+from tracelab.core.ragged import Ragged
+from tracelab.core.stats import wilson
+from tracelab.experiment import build_task, test_sets
+from tracelab.run import Run, machine
+
+DOCS = RESULTS.parents[1] / "docs" / "results"
+ARMS = ("solution_only", "correct")
+# knobs that make a task easy or hard for the nano model; medium: the YAML's own
+DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
+    "maze": {"easy": ("task.size=5",), "hard": ("task.size=11",)},
+    "graph_path": {
+        "easy": ("task.nodes=8",),
+        "hard": ("task.nodes=30", "task.max_weight=9", "task.solver=dijkstra"),
+    },
+    "sat": {"easy": ("task.variables=5", "task.ratio=3"), "hard": ("task.variables=12", "task.ratio=4.3")},
+    "sudoku": {"easy": ("task.size=4", "task.clues=[5,8]"), "hard": ("task.size=9", "task.clues=[28,34]")},
+    "knights_knaves": {"easy": ("task.people=3", "task.depth=1"), "hard": ("task.people=8", "task.depth=3")},
+}
+
+
+def overrides(task: str, difficulty: str) -> tuple[str, ...]:
+    """What to say on the command line; test sets out of distribution are left out."""
+    knobs = () if difficulty == "medium" else DIFFICULTIES[task][difficulty]
+    return (f"task={task}", *knobs, *without_variants(task))
+
+
+def without_variants(task: str) -> tuple[str, ...]:
+    """The knobs that empty a task's out-of-distribution test sets."""
+    text = (RESULTS.parents[1] / "conf" / "task" / f"{task}.yaml").read_text()
+    names = [line.split(":")[0] for line in text.splitlines() if line.startswith("ood")]
+    return tuple(f"task.{name}=[]" for name in names)
+
+
+def run(folder: Path, words: tuple[str, ...], options: argparse.Namespace) -> None:
+    """Train and judge, unless that is done."""
+    record = folder / "run.json"
+    if record.is_file() and json.loads(record.read_text())["status"] == "evaluated":
+        return
+    command = [
+        sys.executable,
+        "-m",
+        "tracelab.train",
+        *words,
+        f"run_dir={folder}",
+        f"threads={options.threads}",
+    ]
+    subprocess.run([*command, f"budget.tokens={options.tokens}", "data.workers=1"], check=True)
+
+
+def guessing(folder: Path) -> dict[str, Any]:
+    """The best constant answer's accuracy on a run's test set."""
+    config = Run.open(folder).config
+    task = build_task(config)
+    _, examples = next(iter(test_sets(config, task).values()))
+    donors = task.generate(np.arange(100, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15), "train")
+    solutions, codec, n = task.codec.encode(task.codec.solution, donors.solution), task.codec, len(examples)
+    best = 0
+    for k in range(100):
+        copies, nothing = solutions.take(np.full(n, k)), Ragged.of([[]] * n)
+        completions = codec.assemble(nothing, nothing, copies).tokens
+        best = max(best, int(task.judge(examples, completions).solution_valid.sum()))
+    return {"value": best / n, "n": n}
+
+
+def collect(folder: Path) -> dict[str, Any] | None:
+    """A finished run's figures."""
+    record = folder / "run.json"
+    if not record.is_file() or json.loads(record.read_text())["status"] != "evaluated":
+        return None
+    content = json.loads(record.read_text())
+    estimates = next(iter(json.loads((folder / "metrics.json").read_text())["test sets"].values()))
+    wanted = ("solution_valid", "solution_optimal", "trace_local", "trace_strict")
+    tokens = json.loads((folder / "data_card.json").read_text())["splits"]["train"]["tokens"]
+    shown = {name: estimates[name] for name in wanted}
+    return {"progress": content["progress"], "tokens": tokens["whole"]["mean"], "estimates": shown}
+
+
+def cell(estimate: dict[str, Any]) -> str:
+    """`91.4 [87, 94]`."""
+    return f"{100 * estimate['value']:.1f} [{100 * estimate['low']:.0f}, {100 * estimate['high']:.0f}]"
+
+
+def table(results: dict[str, Any]) -> list[str]:
+    """Markdown, a row per task and difficulty."""
+    lines = [
+        "| task | difficulty | guessing | solution_only | correct | correct: traces strictly valid |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, arms in results.items():
+        task, difficulty = name.split("-")
+        low, high = wilson(arms["guessing"]["value"] * arms["guessing"]["n"], arms["guessing"]["n"])
+        guess = cell({**arms["guessing"], "low": float(low), "high": float(high)})
+        cells = [cell(arms[arm]["estimates"]["solution_valid"]) if arm in arms else "–" for arm in ARMS]
+        strict = cell(arms["correct"]["estimates"]["trace_strict"]) if "correct" in arms else "–"
+        lines.append(f"| {task} | {difficulty} | {guess} | {' | '.join(cells)} | {strict} |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("tasks", nargs="*", default=[], metavar="task")
+    parser.add_argument("--difficulty", nargs="+", default=["easy"], choices=["easy", "medium", "hard"])
+    parser.add_argument("--arms", nargs="+", default=ARMS, choices=ARMS)
+    parser.add_argument("--tokens", type=int, default=10_000_000)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--folder", type=Path, default=Path("runs/learning"))
+    parser.add_argument("--collect", action="store_true", help="run nothing")
+    options = parser.parse_args()
+    for task in () if options.collect else options.tasks or DIFFICULTIES:
+        for difficulty in options.difficulty:
+            for arm in options.arms:
+                words = (*overrides(task, difficulty), f"trace={arm}")
+                run(options.folder / f"{task}-{difficulty}-{arm}", words, options)
+    results: dict[str, Any] = {}
+    for task in DIFFICULTIES:
+        for difficulty in ("easy", "medium", "hard"):
+            folders = {arm: options.folder / f"{task}-{difficulty}-{arm}" for arm in ARMS}
+            found = {arm: figures for arm, folder in folders.items() if (figures := collect(folder))}
+            if found:
+                found["guessing"] = guessing(folders[next(iter(found))])
+                results[f"{task}-{difficulty}"] = found
+    write(results)
+
+
+def write(results: dict[str, Any]) -> None:
+    """The table for people, the figures for machines."""
+    head = """# What a nano model learns of each task
+
+Problems solved, in per cent with Wilson 95 % intervals: 0.83 M parameters, 10 M tokens from scratch, seed 0,
+256 test problems, greedy. Guessing is the best constant answer. `python bench/learning.py`; what makes a task
+easy or hard is in that file.
+"""
+    DOCS.mkdir(parents=True, exist_ok=True)
+    (DOCS / "learning.md").write_text("\n".join([head, *table(results), ""]))
+    content = {"settings": DIFFICULTIES, "results": results, "machine": machine()}
+    (RESULTS / "learning.json").write_text(json.dumps(content, indent=1) + "\n")
+    print("\n".join(table(results)))
+
+
+if __name__ == "__main__":
+    main()
