@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from tracelab.entry import entry
 
 if TYPE_CHECKING:
-    from tracelab.core.ragged import Integers
+    from tracelab.core.ragged import Integers, Ragged
     from tracelab.core.types import Examples, Task
     from tracelab.traces.base import Treated
 
@@ -45,23 +45,28 @@ def description(task: Task, examples: Examples, treated: Treated, i: int) -> str
     codec = task.codec
     one = examples.take(np.array([i]))
     solution = codec.encode(codec.solution, one.solution)
-    trace = treated.trace.take(np.array([i]))
-    sequence = codec.assemble(task.prompts(one), trace, solution)
-    completion = sequence.tokens.slice(0, 1)
-    prompt, words = completion[0][: sequence.prompt[0]], completion[0][sequence.prompt[0] :]
-    verdicts = task.judge(one, type(completion)(words, np.array([0, len(words)])))
     drawn = examples if treated.rows is None else replace(examples, trace=treated.rows)
-    lines = [task.draw(drawn, i), "", task.legend, "", f"prompt      {codec.words_of(prompt)}", ""]
-    lines += step_lines(task, treated, i) or [f"trace       {codec.words_of(trace[0]) or '(none)'}"]
+    prompt = codec.words_of(task.prompts(one)[0])
+    lines = [task.draw(drawn, i), "", task.legend, "", f"prompt      {prompt}", ""]
+    lines += step_lines(task, treated, i) or [f"trace       {codec.words_of(treated.trace[i]) or '(none)'}"]
     lines += ["", f"solution    {codec.words_of(solution[0])}", ""]
     if treated.donor[i] >= 0:
         lines.append(f"donor           problem {treated.donor[i]} of those drawn")
-    lines.append(f"solution        {task.reasons[verdicts.solution_reason[0]]}")
+    lines += verdict_lines(task, one, treated.trace.take(np.array([i])))
+    lines += [f"{name:<16}{values[i]:g}" for name, values in examples.complexity.items()]
+    return "\n".join(lines)
+
+
+def verdict_lines(task: Task, one: Examples, trace: Ragged) -> list[str]:
+    """The verdicts on one example with a trace of tokens, a line each."""
+    codec = task.codec
+    nothing, solution = type(trace).of([[]]), codec.encode(codec.solution, one.solution)
+    verdicts = task.judge(one, codec.assemble(nothing, trace, solution).tokens)
+    lines = [f"solution        {task.reasons[verdicts.solution_reason[0]]}"]
     for level, reason, at in zip(task.levels, verdicts.trace_reason[0], verdicts.trace_at[0], strict=True):
         where = "" if reason == 0 else f" at step {at}"
         lines.append(f"trace {level:<10}{task.reasons[reason]}{where}")
-    lines += [f"{name:<16}{values[i]:g}" for name, values in examples.complexity.items()]
-    return "\n".join(lines)
+    return lines
 
 
 def step_lines(task: Task, treated: Treated, i: int) -> list[str]:

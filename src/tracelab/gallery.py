@@ -1,0 +1,114 @@
+"""One example of every task under every treatment, for reading: drawing, tokens, verdicts.
+
+python -m tracelab.gallery output=docs/gallery.md
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from omegaconf import DictConfig
+
+from tracelab.entry import entry
+from tracelab.paths import CONF
+
+if TYPE_CHECKING:
+    from tracelab.core.types import Examples, Task
+    from tracelab.traces.base import Treated
+
+MOST_STEPS = 24  # of a trace that are shown
+QUANTILE = 0.3  # the example's trace is longer than this share of those drawn
+HEAD = """# Gallery
+
+One problem of each task, at its default knobs, under every treatment with its defaults; `!` marks a damaged
+step.
+The verdicts are the verifiers' own, on the treated trace with the reference solution.
+Made by `python -m tracelab.gallery`.
+"""
+
+
+@entry("gallery")
+def main(config: DictConfig) -> None:
+    """Write the page, and a picture per task beside it."""
+    output = Path(config.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    names = config.tasks or sorted(path.stem for path in CONF.glob("task/*.yaml"))
+    parts = [HEAD, *(section(str(name), config, output.parent / "figures" / "gallery") for name in names)]
+    output.write_text("\n".join(parts))
+    print(output)
+
+
+def section(name: str, config: DictConfig, pictures: Path) -> str:
+    """One task: its problem, its reference solution, and a trace per treatment."""
+    from tracelab.core import rng
+
+    task, keys = built("task", name), rng.keys(config.seed, "train", 0, config.among, "problem")
+    examples = task.generate(keys, "train")
+    i = int(np.argsort(examples.trace.lengths, kind="stable")[int(QUANTILE * len(examples))])
+    one, codec = examples.take(np.array([i])), task.codec
+    picture = plotted(name, task, one, pictures)
+    lines = [f"## {name}", "", (inspect.getdoc(inspect.getmodule(type(task))) or "").split("\n\n")[0], ""]
+    lines += [
+        f"![{name}](figures/gallery/{picture.name})",
+        "",
+        "```",
+        task.draw(examples, i),
+        "```",
+        task.legend,
+    ]
+    lines += ["", "Prompt:", *fenced(codec.words_of(task.prompts(one)[0]).split())]
+    lines += ["", "Solution:", *fenced(codec.words_of(codec.encode(codec.solution, one.solution)[0]).split())]
+    for arm in sorted(path.stem for path in CONF.glob("trace/*.yaml")):
+        treatment_keys = rng.keys(config.seed, "train", 0, config.among, "treatment")
+        treated = built("trace", arm)(task, examples, treatment_keys)
+        lines += ["", f"### {name}, {arm}", "", *treated_lines(task, one, treated, i)]
+    return "\n".join([*lines, ""])
+
+
+def built(group: str, name: str) -> Any:
+    """A member of an axis as its YAML describes it."""
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    return instantiate(OmegaConf.load(CONF / group / f"{name}.yaml"), _convert_="all")
+
+
+def treated_lines(task: Task, one: Examples, treated: Treated, i: int) -> list[str]:
+    """A trace under a treatment, and its verdicts."""
+    from tracelab.show import step_lines, verdict_lines
+
+    steps = step_lines(task, treated, i)
+    words = task.codec.words_of(treated.trace[i]).split()
+    if steps:
+        more = len(steps) - MOST_STEPS
+        shown = ["```", *steps[:MOST_STEPS], *([f"  ... {more} more steps"] if more > 0 else []), "```"]
+    else:
+        shown = fenced(words) if words else ["(no trace)"]
+    verdicts = verdict_lines(task, one, treated.trace.take(np.array([i])))
+    return [*shown, "", *(f"- {' '.join(line.split())}" for line in verdicts[1:])]
+
+
+def fenced(words: list[str], width: int = 100) -> list[str]:
+    """Words in lines, as a code block."""
+    import textwrap
+
+    return ["```", *textwrap.wrap(" ".join(words), width, break_long_words=False), "```"]
+
+
+def plotted(name: str, task: Task, one: Examples, folder: Path) -> Path:
+    """A picture of the problem with its reference search and solution."""
+    from tracelab import figures
+
+    path = folder / name
+    with figures.figure(path, 3.3, 3.6) as (_, ax):
+        task.plot(ax, one.problem[0], one.trace[0], one.solution[0], None)
+        ax.set_xlabel(task.picture_legend, fontsize=6.5, loc="left")
+    path.with_suffix(".pdf").unlink()
+    return path.with_suffix(".png")
+
+
+if __name__ == "__main__":
+    main()
