@@ -20,6 +20,11 @@ from tracelab.paths import CONF
 
 # Small settings by module; a task that is not named here is built with its defaults.
 SMALL = {
+    "arithmetic": [
+        {},
+        {"operations": [2, 10], "tie_break": "random", "ood_operations": [12], "ood_distractors": [[5, 6]]},
+        {"solver": "backward", "modulus": 23, "operators": ["add", "mul"], "edges": 0.9},
+    ],
     "maze": [
         {"size": 6},
         {"size": [5, 7], "generator": "searchformer", "solver": "dijkstra", "format": "searchformer"},

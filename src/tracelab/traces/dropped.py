@@ -26,7 +26,11 @@ from tracelab.core.rng import uniform
 from tracelab.core.types import Examples, Task
 from tracelab.traces.base import Keys, Treated, from_rows
 
-PARTS = (("close", "create"), ("conflict", "propagate"))  # by grammar: dropped first, and in shares
+PARTS = (
+    ("close", "create"),
+    ("conflict", "propagate"),
+    ("let", "add"),
+)  # by grammar: dropped first, and in shares
 LEVELS = ("nothing", "closes", "costs", "creates", "everything")
 
 

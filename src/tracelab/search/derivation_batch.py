@@ -1,0 +1,96 @@
+"""Problems drawn, derived and recorded in batches, for every task on the derivation grammar."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.jit import kernel, njit
+from tracelab.core.knobs import one_of
+from tracelab.core.ragged import Ragged
+from tracelab.core.rng import mix64
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Examples
+from tracelab.search.derivation import draw, identity, load, measure, solve, write_solution
+
+
+class Room(NamedTuple):
+    """The most that a problem takes: integers, trace rows and their width, solution rows and their width."""
+
+    integers: int
+    rows: int
+    width: int
+    solution_rows: int
+    solution_width: int
+
+
+def generate(
+    system: Any, room: Room, measures: tuple[str, ...], keys: NDArray[np.uint64], split: str, advice: str
+) -> Examples:
+    """One solved problem per key, in `split`. measures: names of what `measure` writes. advice: what to
+    change where MAX_REDRAWS draws find no problem, the end of a ValueError.
+    """
+    one_of("split", split, tuple(SPLITS))
+    failed, hashes, problems, rows, solutions, figures = _generate(
+        system, room, len(measures), (*SPLITS[split], BINS), keys
+    )
+    if failed >= 0:
+        raise ValueError(f"{MAX_REDRAWS} draws gave no problem of the {split} split: {advice}")
+    return Examples(
+        index=np.arange(len(keys)),
+        identity=hashes,
+        problem=Ragged(*problems),
+        trace=Ragged(*rows),
+        solution=Ragged(*solutions),
+        complexity={name: figures[:, m].copy() for m, name in enumerate(measures)},
+    )
+
+
+@njit
+def _generate(system, room, measures, owned, keys):  # type: ignore[no-untyped-def]
+    """-> (first key that failed or -1, identities, problems, traces, solutions, measures)"""
+    n, failed = len(keys), -1
+    hashes, figures = np.empty(n, np.uint64), np.zeros((n, measures), np.int64)
+    ends, random = np.zeros((3, n + 1), np.int64), np.empty(1, np.uint64)
+    problems = np.empty(n * room.integers + 1, np.int16)
+    rows = np.empty((n * room.rows + 1, room.width), np.int32)
+    solutions = np.empty((n * room.solution_rows + 1, room.solution_width), np.int32)
+    for i in range(n):
+        length, hashes[i] = drawn_problem(system, owned, keys[i], random, problems[ends[0, i] :])
+        if length == 0:
+            failed = i
+            break
+        random[0] = mix64(keys[i])  # the derivation's ties do not depend on how often a problem was drawn
+        count = solve(system, random, rows[ends[1, i] :])
+        measure(system, rows[ends[1, i] : ends[1, i] + count], figures[i])
+        written = write_solution(system, solutions[ends[2, i] :])
+        ends[0, i + 1], ends[1, i + 1], ends[2, i + 1] = (
+            ends[0, i] + length,
+            ends[1, i] + count,
+            ends[2, i] + written,
+        )
+    return (
+        failed,
+        hashes,
+        (problems[: ends[0, n]].copy(), ends[0].copy()),
+        (rows[: ends[1, n]].copy(), ends[1].copy()),
+        (solutions[: ends[2, n]].copy(), ends[2].copy()),
+        figures,
+    )
+
+
+@kernel
+def drawn_problem(system, owned, key, random, problem):  # type: ignore[no-untyped-def]
+    """Draw and load until a problem belongs to the split -> (its integers or 0, its identity)."""
+    low, high, bins = owned
+    random[0] = key
+    for _ in range(MAX_REDRAWS):
+        length = draw(system, random, problem)
+        if length == 0:
+            continue
+        load(system, problem[:length])
+        canonical = identity(system)
+        if low <= canonical % np.uint64(bins) < high:
+            return length, canonical
+    return 0, np.uint64(0)

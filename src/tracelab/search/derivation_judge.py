@@ -1,0 +1,122 @@
+"""From a model's tokens to the two verdicts, for every task on the derivation grammar.
+
+Any token sequence in, a verdict out, in near-linear time. Solution and trace are read apart: a
+broken trace does not spoil the solution's verdict. Truncated completions (no stop token) pass nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.codec import Codec, decode_row, narrow
+from tracelab.core.jit import kernel, njit
+from tracelab.core.ragged import Ragged
+from tracelab.core.types import Examples, Verdicts
+from tracelab.search.backtracking_judge import check_fit
+from tracelab.search.derivation import load, replay, solution_fault
+from tracelab.search.derivation_reasons import R
+from tracelab.search.judge import arrays, empty_verdicts, find, split_completion
+
+LEVELS = ("parses", "local", "strict")
+
+
+class Room(NamedTuple):
+    """Scratch arrays for judging completions of up to a number of tokens."""
+
+    rows: NDArray[np.int32]
+    solution: NDArray[np.int32]
+
+
+def judge(
+    system: Any, codec: Codec, most: Mapping[str, int], examples: Examples, completions: Ragged
+) -> Verdicts:
+    """Verdicts on completions. system: the task's tables; most: what they and the vocabulary can hold."""
+    check_fit(most, examples, completions)
+    verdicts, problems = empty_verdicts(len(examples), len(LEVELS)), examples.problem
+    tables = codec.trace, codec.solution, codec.markers
+    tokens, out = narrow(completions.values), arrays(verdicts)
+    _judge_batch(system, tables, problems.values, problems.offsets, tokens, completions.offsets, out)
+    return verdicts
+
+
+def judge_traces(
+    system: Any, most: Mapping[str, int], examples: Examples, traces: Ragged
+) -> NDArray[np.bool_]:
+    """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
+    check_fit(most, examples, traces)
+    ok = np.zeros(len(examples), np.bool_)
+    parts = examples.problem, Ragged(narrow(traces.values), traces.offsets), examples.solution
+    _judge_rows(system, *(array for part in parts for array in (part.values, part.offsets)), ok)
+    return ok
+
+
+@njit
+def _judge_batch(system, tables, problems, offsets, tokens, ends, out):  # type: ignore[no-untyped-def]
+    valid, best, solution_reason, reason, at, steps = out
+    trace, solution, markers = tables
+    longest = 1
+    for i in range(len(offsets) - 1):
+        longest = max(longest, ends[i + 1] - ends[i])
+    rows = np.empty((longest + 2, trace.width), np.int32)
+    room = Room(rows, np.empty((longest + 1, solution.width), np.int32))
+    for i in range(len(offsets) - 1):
+        load(system, problems[offsets[i] : offsets[i + 1]])
+        completion = tokens[ends[i] : ends[i + 1]]
+        steps[i], solution_reason[i], optimal = judge_one(
+            system, trace, solution, markers, completion, room, reason[i], at[i]
+        )
+        valid[i] = solution_reason[i] == R.ok
+        best[i] = valid[i] and optimal
+
+
+@kernel
+def judge_one(system, trace, solution, markers, tokens, room, reason, at):  # type: ignore[no-untyped-def]
+    """Judge one completion of the loaded problem; writes reason[0:3] and at[0:3], one per level.
+
+    -> (steps that parsed, reason of the solution, is it optimal?)
+    """
+    ends = find(tokens, 0, markers[2])
+    body = tokens[:ends]
+    steps, fault, begins = split_completion(trace, solution, markers, body, room.rows)
+    written = read_rows(solution, body, begins, room.solution)
+    solution_reason, optimal = R.syntax, False
+    if written == 0:
+        solution_reason = R.empty
+    if written > 0:
+        solution_reason, optimal = solution_fault(system, room.solution, written)
+    if ends == len(tokens):
+        fault = solution_reason = R.truncated
+    replay(system, room.rows, steps, room.solution, max(written, 0), reason[1:3], at[1:3])
+    if steps == 0 and fault == R.ok:
+        fault = R.empty
+    reason[0], at[0] = fault, -1 if fault == R.ok else steps
+    for level in (1, 2):
+        if fault != R.ok and (reason[level] == R.ok or at[level] >= steps):
+            reason[level], at[level] = fault, steps
+    return steps, solution_reason, optimal
+
+
+@kernel
+def read_rows(solution, tokens, begins, rows):  # type: ignore[no-untyped-def]
+    """Read the solution's rows -> how many, or -1 if it does not parse to its end."""
+    at, count = begins, 0
+    while at < len(tokens):
+        at = decode_row(solution, tokens, at, len(tokens), rows[count])
+        if at < 0:
+            return -1
+        count += 1
+    return count
+
+
+@njit
+def _judge_rows(system, problems, offsets, rows, row_ends, solutions, ends, ok):  # type: ignore[no-untyped-def]
+    reason, at = np.empty(2, np.uint8), np.empty(2, np.int32)
+    for i in range(len(ok)):
+        load(system, problems[offsets[i] : offsets[i + 1]])
+        solution, trace = solutions[ends[i] : ends[i + 1]], rows[row_ends[i] : row_ends[i + 1]]
+        replay(system, trace, len(trace), solution, len(solution), reason, at)
+        ok[i] = len(trace) > 0 and reason[1] == R.ok
