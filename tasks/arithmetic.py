@@ -24,7 +24,8 @@ from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Column, Examples, Verdicts
 from tracelab.search import derivation_batch as batch
-from tracelab.search.derivation_judge import LEVELS, judge, judge_traces
+from tracelab.search.completion import LEVELS
+from tracelab.search.derivation_judge import judge, judge_traces
 from tracelab.search.derivation_reasons import NAMES
 from tracelab.tasks._arithmetic_program import (
     HEADER,

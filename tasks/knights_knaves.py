@@ -27,9 +27,10 @@ from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Column, Examples, Verdicts
 from tracelab.search import backtracking_batch as batch
 from tracelab.search.backtracking import TIE_BREAKS
-from tracelab.search.backtracking_judge import LEVELS, judge, judge_traces
+from tracelab.search.backtracking_judge import judge, judge_traces
 from tracelab.search.backtracking_problem import RULES
 from tracelab.search.backtracking_reasons import NAMES as REASONS
+from tracelab.search.completion import LEVELS
 from tracelab.tasks._knights_statements import (
     CONNECTIVE,
     CONNECTIVES,

@@ -25,9 +25,10 @@ from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Column, Examples, Verdicts
 from tracelab.search import backtracking_batch as batch
 from tracelab.search.backtracking import TIE_BREAKS
-from tracelab.search.backtracking_judge import LEVELS, judge, judge_traces
+from tracelab.search.backtracking_judge import judge, judge_traces
 from tracelab.search.backtracking_problem import RULES
 from tracelab.search.backtracking_reasons import NAMES
+from tracelab.search.completion import LEVELS
 from tracelab.tasks._sat_drawing import LEGEND, draw_formula
 from tracelab.tasks._sat_formula import GENERATORS, HEADER, SATISFIABLE, Draws, Formula, new_formula
 from tracelab.tasks._sat_text import codec_of, prompt_rows

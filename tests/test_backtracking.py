@@ -10,9 +10,9 @@ from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples
 from tracelab.search.backtracking import TIE_BREAKS
-from tracelab.search.backtracking_judge import LEVELS
 from tracelab.search.backtracking_problem import RULES
 from tracelab.search.backtracking_reasons import NAMES
+from tracelab.search.completion import LEVELS
 from tracelab.tasks.sat import Sat
 
 TASK = Sat(variables=3, ratio=1, clause_size=2, satisfiable="natural", largest=4, most_clauses=4)

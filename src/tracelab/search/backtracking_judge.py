@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import Codec, decode_row, narrow
+from tracelab.core.codec import Codec, narrow
 from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
@@ -20,9 +20,8 @@ from tracelab.search.backtracking import Stack, new_stack
 from tracelab.search.backtracking_problem import load, satisfiable, solves
 from tracelab.search.backtracking_reasons import R
 from tracelab.search.backtracking_replay import ASSIGNMENT, NO_SOLUTION, NONE, read_claim, replay
+from tracelab.search.completion import LEVELS, check_fit, read_rows, set_levels
 from tracelab.search.judge import arrays, empty_verdicts, find, split_completion
-
-LEVELS = ("parses", "local", "strict")
 
 
 class Room(NamedTuple):
@@ -63,22 +62,6 @@ def judge_traces(csp: Any, most: Mapping[str, int], examples: Examples, traces: 
     return ok
 
 
-def check_fit(most: Mapping[str, int], examples: Examples, outputs: Ragged) -> None:
-    """ValueError unless there is one output per example, and the problems fit: compiled code does not ask.
-
-    most: what the first integers of a stored problem count, and the most that there may be of each.
-    """
-    if len(examples) != len(outputs):
-        raise ValueError(f"{len(outputs)} outputs for {len(examples)} examples: there must be one each")
-    for h, (what, limit) in enumerate(most.items()):
-        count = examples.problem.values[examples.problem.offsets[:-1] + h].max(initial=0)
-        if count > limit:
-            raise ValueError(
-                f"a problem of {count} {what} is beyond this task's vocabulary, which ends at {limit}: "
-                "judge it with the task that drew it"
-            )
-
-
 @njit
 def _judge_batch(csp, tables, problems, offsets, tokens, ends, out):  # type: ignore[no-untyped-def]
     valid, best, solution_reason, reason, at, steps = out
@@ -110,24 +93,16 @@ def judge_one(csp, trace, solution, markers, tokens, room, reason, at):  # type:
     if ends == len(tokens):
         fault = solution_reason = R.truncated
     replay(csp, rows, steps, claim, room.values, room.stack, reason[1:3], at[1:3])
-    if steps == 0 and fault == R.ok:
-        fault = R.empty
-    reason[0], at[0] = fault, -1 if fault == R.ok else steps
-    for level in (1, 2):
-        if fault != R.ok and (reason[level] == R.ok or at[level] >= steps):
-            reason[level], at[level] = fault, steps
+    set_levels(fault, steps, reason, at)
     return steps, solution_reason
 
 
 @kernel
 def read_solution(csp, solution, tokens, begins, room):  # type: ignore[no-untyped-def]
     """What the solution claims, and why it is no solution of the loaded problem, or ok."""
-    at, count = begins, 0
-    while at < len(tokens):
-        at = decode_row(solution, tokens, at, len(tokens), room.solution[count])
-        if at < 0:
-            return NONE, R.syntax
-        count += 1
+    count = read_rows(solution, tokens, begins, room.solution)
+    if count < 0:
+        return NONE, R.syntax
     claim, fault = read_claim(csp, room.solution, count, room.values)
     if claim == NO_SOLUTION and satisfiable(csp):
         fault = R.satisfiable

@@ -12,16 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import Codec, decode_row, narrow
+from tracelab.core.codec import Codec, narrow
 from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
-from tracelab.search.backtracking_judge import check_fit
+from tracelab.search.completion import LEVELS, check_fit, read_rows, set_levels
 from tracelab.search.derivation import load, replay, solution_fault
 from tracelab.search.derivation_reasons import R
 from tracelab.search.judge import arrays, empty_verdicts, find, split_completion
-
-LEVELS = ("parses", "local", "strict")
 
 
 class Room(NamedTuple):
@@ -91,25 +89,8 @@ def judge_one(system, trace, solution, markers, tokens, room, reason, at):  # ty
     if ends == len(tokens):
         fault = solution_reason = R.truncated
     replay(system, room.rows, steps, room.solution, max(written, 0), reason[1:3], at[1:3])
-    if steps == 0 and fault == R.ok:
-        fault = R.empty
-    reason[0], at[0] = fault, -1 if fault == R.ok else steps
-    for level in (1, 2):
-        if fault != R.ok and (reason[level] == R.ok or at[level] >= steps):
-            reason[level], at[level] = fault, steps
+    set_levels(fault, steps, reason, at)
     return steps, solution_reason, optimal
-
-
-@kernel
-def read_rows(solution, tokens, begins, rows):  # type: ignore[no-untyped-def]
-    """Read the solution's rows -> how many, or -1 if it does not parse to its end."""
-    at, count = begins, 0
-    while at < len(tokens):
-        at = decode_row(solution, tokens, at, len(tokens), rows[count])
-        if at < 0:
-            return -1
-        count += 1
-    return count
 
 
 @njit
