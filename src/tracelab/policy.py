@@ -63,18 +63,17 @@ def _pad(prompts: Ragged, completions: Ragged, rows: NDArray[np.int64], width: i
     return Micro(*(torch.from_numpy(array) for array in arrays))
 
 
-def evaluate(
-    model: GPT, micro: Micro, temperature: float, entropy: bool = False
-) -> tuple[Tensor, Tensor | None]:
+def evaluate(model: GPT, micro: Micro, temperature: float, entropy: bool = False) -> tuple[Tensor, Tensor]:
     """-> (B, T) log-probabilities of the sampled tokens, and the entropies of their distributions, in nats.
 
-    0 where the mask is false. float32, whatever the model computes in.
+    0 where the mask is false. float32, whatever the model computes in. entropy: with its gradient?
     """
     hidden = model.hidden(micro.tokens).flatten(0, 1)
     distributions = (model.logits(hidden[micro.at]) / temperature).log_softmax(-1)  # (n, vocab_size)
-    chosen = distributions.gather(1, micro.targets[:, None])[:, 0]
-    entropies = -(distributions.exp() * distributions).sum(-1) if entropy else None
-    return lay_out(chosen, micro.mask), None if entropies is None else lay_out(entropies, micro.mask)
+    chosen = lay_out(distributions.gather(1, micro.targets[:, None])[:, 0], micro.mask)
+    if not entropy:
+        distributions = distributions.detach()
+    return chosen, lay_out(-(distributions.exp() * distributions).sum(-1), micro.mask)
 
 
 def lay_out(values: Tensor, mask: Tensor) -> Tensor:

@@ -198,7 +198,8 @@ class PostLearner(lightning.LightningModule):
         optimizer.zero_grad()
         for part in parts:
             temperature = self.sampler.settings.temperature
-            logprobs, entropy = evaluate(self.model, part.micro, temperature, entropy=True)
+            bonus = self.algorithm.entropy > 0
+            logprobs, entropy = evaluate(self.model, part.micro, temperature, entropy=bonus)
             old = logprobs.detach() if part.old is None else part.old
             batch = Batch(logprobs, old, part.advantages, part.mask, part.weights, part.reference, entropy)
             terms = self.algorithm.loss(batch)
