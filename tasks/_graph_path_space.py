@@ -22,35 +22,35 @@ from tracelab.tasks._graph_path_draws import (
 )
 
 PRESENT, X, Y = range(3)  # columns of Graph.places
+FROM, TO, OR_TO, GUIDED = range(4)  # places in Graph.query
 
 
 class Graph(NamedTuple):
     """first[a] to first[a + 1]: the places in `ends` of node a's successors and their costs.
 
-    first: (labels + 1,); ends: (room for edges, 2); places: (labels, 3) is there such a node, x, y;
-    second: another target or -1; guided: is there a heuristic (without one h is -1, and not written)?
+    first: (labels + 1,); ends: (room for edges, 2); places: (labels, 3) is there such a node, x, y; query:
+    start, target, another target or -1, is there a heuristic (without one h is -1, and not written)?
     """
 
     first: NDArray[np.int32]
     ends: NDArray[np.int32]
     places: NDArray[np.int32]
-    start: int
-    target: int
-    second: int
-    guided: bool
+    query: NDArray[np.int32]
 
 
 @njit
-def new_tables(labels, edges):  # type: ignore[no-untyped-def]
-    """Graph's arrays for graphs of up to so many node words and edges."""
-    return np.zeros(labels + 1, np.int32), np.zeros((2 * edges, 2), np.int32), np.zeros((labels, 3), np.int32)
+def new_graph(labels, edges):  # type: ignore[no-untyped-def]
+    """Room for graphs of up to so many node words and edges."""
+    first, ends = np.zeros(labels + 1, np.int32), np.zeros((2 * edges, 2), np.int32)
+    return Graph(first, ends, np.zeros((labels, 3), np.int32), np.zeros(4, np.int32))
 
 
-@njit
-def graph_of(problem, tables):  # type: ignore[no-untyped-def]
-    """A stored problem -> Graph on the given tables, which it holds and overwrites."""
-    first, ends, places = tables
+@spaces.implements(spaces.pose, Graph)
+def _pose(graph, problem):  # type: ignore[no-untyped-def]
+    first, ends, places, query = graph.first, graph.ends, graph.places, graph.query
     m, both = problem[EDGES], not problem[DIRECTED]
+    query[FROM], query[TO], query[OR_TO] = problem[START], problem[TARGET], problem[SECOND]
+    query[GUIDED] = problem[COORDINATES]
     first[:] = 0
     places[:] = 0
     for e in range(m):
@@ -72,16 +72,6 @@ def graph_of(problem, tables):  # type: ignore[no-untyped-def]
     for k in range(problem[NODES] if problem[COORDINATES] else 0):
         at = HEADER + 3 * (m + k)
         places[problem[at], X], places[problem[at], Y] = problem[at + 1], problem[at + 2]
-    guided = problem[COORDINATES] != 0
-    return Graph(
-        first,
-        ends,
-        places,
-        int(problem[START]),
-        int(problem[TARGET]),
-        int(problem[SECOND]),
-        guided,
-    )
 
 
 @spaces.implements(spaces.capacity, Graph)
@@ -91,20 +81,20 @@ def _capacity(graph):  # type: ignore[no-untyped-def]
 
 @spaces.implements(spaces.start, Graph)
 def _start(graph):  # type: ignore[no-untyped-def]
-    return graph.start
+    return graph.query[FROM]
 
 
 @spaces.implements(spaces.is_goal, Graph)
 def _is_goal(graph, state):  # type: ignore[no-untyped-def]
-    return state == graph.target or state == graph.second
+    return state == graph.query[TO] or state == graph.query[OR_TO]
 
 
 @spaces.implements(spaces.heuristic, Graph)
 def _heuristic(graph, state):  # type: ignore[no-untyped-def]
     """Manhattan distance of the coordinates that the prompt gives: no edge is longer than it costs."""
-    if not graph.guided:
+    if not graph.query[GUIDED]:
         return ABSENT
-    places, target = graph.places, graph.target
+    places, target = graph.places, graph.query[TO]
     return abs(places[state, X] - places[target, X]) + abs(places[state, Y] - places[target, Y])
 
 

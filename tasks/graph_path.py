@@ -32,18 +32,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tracelab.tasks._graph_path_kernels as kernels
-from tracelab.core.codec import Codec, Field, Format, narrow
+from tracelab.core.codec import Codec, Field, Format
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
+from tracelab.search.batch import LEVELS, judge, judge_traces, solve
 from tracelab.search.best_first import BestFirst
-from tracelab.search.judge import LEVELS, arrays, empty_verdicts
 from tracelab.search.reasons import NAMES
 from tracelab.tasks._graph_path_drawing import LEGEND, PICTURE_LEGEND, draw_graph, plot_graph
 from tracelab.tasks._graph_path_draws import GENERATORS, STAR, Knobs
+from tracelab.tasks._graph_path_space import Graph, new_graph
 
 FORMATS = ("compact", "plain")
 QUERIES = ("first", "last")
+MEASURES = ("expansions", "generated", "optimal_cost")
 MOST = 200  # nodes
 
 
@@ -81,11 +83,11 @@ class GraphPath:
     ood: Sequence[Mapping[str, Any]] = ()
 
     name: str = field(default="graph_path", init=False)
-    levels: tuple[str, ...] = field(default=LEVELS[:3], init=False)
+    levels: tuple[str, ...] = field(default=LEVELS, init=False)
     reasons: tuple[str, ...] = field(default=NAMES, init=False)
     legend: str = field(default=LEGEND, init=False)
     picture_legend: str = field(default=PICTURE_LEGEND, init=False)
-    complexities: tuple[str, ...] = field(default=kernels.MEASURES, init=False)
+    complexities: tuple[str, ...] = field(default=MEASURES, init=False)
 
     def __post_init__(self) -> None:
         one_of("task.generator", self.generator, GENERATORS)
@@ -245,11 +247,8 @@ class GraphPath:
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
         """One solved problem per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
         one_of("split", split, tuple(SPLITS))
-        low, high = SPLITS[split]
         knobs = self._knobs._replace(labels=self.words)
-        failed, identity, problems, rows, row_ends, paths, path_ends, measures = kernels.generate(
-            knobs, self._strategy, low, high, BINS, keys
-        )
+        failed, problems, identity, least = kernels.draw_problems(knobs, *SPLITS[split], BINS, keys)
         if failed >= 0:
             raise ValueError(
                 f"{MAX_REDRAWS} draws gave no {self.generator} graph of {self.size} nodes with a goal at "
@@ -258,15 +257,14 @@ class GraphPath:
                 "the number of nodes, take another task.density, a larger task.max_weight or a smaller "
                 "task.min_distance"
             )
-        offsets = np.arange(len(keys) + 1, dtype=np.int64) * problems.shape[1]
-        return Examples(
-            index=np.arange(len(keys)),
-            identity=identity,
-            problem=Ragged(problems.reshape(-1), offsets),
-            trace=Ragged(rows[: row_ends[-1]], row_ends),
-            solution=Ragged(paths[: path_ends[-1]], path_ends),
-            complexity={name: measures[:, m].copy() for m, name in enumerate(kernels.MEASURES)},
+        problem = Ragged(problems.reshape(-1), np.arange(len(keys) + 1, dtype=np.int64) * problems.shape[1])
+        room = knobs.nodes + 2 * knobs.edges + 2
+        _, trace, solution, measures = solve(
+            new_graph(self.words, knobs.edges), self._strategy, problem, keys, (4, 2), room
         )
+        expansions, generated, _ = measures.T.copy()
+        complexity = {"expansions": expansions, "generated": generated, "optimal_cost": least}
+        return Examples(np.arange(len(keys)), identity, problem, trace, solution, complexity)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""
@@ -277,44 +275,18 @@ class GraphPath:
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
         self._check_fit(examples, completions)
-        codec, verdicts = self.codec, empty_verdicts(len(examples))
-        verdicts = replace(
-            verdicts,
-            trace_reason=verdicts.trace_reason[:, :3].copy(),
-            trace_at=verdicts.trace_at[:, :3].copy(),
-        )
-        kernels.judge(
-            self._strategy,
-            codec.trace,
-            codec.solution,
-            codec.markers,
-            self.words,
-            examples.problem.values,
-            examples.problem.offsets,
-            examples.complexity["optimal_cost"],
-            narrow(completions.values),
-            completions.offsets,
-            arrays(verdicts),
-        )
-        return verdicts
+        optimal = examples.complexity["optimal_cost"]
+        return judge(self._space_for(examples), self._strategy, self.codec, examples, completions, optimal)
 
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         self._check_fit(examples, traces)
-        ok = np.zeros(len(examples), np.bool_)
-        problem, solution = examples.problem, examples.solution
-        kernels.judge_traces(
-            self._strategy,
-            self.words,
-            problem.values,
-            problem.offsets,
-            narrow(traces.values),
-            traces.offsets,
-            solution.values,
-            solution.offsets,
-            ok,
-        )
-        return ok
+        return judge_traces(self._space_for(examples), self._strategy, examples, traces)
+
+    def _space_for(self, examples: Examples) -> Graph:
+        """Room for the largest graph of a batch."""
+        graph: Graph = new_graph(self.words, int(examples.problem.lengths.max(initial=0)) // 3)
+        return graph
 
     def _check_fit(self, examples: Examples, outputs: Ragged) -> None:
         """One output per example, and graphs that this vocabulary can write: compiled code does not ask."""

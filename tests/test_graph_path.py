@@ -67,7 +67,7 @@ def test_graphs_are_what_was_asked_for(kind):
         cost = nx.shortest_path_length(graph, start, reached[0], weight="weight")
         edges = nx.shortest_path_length(graph, start, reached[0])
         assert examples.complexity["optimal_cost"][i] == cost
-        assert examples.complexity["optimal_edges"][i] == edges >= task.min_distance
+        assert edges >= task.min_distance
         if kind in ("dag", "layered", "two_targets"):
             assert nx.is_directed_acyclic_graph(graph)
 

@@ -5,9 +5,9 @@ where absent). A `Format` says how each operation is written:
 
     Format(trace={"close": "close {cell.x} {cell.y} {g} {h}"}, ...)
 
-A word stands for itself, `{field}` for one token of the field's words. `Codec` compiles that into
-arrays; encoding and decoding run over whole batches in compiled code. Decoding never raises: what
-does not parse is reported by position.
+A word stands for itself, `{field}` for one token of the field's words, `{field?}` for one or none (what
+may follow must then begin with other words). `Codec` compiles that into arrays; encoding and decoding run
+over whole batches in compiled code. Decoding never raises: what does not parse is reported by position.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Format:
 class Table(NamedTuple):
     """One compiled part of a format (prompt, trace or solution)."""
 
-    # parts: (n_ops, n_parts, 6): column, start of its words in `tokens`, base, mod, div, values
+    # parts: (n_ops, n_parts, 7): column, start of its words in `tokens`, base, mod, div, values, optional?
     parts: NDArray[np.int32]
     tokens: NDArray[np.int32]  # the token of each value of each field
     first: NDArray[np.int32]  # (vocabulary,): the op that a token begins, or -1
@@ -206,21 +206,21 @@ def _compile(
 ) -> Table:
     """Templates -> a Table. Each op must begin with a token that no other op begins with."""
     n_parts = max((len(t.split()) for t in templates.values()), default=0) + 1
-    parts = np.full((len(templates), n_parts, 6), 0, np.int32)
+    parts = np.full((len(templates), n_parts, 7), 0, np.int32)
     parts[:, :, 0] = _END
     first = np.full(len(token), ABSENT, np.int32)
     tokens: list[int] = []
     for op, template in enumerate(templates.values()):
         for p, word in enumerate(template.split()):
             if not word.startswith("{"):
-                parts[op, p] = (_LITERAL, 0, token[word], 1, 1, 1)
+                parts[op, p] = (_LITERAL, 0, token[word], 1, 1, 1, 0)
                 begins = [token[word]]
             else:
-                f = fields[word[1:-1]]
+                f, optional = fields[word[1:-1].rstrip("?")], word.endswith("?}")
                 begins = [token[w] for w in f.words]
                 assert begins == list(range(begins[0], begins[0] + len(begins))), "words of a field are a run"
                 n_values = _values(fields, f.column)
-                parts[op, p] = (f.column, len(tokens), begins[0], len(begins), f.div, n_values)
+                parts[op, p] = (f.column, len(tokens), begins[0], len(begins), f.div, n_values, optional)
                 tokens += [begins[(v // f.div) % len(begins)] for v in range(n_values)]
             if p == 0:
                 assert (first[begins] == ABSENT).all(), f"two operations begin with {word}"
@@ -279,10 +279,10 @@ def decode_row(table, tokens, at, stop, row):  # type: ignore[no-untyped-def]
         column = table.parts[op, p, 0]
         if column == _END:
             break
-        if at >= stop:
-            return -1
-        digit = tokens[at] - table.parts[op, p, 2]
+        digit = tokens[at] - table.parts[op, p, 2] if at < stop else -1
         if digit < 0 or digit >= table.parts[op, p, 3]:
+            if table.parts[op, p, 6]:
+                continue
             return -1
         if column != _LITERAL:
             row[column] = max(row[column], 0) + digit * table.parts[op, p, 4]

@@ -19,12 +19,14 @@ from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import next64, shuffle
 from tracelab.search.heap import pop, push
 from tracelab.search.space import (
+    by_moves,
     capacity,
     heuristic,
     is_goal,
     max_degree,
     neighbours,
     start,
+    write_move,
     write_state,
 )
 
@@ -140,6 +142,8 @@ def search(space, strategy, random, rows):  # type: ignore[no-untyped-def]
             rank = priority(strategy.solver, new_g, h, depth[successor], expansions)
             size = push(keys, items, size, (rank << 32) + tie[successor], successor)
             count = record(space, rows, count, CREATE, successor, new_g, h)
+            if by_moves(space):
+                write_move(space, state, successor, rows[count - 1])
         if strategy.tie_break == RANDOM:
             order[:degree].sort()
     return count, -1, parent, expansions

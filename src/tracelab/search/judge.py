@@ -17,7 +17,7 @@ from tracelab.core.types import Verdicts
 from tracelab.search.paper import paper_rows, paper_verdict
 from tracelab.search.reasons import R
 from tracelab.search.replay import Board, new_board, replay
-from tracelab.search.space import is_goal, neighbours, read_state, start
+from tracelab.search.space import by_moves, follow, is_goal, neighbours, read_state, start
 
 LEVELS = ("parses", "local", "strict", "paper")
 
@@ -80,9 +80,20 @@ def read_path(space, solution, tokens, begins, row, path):  # type: ignore[no-un
         at = decode_row(solution, tokens, at, len(tokens), row)
         if at < 0:
             return 0, R.syntax
-        path[length] = read_state(space, row, 1)
-        length += 1
+        length = add_to_path(space, row, path, length)
     return length, R.ok if length > 0 else R.empty
+
+
+@kernel
+def add_to_path(space, row, path, length):  # type: ignore[no-untyped-def]
+    """Append what a solution's row names to a path of states -> its length."""
+    if not by_moves(space):
+        path[length] = read_state(space, row, 1)
+        return length + 1
+    if length == 0:
+        path[0], length = start(space), 1
+    path[length] = follow(space, path[length - 1], row) if path[length - 1] >= 0 else -1
+    return length + 1
 
 
 @kernel
@@ -94,7 +105,7 @@ def path_fault(space, path, near):  # type: ignore[no-untyped-def]
     total = 0
     for i in range(1, len(path)):
         if path[i] < 0:
-            return R.not_a_state, 0
+            return R.illegal_move if by_moves(space) else R.not_a_state, 0
         degree = neighbours(space, path[i - 1], states, costs)
         k = 0
         while k < degree and states[k] != path[i]:

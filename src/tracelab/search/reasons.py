@@ -29,6 +29,7 @@ class Reasons(NamedTuple):
     wrong_start: int = 18
     illegal_move: int = 19
     goal_not_reached: int = 20
+    wrong_move: int = 21  # what the row says of the move is not how its state is reached
 
 
 R = Reasons()

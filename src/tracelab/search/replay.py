@@ -19,7 +19,9 @@ from tracelab.search.best_first import CLOSE, CLOSED, CREATE, OPEN, UNSEEN, impr
 from tracelab.search.heap import pop, push
 from tracelab.search.reasons import R
 from tracelab.search.space import (
+    by_moves,
     capacity,
+    follow,
     heuristic,
     is_goal,
     max_degree,
@@ -91,6 +93,8 @@ def create_fault(space, strategy, board, row, last, degree):  # type: ignore[no-
             k += 1
         if k == degree:
             return R.not_a_successor
+        if by_moves(space) and follow(space, last, row) != state:
+            return R.wrong_move
         right_g = board.marks[last, G] + board.near[1, k]
     if g != right_g:
         return R.wrong_g

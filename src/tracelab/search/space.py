@@ -7,7 +7,7 @@
 
 States are small integers (0..capacity-1). The functions below are stubs: compiled code that calls
 them with a Grid gets Grid's own, inlined and cached on disk, which functions passed as arguments
-would not be.
+would not be. Those that do not raise may be left out: they mean what stands here.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numba import types
 from numba.extending import overload
 
 WITHOUT_COUNTS: Any = {"_nrt": False, "error_model": "numpy"}  # see core.jit.kernel
+OWN: dict[Callable[..., Any], set[type]] = {}  # stub -> the spaces with a meaning of their own
 
 
 def capacity(space: Any) -> Any:
@@ -61,10 +62,37 @@ def write_state(space: Any, state: Any, row: Any, column: Any) -> Any:
     raise NotImplementedError
 
 
+def pose(space: Any, problem: Any) -> Any:
+    """Make the space, whose arrays are reused, that of a stored problem."""
+
+
+def is_full(space: Any) -> Any:
+    """Did the search meet more states than there is room for?"""
+    return False
+
+
+def by_moves(space: Any) -> Any:
+    """Do rows name moves? Then a creation's row says how its state is reached, and a solution's rows are
+    the moves from the start on, which itself is left out.
+    """
+    return False
+
+
+def follow(space: Any, state: Any, row: Any) -> Any:
+    """The state that a row's move leads to from a state, or -1 (by_moves alone)."""
+    return -1
+
+
+def write_move(space: Any, state: Any, after: Any, row: Any) -> Any:
+    """Write the move from a state to one of its successors into a row (by_moves alone)."""
+
+
 def implements(stub: Callable[..., Any], kind: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function the compiled meaning of `stub` for spaces of a NamedTuple class."""
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        OWN.setdefault(stub, set()).add(kind)
+
         def choose(space: Any, *rest: Any) -> Callable[..., Any] | None:
             mine = isinstance(space, types.NamedTuple) and space.instance_class is kind
             return function if mine else None
@@ -73,3 +101,17 @@ def implements(stub: Callable[..., Any], kind: type) -> Callable[[Callable[..., 
         return function
 
     return register
+
+
+def _by_default(stub: Callable[..., Any]) -> None:
+    """Let a stub mean its own body for spaces that do not implement it."""
+
+    def choose(space: Any, *rest: Any) -> Callable[..., Any] | None:
+        theirs = isinstance(space, types.NamedTuple) and space.instance_class not in OWN.get(stub, ())
+        return stub if theirs else None
+
+    overload(stub, strict=False, jit_options=WITHOUT_COUNTS)(choose)
+
+
+for _stub in (pose, is_full, by_moves, follow, write_move):
+    _by_default(_stub)

@@ -1,0 +1,60 @@
+"""Sparse states: 64-bit words are numbered 0, 1, 2... as they are met, so that a search can index by them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.jit import kernel, njit
+from tracelab.core.rng import mix64
+
+
+class Interned(NamedTuple):
+    """An open-addressing hash table.
+
+    words: (capacity,) the word of each number; places: (capacity,) where the number stands in slots; slots:
+    numbers, -1 where free; used: (2,) how many words there are, and how many found no room.
+    """
+
+    words: NDArray[np.int64]
+    places: NDArray[np.int32]
+    slots: NDArray[np.int32]
+    used: NDArray[np.int64]
+
+
+@njit
+def new_interned(capacity):  # type: ignore[no-untyped-def]
+    """Room for so many words."""
+    size = 2
+    while size < 2 * capacity:
+        size *= 2
+    slots = np.full(size, -1, np.int32)
+    return Interned(np.empty(capacity, np.int64), np.empty(capacity, np.int32), slots, np.zeros(2, np.int64))
+
+
+@kernel
+def forget(interned):  # type: ignore[no-untyped-def]
+    """Start anew."""
+    for k in range(interned.used[0]):
+        interned.slots[interned.places[k]] = -1
+    interned.used[:] = 0
+
+
+@kernel
+def intern(interned, word):  # type: ignore[no-untyped-def]
+    """The number of a word, a new one if it was not met before; -1 if there is no room for it."""
+    slots, words = interned.slots, interned.words
+    slot = np.int64(mix64(np.uint64(word)) & np.uint64(len(slots) - 1))
+    while slots[slot] >= 0:
+        if words[slots[slot]] == word:
+            return np.int64(slots[slot])
+        slot = (slot + 1) & (len(slots) - 1)
+    number = interned.used[0]
+    if number == len(words):
+        interned.used[1] += 1
+        return np.int64(-1)
+    slots[slot], words[number], interned.places[number] = number, word, slot
+    interned.used[0] += 1
+    return number
