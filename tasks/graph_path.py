@@ -24,7 +24,7 @@ Easy: the defaults with nodes=8. Medium: the defaults. Hard: nodes=30, max_weigh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -42,6 +42,7 @@ from tracelab.search.reasons import NAMES
 from tracelab.tasks._graph_path_drawing import LEGEND, PICTURE_LEGEND, draw_graph, plot_graph
 from tracelab.tasks._graph_path_draws import GENERATORS, STAR, Knobs
 from tracelab.tasks._graph_path_space import Graph, new_graph
+from tracelab.tasks._variants import named
 
 FORMATS = ("compact", "plain")
 QUERIES = ("first", "last")
@@ -301,13 +302,8 @@ class GraphPath:
 
     def _variants(self) -> dict[str, GraphPath]:
         """The out-of-distribution tasks by name, with vocabularies of their own."""
-        knobs = [f.name for f in fields(self) if f.init]
-        for knob in (knob for change in self.ood for knob in change if knob not in knobs):
-            raise ValueError(f"task.ood: {knob!r} is no knob of graph_path; choose from {', '.join(knobs)}")
         plain = replace(self, labels=None, costs=None, ood=()) if self.ood else self
-        return {
-            "_".join(_name(k, v) for k, v in change.items()): replace(plain, **change) for change in self.ood
-        }
+        return {name: replace(plain, **change) for name, change in named(self).items()}
 
     def test_sets(self) -> Mapping[str, GraphPath]:
         """Out-of-distribution variants by name, with this task's vocabulary."""
@@ -323,10 +319,3 @@ class GraphPath:
     def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
         """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
         plot_graph(ax, problem, trace, solution, bad)
-
-
-def _name(knob: str, value: Any) -> str:
-    """A changed knob in the name of a test set: "star", "nodes_24", "grid_5x5"."""
-    if knob == "generator":
-        return str(value)
-    return f"{knob}_{'x'.join(map(str, value)) if isinstance(value, Sequence) else value}"

@@ -49,6 +49,18 @@ SMALL = {
         {"rule": "first", "hidden_singles": True, "max_steps": 500},
         {"size": 9, "clues": 32},
     ],
+    "countdown": [
+        {"ood": [{"numbers": 4}]},
+        {
+            "numbers": 4,
+            "solver": "greedy",
+            "heuristic": "multiply",
+            "use_all": False,
+            "number_range": [2, 20],
+        },
+        {"operations": "+-*", "solver": "bfs", "tie_break": "random", "format": "stream_of_search"},
+        {"numbers": 4, "operations": "+-", "solver": "astar", "tie_break": "lifo", "longest": 40},
+    ],
     "graph_path": [
         {"nodes": 10, "ood": [{"generator": "grid", "grid": [4, 4]}, {"nodes": 14, "max_weight": 3}]},
         {"generator": "grid", "coordinates": True, "solver": "astar", "tie_break": "random", "max_weight": 2},

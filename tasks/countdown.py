@@ -1,0 +1,292 @@
+"""Countdown: combine numbers by + - * / until the target is there; the trace is a best-first search.
+
+Each number is used at most once (with `use_all`, exactly once), every result is a whole number from 1 to
+`limit`, and divisions leave no remainder. A state is the multiset of numbers at hand. Depth-first search with
+either heuristic and breadth-first search are those of Stream of Search (Gandhi et al. 2024,
+arXiv 2404.03683), with these differences: a closed state's successors are all written before the search goes
+on, no state is explored twice, breadth-first search has no beam, and the heuristics are whole numbers (the
+mean distance to the target is rounded down, and neither exceeds `limit`). Neither is a lower bound: greedy
+and A* order states by h and by g + h as the grammar says, and A* need not be optimal.
+
+format=stream_of_search writes that paper's phrases. What differs from its text: one word for a number, not
+its digits; how many operations were done instead of the list; the result of an operation is not repeated
+among the remaining numbers, which are called so; no node numbers; no lines for results that miss the target.
+
+    create 3 * 8 = 24 5 c1 c8     close 5 24 c1 c8
+
+Easy: operations=+- target_range=[10,50]. Medium: the defaults. Hard: numbers=4 longest=60. Optimal means the
+fewest operations.
+
+    python -m tracelab.show task=countdown task.solver=bfs index=3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import tracelab.tasks._countdown_kernels as kernels
+from tracelab.core.codec import Codec, Field, Format
+from tracelab.core.knobs import one_of
+from tracelab.core.ragged import Integers, Ragged
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
+from tracelab.search.batch import LEVELS, judge, judge_traces, solve
+from tracelab.search.best_first import BestFirst
+from tracelab.search.reasons import NAMES
+from tracelab.tasks._countdown_drawing import LEGEND, PICTURE_LEGEND, draw_countdown, plot_countdown
+from tracelab.tasks._countdown_draws import HEADER, SIGNS, Knobs, held_out_targets
+from tracelab.tasks._countdown_space import FIRST, HEURISTICS, RULES, Hand, new_hand
+from tracelab.tasks._variants import named
+
+FORMATS = ("compact", "stream_of_search")
+TARGETS = ("seen", "held_out")
+MEASURES = ("expansions", "generated", "optimal_cost")
+REDRAWS = 50  # of problems whose trace is too long
+MOST_STATES = 1 << 16  # that a reference search may meet; of up to five numbers it never meets more
+UNGUIDED = ("bfs", "dfs", "dijkstra")
+SOLUTION_WIDTH = FIRST + 1
+
+
+@dataclass(frozen=True)
+class Countdown:
+    """A Countdown distribution with its reference solver and its way of writing.
+
+    numbers: how many, 2 to 6. number_range, target_range: what they are drawn from, both ends included.
+    operations: some of "+-*/". use_all: must nothing be left but the target? limit: no result is larger.
+    held_out: share of the targets that are kept for a test set of their own; targets: "seen" or
+    "held_out". solver, tie_break: see `search.best_first`. heuristic: "sum" (mean distance to the target) or
+    "multiply" (sum of distances to its nearest factor). format: one of FORMATS. longest: problems whose
+    reference trace has more steps are drawn anew (None: none are). ood: further test sets, each the knobs
+    that it changes.
+    """
+
+    numbers: int = 3
+    number_range: Sequence[int] = (1, 50)
+    target_range: Sequence[int] = (10, 100)
+    operations: str = SIGNS
+    use_all: bool = True
+    limit: int = 200
+    held_out: float = 0.1
+    targets: str = "seen"
+    solver: str = "dfs"
+    tie_break: str = "fifo"
+    heuristic: str = "sum"
+    format: str = "compact"
+    longest: int | None = None
+    ood: Sequence[Mapping[str, Any]] = ()
+
+    name: str = field(default="countdown", init=False)
+    levels: tuple[str, ...] = field(default=LEVELS, init=False)
+    reasons: tuple[str, ...] = field(default=NAMES, init=False)
+    legend: str = field(default=LEGEND, init=False)
+    picture_legend: str = field(default=PICTURE_LEGEND, init=False)
+    complexities: tuple[str, ...] = field(default=MEASURES, init=False)
+
+    def __post_init__(self) -> None:
+        one_of("task.heuristic", self.heuristic, HEURISTICS)
+        one_of("task.format", self.format, FORMATS)
+        one_of("task.targets", self.targets, TARGETS)
+        BestFirst(self.solver, self.tie_break).compiled()
+        if not 2 <= self.numbers <= 6:
+            raise ValueError(f"task.numbers={self.numbers} must be in 2 to 6")
+        if not 10 <= self.limit <= 1000:
+            raise ValueError(f"task.limit={self.limit} must be in 10 to 1000")
+        for knob, least in (("number_range", 1), ("target_range", 2)):
+            ends = getattr(self, knob)
+            if len(ends) != 2 or not least <= ends[0] <= ends[1] <= self.limit:
+                raise ValueError(
+                    f"task.{knob}={list(ends)} must be a range [low, high] from {least} to "
+                    f"task.limit={self.limit}"
+                )
+        if not self.operations or set(self.operations) - set(SIGNS):
+            raise ValueError(f"task.operations={self.operations!r} must be some of {SIGNS}")
+        if not 0 <= self.held_out < 1 or not len(self._targets):
+            raise ValueError(
+                f"task.held_out={self.held_out} must be in [0, 1) and leave task.targets={self.targets} some "
+                f"of the targets {list(self.target_range)}"
+            )
+        if self.format == "stream_of_search" and self.solver not in UNGUIDED:
+            raise ValueError(
+                f"task.format=stream_of_search writes no heuristic, by which task.solver={self.solver} is "
+                f"judged: take task.format=compact or one of {', '.join(UNGUIDED)}"
+            )
+        if self.longest is not None and self.longest < 3:
+            raise ValueError(f"task.longest={self.longest}: no trace has fewer than 3 steps")
+        self.test_sets()  # their knobs are checked where they are given
+
+    @cached_property
+    def _targets(self) -> NDArray[np.int64]:
+        low, high = self.target_range
+        held = held_out_targets(low, high, self.held_out)
+        return low + np.flatnonzero(held == (self.targets == "held_out"))
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of a trace row: the operation that leads to the state (creations alone), then its numbers."""
+        size = self.limit + 1
+        return (
+            Column("op", "op", 2),
+            Column("a", "state", size),
+            Column("sign", "state", len(SIGNS)),
+            Column("b", "state", size),
+            *(Column(f"n{k}", "state", size) for k in range(self.numbers)),
+            Column("g", "cost", size),
+            Column("h", "cost", size),
+        )
+
+    @cached_property
+    def codec(self) -> Codec:
+        """The vocabulary and the format's tables."""
+        words, written = _format(self.format, self.numbers, self.limit)
+        width = len(self.columns)
+        return Codec(words, written, prompt_width=2, trace_width=width, solution_width=SOLUTION_WIDTH)
+
+    @cached_property
+    def _strategy(self) -> Any:
+        return BestFirst(self.solver, self.tie_break).compiled()
+
+    def _space(self, more: int = 0) -> Hand:
+        """Room for a reference search, and for so many states besides."""
+        states = 1
+        for left in range(2, self.numbers + 1):
+            states = 1 + 2 * left * (left - 1) * states
+        rules = np.zeros(RULES, np.int64)
+        signs = sum(1 << SIGNS.index(sign) for sign in set(self.operations))
+        guided = self.format == "compact"
+        rules[2:7] = self.numbers, self.limit, signs, HEURISTICS.index(self.heuristic), guided
+        space: Hand = new_hand(rules, min(states, MOST_STATES) + more)
+        return space
+
+    def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
+        """One solved problem per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
+        one_of("split", split, tuple(SPLITS))
+        return self._generate(keys, split, REDRAWS)
+
+    def _generate(self, keys: NDArray[np.uint64], split: str, redraws: int) -> Examples:
+        """Draw and solve, and again where the trace is too long."""
+        examples, good = self._draw(keys, split)
+        if good.all():
+            return examples
+        if redraws == 0:
+            raise ValueError(
+                f"{REDRAWS} problems in a row have traces of more than task.longest={self.longest} steps, or "
+                f"searches that meet more than {MOST_STATES} states: raise task.longest, lower task.numbers, "
+                "or take task.solver=dfs or greedy"
+            )
+        again = self._generate(keys[~good] + np.uint64(1), split, redraws - 1)
+        order = np.concatenate([np.flatnonzero(good), np.flatnonzero(~good)]).argsort()
+        whole = Examples.concat([examples.take(np.flatnonzero(good)), again]).take(order)
+        return replace(whole, index=np.arange(len(keys)))
+
+    def _draw(self, keys: NDArray[np.uint64], split: str) -> tuple[Examples, NDArray[np.bool_]]:
+        """-> problems with their searches, and which of these have a fitting length."""
+        signs = sum(1 << SIGNS.index(sign) for sign in set(self.operations))
+        knobs = Knobs(self.numbers, *self.number_range, self.limit, self.use_all, signs)
+        failed, problems, identity = kernels.draw_problems(knobs, self._targets, *SPLITS[split], BINS, keys)
+        if failed >= 0:
+            raise ValueError(
+                f"{MAX_REDRAWS} draws gave no {self.numbers} numbers in {list(self.number_range)} with a "
+                f"{self.targets} target in {list(self.target_range)} that can be reached by "
+                f"{self.operations} and belong to the {split} split: reach more targets by wider "
+                "ranges or more operations or numbers, or take a lower task.held_out"
+            )
+        problem = Ragged(problems.reshape(-1), np.arange(len(keys) + 1, dtype=np.int64) * problems.shape[1])
+        solved, trace, solution, measures = self._solve(self._strategy, problem, keys)
+        least = np.full(len(keys), self.numbers - 1)
+        if not self.use_all:
+            fewest = self.solver in ("bfs", "dijkstra")
+            least = (measures if fewest else self._solve(BestFirst("bfs").compiled(), problem, keys)[3])[:, 2]
+        complexity = dict(zip(MEASURES, (measures[:, 0], measures[:, 1], least), strict=True))
+        complexity = {name: values.copy() for name, values in complexity.items()}
+        examples = Examples(np.arange(len(keys)), identity, problem, trace, solution, complexity)
+        return examples, solved & (trace.lengths <= (self.longest or np.inf)) & (least > 0)
+
+    def _solve(self, strategy: Any, problem: Ragged, keys: NDArray[np.uint64]) -> Any:
+        space = self._space()
+        steps = (
+            2 * len(space.states.words) + 2
+        )  # no state is created twice: g tells how many numbers are left
+        return solve(space, strategy, problem, keys, (len(self.columns), SOLUTION_WIDTH), steps)
+
+    def prompts(self, examples: Examples) -> Ragged:
+        """Prompt tokens."""
+        rows, ends = kernels.prompt_rows(examples.problem.values, examples.problem.offsets)
+        return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
+
+    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
+        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
+        self._check_fit(examples, completions)
+        space, optimal = (
+            self._space(int(completions.lengths.max(initial=0))),
+            examples.complexity["optimal_cost"],
+        )
+        return judge(space, self._strategy, self.codec, examples, completions, optimal)
+
+    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
+        self._check_fit(examples, traces)
+        space = self._space(int(traces.lengths.max(initial=0)))
+        return judge_traces(space, self._strategy, examples, traces)
+
+    def _check_fit(self, examples: Examples, outputs: Ragged) -> None:
+        """One output per example, and problems that this vocabulary can write: compiled code does not ask."""
+        if len(examples) != len(outputs):
+            raise ValueError(f"{len(outputs)} outputs for {len(examples)} examples: there must be one each")
+        most = int(examples.problem.lengths.max(initial=0)) - HEADER
+        if most > self.numbers or examples.problem.values.max(initial=0) > self.limit:
+            raise ValueError(
+                f"problems of {most} numbers, or beyond task.limit={self.limit}: judge them with the task "
+                "that drew them"
+            )
+
+    def test_sets(self) -> Mapping[str, Countdown]:
+        """Out-of-distribution variants by name, with this task's vocabulary."""
+        changes = named(self, fixed=("limit", "format"))
+        if self.held_out > 0 and self.targets == "seen":
+            changes = {"held_out_targets": {"targets": "held_out"}, **changes}
+        return {name: replace(self, **{"ood": (), **change}) for name, change in changes.items()}
+
+    def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
+        """Example i as text for a terminal, with the search up to `step`."""
+        return draw_countdown(examples.problem[i], examples.trace[i], examples.solution[i], step)
+
+    def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
+        """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
+        plot_countdown(ax, problem, trace, solution, bad)
+
+
+def _format(name: str, numbers: int, limit: int) -> tuple[tuple[str, ...], Format]:
+    """-> (the vocabulary's words, how rows are written)."""
+    values, costs = tuple(str(n) for n in range(limit + 1)), tuple(f"c{n}" for n in range(limit + 1))
+    rest = " ".join(f"{{n{k}?}}" for k in range(1, numbers - 1))
+    hand = " ".join(["{n0}", *(f"{{n{k}?}}" for k in range(1, numbers))])
+    marks: tuple[str, ...] = ("create", "close")
+    if name == "compact":
+        trace = {
+            "create": f"create {{a}} {{sign}} {{b}} = {{n0}} {rest} {{g}} {{h}}",
+            "close": f"close {hand} {{g}} {{h}}",
+        }
+    else:
+        marks = ("Exploring", "Operation:", "Remaining", "Numbers:", "Current", "State:", "Operations:")
+        trace = {
+            "create": f"Exploring Operation: {{a}} {{sign}} {{b}} = {{n0}} Remaining Numbers: {rest} "
+            "Operations: {g}",
+            "close": f"Current State: {hand} Operations: {{g}}",
+        }
+    fields = {
+        "number": Field(1, values),
+        "a": Field(1, values),
+        "sign": Field(2, tuple(SIGNS)),
+        "b": Field(3, values),
+        "g": Field(FIRST + numbers, costs if name == "compact" else values),
+        "h": Field(FIRST + numbers + 1, costs),
+        **{f"n{k}": Field(FIRST + k, values) for k in range(numbers)},
+    }
+    prompt = {"numbers": "numbers", "number": "{number}", "target": "target {number}"}
+    words = ("numbers", "target", "=", "reasoning", *marks, "solution", "end", *SIGNS, *values, *costs)
+    return words, Format(fields, prompt, trace, solution={"equation": "{a} {sign} {b} = {n0}"})
