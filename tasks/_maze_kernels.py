@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import mix64
+from tracelab.search.batch import grown
 from tracelab.search.best_first import CREATE, max_rows, path_to, search
 from tracelab.search.judge import judge_one, new_room
 from tracelab.search.replay import new_board, replay
@@ -95,16 +96,6 @@ def generate(knobs, strategy, low, high, bins, hashes, stride, keys):  # type: i
             all_paths[path_ends[i] + k, 1] = table[path[k], OPERAND]
         write_problem(problems[i], knobs, start, goal, table)
     return -1, identities, problems, all_rows, row_ends, all_paths, path_ends, measures
-
-
-@njit
-def grown(array, wanted):  # type: ignore[no-untyped-def]
-    """The array, or a copy of twice the room where `wanted` rows do not fit."""
-    if wanted <= len(array):
-        return array
-    larger = np.empty((max(2 * len(array), wanted), array.shape[1]), array.dtype)
-    larger[: len(array)] = array
-    return larger
 
 
 @kernel

@@ -15,7 +15,8 @@ from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
 from tracelab.search.best_first import CREATE, Strategy, path_to, search
-from tracelab.search.judge import add_to_path, judge_one, new_room
+from tracelab.search.completion import LEVELS
+from tracelab.search.judge import add_to_path, arrays, empty_verdicts, judge_one, new_room
 from tracelab.search.replay import new_board, replay
 from tracelab.search.space import (
     by_moves,
@@ -28,7 +29,6 @@ from tracelab.search.space import (
     write_state,
 )
 
-LEVELS = ("parses", "local", "strict")
 MEASURES = ("expansions", "generated", "cost")
 
 
@@ -126,17 +126,9 @@ def judge(
     optimal: NDArray[Any],
 ) -> Verdicts:
     """Verdicts on completions; optimal: (n,) the least cost of each problem. The space has room for them."""
-    n = len(examples)
-    verdicts = Verdicts(
-        np.zeros(n, np.bool_),
-        np.zeros(n, np.bool_),
-        np.zeros(n, np.uint8),
-        np.zeros((n, len(LEVELS)), np.uint8),
-        np.full((n, len(LEVELS)), -1, np.int32),
-        np.zeros(n, np.int32),
-    )
+    verdicts = empty_verdicts(len(examples), len(LEVELS))
     tables = codec.trace, codec.solution, codec.markers
-    problems, out = examples.problem, tuple(vars(verdicts).values())
+    problems, out = examples.problem, arrays(verdicts)
     given = problems.values, problems.offsets, narrow(completions.values), completions.offsets
     _judge(space, strategy, tables, optimal, given, out)
     return verdicts
