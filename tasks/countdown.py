@@ -35,8 +35,9 @@ from tracelab.core.codec import Codec, Field, Format
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
-from tracelab.search.batch import LEVELS, judge, judge_traces, solve
+from tracelab.search.batch import judge, judge_traces, solve
 from tracelab.search.best_first import BestFirst
+from tracelab.search.completion import LEVELS
 from tracelab.search.reasons import NAMES
 from tracelab.tasks._countdown_drawing import LEGEND, PICTURE_LEGEND, draw_countdown, plot_countdown
 from tracelab.tasks._countdown_draws import HEADER, SIGNS, Knobs, held_out_targets

@@ -1,4 +1,4 @@
-"""What the judges of backtracking and derivation share: fit, reading solutions, what faults mean by level."""
+"""What the judges of all grammars share: fit, reading solutions, what faults mean by level."""
 
 from __future__ import annotations
 
