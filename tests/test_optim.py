@@ -5,9 +5,9 @@ import copy
 import hydra
 import pytest
 import torch
-from omegaconf import OmegaConf
 
 from tests.engine import tiny
+from tests.runs import config as composed
 from tracelab.budget import Budget, Progress
 from tracelab.optim.adamw import adamw
 from tracelab.optim.muon import MuonAdamW, is_hidden_matrix, orthogonalize
@@ -83,7 +83,7 @@ def test_orthogonalize(shape):
 
 @pytest.mark.parametrize("path", sorted((CONF / "optim").glob("*.yaml")), ids=lambda path: path.stem)
 def test_configs(path):
-    config = OmegaConf.load(path)
+    config = composed("train", f"optim={path.stem}").optim
     model = tiny()
     backward(model, 0)
     optimizer = hydra.utils.instantiate(config.optimizer)(model)
