@@ -35,6 +35,14 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
         "easy": ("task.nodes=8",),
         "hard": ("task.nodes=30", "task.max_weight=9", "task.solver=dijkstra"),
     },
+    "countdown": {
+        "easy": ("task.operations=+-", "task.target_range=[10,50]"),
+        "hard": ("task.numbers=4", "task.longest=60"),
+    },
+    "arithmetic": {
+        "easy": ("task.operations=[2,4]", "task.distractors=[0,2]"),
+        "hard": ("task.operations=[10,16]", "task.distractors=[4,8]"),
+    },
     "sat": {"easy": ("task.variables=5", "task.ratio=3"), "hard": ("task.variables=12", "task.ratio=4.3")},
     "sudoku": {"easy": ("task.size=4", "task.clues=[5,8]"), "hard": ("task.size=9", "task.clues=[28,34]")},
     "knights_knaves": {"easy": ("task.people=3", "task.depth=1"), "hard": ("task.people=8", "task.depth=3")},
