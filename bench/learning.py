@@ -43,6 +43,10 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
         "easy": ("task.operations=[2,4]", "task.distractors=[0,2]"),
         "hard": ("task.operations=[10,16]", "task.distractors=[4,8]"),
     },
+    "sliding_tiles": {
+        "easy": ("task.scramble=[2,8]",),
+        "hard": ("task.scramble=[8,20]", "task.longest=80"),
+    },
     "sat": {"easy": ("task.variables=5", "task.ratio=3"), "hard": ("task.variables=12", "task.ratio=4.3")},
     "sudoku": {"easy": ("task.size=4", "task.clues=[5,8]"), "hard": ("task.size=9", "task.clues=[28,34]")},
     "knights_knaves": {"easy": ("task.people=3", "task.depth=1"), "hard": ("task.people=8", "task.depth=3")},

@@ -39,15 +39,16 @@ from tracelab.search.batch import judge, judge_traces, solve
 from tracelab.search.best_first import BestFirst
 from tracelab.search.completion import LEVELS
 from tracelab.search.reasons import NAMES
-from tracelab.tasks._countdown_drawing import LEGEND, PICTURE_LEGEND, draw_countdown, plot_countdown
+from tracelab.tasks._countdown_drawing import LEGEND, draw_countdown, plot_countdown
 from tracelab.tasks._countdown_draws import HEADER, SIGNS, Knobs, held_out_targets
 from tracelab.tasks._countdown_space import FIRST, HEURISTICS, RULES, Hand, new_hand
+from tracelab.tasks._redraws import redrawn
+from tracelab.tasks._trees import PICTURE_LEGEND
 from tracelab.tasks._variants import named
 
 FORMATS = ("compact", "stream_of_search")
 TARGETS = ("seen", "held_out")
 MEASURES = ("expansions", "generated", "optimal_cost")
-REDRAWS = 50  # of problems whose trace is too long
 MOST_STATES = 1 << 16  # that a reference search may meet; of up to five numbers it never meets more
 UNGUIDED = ("bfs", "dfs", "dijkstra")
 SOLUTION_WIDTH = FIRST + 1
@@ -166,23 +167,13 @@ class Countdown:
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
         """One solved problem per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
         one_of("split", split, tuple(SPLITS))
-        return self._generate(keys, split, REDRAWS)
-
-    def _generate(self, keys: NDArray[np.uint64], split: str, redraws: int) -> Examples:
-        """Draw and solve, and again where the trace is too long."""
-        examples, good = self._draw(keys, split)
-        if good.all():
-            return examples
-        if redraws == 0:
-            raise ValueError(
-                f"{REDRAWS} problems in a row have traces of more than task.longest={self.longest} steps, or "
-                f"searches that meet more than {MOST_STATES} states: raise task.longest, lower task.numbers, "
-                "or take task.solver=dfs or greedy"
-            )
-        again = self._generate(keys[~good] + np.uint64(1), split, redraws - 1)
-        order = np.concatenate([np.flatnonzero(good), np.flatnonzero(~good)]).argsort()
-        whole = Examples.concat([examples.take(np.flatnonzero(good)), again]).take(order)
-        return replace(whole, index=np.arange(len(keys)))
+        return redrawn(
+            lambda some: self._draw(some, split),
+            keys,
+            f"have traces of more than task.longest={self.longest} steps, or searches that meet more than "
+            f"{MOST_STATES} states: raise task.longest, lower task.numbers, or take task.solver=dfs or "
+            "greedy",
+        )
 
     def _draw(self, keys: NDArray[np.uint64], split: str) -> tuple[Examples, NDArray[np.bool_]]:
         """-> problems with their searches, and which of these have a fitting length."""

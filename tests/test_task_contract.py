@@ -61,6 +61,12 @@ SMALL = {
         {"operations": "+-*", "solver": "bfs", "tie_break": "random", "format": "stream_of_search"},
         {"numbers": 4, "operations": "+-", "solver": "astar", "tie_break": "lifo", "longest": 40},
     ],
+    "sliding_tiles": [
+        {"ood": [{"scramble": [8, 14], "longest": 60}, {"shape": [2, 4]}]},
+        {"solver": "greedy", "heuristic": "linear_conflict", "tie_break": "random", "format": "boards"},
+        {"shape": [4, 4], "heuristic": "linear_conflict", "tie_break": "lifo"},
+        {"shape": [2, 3], "scramble": None, "solver": "bfs", "longest": None},
+    ],
     "graph_path": [
         {"nodes": 10, "ood": [{"generator": "grid", "grid": [4, 4]}, {"nodes": 14, "max_weight": 3}]},
         {"generator": "grid", "coordinates": True, "solver": "astar", "tie_break": "random", "max_weight": 2},

@@ -25,6 +25,7 @@ from tracelab.search.space import (
     heuristic,
     is_goal,
     max_degree,
+    names_created,
     neighbours,
     read_state,
     start,
@@ -78,9 +79,19 @@ def drop_stale(board, size):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def created(space, row, last):  # type: ignore[no-untyped-def]
+    """The state that a creation's row names, or to which its move leads from the state closed last; or -1."""
+    if names_created(space):
+        return read_state(space, row, 1)
+    return follow(space, last, row) if last >= 0 else -1
+
+
+@kernel
 def create_fault(space, strategy, board, row, last, degree):  # type: ignore[no-untyped-def]
     """Why a creation is illegal, or ok. board.near[0, :degree] succeed `last`."""
-    state, g, h = read_state(space, row, 1), row[-2], row[-1]
+    state, g, h = created(space, row, last), row[-2], row[-1]
+    if state < 0 and not names_created(space):
+        return R.wrong_move if last >= 0 else R.nothing_closed
     if state < 0:
         return R.not_a_state
     if last < 0:
@@ -161,7 +172,7 @@ def replay(space, strategy, rows, count, path, board, reason, at):  # type: igno
             if reason[1] == R.ok:
                 reason[1], at[1] = (R.after_goal if done else fault), i
             return
-        state = read_state(space, row, 1)
+        state = created(space, row, last) if creates else read_state(space, row, 1)
         flaw = R.after_goal if done else R.ok
         if creates:
             size = open_state(board, size, strategy.solver, state, last, row[-2], row[-1], expansions)

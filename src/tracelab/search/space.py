@@ -78,6 +78,11 @@ def by_moves(space: Any) -> Any:
     return False
 
 
+def names_created(space: Any) -> Any:
+    """Do creations name the state, or the move that leads to it alone (by_moves alone)?"""
+    return True
+
+
 def follow(space: Any, state: Any, row: Any) -> Any:
     """The state that a row's move leads to from a state, or -1 (by_moves alone)."""
     return -1
@@ -113,5 +118,5 @@ def _by_default(stub: Callable[..., Any]) -> None:
     overload(stub, strict=False, jit_options=WITHOUT_COUNTS)(choose)
 
 
-for _stub in (pose, is_full, by_moves, follow, write_move):
+for _stub in (pose, is_full, by_moves, names_created, follow, write_move):
     _by_default(_stub)

@@ -1,0 +1,33 @@
+"""Problems whose search does not fit a task's knobs are drawn anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.types import Examples
+
+REDRAWS = 50
+Draw = Callable[[NDArray[np.uint64]], tuple[Examples, NDArray[np.bool_]]]
+
+
+def redrawn(draw: Draw, keys: NDArray[np.uint64], advice: str) -> Examples:
+    """One problem per key. draw: keys -> problems and (n,) which of them fit; the others are drawn again
+    with keys of their own. ValueError with the advice if REDRAWS rounds leave one that does not fit.
+    """
+    examples, good = draw(keys)
+    for attempt in range(1, REDRAWS + 1):
+        if good.all():
+            return replace(examples, index=np.arange(len(keys)))
+        bad = np.flatnonzero(~good)
+        again, fits = draw(keys[bad] + np.uint64(attempt))
+        order = np.arange(len(keys))
+        order[bad] = len(keys) + np.arange(len(bad))
+        examples = Examples.concat([examples, again]).take(order)
+        good[bad] = fits
+    if good.all():
+        return replace(examples, index=np.arange(len(keys)))
+    raise ValueError(f"{REDRAWS} problems in a row {advice}")
