@@ -36,7 +36,7 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
         "hard": ("task.nodes=30", "task.max_weight=9", "task.solver=dijkstra"),
     },
     "countdown": {
-        "easy": ("task.operations=+-", "task.target_range=[10,50]"),
+        "easy": ("task.operations=+-", "task.target_range=[10,50]", "task.held_out=0"),
         "hard": ("task.numbers=4", "task.longest=60"),
     },
     "arithmetic": {
@@ -46,6 +46,10 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
     "sliding_tiles": {
         "easy": ("task.scramble=[2,8]",),
         "hard": ("task.scramble=[8,20]", "task.longest=80"),
+    },
+    "sokoban": {
+        "easy": ("task.pulls=[1,3]", "task.longest=40"),
+        "hard": ("task.boxes=2", "task.pulls=[2,8]", "task.longest=120"),
     },
     "sat": {"easy": ("task.variables=5", "task.ratio=3"), "hard": ("task.variables=12", "task.ratio=4.3")},
     "sudoku": {"easy": ("task.size=4", "task.clues=[5,8]"), "hard": ("task.size=9", "task.clues=[28,34]")},

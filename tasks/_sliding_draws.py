@@ -1,6 +1,6 @@
 """Drawing a sliding-tile puzzle that belongs to a split, and writing prompts; compiled.
 
-Two puzzles are the same if one becomes the other by turning or mirroring the board, or by renaming tiles.
+Two puzzles are the same if one is the other turned or mirrored. The tiles' names count.
 """
 
 from __future__ import annotations
@@ -10,37 +10,23 @@ import numpy as np
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import below, mix64, shuffle
 from tracelab.core.types import MAX_REDRAWS
-from tracelab.tasks._sliding_space import HEADER, MOST_CELLS, beside
+from tracelab.tasks._sliding_space import HEADER, MOST_CELLS
+from tracelab.tasks._symmetries import SYMMETRIES, beside, moved
 
 SHAPE_ROW, BOARD_ROW, GOAL_ROW = range(3)  # rows of a prompt
-SYMMETRIES = 8  # bit 0: transposed; bit 1: upside down; bit 2: left and right exchanged
-
-
-@kernel
-def moved(rows, columns, cell, symmetry):  # type: ignore[no-untyped-def]
-    """Where a cell comes to lie."""
-    row, column = cell // columns, cell % columns
-    if symmetry & 2:
-        row = rows - 1 - row
-    if symmetry & 4:
-        column = columns - 1 - column
-    return column * rows + row if symmetry & 1 else row * columns + column
 
 
 @kernel
 def canonical_hash(rows, columns, cells, goal, scratch):  # type: ignore[no-untyped-def]
     """Equal for puzzles that are the same. scratch: (2, MOST_CELLS)."""
     count, least = rows * columns, np.uint64(0xFFFFFFFFFFFFFFFF)
-    target, turned = scratch[0], scratch[1]
     for symmetry in range(SYMMETRIES):
         for k in range(count):
             place = moved(rows, columns, k, symmetry)
-            target[goal[k]] = place  # a tile's name is the cell that it has in the goal
+            scratch[0, place], scratch[1, place] = cells[k], goal[k]
+        word = np.uint64(columns if symmetry & 1 else rows)
         for k in range(count):
-            turned[moved(rows, columns, k, symmetry)] = target[cells[k]]
-        word = np.uint64((columns if symmetry & 1 else rows) * 16 + target[0])
-        for k in range(count):
-            word = mix64(word * np.uint64(16) + np.uint64(turned[k]))
+            word = mix64(word * np.uint64(256) + np.uint64(16 * scratch[0, k] + scratch[1, k]))
         least = min(least, word)
     return least
 

@@ -16,6 +16,7 @@ from tracelab.core.codec import ABSENT
 from tracelab.core.jit import kernel, njit
 from tracelab.search import space as spaces
 from tracelab.search.interning import Interned, forget, intern, new_interned
+from tracelab.tasks._symmetries import beside
 
 HEURISTICS = ("manhattan", "linear_conflict", "none")
 MANHATTAN, LINEAR_CONFLICT, NONE = range(3)
@@ -24,7 +25,6 @@ HEADER = 2  # of a stored problem: rows, columns; then the start's cells and the
 TILE, FIRST = 1, 2  # columns of a row: the tile that slides (creations and solutions), then the cells
 ROWS, COLUMNS, HEURISTIC, NAMED, ROOT, GOAL = range(6)
 TARGET, SCRATCH = 2, 3  # rows of Board.cells
-DOWN, RIGHT = (-1, 1, 0, 0), (0, 0, -1, 1)  # of the gap's neighbours, in the order of the successors
 
 
 class Board(NamedTuple):
@@ -67,13 +67,6 @@ def read_cells(word, count, cells):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def beside(rows, columns, cell, side):  # type: ignore[no-untyped-def]
-    """The cell above, below, left or right, or -1."""
-    row, column = cell // columns + DOWN[side], cell % columns + RIGHT[side]
-    return row * columns + column if 0 <= row < rows and 0 <= column < columns else -1
-
-
-@kernel
 def slid(cells, count, gap, cell):  # type: ignore[no-untyped-def]
     """The word of the board after the tile at `cell` slid into the gap."""
     word = word_of(cells, count)
@@ -83,7 +76,7 @@ def slid(cells, count, gap, cell):  # type: ignore[no-untyped-def]
 
 @kernel
 def out_of_order(cells, target, first, stride, length, columns, rowwise, ends):  # type: ignore[no-untyped-def]
-    """How many tiles of a line, of those whose goal is in it, must leave it: all but the longest run in order.
+    """How many tiles of a line, of those whose goal is in it, must leave it: all but the longest ordered run.
 
     ends: scratch; ends[i]: the longest run that ends with the line's i-th tile.
     """

@@ -90,5 +90,5 @@ def plot_tree(ax: Axes, tree: Tree, path: Collection[Hashable], bad: str | None)
         ax.text(*where[k], node.label, fontsize=size, va="center", bbox=box, zorder=2)
     if bad is not None:
         ax.text(0.5, 0.0, f"x {bad}", color="#D55E00", fontsize=7)
-    ax.set(xticks=[], yticks=[], xlim=(-0.2, max(n.depth for n in nodes) + 0.9), ylim=(-len(nodes), 1))
+    ax.set(xticks=[], yticks=[], xlim=(-0.2, 1.15 * max(n.depth for n in nodes) + 0.9), ylim=(-len(nodes), 1))
     ax.grid(visible=False)

@@ -63,13 +63,12 @@ def identity(shape, cells, goal):
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (3, 3), (4, 2)])
-def test_the_same_puzzle_turned_mirrored_or_with_other_names(shape):
+def test_the_same_puzzle_turned_or_mirrored(shape):
     rows, columns = shape
     draw, all_kinds = np.random.default_rng(0), set()
     for _ in range(20):
         board, goal = draw.permutation(rows * columns), draw.permutation(rows * columns)
-        names = np.concatenate([[0], 1 + draw.permutation(rows * columns - 1)])
-        same = {identity(shape, board, goal), identity(shape, names[board], names[goal])}
+        same = {identity(shape, board, goal)}
         for turns in range(4):
             turned = [np.rot90(cells.reshape(shape), turns) for cells in (board, goal)]
             for pair in (turned, [cells.T for cells in turned]):

@@ -67,6 +67,12 @@ SMALL = {
         {"shape": [4, 4], "heuristic": "linear_conflict", "tie_break": "lifo"},
         {"shape": [2, 3], "scramble": None, "solver": "bfs", "longest": None},
     ],
+    "sokoban": [
+        {"ood": [{"boxes": 2, "pulls": [2, 6], "longest": 90}, {"size": [6, 7]}]},
+        {"solver": "greedy", "tie_break": "random", "heuristic": "boxes", "boxes": 2, "deadlocks": False},
+        {"size": [5, 8], "solver": "dijkstra", "format": "searchformer", "outer_walls": True, "longest": 200},
+        {"solver": "bfs", "tie_break": "lifo", "side": 9, "most_boxes": 3, "longest": 150},
+    ],
     "graph_path": [
         {"nodes": 10, "ood": [{"generator": "grid", "grid": [4, 4]}, {"nodes": 14, "max_weight": 3}]},
         {"generator": "grid", "coordinates": True, "solver": "astar", "tie_break": "random", "max_weight": 2},
