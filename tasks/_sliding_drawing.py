@@ -13,7 +13,7 @@ from tracelab.tasks._trees import MARKS, Step, Tree, draw_tree, plot_tree, tree_
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LEGEND = f"{MARKS}   5: 12_/435: tile 5 slid, then the board row by row"
+LEGEND = f"{MARKS}   5: 12_/435: tile 5 slid, then the board row by row; ?: it cannot"
 Cells = tuple[int, ...]
 
 
@@ -49,7 +49,7 @@ def _steps(problem: Integers, trace: Integers) -> Iterator[Step]:
         cells = cells or after(last, int(row[TILE]), columns) or ()
         last = cells if closes else last
         moved = f"{row[TILE]}: " if row[TILE] >= 0 else ""
-        yield Step(closes, cells, moved + text(cells, columns))
+        yield Step(closes, cells, moved + (text(cells, columns) or "?"))
 
 
 def _tree(problem: Integers, trace: Integers) -> Tree:

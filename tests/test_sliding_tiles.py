@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 from tests.garbling import KINDS, garble, mutate
 from tests.oracles import sliding_tiles as oracle
@@ -16,6 +18,7 @@ from tracelab.tasks._sliding_draws import canonical_hash
 from tracelab.tasks._sliding_space import MOST_CELLS
 from tracelab.tasks.sliding_tiles import SlidingTiles
 
+CONF = Path(__file__).resolve().parents[1] / "conf" / "task"
 SOLVERS = ("astar", "dijkstra", "bfs", "dfs", "greedy")
 
 
@@ -116,6 +119,20 @@ def test_shortest_paths_are_short_and_all_solvers_solve():
         verdicts = task.judge(examples, references(task, examples))
         assert verdicts.solution_valid.all()
         assert verdicts.solution_optimal.all() == (solver in SOLVERS[:3])
+
+
+def default():
+    """The task that conf/task/sliding_tiles.yaml sets up."""
+    knobs = OmegaConf.to_container(OmegaConf.load(CONF / "sliding_tiles.yaml"))
+    return SlidingTiles(**{name: value for name, value in knobs.items() if name != "_target_"})
+
+
+def test_the_default_test_sets_are_drawn_at_the_size_of_an_evaluation():
+    """And hold enough puzzles that differ by more than names and symmetry."""
+    task = default()
+    for name, variant in {"test": task, **task.test_sets()}.items():
+        examples = puzzles(variant, 1000, "test" if name == "test" else "ood")
+        assert len(np.unique(examples.identity)) > 25
 
 
 # --- verdicts ------------------------------------------------------------------------------------
@@ -273,6 +290,8 @@ def test_bad_knobs(knobs, message):
 def test_what_cannot_be_drawn_ends_with_advice():
     with pytest.raises(ValueError, match=r"raise task.longest"):
         puzzles(SlidingTiles(scramble=(12, 12), longest=4, solver="bfs"), 20)
+    with pytest.raises(ValueError, match=r"200 moves.*task.solver=astar"):  # whose costs have no words
+        puzzles(SlidingTiles(shape=(3, 3), solver="dfs", longest=None), 3, "test")
     with pytest.raises(ValueError, match=r"larger task.shape"):
         puzzles(SlidingTiles(shape=(2, 2), scramble=(1, 1)), 50, "val")
 
