@@ -46,6 +46,7 @@ from tracelab.tasks._arithmetic_text import (
     plot_program,
     prompt_rows,
 )
+from tracelab.tasks._ranges import ends_of
 
 LARGEST = 200  # definitions, and the modulus
 
@@ -93,7 +94,7 @@ class Arithmetic:
             raise ValueError(f"task.modulus={self.modulus} must be from 2 to {LARGEST}")
         for knob, least in (("operations", 1), ("distractors", 0)):
             for bounds in (getattr(self, knob), *getattr(self, f"ood_{knob}")):
-                _range(knob, bounds, least)
+                ends_of(knob, bounds, least, LARGEST // 2)
         if self.names is not None and self.names < self._most:
             raise ValueError(
                 f"task.names={self.names} is below the {self._most} definitions in use; raise it "
@@ -103,9 +104,11 @@ class Arithmetic:
     @property
     def _most(self) -> int:
         """Definitions that a program of this task, or of its variants, can have."""
-        operations = max(_range("operations", b, 1)[1] for b in (self.operations, *self.ood_operations))
+        operations = max(
+            ends_of("operations", b, 1, LARGEST // 2)[1] for b in (self.operations, *self.ood_operations)
+        )
         return operations + max(
-            _range("distractors", b, 0)[1] for b in (self.distractors, *self.ood_distractors)
+            ends_of("distractors", b, 0, LARGEST // 2)[1] for b in (self.distractors, *self.ood_distractors)
         )
 
     @cached_property
@@ -131,13 +134,16 @@ class Arithmetic:
     def _program(self) -> Program:
         """Tables of their own for each call: threads may generate at the same time."""
         operators = np.array([OPS.index(operator) for operator in self.operators], np.int32)
-        ranges = *_range("operations", self.operations, 1), *_range("distractors", self.distractors, 0)
+        ranges = (
+            *ends_of("operations", self.operations, 1, LARGEST // 2),
+            *ends_of("distractors", self.distractors, 0, LARGEST // 2),
+        )
         draws = Draws(*ranges, float(self.edges), self.modulus, operators)
         return new_program(draws, self._names, SOLVERS.index(self.solver), TIE_BREAKS.index(self.tie_break))
 
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
         """One evaluated program per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
-        operations, definitions = _range("operations", self.operations, 1)[1], self._most
+        operations, definitions = ends_of("operations", self.operations, 1, LARGEST // 2)[1], self._most
         room = batch.Room(HEADER + WIDTH * definitions, operations, 5, 1, 2)
         advice = "there are too few programs for splits that share none; take more task.operations"
         return batch.generate(self._program(), room, MEASURES, keys, split, advice)
@@ -159,7 +165,7 @@ class Arithmetic:
         changes: dict[str, dict[str, Any]] = {}
         for knob in ("operations", "distractors"):
             for bounds in getattr(self, f"ood_{knob}"):
-                low, high = _range(knob, bounds, 0)
+                low, high = ends_of(knob, bounds, 0, LARGEST // 2)
                 changes[f"{knob}_{low}" + (f"_{high}" if high > low else "")] = {knob: bounds}
         alone: dict[str, Any] = {"ood_operations": (), "ood_distractors": (), "names": self._names}
         return {name: replace(self, **alone, **change) for name, change in changes.items()}
@@ -171,13 +177,3 @@ class Arithmetic:
     def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
         """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
         plot_program(ax, problem, trace, bad)
-
-
-def _range(knob: str, bounds: int | Sequence[int], least: int) -> tuple[int, int]:
-    """A number or [fewest, most] -> both ends. ValueError if it is neither."""
-    ends = list(bounds) if isinstance(bounds, Sequence) else [bounds, bounds]
-    if len(ends) != 2 or not all(isinstance(end, int) for end in ends):
-        raise ValueError(f"task.{knob}={bounds} must be a whole number or [fewest, most]")
-    if not least <= ends[0] <= ends[1] <= LARGEST // 2:
-        raise ValueError(f"task.{knob}={bounds} must be from {least} to {LARGEST // 2}, fewest first")
-    return ends[0], ends[1]

@@ -25,6 +25,12 @@ SMALL = {
         {"operations": [2, 10], "tie_break": "random", "ood_operations": [12], "ood_distractors": [[5, 6]]},
         {"solver": "backward", "modulus": 23, "operators": ["add", "mul"], "edges": 0.9},
     ],
+    "deduction": [
+        {"ood": [{"depth": [5, 6]}, {"width": 3}, {"distractors": 9}]},
+        {"solver": "backward", "tie_break": "random", "logic": ["and", "or", "not", "forall"], "width": 3},
+        {"logic": ["or"], "width": 3, "depth": 4, "solver": "backward"},
+        {"logic": ["forall"], "entities": 4, "depth": [2, 6], "tie_break": "random", "ood": [{"depth": 8}]},
+    ],
     "maze": [
         {"size": 6},
         {"size": [5, 7], "generator": "searchformer", "solver": "dijkstra", "format": "searchformer"},

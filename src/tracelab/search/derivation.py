@@ -5,9 +5,9 @@ A trace is a sequence of steps, each licensed by a statement of the problem and 
 
     local    each step is licensed: its statement is given, its premises are given or derived before, and
              the conclusion is what the rule gives
-    strict   and nothing is derived twice, nothing that the question does not depend on is derived, the
-             last step answers the question, none follows it, and the solution is what it derived. Any order
-             in which premises come first is accepted
+    strict   and nothing is derived twice, nothing is done that the task's search would not do (what the
+             question does not depend on), the last step answers the question, none follows it, and the
+             solution is what was derived. Any order in which premises come first is accepted
 
 Tasks answer for a NamedTuple of their own, whose tables `load` fills anew for each problem:
 

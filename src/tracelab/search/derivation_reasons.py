@@ -24,6 +24,9 @@ class Reasons(NamedTuple):
     solution_differs: int = 13  # the solution is not what was derived
     wrong_answer: int = 14  # the solution is not the right one
     too_much: int = 15  # more than one answer
+    other_search: int = 16  # goals belong to the search back from the question
+    not_a_goal: int = 17  # it is no premise of a rule for an open goal, or no open goal
+    rule_left: int = 18  # failed while a rule may still give it
 
 
 R = Reasons()

@@ -1,0 +1,90 @@
+"""Facts, rules and the search among them, drawn for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracelab.core.ragged import Integers
+from tracelab.tasks._deduction_rules import APPLY, FAIL, TRY
+from tracelab.tasks._deduction_text import JOINS, VARIABLE, entity_name, literal_name, parts_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LEGEND = "* applied   > tried   . neither yet   in the lower lines: what is known, what failed"
+PICTURE_LEGEND = (
+    "derived (blue), asked for (orange), failed (grey)\narrows: from premises; cross: first bad step"
+)
+BLUE, ORANGE, GREY, RED = "#56B4E9", "#E69F00", "#CCCCCC", "#D55E00"
+
+
+def spoken(literal: int, entity: int, signs: int, quantified: bool) -> str:
+    """A literal as in the prompt."""
+    of = f" {entity_name(entity) if entity >= 0 else VARIABLE}" if quantified else ""
+    return literal_name(int(literal), signs) + of
+
+
+def draw_theory(
+    problem: Integers, trace: Integers, solution: Integers, step: int | None, signs: int, quantified: bool
+) -> str:
+    """The rules with what the steps did to them, then literals by what became of them."""
+    facts, rules = parts_of(problem)
+    steps = trace if step is None else trace[: step + 1]
+    applied, tried = ({int(row[1]) for row in steps if row[0] == op} for op in (APPLY, TRY))
+    lines = []
+    for label, kind, about, head, *premises in rules.tolist():
+        mark = "*" if label in applied else ">" if label in tried else "."
+        join = f" {JOINS[kind]} "
+        body = join.join(spoken(p, about, signs, quantified) for p in premises if p >= 0)
+        lines.append(f"{mark} r{label:<3} {body} -> {spoken(head, about, signs, quantified)}")
+
+    def listed(rows: Integers) -> str:
+        return ", ".join(spoken(row[0], row[1], signs, quantified) for row in rows) or "none"
+
+    lines.append(f"facts:   {listed(facts)}")
+    for word, op in (("derived", APPLY), ("failed", FAIL)):
+        lines.append(f"{word + ':':8} {listed(steps[steps[:, 0] == op][:, 2:4])}")
+    proof = " ".join(f"r{row[1]}" for row in solution if row[0] == 0) or "unknown"
+    lines.append(f"prove {spoken(problem[5], problem[6], signs, quantified)}: {proof}")
+    return "\n".join(lines)
+
+
+def plot_theory(
+    ax: Axes, problem: Integers, trace: Integers, bad: int | None, signs: int, quantified: bool
+) -> None:
+    """Derived literals by depth from left to right, with arrows from premises; failed ones at the right."""
+    facts, rules = parts_of(problem)
+    bodies = {row[0]: [p for p in row[4:] if p >= 0] for row in rules.tolist()}
+    depth = {(int(f[0]), int(f[1]) if quantified else -1): 0 for f in facts}
+    used: set[tuple[int, int]] = set()
+    arrows: list[tuple[tuple[int, int], tuple[int, int]]] = []
+    failed = []
+    for op, label, literal, entity in trace[:bad].tolist():
+        here = literal, entity
+        if op == FAIL:
+            failed.append(here)
+        if op == APPLY and here not in depth:
+            below = [(p, entity) for p in bodies.get(label, []) if (p, entity) in depth]
+            depth[here] = 1 + max((depth[b] for b in below), default=0)
+            arrows += [(b, here) for b in below]
+            used |= {here, *below}
+    asked = int(problem[5]), int(problem[6]) if quantified else -1
+    last = 1 + max((depth[u] for u in used), default=0)
+    column: dict[int, int] = {}
+    places = {}
+    for node, x in [*((n, depth[n]) for n in depth if n in used), *((f, last) for f in failed)]:
+        column[x] = column.get(x, 0) + 1
+        places[node] = x, -column[x]
+    for begin, end in arrows:
+        arrow = {"arrowstyle": "->", "color": "#999999"}
+        ax.annotate("", places[end], places[begin], arrowprops=arrow, zorder=1)
+    for node, place in places.items():
+        colour = ORANGE if node == asked else GREY if node in failed else BLUE
+        box = {"boxstyle": "round", "facecolor": colour, "edgecolor": "none", "alpha": 0.9}
+        name = spoken(*node, signs, quantified)
+        ax.text(*place, name, ha="center", va="center", fontsize=6, bbox=box)
+    tall = max(column.values(), default=1)
+    if bad is not None and bad < len(trace):
+        ax.plot(-0.4, -0.4, "x", color=RED, ms=9, mew=2.2)
+    ax.set(xlim=(-0.6, last + 0.6), ylim=(-tall - 0.7, 0), xticks=[], yticks=[])
+    ax.grid(visible=False)
