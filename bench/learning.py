@@ -83,7 +83,9 @@ def run(folder: Path, words: tuple[str, ...], options: argparse.Namespace) -> No
         f"run_dir={folder}",
         f"threads={options.threads}",
     ]
-    subprocess.run([*command, f"budget.tokens={options.tokens}", "data.workers=1"], check=True)
+    done = subprocess.run([*command, f"budget.tokens={options.tokens}", "data.workers=1"], check=False)
+    if done.returncode:  # the others need not wait for it
+        print(f"{folder} failed", file=sys.stderr)
 
 
 def guessing(folder: Path) -> dict[str, Any]:

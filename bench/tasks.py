@@ -124,7 +124,9 @@ def main() -> None:
         if f"{task}:verify" in medians:
             ratio = medians.get(f"{task}:same", 0) / medians.get(f"{task}:gym", 1)
             shown = f"{ratio:24,.0f}" if ratio else f"{'–':>24s}"
-            print(f"{task:16s} {medians[f'{task}:generate']:12,.0f} {medians[f'{task}:verify']:12,.0f} {shown}")
+            print(
+                f"{task:16s} {medians[f'{task}:generate']:12,.0f} {medians[f'{task}:verify']:12,.0f} {shown}"
+            )
     content = {"unit": "problems/s on one core", "medians": medians, "runs": found, "same_as_gym": GYM}
     path.write_text(json.dumps(content | {"machine": machine(), "peers": peers()}, indent=2) + "\n")
     print(f"Written: {path}")

@@ -1,0 +1,28 @@
+"""What runs have shown: one long table of outcomes over any number of run folders, estimates, tests, figures.
+
+    from tracelab import analysis
+
+    table = analysis.load("runs/study")          # lazy; a row per completion
+    analysis.rates(table, "solution_valid", by=["arm", "split"])
+    analysis.compare(table, "solution_valid", split="wilson")
+
+Nothing here needs torch, a server or more than the folders.
+"""
+
+from tracelab.analysis.estimates import compare, rates
+from tracelab.analysis.joint import given, joint
+from tracelab.analysis.length import length_against
+from tracelab.analysis.loading import load, runs
+from tracelab.analysis.stability import calibration, stability
+
+__all__ = [
+    "calibration",
+    "compare",
+    "given",
+    "joint",
+    "length_against",
+    "load",
+    "rates",
+    "runs",
+    "stability",
+]

@@ -1,0 +1,123 @@
+"""Validity against accuracy: the 2x2 of the two verdicts, their correlation, what one says of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from tracelab.analysis.estimates import LEVEL, REPLICATES
+from tracelab.core.stats import wilson
+
+CELLS = ("both", "only_solution", "only_trace", "neither")
+
+
+def joint(
+    table: pl.LazyFrame, level: str = "strict", by: Sequence[str] = ("arm", "split"), seed: int = 0
+) -> pl.DataFrame:
+    """The 2x2 of solution and trace validity in each group.
+
+    both, only_solution, only_trace, neither: counts; phi with phi_low and phi_high, by resampling problems
+    (null where a verdict never varies); n.
+    """
+    key = [*by, "solution_valid", f"trace_{level}"]
+    cells = (
+        table.group_by([*key, "index"])
+        .agg(pl.len().alias("count"))
+        .sort([*by, "index"])
+        .collect(engine="streaming")
+    )
+    rows, draw = [], np.random.default_rng(seed)
+    for names, part in cells.group_by(list(by), maintain_order=True):
+        solution, trace = part["solution_valid"].to_numpy(), part[f"trace_{level}"].to_numpy()
+        kind = 2 * ~solution + ~trace  # the place in CELLS
+        _, problem = np.unique(part["index"].to_numpy(), return_inverse=True)
+        per_problem = np.zeros((problem.max() + 1, 4))
+        np.add.at(per_problem, (problem, kind), part["count"].to_numpy())
+        counts = per_problem.sum(0)
+        low, high = _phi_interval(per_problem, draw)
+        rows.append(
+            dict(zip(by, names, strict=True))
+            | dict(zip(CELLS, counts.astype(int).tolist(), strict=True))
+            | {"phi": _phi(counts), "phi_low": low, "phi_high": high, "n": int(counts.sum())}
+        )
+    return pl.DataFrame(rows)
+
+
+def _phi(counts: np.ndarray) -> float | None:
+    """Of a 2x2's counts in the order of CELLS."""
+    a, b, c, d = counts
+    spread = (a + b) * (c + d) * (a + c) * (b + d)
+    return float((a * d - b * c) / spread**0.5) if spread > 0 else None
+
+
+def _phi_interval(per_problem: np.ndarray, draw: np.random.Generator) -> tuple[float | None, float | None]:
+    """Percentiles over resampled problems."""
+    n = len(per_problem)
+    counts = draw.multinomial(n, np.full(n, 1 / n), REPLICATES) @ per_problem
+    values = [value for value in map(_phi, counts) if value is not None]
+    if len(values) < REPLICATES / 2:
+        return None, None
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def given(table: pl.LazyFrame, levels: Sequence[str], by: Sequence[str] = ("arm", "split")) -> pl.DataFrame:
+    """P(trace valid | solution valid) and P(solution valid | trace valid), a row per group and level.
+
+    of, given, value, low, high (Wilson 95 %; null where nothing is given), n: how often it was given.
+    """
+    parts = []
+    for level in levels:
+        trace, solution = pl.col(f"trace_{level}"), pl.col("solution_valid")
+        for of, condition in ((("trace", trace), solution), (("solution", solution), trace)):
+            parts.append(
+                table.group_by(list(by))
+                .agg((of[1] & condition).sum().alias("true"), condition.sum().alias("n"))
+                .with_columns(
+                    pl.lit(level).alias("level"),
+                    pl.lit(of[0]).alias("of"),
+                    pl.lit("solution" if of[0] == "trace" else "trace").alias("given"),
+                )
+            )
+    frame = pl.concat(parts).sort(*by, "level", "of").collect(engine="streaming")
+    low, high = wilson(frame["true"].to_numpy(), frame["n"].to_numpy())
+    some = pl.col("n") > 0
+    return frame.with_columns(
+        pl.when(some).then(pl.col("true") / pl.col("n")).alias("value"),
+        pl.when(some).then(pl.Series("low", low)).alias("low"),
+        pl.when(some).then(pl.Series("high", high)).alias("high"),
+    ).select(*by, "level", "of", "given", "value", "low", "high", "n")
+
+
+def first_errors(
+    table: pl.LazyFrame, level: str = "strict", by: Sequence[str] = ("arm", "split")
+) -> pl.DataFrame:
+    """Where invalid traces go wrong: the share of the trace before the first bad step, quartiles and n."""
+    at = pl.col(f"trace_{level}_at") / pl.max_horizontal("trace_steps", pl.lit(1))
+    quartiles = {"q25": 0.25, "q50": 0.5, "q75": 0.75}
+    return (
+        table.filter(~pl.col(f"trace_{level}"))
+        .group_by(list(by))
+        .agg(*(at.clip(0, 1).quantile(q).alias(name) for name, q in quartiles.items()), pl.len().alias("n"))
+        .sort(list(by))
+        .collect(engine="streaming")
+    )
+
+
+def reasons(table: pl.LazyFrame, level: str = "strict", by: Sequence[str] = ("arm", "split")) -> pl.DataFrame:
+    """Why traces fail at a level: each reason's share of a group's completions, the commonest first."""
+    counted = (
+        table.group_by([*by, f"trace_{level}_reason"])
+        .agg(pl.len().alias("count"))
+        .rename({f"trace_{level}_reason": "reason"})
+        .with_columns(pl.col("count").sum().over(list(by)).alias("n"))
+        .filter(pl.col("reason") != "ok")
+        .sort([*by, "count"], descending=[*(False for _ in by), True])
+        .collect(engine="streaming")
+    )
+    low, high = wilson(counted["count"].to_numpy(), counted["n"].to_numpy())
+    return counted.with_columns(
+        (pl.col("count") / pl.col("n")).alias("value"), pl.Series("low", low), pl.Series("high", high)
+    )

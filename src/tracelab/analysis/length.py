@@ -1,0 +1,148 @@
+"""Does the length of what a model writes follow the complexity of the problem?
+
+A completion that was cut off is at least as long as its limit: it is censored, not dropped (dropping them
+would leave out the longest). Ranks: all censored completions share the highest rank. Lines: a Tobit model
+(Tobin 1958), the normal regression's likelihood with P(length >= limit) for what was cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+from tracelab.analysis.estimates import LEVEL
+
+Floats = NDArray[np.float64]
+REPLICATES = 400
+
+
+@dataclass(frozen=True)
+class Line:
+    """length = intercept + slope * complexity + normal noise of this deviation."""
+
+    intercept: float
+    slope: float
+    deviation: float
+
+
+def tobit(x: Floats, y: Floats, censored: NDArray[np.bool_]) -> Line:
+    """The most likely line; a censored y is a lower bound. Without any: least squares."""
+    slope, intercept = np.polyfit(x, y, 1)
+    deviation = float(np.std(y - intercept - slope * x))
+    if not censored.any() or deviation == 0:
+        return Line(float(intercept), float(slope), deviation)
+    mx, sx, my, sy = x.mean(), x.std() or 1.0, y.mean(), y.std() or 1.0
+    u, v = (x - mx) / sx, (y - my) / sy  # well scaled for the optimiser
+
+    def loss(theta: Floats) -> float:
+        z = (v - theta[0] - theta[1] * u) / np.exp(theta[2])
+        return -float(np.where(censored, stats.norm.logsf(z), stats.norm.logpdf(z) - theta[2]).sum())
+
+    start = np.array([(intercept + slope * mx - my) / sy, slope * sx / sy, np.log(deviation / sy)])
+    best = optimize.minimize(loss, start, method="BFGS").x
+    found = best[1] * sy / sx
+    return Line(float(my + best[0] * sy - found * mx), float(found), float(np.exp(best[2]) * sy))
+
+
+def spearman(x: Floats, y: Floats) -> float:
+    """Rank correlation; nan where one never varies."""
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
+    return float(stats.spearmanr(x, y).statistic)
+
+
+def partial_spearman(x: Floats, y: Floats, z: Floats) -> float:
+    """Rank correlation of x and y with z's part taken out of both."""
+    xy, xz, yz = spearman(x, y), spearman(x, z), spearman(y, z)
+    if np.isnan(xz) or np.isnan(yz):
+        return xy
+    rest = (1 - xz**2) * (1 - yz**2)
+    return float((xy - xz * yz) / rest**0.5) if rest > 0 else float("nan")
+
+
+def length_against(
+    table: pl.LazyFrame,
+    complexity: str,
+    length: str = "completion_tokens",
+    by: Sequence[str] = ("arm", "split"),
+    given: str = "prompt_tokens",
+    seed: int = 0,
+) -> pl.DataFrame:
+    """How lengths follow a complexity measure, a row per group, with 95 % intervals by resampling problems.
+
+    spearman; slope and r2 of the (Tobit) line, r2 being the squared correlation of complexity and length,
+    cut off where they were; partial: spearman with the column `given` held fixed, where the table has it;
+    reference_spearman, reference_slope: the same of the reference solver's steps; censored: the share of
+    completions that were cut off; n. ValueError if there is no such measure.
+    """
+    names = table.collect_schema().names()
+    for name in (complexity, length):
+        if name not in names:
+            raise ValueError(f"{name!r} is no column of these outcomes; they have {', '.join(names)}")
+    held = [given] if given in names else []
+    wanted = dict.fromkeys([*by, "index", complexity, length, "reference_steps", "truncated", *held])
+    frame = table.select(list(wanted)).sort([*by, "index"]).collect(engine="streaming")
+    rows = []
+    for key, part in frame.group_by(list(by), maintain_order=True):
+        x, y = (part[name].to_numpy().astype(np.float64) for name in (complexity, length))
+        reference = part["reference_steps"].to_numpy().astype(np.float64)
+        censored = part["truncated"].to_numpy()
+        ranked = np.where(censored, np.inf, y)
+        fixed = part[given].to_numpy().astype(np.float64) if held else None
+        figures: dict[str, Callable[[NDArray[np.int64]], float]] = {
+            "spearman": lambda i, x=x, r=ranked: spearman(x[i], r[i]),  # type: ignore[misc]
+            "slope": lambda i, x=x, y=y, c=censored: _slope(x[i], y[i], c[i]),  # type: ignore[misc]
+            "r2": lambda i, x=x, y=y: _r2(x[i], y[i]),  # type: ignore[misc]
+            "reference_spearman": lambda i, x=x, r=reference: spearman(x[i], r[i]),  # type: ignore[misc]
+            "reference_slope": lambda i, x=x, r=reference: _slope(x[i], r[i], None),  # type: ignore[misc]
+        }
+        if fixed is not None:
+            figures["partial"] = lambda i, x=x, r=ranked, z=fixed: partial_spearman(x[i], r[i], z[i])  # type: ignore[misc]
+        estimates = _resampled(part["index"].to_numpy(), figures, seed)
+        rows.append(
+            dict(zip(by, key, strict=True))
+            | {"complexity": complexity, "length": length}
+            | estimates
+            | {"censored": float(censored.mean()), "n": len(x)}
+        )
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _slope(x: Floats, y: Floats, censored: NDArray[np.bool_] | None) -> float:
+    if np.ptp(x) == 0:
+        return float("nan")
+    return tobit(x, y, np.zeros(len(x), np.bool_) if censored is None else censored).slope
+
+
+def _r2(x: Floats, y: Floats) -> float:
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
+    return float(np.corrcoef(x, y)[0, 1] ** 2)
+
+
+def _resampled(
+    index: NDArray[np.int64], figures: dict[str, Callable[[NDArray[np.int64]], float]], seed: int
+) -> dict[str, float | None]:
+    """Each figure with its interval: problems are drawn with replacement, with all their completions."""
+    draw = np.random.default_rng(seed)
+    problems, first, counts = np.unique(index, return_index=True, return_counts=True)
+    rows = [np.arange(a, a + n) for a, n in zip(first, counts, strict=True)]  # sorted by index
+    drawn = [
+        np.concatenate([rows[p] for p in draw.integers(len(problems), size=len(problems))])
+        for _ in range(REPLICATES)
+    ]
+    everything = np.arange(len(index))
+    result: dict[str, float | None] = {}
+    for name, figure in figures.items():
+        value = figure(everything)
+        result[name] = None if np.isnan(value) else value
+        replicates = np.array([figure(i) for i in drawn]) if not np.isnan(value) else np.array([np.nan])
+        usable = replicates[~np.isnan(replicates)]
+        ends = np.quantile(usable, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if len(usable) else (None, None)
+        result[f"{name}_low"], result[f"{name}_high"] = (None if e is None else float(e) for e in ends)
+    return result

@@ -1,0 +1,199 @@
+"""Run folders as tables: one row per run, and lazily one row per completion.
+
+Polars, because it reads Parquet lazily, column by column and in streams: ten million outcomes are grouped in
+seconds without being held in memory. The same files can be queried with DuckDB.
+
+What does not belong into one comparison is refused, or named and left out; nothing is pooled silently.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from omegaconf import OmegaConf
+
+NEEDED = (
+    "split",
+    "problem_key",
+    "index",
+    "sample",
+    "solution_valid",
+    "solution_optimal",
+    "trace_strict",
+    "trace_steps",
+    "reference_steps",
+    "completion_tokens",
+    "truncated",
+    "mean_logprob",
+)
+# what may differ between the runs of one arm
+OWN = ("seed", "run_dir", "ckpt_path", "threads", "compile", "logger", "trainer", "run", "hydra")
+# what all runs of a comparison have in common: the task, the test problems, how completions are sampled
+SAME = ("task", "eval.problems", "eval.seed", "eval.temperature", "eval.samples", "eval.max_new")
+NOT_SHOWN = ("_target_", "_partial_")
+
+
+def runs(*folders: str | Path) -> pl.DataFrame:
+    """One row per finished run at or below the folders: run (its folder), arm, treatment, seed, ...
+
+    arm: the treatment with all that differs among these runs but seeds. What is unfinished or of an older
+    version is named in a warning and left out. ValueError if nothing is left, or if tasks or test problems
+    differ.
+    """
+    found = sorted({path.parent for folder in folders for path in Path(folder).rglob("run.json")})
+    if not found:
+        raise ValueError(f"no run lies at or below {', '.join(map(str, folders))}: each has a run.json")
+    finished = [folder for folder in found if _is_finished(folder)]
+    if not finished:
+        raise ValueError(f"none of {len(found)} runs is finished: resume them, or wait")
+    configs = [_config(folder) for folder in finished]
+    _check_same(finished, configs)
+    arms = _arms(configs)
+    rows = [_row(*parts) for parts in zip(finished, configs, arms, strict=True)]
+    return pl.DataFrame(rows).sort("arm", "seed")
+
+
+def load(*folders: str | Path) -> pl.LazyFrame:
+    """The outcomes of all finished runs at or below the folders, as `runs` chooses them.
+
+    A row per completion. Columns: those of `tracelab.outcomes`, and run, arm, treatment, seed, algorithm of each run. Completions
+    and problems (lists of tokens) are read only if they are asked for.
+    """
+    parts = []
+    for row in runs(*folders).iter_rows(named=True):
+        labels = {name: row[name] for name in ("run", "arm", "treatment", "seed", "algorithm")}
+        scanned = pl.scan_parquet(Path(row["run"]) / "outcomes.parquet")
+        texts = [
+            name
+            for name, kind in scanned.collect_schema().items()
+            if isinstance(kind, pl.Categorical | pl.Enum)
+        ]
+        parts.append(
+            scanned.with_columns(pl.col(texts).cast(pl.String)).with_columns(
+                pl.lit(value, dtype=pl.Int64 if name == "seed" else pl.String).alias(name)
+                for name, value in labels.items()
+            )
+        )
+    return pl.concat(parts, how="diagonal_relaxed")
+
+
+def levels_of(table: pl.LazyFrame) -> list[str]:
+    """The levels of trace validity that a table has, from weak to strong."""
+    names = table.collect_schema().names()
+    return [
+        name.removeprefix("trace_").removesuffix("_reason")
+        for name in names
+        if name.startswith("trace_") and name.endswith("_reason")
+    ]
+
+
+def _is_finished(folder: Path) -> bool:
+    """Evaluated, with all columns? If not, a warning says what is missing."""
+    status = json.loads((folder / "run.json").read_text()).get("status")
+    outcomes = folder / "outcomes.parquet"
+    if not outcomes.is_file():
+        warnings.warn(f"{folder} is left out: it is not evaluated yet (status: {status})", stacklevel=3)
+        return False
+    missing = [name for name in NEEDED if name not in pl.scan_parquet(outcomes).collect_schema().names()]
+    if missing:
+        warnings.warn(
+            f"{folder} is left out: its outcomes, of an older version, lack {', '.join(missing)}; run "
+            f"`python -m tracelab.evaluate run={folder}` again",
+            stacklevel=3,
+        )
+    return not missing
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    plain: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+    assert isinstance(plain, dict)
+    return plain
+
+
+def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted names of a config's leaves; lists are leaves."""
+    if not isinstance(config, dict):
+        return {prefix[:-1]: config}
+    return {k: v for key, value in config.items() for k, v in _flat(value, f"{prefix}{key}.").items()}
+
+
+def _differing(configs: Iterable[dict[str, Any]]) -> list[str]:
+    """Dotted names whose values differ, or that not all have."""
+    flat = [_flat(config) for config in configs]
+    names = dict.fromkeys(name for one in flat for name in one)
+    return [name for name in names if len({json.dumps(one.get(name, "–")) for one in flat}) > 1]
+
+
+def _check_same(folders: list[Path], configs: list[dict[str, Any]]) -> None:
+    """All of one task, judged on the same test problems."""
+    parts = [
+        {name: value for name, value in _flat(config).items() if name.startswith(SAME)} for config in configs
+    ]
+    differing = _differing(parts)
+    if not differing:
+        return
+    groups: dict[str, list[str]] = {}
+    for folder, flat in zip(folders, parts, strict=True):
+        key = ", ".join(f"{name}={flat.get(name, '–')}" for name in differing[:2])
+        groups.setdefault(key, []).append(str(folder))
+    listed = "; ".join(f"{key}: {len(names)} runs ({names[0]}, ...)" for key, names in groups.items())
+    raise ValueError(
+        f"these runs are no comparison: their tasks or test problems differ in {', '.join(differing[:5])}"
+        f"{' and more' if len(differing) > 5 else ''}. "
+        f"Load one group at a time: {listed}"
+    )
+
+
+def _arms(configs: list[dict[str, Any]]) -> list[str]:
+    """A name for each run: its treatment, and what of its config differs among all but is not its own."""
+    shown = [{k: v for k, v in config.items() if k not in (*OWN, "names")} for config in configs]
+    differing = [
+        name
+        for name in _differing(shown)
+        if name.rpartition(".")[2] not in NOT_SHOWN and name.partition(".")[0] not in ("algorithm", "reward")
+    ]
+    arms = []
+    for config in configs:
+        flat, words = _flat(config), [config["names"]["trace"]]
+        same = [other for other in configs if other["names"]["trace"] == config["names"]["trace"]]
+        for name in differing:
+            values = {json.dumps(_flat(other).get(name, "–")) for other in same}
+            if len(values) > 1 and name in flat:
+                words.append(f"{name.rpartition('.')[2]}={_short(flat[name])}")
+        if "algorithm" in config["names"]:
+            words.append(f"{config['names']['algorithm']}({config['names'].get('reward', 'solution')})")
+        arms.append(" ".join(words))
+    return arms
+
+
+def _short(value: Any) -> str:
+    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _row(folder: Path, config: dict[str, Any], arm: str) -> dict[str, Any]:
+    record, names = json.loads((folder / "run.json").read_text()), config["names"]
+    options = {k: v for k, v in config["trace"].items() if k not in NOT_SHOWN}
+    progress = record.get("progress", {})
+    return {
+        "run": str(folder),
+        "arm": arm,
+        "task": names["task"],
+        "treatment": names["trace"],
+        "rate": float(options["rate"]) if "rate" in options else None,
+        "kind": _short(options["kind"]) if "kind" in options else None,
+        "algorithm": names.get("algorithm"),
+        "reward": names.get("reward"),
+        "model": names["model"],
+        "parameters": record.get("parameters"),
+        "seed": config["seed"],
+        "tokens": progress.get("tokens"),
+        "steps": progress.get("steps"),
+        "minutes": progress.get("minutes"),
+        "max_new": record.get("max_new"),
+        "status": record.get("status"),
+    }

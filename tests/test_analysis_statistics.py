@@ -1,0 +1,174 @@
+"""Every statistic against a library, a closed form or a simulation with a known truth."""
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
+from statsmodels.stats.proportion import proportion_confint, proportion_effectsize
+
+from tracelab.analysis.estimates import cohens_h, holm, mcnemar, spread
+from tracelab.analysis.joint import _phi, _phi_interval
+from tracelab.analysis.length import partial_spearman, spearman, tobit
+from tracelab.analysis.stability import calibration
+from tracelab.core.stats import wilson
+
+# --- coverage: how often a nominal 95 % interval holds the truth --------------------------------------
+
+
+@pytest.mark.parametrize(("p", "n"), [(0.5, 256), (0.9, 256), (0.99, 1000), (0.3, 64)])
+def test_wilsons_interval_covers(p, n):
+    """By summing the binomial distribution, so exactly."""
+    k = np.arange(n + 1)
+    low, high = wilson(k, n)
+    assert 0.93 <= stats.binom.pmf(k, n, p)[(low <= p) & (p <= high)].sum() <= 0.97
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("of_seeds", [0.0, 0.05, 0.2])
+def test_intervals_of_differences_cover(seeds, of_seeds):
+    """Two arms with 128 common problems: problems differ, seeds differ by `of_seeds`, the rest is chance."""
+    draw, hits, times = np.random.default_rng(seeds), 0, 4000
+    for _ in range(times):
+        common = draw.normal(0, 0.3, 128)
+        arms = []
+        for mean in (0.6, 0.5):
+            own = draw.normal(0, 0.1, 128)
+            by_seed = draw.normal(0, of_seeds, (seeds, 1))
+            arms.append(mean + common + own + by_seed + draw.normal(0, 0.3, (seeds, 128)))
+        low, high = spread(arms, (1, -1)).interval()
+        hits += low <= 0.1 <= high
+    assert 0.93 <= hits / times <= 0.97
+
+
+def test_intervals_of_verdicts_cover():
+    """The same with yes and no: problems of different difficulty, seeds that are better or worse."""
+    draw, hits, times = np.random.default_rng(5), 0, 2000
+    difficulty = draw.normal(0, 1.5, 100_000)
+    truth = float(np.mean([_solves(difficulty, shift, 0.5) for shift in (1.0, 0.4)], axis=1) @ [1, -1])
+    for _ in range(times):
+        problems = draw.choice(difficulty, 256)
+        arms = [
+            np.stack(
+                [draw.random(256) < stats.norm.cdf(shift + s - problems) for s in draw.normal(0, 0.5, 4)]
+            )
+            for shift in (1.0, 0.4)
+        ]
+        low, high = spread([arm.astype(float) for arm in arms], (1, -1)).interval()
+        hits += low <= truth <= high
+    assert 0.92 <= hits / times <= 0.98
+
+
+def _solves(difficulty, shift, of_seeds):
+    """P(solved), over seeds in closed form."""
+    return stats.norm.cdf((shift - difficulty) / np.sqrt(1 + of_seeds**2))
+
+
+def test_intervals_of_phi_cover():
+    draw, hits, times = np.random.default_rng(6), 0, 300
+    shares = np.array([0.45, 0.25, 0.05, 0.25])
+    truth = _phi(shares)
+    for _ in range(times):
+        kinds = draw.choice(4, 300, p=shares)
+        low, high = _phi_interval(np.eye(4)[kinds], draw)
+        hits += low <= truth <= high
+    assert 0.92 <= hits / times <= 0.98
+
+
+def test_one_seed_is_judged_by_its_problems_alone():
+    """Then the interval is that of the paired differences."""
+    draw = np.random.default_rng(0)
+    a, b = draw.normal(0.2, 1, (1, 400)), draw.normal(0.0, 1, (1, 400))
+    found, paired = spread((a, b), (1, -1)), stats.ttest_rel(a[0], b[0])
+    assert found.value == pytest.approx((a - b).mean())
+    assert found.interval() == pytest.approx(tuple(paired.confidence_interval()), abs=0.01)
+    assert found.p == pytest.approx(paired.pvalue, rel=0.25)
+
+
+def test_many_problems_leave_the_seeds():
+    """Then the interval is Welch's on the seeds' means."""
+    draw = np.random.default_rng(0)
+    arms = [draw.normal(mean, 0.1, (4, 1)) + draw.normal(0, 0.01, (4, 2000)) for mean in (0.5, 0.3)]
+    welch = stats.ttest_ind(arms[0].mean(1), arms[1].mean(1), equal_var=False)
+    assert spread(arms, (1, -1)).interval() == pytest.approx(tuple(welch.confidence_interval()), abs=0.01)
+
+
+# --- against libraries and closed forms ------------------------------------------------------------------
+
+
+def test_wilson_is_statsmodels():
+    for k, n in ((0, 10), (3, 10), (256, 256), (97, 100)):
+        theirs = proportion_confint(k, n, method="wilson")
+        assert [float(end) for end in wilson(k, n)] == pytest.approx(theirs, abs=1e-12)
+
+
+def test_mcnemar_is_statsmodels():
+    draw = np.random.default_rng(0)
+    for _ in range(20):
+        a, b = draw.random(60) < 0.6, draw.random(60) < 0.4
+        table = [[(a & b).sum(), (a & ~b).sum()], [(~a & b).sum(), (~a & ~b).sum()]]
+        assert mcnemar(a, b)[1] == pytest.approx(their_mcnemar(table, exact=True).pvalue)
+        assert mcnemar(a, b)[0] == pytest.approx(table[0][1] / (table[0][1] + table[1][0]))
+    assert mcnemar(a, a) == (0.5, 1.0)
+
+
+def test_effects_and_corrections():
+    assert cohens_h(0.8, 0.5) == pytest.approx(proportion_effectsize(0.8, 0.5))
+    assert holm(np.array([0.01, 0.04, 0.03])).tolist() == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_phi_is_pearsons_correlation():
+    draw = np.random.default_rng(0)
+    a = draw.random(500) < 0.6
+    b = np.where(draw.random(500) < 0.7, a, draw.random(500) < 0.5)
+    counts = np.array([(a & b).sum(), (a & ~b).sum(), (~a & b).sum(), (~a & ~b).sum()], float)
+    assert _phi(counts) == pytest.approx(np.corrcoef(a, b)[0, 1])
+    assert _phi(np.array([5.0, 0, 5.0, 0])) is None
+
+
+def test_partial_rank_correlation_is_that_of_residual_ranks():
+    draw = np.random.default_rng(0)
+    z = draw.normal(size=300)
+    x, y = z + draw.normal(size=300), z + draw.normal(size=300)
+    ranks = [stats.rankdata(v) for v in (x, y, z)]
+    residuals = [r - np.polyval(np.polyfit(ranks[2], r, 1), ranks[2]) for r in ranks[:2]]
+    assert partial_spearman(x, y, z) == pytest.approx(np.corrcoef(*residuals)[0, 1])
+    assert spearman(x, y) > 0.3 > abs(partial_spearman(x, y, z))
+    assert np.isnan(spearman(x, np.ones(300)))
+
+
+def test_a_line_through_censored_lengths_is_found():
+    """Least squares on what was cut off is not; without censoring the two are one."""
+    draw = np.random.default_rng(0)
+    x = draw.uniform(0, 100, 3000)
+    y = 20 + 3 * x + draw.normal(0, 25, 3000)
+    free = tobit(x, y, np.zeros(3000, bool))
+    assert (free.slope, free.intercept) == pytest.approx(tuple(np.polyfit(x, y, 1)))
+    cut, censored = np.minimum(y, 220), y >= 220
+    found = tobit(x, cut, censored)
+    assert found.slope == pytest.approx(3, abs=0.1)
+    assert found.deviation == pytest.approx(25, abs=1.5)
+    assert np.polyfit(x, cut, 1)[0] < 2.5
+    assert np.polyfit(x[~censored], cut[~censored], 1)[0] < 2.9
+
+
+def test_calibration():
+    """A sure thing, a coin, and a closed form."""
+    curve, ece, brier = calibration(np.array([0.95] * 20), np.array([True] * 19 + [False]))
+    assert (len(curve), ece) == (1, pytest.approx(0))
+    assert brier == pytest.approx((19 * 0.05**2 + 0.95**2) / 20)
+    _, ece, brier = calibration(np.array([1.0, 1.0, 0.0, 0.0]), np.array([True, False, True, False]))
+    assert (ece, brier) == (0.5, 0.5)
+    draw = np.random.default_rng(0)
+    confidence = draw.random(200_000)
+    curve, ece, brier = calibration(confidence, draw.random(200_000) < confidence)
+    assert ece < 0.005
+    assert brier == pytest.approx(1 / 6, abs=0.003)  # the mean of c (1 - c)
+    assert curve["n"].sum() == 200_000
+    assert (curve["accuracy"] - curve["confidence"]).abs().max() < 0.02
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        calibration(np.array([1.2]), np.array([True]))
+
+
+def test_polars_is_what_comes_back():
+    assert isinstance(calibration(np.array([0.5]), np.array([True]))[0], pl.DataFrame)
