@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LEGEND = "* applied   > tried   . neither yet   in the lower lines: what is known, what failed"
 PICTURE_LEGEND = (
-    "derived (blue), asked for (orange), failed (grey)\narrows: from premises; cross: first bad step"
+    "derived (blue), asked for (orange), failed (grey)\ndotted: tried in vain; cross: first bad step"
 )
 BLUE, ORANGE, GREY, RED = "#56B4E9", "#E69F00", "#CCCCCC", "#D55E00"
 
@@ -52,31 +52,44 @@ def draw_theory(
 def plot_theory(
     ax: Axes, problem: Integers, trace: Integers, bad: int | None, signs: int, quantified: bool
 ) -> None:
-    """Derived literals by depth from left to right, with arrows from premises; failed ones at the right."""
+    """Derived literals by depth from left to right, with arrows from premises; dotted ones from goals
+    that failed.
+    """
     facts, rules = parts_of(problem)
     bodies = {row[0]: [p for p in row[4:] if p >= 0] for row in rules.tolist()}
+    heads = {row[0]: row[3] for row in rules.tolist()}
     depth = {(int(f[0]), int(f[1]) if quantified else -1): 0 for f in facts}
     used: set[tuple[int, int]] = set()
     arrows: list[tuple[tuple[int, int], tuple[int, int]]] = []
-    failed = []
+    tried: list[tuple[tuple[int, int], tuple[int, int]]] = []
+    asked = int(problem[5]), int(problem[6]) if quantified else -1
+    failed, under = [], {asked: 0}  # goals by how far they are from the query
     for op, label, literal, entity in trace[:bad].tolist():
         here = literal, entity
-        if op == FAIL:
+        if op == FAIL and here not in failed:
             failed.append(here)
+        if op == TRY:
+            goal = heads.get(label, -1), entity
+            under.setdefault(here, 1 + under.get(goal, 0))
+            tried.append((here, goal))
         if op == APPLY and here not in depth:
             below = [(p, entity) for p in bodies.get(label, []) if (p, entity) in depth]
             depth[here] = 1 + max((depth[b] for b in below), default=0)
             arrows += [(b, here) for b in below]
             used |= {here, *below}
-    asked = int(problem[5]), int(problem[6]) if quantified else -1
-    last = 1 + max((depth[u] for u in used), default=0)
+    last = max([depth[u] for u in used] + [under.get(f, 0) for f in failed], default=0)
     column: dict[int, int] = {}
     places = {}
-    for node, x in [*((n, depth[n]) for n in depth if n in used), *((f, last) for f in failed)]:
+    for node, x in [
+        *((n, depth[n]) for n in depth if n in used),
+        *((f, last - under.get(f, 0)) for f in failed),
+    ]:
         column[x] = column.get(x, 0) + 1
         places[node] = x, -column[x]
-    for begin, end in arrows:
-        arrow = {"arrowstyle": "->", "color": "#999999"}
+    fell = [(begin, end) for begin, end in tried if begin in failed and end in places]
+    for begin, end in arrows + fell:
+        style = ":" if begin in failed else "-"
+        arrow = {"arrowstyle": "->", "color": "#999999", "linestyle": style}
         ax.annotate("", places[end], places[begin], arrowprops=arrow, zorder=1)
     for node, place in places.items():
         colour = ORANGE if node == asked else GREY if node in failed else BLUE

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel
 from tracelab.core.rng import mix64
+from tracelab.core.types import BINS
 from tracelab.search import derivation
 from tracelab.search.derivation_reasons import R
 
@@ -307,12 +308,13 @@ def solution_fault(theory, solution, count):  # type: ignore[no-untyped-def]
 @derivation.implements(derivation.identity, Theory)
 def identity(theory):  # type: ignore[no-untyped-def]
     """Equal under other names, labels, orders, and exchange of p and `not p`: colours of literals, refined
-    by the rules that they stand in.
+    by the rules that they stand in. The split's bin hangs on facts and rules alone: both queries of a
+    drawn pair of towers fall into one split, which keeps the answers even however few problems there are.
     """
     now, new = theory.colours[0], theory.colours[1]
     for g in range(len(now)):
         given = theory.truth[g] == KNOWN and theory.giver[g] < 0
-        now[g] = mix64(np.uint64(1 + given + 2 * (g == query(theory))))
+        now[g] = mix64(np.uint64(1 + given))
     whole = np.uint64(0)
     for _ in range(ROUNDS):
         whole = np.uint64(0)
@@ -329,7 +331,9 @@ def identity(theory):  # type: ignore[no-untyped-def]
             if theory.truth[g] == KNOWN and theory.giver[g] < 0:
                 whole += mix64(now[g])
             now[g] = mix64(new[g])
-    return mix64(whole ^ mix64(now[query(theory)]))
+    owner = mix64(whole) % np.uint64(BINS)
+    asked = mix64(whole ^ mix64(now[query(theory)]))
+    return asked - asked % np.uint64(BINS) + owner
 
 
 @kernel

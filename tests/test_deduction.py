@@ -140,6 +140,15 @@ def test_nothing_shallow_tells_the_answer(knobs):
     assert abs(right - 0.5) < 4 * 0.5 / np.sqrt(half)
 
 
+@pytest.mark.parametrize("split", ["train", "test", "ood"])
+def test_both_answers_are_as_likely_in_a_small_space(split):
+    """Whole problems fall into one split or another, but never one answer alone."""
+    task = Deduction(**SETTINGS[4])
+    keys = rng.keys(0, split, 0, 4000, "problem")
+    answer = task.generate(keys, split).complexity["derivable"]
+    assert abs(answer.mean() - 0.5) < 4 * 0.5 / np.sqrt(len(answer))
+
+
 @njit
 def identify(theory, problem):
     load(theory, problem)
