@@ -43,6 +43,10 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
         "easy": ("task.operations=[2,4]", "task.distractors=[0,2]"),
         "hard": ("task.operations=[10,16]", "task.distractors=[4,8]"),
     },
+    "deduction": {
+        "easy": ("task.depth=[1,2]", "task.distractors=[0,2]", "task.logic=[]"),
+        "hard": ("task.depth=[4,6]", "task.width=3", "task.logic=[and,or,not,forall]"),
+    },
     "sliding_tiles": {
         "easy": ("task.scramble=[2,8]",),
         "hard": ("task.scramble=[8,20]", "task.longest=80"),
