@@ -128,8 +128,8 @@ def cell(estimate: dict[str, Any]) -> str:
 def table(results: dict[str, Any]) -> list[str]:
     """Markdown, a row per task and difficulty."""
     lines = [
-        "| task | difficulty | guessing | solution_only | correct | correct: traces strictly valid |",
-        "|---|---|---|---|---|---|",
+        "| task | difficulty | guessing | solution_only | correct | correct: traces strictly valid | tokens |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, arms in results.items():
         task, difficulty = name.split("-")
@@ -137,7 +137,8 @@ def table(results: dict[str, Any]) -> list[str]:
         guess = cell({**arms["guessing"], "low": float(low), "high": float(high)})
         cells = [cell(arms[arm]["estimates"]["solution_valid"]) if arm in arms else "–" for arm in ARMS]
         strict = cell(arms["correct"]["estimates"]["trace_strict"]) if "correct" in arms else "–"
-        lines.append(f"| {task} | {difficulty} | {guess} | {' | '.join(cells)} | {strict} |")
+        tokens = max(arms[arm]["progress"]["tokens"] for arm in ARMS if arm in arms) / 1e6
+        lines.append(f"| {task} | {difficulty} | {guess} | {' | '.join(cells)} | {strict} | {tokens:.0f} M |")
     return lines
 
 
@@ -173,7 +174,7 @@ def write(results: dict[str, Any]) -> None:
     """The table for people, the figures for machines."""
     head = """# What a nano model learns of each task
 
-Problems solved, in per cent with Wilson 95 % intervals: 0.83 M parameters, 10 M tokens from scratch, seed 0,
+Problems solved, in per cent with Wilson 95 % intervals: 0.83 M parameters, from scratch, seed 0,
 256 test problems, greedy. Guessing is the best constant answer. `python bench/learning.py`; what makes a task
 easy or hard is in that file.
 """

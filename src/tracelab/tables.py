@@ -53,12 +53,17 @@ def cell(name: str, estimate: dict[str, Any]) -> str:
 
 def print_results(metrics: dict[str, Any], title: str, folder: Path) -> None:
     """The table, then where the figures and the rest lie."""
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=200)
+    console = _console()
     console.print(results_table(metrics, title))
     for path in sorted((folder / "figures").glob("*.png")):
         console.print(f"  {path}", highlight=False, soft_wrap=True)
     console.print(f"  {folder / 'outcomes.parquet'}", highlight=False, soft_wrap=True)
+
+
+def _console() -> Console:
+    """The terminal, or 200 columns where there is none."""
+    terminal = Console()
+    return terminal if terminal.is_terminal else Console(width=200)
 
 
 def print_trained(trained: Trained) -> float:
@@ -71,3 +76,33 @@ def print_trained(trained: Trained) -> float:
     print_results(trained.metrics, trained.run.name, trained.run.folder)
     value: float = next(iter(trained.metrics.values()))["solution_valid"]["value"]
     return value
+
+
+def print_interventions(frame: Any, title: str, path: Path) -> None:
+    """A row per intervention; frame: of `analysis.interventions.by_intervention`."""
+    table = Table(title=title, title_justify="left", caption="per cent, Wilson 95 % interval")
+    for name in (
+        "test set",
+        "imposed trace",
+        "its tokens",
+        "solution valid",
+        "answer changed",
+        "follows trace",
+    ):
+        table.add_column(name, justify="left" if name in ("test set", "imposed trace") else "right")
+    table.add_column("nats per solution token", justify="right")
+    for row in frame.iter_rows(named=True):
+        dose = "" if row["dose"] is None else f" {row['dose']:g}"
+        figures = (
+            cell(name, {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]})
+            for name in ("valid", "changed", "follows")
+        )
+        table.add_row(
+            row["split"],
+            row["intervention"] + dose,
+            f"{row['trace_tokens']:.0f}",
+            *figures,
+            f"{row['reference_logprob']:.3f}",
+        )
+    _console().print(table)
+    print(f"  {path}")

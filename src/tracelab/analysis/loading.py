@@ -61,8 +61,8 @@ def runs(*folders: str | Path) -> pl.DataFrame:
 def load(*folders: str | Path) -> pl.LazyFrame:
     """The outcomes of all finished runs at or below the folders, as `runs` chooses them.
 
-    A row per completion. Columns: those of `tracelab.outcomes`, and run, arm, treatment, seed, algorithm of each run. Completions
-    and problems (lists of tokens) are read only if they are asked for.
+    A row per completion, with the columns of `tracelab.outcomes` and run, arm, treatment, seed and algorithm
+    of its run. Completions and problems (lists of tokens) are read only if they are asked for.
     """
     parts = []
     for row in runs(*folders).iter_rows(named=True):
