@@ -128,7 +128,7 @@ def cell(estimate: dict[str, Any]) -> str:
 def table(results: dict[str, Any]) -> list[str]:
     """Markdown, a row per task and difficulty."""
     lines = [
-        "| task | difficulty | guessing | solution_only | correct | correct: traces strictly valid | tokens |",
+        "| task | difficulty | guessing | solution_only | correct | correct: traces valid | tokens |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, arms in results.items():

@@ -154,6 +154,8 @@ def intervene(
         fits = whole.lengths + reference.lengths.max() < model.context
         rows = np.flatnonzero(fits)
         answers = generate(model, whole.take(rows), **options).tokens
+        if imposed.name == "own":  # written where nothing was imposed, too, but for what was cut off
+            before = before.replace(rows, answers)
         verdicts = task.judge(examples.take(rows), joined(imposed.opening.take(rows), answers))
         followed = reference if imposed.follows is None else imposed.follows
         yield (

@@ -133,9 +133,9 @@ def compare(table: pl.LazyFrame, column: str, split: str, base: str | None = Non
     """Differences between arms on one test set, each against `base` (or all pairs): a row per pair.
 
     difference, low, high: of the arms' shares, for other problems and seeds (`spread`); p, and p_holm for
-    all rows together; cohens_h: the effect; discordant: of the problems that exactly one of a pair of runs solves,
-    the share that the first arm's does; mcnemar_p: exact, of each pair of runs of one seed, the median;
-    seeds: of the arm with fewer. One seed says nothing of other seeds.
+    all rows together; cohens_h: the effect; discordant: of the problems that exactly one of a pair of runs
+    solves, the share that the first arm's does; mcnemar_p: exact, of each pair of runs of one seed, the
+    median; seeds: of the arm with fewer. One seed says nothing of other seeds.
     """
     frames = matrices(table, column, split)
     if base is not None and base not in frames:
