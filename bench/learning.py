@@ -55,7 +55,10 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
         "easy": ("task.pulls=[1,3]", "task.longest=40"),
         "hard": ("task.boxes=2", "task.pulls=[2,8]", "task.longest=120"),
     },
-    "sat": {"easy": ("task.variables=5", "task.ratio=3"), "hard": ("task.variables=12", "task.ratio=4.3")},
+    "sat": {
+        "easy": ("task.variables=4", "task.clause_size=2", "task.ratio=1.5"),
+        "hard": ("task.variables=12", "task.ratio=4.3"),
+    },
     "sudoku": {"easy": ("task.size=4", "task.clues=[5,8]"), "hard": ("task.size=9", "task.clues=[28,34]")},
     "knights_knaves": {"easy": ("task.people=3", "task.depth=1"), "hard": ("task.people=8", "task.depth=3")},
 }
