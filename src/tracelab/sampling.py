@@ -108,7 +108,6 @@ def _side_by_side(
         torch.set_num_threads(threads)
 
 
-@torch.inference_mode()
 def _complete(
     model: GPT,
     prompts: Ragged,
@@ -119,8 +118,20 @@ def _complete(
     reduced: bool | None,
 ) -> Lines:
     """Prompts with the keys of their samples, (prompts, samples) -> lines with what follows a stop."""
-    device, samples, keys = model.embed.weight.device, keys.shape[1], keys.ravel()
+    device = model.embed.weight.device
     reduced = device.type == "cuda" if reduced is None else reduced
+    with (
+        torch.no_grad(),
+        torch.autocast(device.type, torch.bfloat16, enabled=reduced),
+    ):  # weights are cast once
+        return _decoded(model, prompts, keys, stop, max_new, temperature)
+
+
+def _decoded(
+    model: GPT, prompts: Ragged, keys: NDArray[np.uint64], stop: int, max_new: int, temperature: float
+) -> Lines:
+    """Token by token."""
+    device, samples, keys = model.embed.weight.device, keys.shape[1], keys.ravel()
     limits = np.repeat(np.minimum(max_new, model.context - prompts.lengths), samples)
     limit = torch.from_numpy(limits).to(device)
     live = torch.arange(len(keys), device=device)  # rows that are still in the batch
@@ -132,8 +143,7 @@ def _complete(
     new, start = _left_pad(prompts, device)
     cache = Cache(len(model.blocks), start)
     for step in range(steps):
-        with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
-            logits = model.logits(model.hidden(new, cache)[:, -1])  # (B, vocab_size)
+        logits = model.logits(model.hidden(new, cache)[:, -1])  # (B, vocab_size)
         if step == 0 and samples > 1:
             logits = logits.repeat_interleave(samples, 0)
             cache.keep(live // samples)

@@ -46,3 +46,15 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
     return numba.njit(function, **options)
+
+
+def dense(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`njit` for loops over floats: products and sums may be fused, and no value is infinite or NaN.
+
+    Such a kernel calls kernels of its own file alone (or of those that `sources_hash` covers).
+    """
+    fused = {"contract", "nnan", "ninf", "nsz"}
+    compiled: Callable[..., Any] = numba.njit(
+        function, cache=True, nogil=True, error_model="numpy", fastmath=fused
+    )
+    return compiled

@@ -134,10 +134,9 @@ class Block(nn.Module):
         if self.q_gain is not None and self.k_gain is not None:
             gains = [self.q_gain.expand(heads, 1, 1, -1), self.k_gain.expand(kv_heads, 1, 1, -1)]
             qk = normalize(qk, torch.cat(gains), self.norm_eps)
-        (q, k), bias = rotate(qk, angles).split([heads, kv_heads]), None
-        if cache is not None:
-            (k, v), bias = cache[0].append(cache[1], k, v), cache[0].bias
-        return self.out(attend(q, k, v, bias).permute(1, 2, 0, 3).flatten(2))
+        q, k = rotate(qk, angles).split([heads, kv_heads])
+        y = attend(q, k, v, None) if cache is None else cache[0].attend(cache[1], q, k, v)
+        return self.out(y.permute(1, 2, 0, 3).flatten(2))
 
 
 class Norm(nn.Module):
