@@ -389,6 +389,11 @@ def test_rounds_without_a_signal(source, tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+def test_small_groups_are_warned_of(source, tmp_path):
+    with pytest.warns(UserWarning, match="32% of such small groups say anything"):
+        posttrain(settings(source, tmp_path, "rollout.group=2", "budget.steps=1"))
+
+
 def test_masked_completions_take_no_part(source, tmp_path):
     """All are cut off: nothing counts, so no step is taken."""
     overrides = ("updates.truncated=mask", "rollout.max_new=2", "budget.steps=2")

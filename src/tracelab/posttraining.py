@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tracelab.outcomes import table_of
 from tracelab.postlearner import PostLearner, Rounds, Updates
 from tracelab.run import Run, machine
 
+FEW = 4  # completions of a prompt
 INHERITED = ("task", "trace", "model", "metric", "data", "loss", "eval", "names")  # from the source's config
 
 
@@ -85,6 +87,13 @@ def build_learner(config: DictConfig, task: Task, model: GPT, max_new: int) -> P
         raise ValueError(
             f"rollout.group={settings.group}: {type(algorithm).__name__} compares the completions of a "
             f"prompt; it needs {algorithm.least_group} at least"
+        )
+    if algorithm.least_group > 1 and settings.group < FEW:
+        warnings.warn(
+            f"rollout.group={settings.group}: of prompts that are solved once in five times, "
+            f"{1 - 0.8**settings.group - 0.2**settings.group:.0%} of such small groups say anything; 8 to 16 "
+            "completions of fewer prompts learn more from as many tokens",
+            stacklevel=2,
         )
     rewards = {str(name): instantiate(reward) for name, reward in config.reward.items()}
     reference = copy.deepcopy(model).requires_grad_(False) if algorithm.kl else None
