@@ -11,6 +11,7 @@ import torch
 from tests.runs import small
 from tracelab import analysis, experiment
 from tracelab.analysis.estimates import matrices
+from tracelab.analysis.generalisation import dose_response, gaps
 from tracelab.analysis.interventions import by_intervention, load_interventions
 from tracelab.analysis.joint import first_errors, reasons
 from tracelab.analysis.loading import levels_of
@@ -203,6 +204,26 @@ def test_stability_counts_problems_and_completions(table):
     assert (problems["vote"] == 1).sum() == agree["solution_hash"].sum()
     for row in analysis.stability(table).iter_rows(named=True):
         assert row["faithful"] is None or row["faithful"] + row["unfaithful"] == pytest.approx(1)
+
+
+def test_gaps_between_test_sets(table):
+    found = gaps(table, "trace_parses", "wilson")
+    shares = analysis.rates(table, "trace_parses", by=["arm", "split"])
+    assert set(found["split"]) == {"dfs"}
+    for row in found.iter_rows(named=True):
+        there, here = (
+            shares.filter(arm=row["arm"], split=split)["value"][0] for split in (row["split"], row["base"])
+        )
+        assert row["difference"] == pytest.approx(there - here)
+        assert row["low"] <= row["difference"] <= row["high"]
+        assert row["p_holm"] >= row["p"]
+
+
+def test_a_dose_and_its_response(study):
+    found = dose_response(study, column="solution_valid", split="wilson")
+    assert found.select("kind", "rate", "seeds", "n").rows() == [("mixed", 0.5, 1, 48), ("none", 0.0, 2, 96)]
+    with pytest.raises(ValueError, match="no run there was trained on corrupted"):
+        dose_response(study / "correct-0", column="solution_valid", split="wilson")
 
 
 # --- interventions -----------------------------------------------------------------------------------

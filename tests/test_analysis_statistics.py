@@ -7,7 +7,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 from statsmodels.stats.proportion import proportion_confint, proportion_effectsize
 
-from tracelab.analysis.estimates import cohens_h, holm, mcnemar, spread
+from tracelab.analysis.estimates import cohens_h, gap, holm, mcnemar, spread
 from tracelab.analysis.joint import _phi, _phi_interval
 from tracelab.analysis.length import partial_spearman, spearman, tobit
 from tracelab.analysis.stability import calibration
@@ -62,6 +62,21 @@ def test_intervals_of_verdicts_cover():
 def _solves(difficulty, shift, of_seeds):
     """P(solved), over seeds in closed form."""
     return stats.norm.cdf((shift - difficulty) / np.sqrt(1 + of_seeds**2))
+
+
+@pytest.mark.parametrize("of_seeds", [0.0, 0.1])
+def test_intervals_of_gaps_cover(of_seeds):
+    """The same four seeds on two sets of problems."""
+    draw, hits, times = np.random.default_rng(8), 0, 2000
+    for _ in range(times):
+        luck = draw.normal(0, of_seeds, (4, 1))
+        sets = tuple(
+            mean + luck * share + draw.normal(0, 0.3, n) + draw.normal(0, 0.3, (4, n))
+            for mean, share, n in ((0.3, 2.0, 100), (0.8, 1.0, 200))
+        )
+        low, high = gap(sets).interval()
+        hits += low <= -0.5 <= high
+    assert 0.93 <= hits / times <= 0.97
 
 
 def test_intervals_of_phi_cover():

@@ -10,6 +10,7 @@ Nothing here needs torch, a server or more than the folders.
 """
 
 from tracelab.analysis.estimates import compare, rates
+from tracelab.analysis.generalisation import dose_response, gaps
 from tracelab.analysis.joint import given, joint
 from tracelab.analysis.length import length_against
 from tracelab.analysis.loading import load, runs
@@ -18,6 +19,8 @@ from tracelab.analysis.stability import calibration, stability
 __all__ = [
     "calibration",
     "compare",
+    "dose_response",
+    "gaps",
     "given",
     "joint",
     "length_against",

@@ -85,10 +85,15 @@ def spread(arms: Sequence[Floats], signs: Sequence[int]) -> Spread:
     of_seeds = sum(variance for variance, _ in terms)
     terms.append((float(np.var(signed, ddof=1)) / problems, problems - 1))
     terms += [(-_of_cells(arm) / arm.size, (len(arm) - 1) * (problems - 1)) for arm in several]
-    variance = max(sum(variance for variance, _ in terms), of_seeds)
+    return _spread(float(value), terms, of_seeds)
+
+
+def _spread(value: float, terms: Sequence[tuple[float, int]], least: float) -> Spread:
+    """Of a sum of independent variances, each with its degrees of freedom, that is `least` at least."""
+    variance = max(sum(variance for variance, _ in terms), least)
     below = sum(part**2 / freedom for part, freedom in terms)
     freedom = variance**2 / below if below > 0 else np.inf
-    return Spread(float(value), float(np.sqrt(variance)), float(freedom))
+    return Spread(value, float(np.sqrt(variance)), float(freedom))
 
 
 def _of_cells(arm: Floats) -> float:
@@ -198,3 +203,20 @@ def holm(p: Floats) -> Floats:
     """P values adjusted for how many there are."""
     adjusted: Floats = multipletests(p, method="holm")[1]
     return adjusted
+
+
+def gap(sets: tuple[Floats, Floats]) -> Spread:
+    """The first mean less the second, of the same seeds on two sets of problems: ((S, P), (S, Q)) verdicts.
+
+    As in `spread`, but problems are drawn for each set by itself, and a seed's luck counts in both.
+    """
+    one, other = sets
+    by_seed = one.mean(1) - other.mean(1)
+    terms = [(float(by_seed.var(ddof=1)) / len(by_seed), len(by_seed) - 1)] if len(by_seed) > 1 else []
+    of_seeds = sum(variance for variance, _ in terms)
+    for cells in sets:
+        problems = cells.shape[1]
+        terms.append((float(cells.mean(0).var(ddof=1)) / problems, problems - 1))
+        if len(cells) > 1:
+            terms.append((-_of_cells(cells) / cells.size, (len(cells) - 1) * (problems - 1)))
+    return _spread(float(one.mean() - other.mean()), terms, of_seeds)
