@@ -14,6 +14,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,41 @@ def compare(
         story = f"\n{task}\nproblem {examples.problem[i].tolist()}\n{' '.join(words)}"
         assert got == wanted, f"{name}: verdicts {got}, oracle {wanted}{story}"
     return len(rows)
+
+
+def agrees(name: str, task: Task, examples: Examples, draw: np.random.Generator) -> None:
+    """On reference completions, on mutants, on steps that traded places, on garbage, in small."""
+    own, vocabulary, n = references(task, examples), len(task.codec.vocabulary), len(examples)
+    verdicts = task.judge(examples, own)
+    assert verdicts.trace_ok.all()
+    assert verdicts.solution_valid.all()
+    rows = [row.copy() for row in examples.trace]
+    for row in rows:
+        at = int(draw.integers(1, len(row)))
+        row[[at - 1, at]] = row[[at, at - 1]]
+    moved = replace(examples, trace=Ragged(np.concatenate(rows), examples.trace.offsets))
+    mutants = [mutate(row, vocabulary, draw) for row in own]
+    garbage = [garble(int(draw.integers(KINDS)), own[i], own[i - 1], task.codec, draw) for i in range(n)]
+    for tokens in (own, references(task, moved), Ragged.of(mutants), Ragged.of(garbage, np.int64)):
+        compare(name, task, examples, tokens, task.judge(examples, tokens), np.arange(n))
+
+
+def verdicts_on(
+    name: str, task: Task, examples: Examples, text: str
+) -> tuple[tuple[str, bool], dict[str, tuple[str, int]]]:
+    """Of a completion of the first example, in words: (reason, optimal), and {level: (reason, place)}.
+
+    The oracle must agree.
+    """
+    tokens = Ragged.of([task.codec.tokens_of(text)])
+    verdicts = task.judge(examples, tokens)
+    compare(name, task, examples, tokens, verdicts, np.array([0]))
+    levels = {
+        level: (task.reasons[verdicts.trace_reason[0, j]], int(verdicts.trace_at[0, j]))
+        for j, level in enumerate(task.levels)
+    }
+    solution = task.reasons[verdicts.solution_reason[0]], bool(verdicts.solution_optimal[0])
+    return solution, levels
 
 
 CHECKS = {"correct traces": check_correct, "one-token mutants": check_mutants, "garbage": check_garbage}

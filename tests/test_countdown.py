@@ -7,9 +7,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from tests.garbling import KINDS, garble, mutate
 from tests.oracles import countdown as oracle
-from tests.task_checks import compare, references
+from tests.task_checks import agrees, compare, verdicts_on
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.search.reasons import NAMES
@@ -129,14 +128,7 @@ def verdict(text, use_all=True, **knobs):
     (examples,) = (problems(task, 1),)
     stored = Ragged.of([[HAND[0], use_all, *HAND[2:]]], np.int16)
     examples = replace(examples, problem=stored, complexity={"optimal_cost": np.array([3 if use_all else 1])})
-    tokens = Ragged.of([task.codec.tokens_of(text)])
-    verdicts = task.judge(examples, tokens)
-    compare("countdown", task, examples, tokens, verdicts, np.array([0]))
-    levels = {
-        level: (NAMES[verdicts.trace_reason[0, j]], int(verdicts.trace_at[0, j]))
-        for j, level in enumerate(task.levels)
-    }
-    return (NAMES[verdicts.solution_reason[0]], bool(verdicts.solution_optimal[0])), levels
+    return verdicts_on("countdown", task, examples, text)
 
 
 @pytest.mark.parametrize(
@@ -217,13 +209,7 @@ def trace_verdict(text, solver="dfs"):
     (examples,) = (problems(task, 1),)
     stored = Ragged.of([[16, 1, 9, 2, 5]], np.int16)
     examples = replace(examples, problem=stored, complexity={"optimal_cost": np.array([2])})
-    tokens = Ragged.of([task.codec.tokens_of(text)])
-    verdicts = task.judge(examples, tokens)
-    compare("countdown", task, examples, tokens, verdicts, np.array([0]))
-    return {
-        level: (NAMES[verdicts.trace_reason[0, j]], int(verdicts.trace_at[0, j]))
-        for j, level in enumerate(task.levels)
-    }
+    return verdicts_on("countdown", task, examples, text)[1]
 
 
 @pytest.mark.parametrize(
@@ -295,25 +281,9 @@ def settings():
 
 
 def test_the_oracle_agrees():
-    """On reference completions, on mutants, on steps that traded places, on garbage."""
     draw = np.random.default_rng(0)
     for k, task in enumerate(settings()):
-        examples = problems(task, 16, seed=k)
-        own, vocabulary = references(task, examples), len(task.codec.vocabulary)
-        verdicts = task.judge(examples, own)
-        assert verdicts.trace_ok.all()
-        assert verdicts.solution_valid.all()
-        rows = [row.copy() for row in examples.trace]
-        for row in rows:
-            at = int(draw.integers(1, len(row)))
-            row[[at - 1, at]] = row[[at, at - 1]]
-        moved = references(
-            task, replace(examples, trace=Ragged(np.concatenate(rows), examples.trace.offsets))
-        )
-        mutants = Ragged.of([mutate(row, vocabulary, draw) for row in own])
-        garbage = [garble(int(draw.integers(KINDS)), own[i], own[i - 1], task.codec, draw) for i in range(16)]
-        for tokens in (own, moved, mutants, Ragged.of(garbage, np.int64)):
-            compare("countdown", task, examples, tokens, task.judge(examples, tokens), np.arange(16))
+        agrees("countdown", task, problems(task, 16, seed=k), draw)
 
 
 def test_a_search_explores_what_the_oracle_can_reach():

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from tests.garbling import KINDS, garble, mutate
 from tests.oracles import sliding_tiles as oracle
-from tests.task_checks import compare, references
+from tests.task_checks import agrees, compare, references, verdicts_on
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
-from tracelab.search.reasons import NAMES
 from tracelab.tasks._sliding_draws import canonical_hash
 from tracelab.tasks._sliding_space import MOST_CELLS
 from tracelab.tasks.sliding_tiles import DEEPEST, SlidingTiles
@@ -153,14 +151,7 @@ def verdict(text, **knobs):
     task = SlidingTiles(shape=(2, 3), **knobs)
     stored = Ragged.of([[2, 3, 1, 2, 3, 0, 4, 5, 1, 2, 3, 4, 5, 0]], np.int16)
     examples = replace(puzzles(task, 1), problem=stored, complexity={"optimal_cost": np.array([2])})
-    tokens = Ragged.of([task.codec.tokens_of(text)])
-    verdicts = task.judge(examples, tokens)
-    compare("sliding_tiles", task, examples, tokens, verdicts, np.array([0]))
-    levels = {
-        level: (NAMES[verdicts.trace_reason[0, j]], int(verdicts.trace_at[0, j]))
-        for j, level in enumerate(task.levels)
-    }
-    return (NAMES[verdicts.solution_reason[0]], bool(verdicts.solution_optimal[0])), levels
+    return verdicts_on("sliding_tiles", task, examples, text)
 
 
 @pytest.mark.parametrize(
@@ -234,23 +225,9 @@ def settings():
 
 
 def test_the_oracle_agrees():
-    """On reference completions, on mutants, on steps that traded places, on garbage."""
     draw = np.random.default_rng(0)
     for k, task in enumerate(settings()):
-        examples = puzzles(task, 12, seed=k)
-        own, vocabulary = references(task, examples), len(task.codec.vocabulary)
-        assert task.judge(examples, own).trace_ok.all()
-        rows = [row.copy() for row in examples.trace]
-        for row in rows:
-            at = int(draw.integers(1, len(row)))
-            row[[at - 1, at]] = row[[at, at - 1]]
-        moved = references(
-            task, replace(examples, trace=Ragged(np.concatenate(rows), examples.trace.offsets))
-        )
-        mutants = Ragged.of([mutate(row, vocabulary, draw) for row in own])
-        garbage = [garble(int(draw.integers(KINDS)), own[i], own[i - 1], task.codec, draw) for i in range(12)]
-        for tokens in (own, moved, mutants, Ragged.of(garbage, np.int64)):
-            compare("sliding_tiles", task, examples, tokens, task.judge(examples, tokens), np.arange(12))
+        agrees("sliding_tiles", task, puzzles(task, 12, seed=k), draw)
 
 
 def test_every_arrangement_of_a_small_board_is_judged_like_the_oracle():

@@ -6,12 +6,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from tests.garbling import KINDS, garble, mutate
 from tests.oracles import sokoban as oracle
-from tests.task_checks import compare, references
+from tests.task_checks import agrees, references, verdicts_on
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
-from tracelab.search.reasons import NAMES
 from tracelab.tasks._sokoban_draws import canonical_hash
 from tracelab.tasks._sokoban_space import MOST_CELLS
 from tracelab.tasks.sokoban import Sokoban
@@ -162,14 +160,7 @@ def verdict(text, **knobs):
     examples = replace(
         examples, problem=Ragged.of([STORED], np.int16), complexity={"optimal_cost": np.array([1])}
     )
-    tokens = Ragged.of([task.codec.tokens_of(text)])
-    verdicts = task.judge(examples, tokens)
-    compare("sokoban", task, examples, tokens, verdicts, np.array([0]))
-    levels = {
-        level: (NAMES[verdicts.trace_reason[0, j]], int(verdicts.trace_at[0, j]))
-        for j, level in enumerate(task.levels)
-    }
-    return (NAMES[verdicts.solution_reason[0]], bool(verdicts.solution_optimal[0])), levels
+    return verdicts_on("sokoban", task, examples, text)
 
 
 @pytest.mark.parametrize(
@@ -246,23 +237,9 @@ def settings():
 
 
 def test_the_oracle_agrees():
-    """On reference completions, on mutants, on steps that traded places, on garbage."""
     draw = np.random.default_rng(0)
     for k, task in enumerate(settings()):
-        examples = yards(task, 12, seed=k)
-        own, vocabulary = references(task, examples), len(task.codec.vocabulary)
-        assert task.judge(examples, own).trace_ok.all()
-        rows = [row.copy() for row in examples.trace]
-        for row in rows:
-            at = int(draw.integers(1, len(row)))
-            row[[at - 1, at]] = row[[at, at - 1]]
-        moved = references(
-            task, replace(examples, trace=Ragged(np.concatenate(rows), examples.trace.offsets))
-        )
-        mutants = Ragged.of([mutate(row, vocabulary, draw) for row in own])
-        garbage = [garble(int(draw.integers(KINDS)), own[i], own[i - 1], task.codec, draw) for i in range(12)]
-        for tokens in (own, moved, mutants, Ragged.of(garbage, np.int64)):
-            compare("sokoban", task, examples, tokens, task.judge(examples, tokens), np.arange(12))
+        agrees("sokoban", task, yards(task, 12, seed=k), draw)
 
 
 # --- bad input -------------------------------------------------------------------------------------
