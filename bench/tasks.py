@@ -14,6 +14,7 @@ import importlib.util
 import json
 import statistics
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,11 @@ GYM: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "sokoban",
         {"min_w": 7, "max_w": 7, "min_h": 7, "max_h": 7, "min_boxes": 2, "max_boxes": 2},
     ),
-    "sudoku": ({"size": 9, "clues": [31, 51]}, "sudoku", {"min_empty": 30, "max_empty": 50}),
+    "sudoku": (
+        {"size": 9, "clues": [31, 51], "ood_sizes": [], "ood_clues": []},
+        "sudoku",
+        {"min_empty": 30, "max_empty": 50},
+    ),
 }
 
 
@@ -114,10 +119,11 @@ def main() -> None:
     if options.side:
         print(measure(options.side))
         return
-    figures = in_turn(__file__, [s for s in sides if s.partition(":")[0] in chosen], options)
     path = RESULTS / "tasks.json"
     found = json.loads(path.read_text())["runs"] if path.is_file() else {}
-    found |= figures
+    for task in chosen:
+        found |= in_turn(__file__, sides_of(task), options)
+        write(path, found)
     medians = {side: statistics.median(values) for side, values in found.items()}
     print(f"\n{'task':16s} {'generate/s':>12s} {'verify/s':>12s} {'ratio to reasoning_gym':>24s}")
     for task in TASKS:
@@ -127,9 +133,13 @@ def main() -> None:
             print(
                 f"{task:16s} {medians[f'{task}:generate']:12,.0f} {medians[f'{task}:verify']:12,.0f} {shown}"
             )
+    print(f"Written: {path}")
+
+
+def write(path: Path, found: dict[str, list[float]]) -> None:
+    medians = {side: statistics.median(values) for side, values in found.items()}
     content = {"unit": "problems/s on one core", "medians": medians, "runs": found, "same_as_gym": GYM}
     path.write_text(json.dumps(content | {"machine": machine(), "peers": peers()}, indent=2) + "\n")
-    print(f"Written: {path}")
 
 
 def parse(sides: list[str]) -> tuple[argparse.Namespace, list[str]]:
