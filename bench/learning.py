@@ -44,7 +44,7 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
         "hard": ("task.operations=[10,16]", "task.distractors=[4,8]"),
     },
     "deduction": {
-        "easy": ("task.depth=[1,2]", "task.distractors=[0,2]", "task.logic=[]"),
+        "easy": ("task.depth=[1,2]", "task.distractors=[2,4]", "task.logic=[and]"),
         "hard": ("task.depth=[4,6]", "task.width=3", "task.logic=[and,or,not,forall]"),
     },
     "sliding_tiles": {
