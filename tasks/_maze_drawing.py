@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,6 +45,28 @@ def draw_maze(
     picture[problem[3], problem[2]] = START
     picture[problem[5], problem[4]] = GOAL
     return "\n".join("".join(GLYPHS[c] * 2 if c == WALL else GLYPHS[c] + " " for c in row) for row in picture)
+
+
+def maze_scene(problem: Integers, trace: Integers, solution: Integers, stride: int) -> dict[str, Any]:
+    """The maze and its search as plain numbers, for the report's viewer, see `Task`."""
+    free = cells_of(problem)
+    height, width = free.shape
+
+    def cell(operand: int) -> int:
+        at = place(operand, stride, free.shape)
+        return -1 if at is None else at[0] * width + at[1]
+
+    return {
+        "width": width,
+        "height": height,
+        "blocked": np.flatnonzero(free.ravel() == 0).tolist(),
+        "labels": {
+            "S": int(problem[3]) * width + int(problem[2]),
+            "G": int(problem[5]) * width + int(problem[4]),
+        },
+        "steps": [[cell(row[1]), int(row[0] == CLOSE)] for row in trace],
+        "path": [cell(row[1]) for row in solution],
+    }
 
 
 def plot_maze(

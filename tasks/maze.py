@@ -25,7 +25,7 @@ from tracelab.search.judge import LEVELS, arrays, empty_verdicts
 from tracelab.search.reasons import NAMES
 from tracelab.tasks import _maze_kernels as kernels
 from tracelab.tasks._layouts import GENERATORS, ON_LATTICE, Knobs
-from tracelab.tasks._maze_drawing import LEGEND, PICTURE_LEGEND, draw_maze, plot_maze
+from tracelab.tasks._maze_drawing import LEGEND, PICTURE_LEGEND, draw_maze, maze_scene, plot_maze
 from tracelab.tasks._maze_draws import symmetry_hashes
 from tracelab.tasks._maze_parsing import example_of
 
@@ -272,6 +272,10 @@ class Maze:
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""
         return draw_maze(examples.problem[i], examples.trace[i], examples.solution[i], self.stride, step)
+
+    def scene(self, problem: Integers, trace: Integers, solution: Integers) -> dict[str, Any]:
+        """A problem with a trace and a solution as plain numbers, for the report's viewer."""
+        return maze_scene(problem, trace, solution, self.stride)
 
     def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
         """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""

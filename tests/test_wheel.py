@@ -36,9 +36,12 @@ def test_it_trains_from_any_folder(wheel, tmp_path):
     assert "trace-swapped" in run.parent.name
     assert json.loads((run / "run.json").read_text())["status"] == "evaluated"
     assert "wilson" in done.stdout
+    report = [sys.executable, "-m", "tracelab.report", str(run)]
+    subprocess.run(report, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    assert "trace viewer" in (tmp_path / "report.html").read_text()
 
 
 def test_its_console_scripts_exist(wheel):
     (scripts,) = wheel.glob("*.dist-info/entry_points.txt")
-    names = ("train", "evaluate", "generate", "show")
+    names = ("train", "evaluate", "generate", "show", "report")
     assert all(f"tracelab-{name} = tracelab.{name}:main" in scripts.read_text() for name in names)

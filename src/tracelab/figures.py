@@ -42,13 +42,20 @@ STYLE: Any = {
 
 
 @contextmanager
-def figure(path: Path, width: float, height: float, columns: int = 1) -> Iterator[tuple[Figure, Any]]:
+def figure(
+    path: Path,
+    width: float,
+    height: float,
+    columns: int = 1,
+    rows: int = 1,
+    suffixes: Sequence[str] = (".png", ".pdf"),
+) -> Iterator[tuple[Figure, Any]]:
     """A figure in the house style, saved as path.png and path.pdf at the end of the block."""
-    with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(1, columns, figsize=(width, height), layout="constrained")
+    with plt.rc_context({**STYLE, "svg.hashsalt": path.name}):
+        fig, axes = plt.subplots(rows, columns, figsize=(width, height), layout="constrained")
         yield fig, axes
         path.parent.mkdir(parents=True, exist_ok=True)
-        for suffix in (".png", ".pdf"):
+        for suffix in suffixes:
             fig.savefig(path.with_suffix(suffix))
         plt.close(fig)
 

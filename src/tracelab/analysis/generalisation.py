@@ -40,16 +40,24 @@ def gaps(table: pl.LazyFrame, column: str, base: str, splits: Sequence[str] | No
 
 
 def dose_response(*folders: str | Path, column: str, split: str) -> pl.DataFrame:
-    """A share against the rate of corruption, a row per kind and rate; rate 0 is the arm `correct`.
-
-    value, low, high (Wilson, for these runs), n, seeds. ValueError if no run was corrupted.
-    """
-    about = runs(*folders).select("run", "treatment", "rate", "kind")
-    if not (about["treatment"] == "corrupted").any():
+    """`doses` of run folders on one test set. ValueError if no run was corrupted."""
+    found = runs(*folders)
+    if not (found["treatment"] == "corrupted").any():
         raise ValueError("no run there was trained on corrupted traces: a dose needs trace=corrupted runs")
-    dosed = about.filter(pl.col("treatment").is_in(["correct", "corrupted"])).with_columns(
-        pl.col("rate").fill_null(0.0), pl.col("kind").fill_null("none")
+    return doses(load(*folders).filter(pl.col("split") == split), found, column)
+
+
+def doses(table: pl.LazyFrame, found: pl.DataFrame, column: str) -> pl.DataFrame:
+    """A share against the rate of corruption; rate 0 is the arm `correct`. found: as of `runs`.
+
+    A row per series (an arm, its rate left out), kind, rate and test set: value, low, high (Wilson, for these
+    runs), n, seeds.
+    """
+    dosed = found.filter(pl.col("treatment").is_in(["correct", "corrupted"])).select(
+        "run",
+        pl.col("rate").fill_null(0.0),
+        pl.col("kind").fill_null("none"),
+        pl.col("arm").str.replace(r" rate=\S+", "").alias("series"),
     )
-    outcomes = load(*folders).filter(pl.col("split") == split)
-    table = outcomes.join(dosed.lazy().select("run", "rate", "kind"), on="run", how="inner", suffix="_of_run")
-    return rates(table, column, by=["kind", "rate"])
+    joined = table.select("run", "seed", "split", column).join(dosed.lazy(), on="run", how="inner")
+    return rates(joined, column, by=["series", "kind", "rate", "split"]).sort("kind", "rate", "series")

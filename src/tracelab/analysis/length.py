@@ -13,12 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from tracelab.analysis.estimates import LEVEL
 
 Floats = NDArray[np.float64]
 REPLICATES = 400
+BINS = 8  # of a complexity measure, for figures
+LOG_ROOT_TAU = 0.5 * np.log(2 * np.pi)
 
 
 @dataclass(frozen=True)
@@ -32,19 +34,25 @@ class Line:
 
 def tobit(x: Floats, y: Floats, censored: NDArray[np.bool_]) -> Line:
     """The most likely line; a censored y is a lower bound. Without any: least squares."""
-    slope, intercept = np.polyfit(x, y, 1)
+    slope = float(np.mean((x - x.mean()) * (y - y.mean())) / np.var(x))
+    intercept = float(y.mean() - slope * x.mean())
     deviation = float(np.std(y - intercept - slope * x))
     if not censored.any() or deviation == 0:
         return Line(float(intercept), float(slope), deviation)
     mx, sx, my, sy = x.mean(), x.std() or 1.0, y.mean(), y.std() or 1.0
     u, v = (x - mx) / sx, (y - my) / sy  # well scaled for the optimiser
 
-    def loss(theta: Floats) -> float:
-        z = (v - theta[0] - theta[1] * u) / np.exp(theta[2])
-        return -float(np.where(censored, stats.norm.logsf(z), stats.norm.logpdf(z) - theta[2]).sum())
+    def loss(theta: Floats) -> tuple[float, Floats]:
+        """The negative log-likelihood, and its gradient by intercept, slope and log deviation."""
+        deviation = np.exp(theta[2])
+        z = (v - theta[0] - theta[1] * u) / deviation
+        density, beyond = -0.5 * z**2 - LOG_ROOT_TAU, special.log_ndtr(-z)
+        pull = np.where(censored, np.exp(density - beyond), z)
+        gradient = (pull / deviation).sum(), (pull * u / deviation).sum(), (pull * z - ~censored).sum()
+        return -float(np.where(censored, beyond, density - theta[2]).sum()), -np.array(gradient)
 
     start = np.array([(intercept + slope * mx - my) / sy, slope * sx / sy, np.log(deviation / sy)])
-    best = optimize.minimize(loss, start, method="BFGS").x
+    best = optimize.minimize(loss, start, jac=True, method="BFGS").x
     found = best[1] * sy / sx
     return Line(float(my + best[0] * sy - found * mx), float(found), float(np.exp(best[2]) * sy))
 
@@ -53,7 +61,7 @@ def spearman(x: Floats, y: Floats) -> float:
     """Rank correlation; nan where one never varies."""
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
-    return float(stats.spearmanr(x, y).statistic)
+    return float(np.corrcoef(stats.rankdata(x), stats.rankdata(y))[0, 1])
 
 
 def partial_spearman(x: Floats, y: Floats, z: Floats) -> float:
@@ -111,6 +119,22 @@ def length_against(
             | {"censored": float(censored.mean()), "n": len(x)}
         )
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def binned(part: pl.DataFrame, complexity: str, length: str) -> pl.DataFrame:
+    """Bins of equal counts: mean complexity, quartiles of length (null where they were cut off), n."""
+    x = part[complexity].to_numpy().astype(np.float64)
+    edges = np.unique(np.quantile(x, np.linspace(0, 1, BINS + 1)[1:-1]))
+    y = np.where(part["truncated"].to_numpy(), np.inf, part[length].to_numpy().astype(np.float64))
+    place, rows = np.digitize(x, edges), []
+    for k in np.unique(place):
+        inside = place == k
+        quartiles = np.quantile(y[inside], (0.25, 0.5, 0.75), method="lower")
+        cut = float(np.isinf(y[inside]).mean())
+        rows.append([x[inside].mean(), *np.where(np.isinf(quartiles), np.nan, quartiles), cut, inside.sum()])
+    frame = pl.DataFrame(rows, ["complexity", "q25", "q50", "q75", "censored", "n"], orient="row")
+    arm, split = part.select("arm", "split").row(0)
+    return frame.select(pl.lit(arm).alias("arm"), pl.lit(split).alias("split"), pl.all())
 
 
 def _slope(x: Floats, y: Floats, censored: NDArray[np.bool_] | None) -> float:

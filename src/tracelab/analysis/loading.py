@@ -35,6 +35,8 @@ NEEDED = (
 OWN = ("seed", "run_dir", "ckpt_path", "threads", "compile", "logger", "trainer", "run", "hydra")
 # what all runs of a comparison have in common: the task, the test problems, how completions are sampled
 SAME = ("task", "eval.problems", "eval.seed", "eval.temperature", "eval.samples", "eval.max_new")
+# what differs between any two runs
+NOT_COMPARED = ("run_dir", "ckpt_path", "logger", "run", "hydra", "names")
 NOT_SHOWN = ("_target_", "_partial_")
 
 
@@ -90,6 +92,21 @@ def levels_of(table: pl.LazyFrame) -> list[str]:
         for name in names
         if name.startswith("trace_") and name.endswith("_reason")
     ]
+
+
+def splits_of(table: pl.LazyFrame) -> list[str]:
+    """The test sets of a table, in the order in which they were judged."""
+    return table.select(pl.col("split").unique(maintain_order=True)).collect()["split"].to_list()
+
+
+def configs_that_differ(found: pl.DataFrame) -> pl.DataFrame:
+    """Of `runs`: a row per run with its name, and a column (text) per knob in which their configs differ."""
+    configs = [_config(Path(folder)) for folder in found["run"]]
+    shown = [{k: v for k, v in config.items() if k not in NOT_COMPARED} for config in configs]
+    names = _differing(shown)
+    flat = [_flat(config) for config in shown]
+    knobs = [pl.Series(name, [_short(one.get(name, "–")) for one in flat], pl.String) for name in names]
+    return found.select("run", "arm").with_columns(knobs)
 
 
 def _is_finished(folder: Path) -> bool:

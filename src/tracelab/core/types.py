@@ -81,7 +81,13 @@ class Verdicts:
 
 
 class Task(Protocol):
-    """What a file in `tasks/` offers. Everything works on batches."""
+    """What a file in `tasks/` offers. Everything works on batches.
+
+    A task of states on a grid may also offer `scene(problem, trace, solution)`, all that the report's viewer
+    needs to draw the search: width, height, blocked (cells, y * width + x), labels (text -> cell), steps
+    (a [cell, 1 if it is closed] each) and path (cells); a cell is -1 where it is off the grid. Others are
+    shown by `draw`.
+    """
 
     name: str
     columns: tuple[Column, ...]  # of a trace row

@@ -1,0 +1,227 @@
+"""Figures across arms: PNG, PDF and SVG, each with its data as CSV beside it, in `tracelab.figures`' style.
+
+from tracelab.analysis import figures
+figures.validity_against_accuracy(Path("figures/validity"), analysis.load("runs/study"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+
+from tracelab.analysis.estimates import rates
+from tracelab.analysis.joint import reasons
+from tracelab.analysis.length import binned
+from tracelab.analysis.loading import splits_of
+from tracelab.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, figure, write_csv
+
+PALETTE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
+MARKERS = "os^DvP"
+SUFFIXES = (".png", ".pdf", ".svg")
+ACROSS = 3  # panels beside each other
+MOST_REASONS = 6  # that have a colour of their own
+SHARE = (-0.04, 1.04)
+ENDS = ("value", "low", "high")
+
+
+def style_of(k: int) -> dict[str, str]:
+    """The k-th arm's colour and marker; colours repeat with other markers."""
+    return {"color": PALETTE[k % 6], "marker": MARKERS[(k + k // 6) % 6]}
+
+
+@contextmanager
+def panels(path: Path, names: Sequence[str], width: float = 2.5, height: float = 2.3) -> Iterator[list[Any]]:
+    """A figure of one panel per name, titled so; the legend of the first stands below all."""
+    columns = min(ACROSS, len(names))
+    rows = -(-len(names) // columns)
+    across = max(width * columns, 4.2)
+    with figure(path, across, height * rows + 0.4, columns, rows, SUFFIXES) as (fig, axes):
+        every = list(np.atleast_1d(axes).ravel())
+        for ax, name in zip(every, names, strict=False):
+            ax.set_title(name.replace("_", " "), loc="left", fontsize=9)
+        for ax in every[len(names) :]:
+            ax.set_visible(False)
+        yield every[: len(names)]
+        _legend(fig, every[0], across)
+
+
+def _legend(fig: Figure, ax: Any, across: float) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    if handles:
+        fits = int(across * 14 / (max(map(len, labels)) + 5))
+        columns = max(1, min(len(labels), fits))
+        fig.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
+
+
+def save(path: Path, frame: pl.DataFrame) -> None:
+    """A frame as the CSV beside a figure."""
+    write_csv(path, frame.columns, frame.rows())
+
+
+def _bars(part: pl.DataFrame, names: Sequence[str] = ENDS) -> tuple[Any, Any]:
+    """-> (values, distances of their intervals' ends), for `errorbar`."""
+    value, low, high = (part[name].cast(pl.Float64).to_numpy() for name in names)
+    return value, np.maximum([value - low, high - value], 0)
+
+
+def validity_against_accuracy(path: Path, table: pl.LazyFrame, level: str = "strict") -> None:
+    """A panel per test set, a point per arm with Wilson 95 % intervals; faint: each seed."""
+    parts = []
+    for by in (["arm", "split"], ["arm", "split", "seed"]):
+        solution = rates(table, "solution_valid", by).drop("seeds")
+        trace = rates(table, f"trace_{level}", by).drop("seeds", "n")
+        parts.append(solution.join(trace, on=by, suffix="_trace"))
+    whole, seeds = parts
+    arms, splits = sorted(set(whole["arm"])), splits_of(table)
+    with panels(path, splits) as axes:
+        for ax, split in zip(axes, splits, strict=True):
+            for k, arm in enumerate(arms):
+                mine = (pl.col("arm") == arm) & (pl.col("split") == split)
+                own, style = seeds.filter(mine), style_of(k)
+                ax.plot(own["value"], own["value_trace"], ls="", ms=3.5, alpha=0.35, clip_on=False, **style)
+                x, dx = _bars(whole.filter(mine))
+                y, dy = _bars(whole.filter(mine), [f"{end}_trace" for end in ENDS])
+                ax.errorbar(x, y, dy, dx, ls="", ms=5, lw=1.2, clip_on=False, label=arm, **style)
+            ax.set(xlim=SHARE, ylim=SHARE)
+        for ax in axes[::ACROSS]:
+            ax.set_ylabel(f"trace valid ({level})")
+        for ax in axes[-ACROSS:]:
+            ax.set_xlabel("solution valid")
+    save(path, pl.concat([whole.with_columns(seed=pl.lit(None, pl.Int64)), seeds], how="diagonal"))
+
+
+def length_against_complexity(
+    path: Path, table: pl.LazyFrame, complexity: str, length: str = "completion_tokens"
+) -> None:
+    """A panel per test set, a line per arm: the median length in bins of equal counts; shaded:
+    quartiles. A completion that was cut off counts as longer than any other, so medians stay right.
+    """
+    names = ["arm", "split", complexity, length, "truncated"]
+    frame = table.select(names).collect(engine="streaming")
+    arms, splits, parts = sorted(set(frame["arm"])), splits_of(table), []
+    with panels(path, splits) as axes:
+        for ax, split in zip(axes, splits, strict=True):
+            for k, arm in enumerate(arms):
+                part = binned(frame.filter(arm=arm, split=split), complexity, length)
+                parts.append(part)
+                style = style_of(k)
+                ax.plot(part["complexity"], part["q50"], ms=3.5, lw=1.2, label=arm, **style)
+                ax.fill_between(
+                    part["complexity"], part["q25"], part["q75"], color=style["color"], alpha=0.12, lw=0
+                )
+        for ax in axes[::ACROSS]:
+            ax.set_ylabel(length.replace("_", " "))
+        for ax in axes[-ACROSS:]:
+            ax.set_xlabel(complexity.replace("_", " "))
+    save(path, pl.concat(parts))
+
+
+def rank_correlations(path: Path, frame: pl.DataFrame, splits: Sequence[str]) -> None:
+    """Spearman's correlations of `length_against`, a row per test set, a point per arm; grey: the reference
+    solver's steps.
+    """
+    arms, measure = sorted(set(frame["arm"])), frame["complexity"][0]
+    with panels(path, [""], 5.2, 0.9 + len(splits) * (0.2 + 0.08 * len(arms))) as (ax,):
+        step = 0.7 / len(arms)
+        for k, arm in enumerate(arms):
+            rows = _in_order(frame.filter(arm=arm), "split", splits)
+            y = np.array([splits.index(s) for s in rows["split"]]) + step * (k - (len(arms) - 1) / 2)
+            x, dx = _bars(rows, ("spearman", "spearman_low", "spearman_high"))
+            ax.errorbar(x, y, xerr=dx, ls="", ms=4, lw=1.2, label=arm, **style_of(k))
+        reference = _in_order(frame.filter(arm=arms[0]), "split", splits)
+        at = [splits.index(s) for s in reference["split"]]
+        ax.plot(reference["reference_spearman"], at, "|", color=GREY, ms=16, mew=2, label="reference solver")
+        ax.axvline(0, color=GREY, lw=0.8)
+        ax.set_yticks(range(len(splits)), [split.replace("_", " ") for split in splits])
+        ax.invert_yaxis()
+        ax.grid(axis="y", visible=False)
+        measure, length = (frame[name][0].replace("_", " ") for name in ("complexity", "length"))
+        ax.set_xlabel(f"Spearman's correlation of {length} and {measure} (bootstrap 95 %)")
+    save(path, frame)
+
+
+def _in_order(frame: pl.DataFrame, column: str, order: Sequence[str]) -> pl.DataFrame:
+    return frame.sort(pl.col(column).replace_strict(order, range(len(order)), default=len(order)))
+
+
+def reasons_of_failure(path: Path, table: pl.LazyFrame, level: str = "strict") -> None:
+    """A panel per test set, a bar per arm: the share of traces that fail for each reason, the rest passes."""
+    frame = reasons(table, level)
+    arms, splits = sorted(table.select(pl.col("arm").unique()).collect()["arm"]), splits_of(table)
+    totals = frame.group_by("reason").agg(pl.col("count").sum()).sort("count", "reason", descending=True)
+    common = totals["reason"].to_list()[:MOST_REASONS]
+    named = frame.with_columns(
+        pl.when(pl.col("reason").is_in(common)).then("reason").otherwise(pl.lit("other reasons"))
+    )
+    with panels(path, splits, 2.7, 0.7 + 0.22 * len(arms)) as axes:
+        for n, (ax, split) in enumerate(zip(axes, splits, strict=True)):
+            left = np.zeros(len(arms))
+            for reason, colour in zip([*common, "other reasons"], [*PALETTE, GREY], strict=False):
+                part = named.filter(split=split, reason=reason).group_by("arm").agg(pl.col("value").sum())
+                share = dict(part.rows())
+                width = np.array([share.get(arm, 0.0) for arm in arms])
+                ax.barh(arms, width, left=left, color=colour, height=0.7, label=reason.replace("_", " "))
+                left += width
+            ax.set_xlim(0, 1)
+            ax.invert_yaxis()
+            ax.grid(axis="y", visible=False)
+            if n % ACROSS:
+                ax.set_yticklabels([])
+        for ax in axes[-ACROSS:]:
+            ax.set_xlabel(f"share not valid ({level})")
+    save(path, frame)
+
+
+def imposed(path: Path, frame: pl.DataFrame) -> None:
+    """Interventions (of `by_intervention`), a panel per arm and test set: what the answers then are."""
+    shown = {
+        "valid": ("answer right", BLUE, "o"),
+        "changed": ("answer changed", RED, "s"),
+        "follows": ("answer is the imposed trace's", GREEN, "^"),
+    }
+    groups = list(frame.group_by("arm", "split", maintain_order=True))
+    most = max(len(part) for _, part in groups)
+    names = [f"{arm}, {split}" for (arm, split), _ in groups]
+    with panels(path, names, 3.0, 0.9 + 0.2 * most) as axes:
+        for ax, (_, part) in zip(axes, groups, strict=True):
+            for k, (name, (label, colour, marker)) in enumerate(shown.items()):
+                x, dx = _bars(part, (name, f"{name}_low", f"{name}_high"))
+                y = np.arange(len(part)) + 0.2 * (k - 1)
+                ax.errorbar(x, y, xerr=dx, ls="", marker=marker, ms=3.5, lw=1, color=colour, label=label)
+            labels = [_dose(*row) for row in part.select("intervention", "dose").rows()]
+            ax.set_yticks(range(len(part)), labels)
+            ax.set(xlim=SHARE, xlabel=f"share (n = {part['n'].to_numpy().min()}, Wilson 95 %)")
+            ax.invert_yaxis()
+            ax.grid(axis="y", visible=False)
+    save(path, frame)
+
+
+def _dose(name: str, dose: float | None) -> str:
+    return name if dose is None else f"{name} {100 * dose:g} %"
+
+
+def dose_response(path: Path, frame: pl.DataFrame, splits: Sequence[str]) -> None:
+    """Of `doses`, with a column metric; a panel per test set. Filled: solutions; hollow: traces."""
+    series, metrics = sorted(set(frame["series"])), sorted(set(frame["metric"]))
+    with panels(path, splits) as axes:
+        for ax, split in zip(axes, splits, strict=True):
+            for k, name in enumerate(series):
+                for metric in metrics:
+                    part = frame.filter(series=name, split=split, metric=metric).sort("rate")
+                    y, dy = _bars(part)
+                    solution, style = metric == "solution_valid", style_of(k)
+                    look = {"ls": "-"} if solution else {"ls": ":", "mfc": "white"}
+                    label = f"{name}, {'solution' if solution else 'trace'}"
+                    ax.errorbar(part["rate"], y, dy, ms=4, lw=1.2, label=label, **style, **look)
+            ax.set_ylim(SHARE)
+        for ax in axes[::ACROSS]:
+            ax.set_ylabel("share valid")
+        for ax in axes[-ACROSS:]:
+            ax.set_xlabel("corruption rate")
+    save(path, frame)

@@ -1,0 +1,131 @@
+"""The sections of a report that analyse: a figure each, tables folded away, both as files beside the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tracelab.analysis import figures, generalisation
+from tracelab.analysis.interventions import by_intervention, load_interventions
+from tracelab.analysis.joint import first_errors, given, joint
+from tracelab.analysis.length import length_against
+from tracelab.analysis.stability import stability
+from tracelab.report.markup import Html, details, drawing, number, paragraph, share, table
+from tracelab.report.study import STRICT, Study
+
+
+def validity(study: Study) -> Html:
+    """Accuracy against validity across arms, and the two verdicts of the same completions."""
+    path = study.data / "validity_against_accuracy"
+    figures.validity_against_accuracy(path, study.table, STRICT)
+    caption = "Accuracy and validity of each arm, Wilson 95 %; faint: each seed."
+    both = details("The two verdicts together", _together(study))
+    return Html(drawing(path, caption, study.data.name) + both)
+
+
+def _together(study: Study) -> Html:
+    cells, conditional = joint(study.table, STRICT), given(study.table, study.levels)
+    figures.save(study.data / "joint", cells)
+    figures.save(study.data / "given", conditional)
+    rows = []
+    for row in in_order(study, cells):
+        mine = conditional.filter(level=STRICT, arm=row["arm"], split=row["split"])
+        ends = [mine.filter(of=of).select("value", "low", "high").row(0) for of in ("trace", "solution")]
+        counts = [row[name] for name in ("both", "only_solution", "only_trace", "neither")]
+        phi = number(row["phi"], row["phi_low"], row["phi_high"])
+        rows.append([row["split"], row["arm"], *counts, phi, *(share(*e) for e in ends)])
+    headings = ["test set", "arm", "both valid", "only solution", "only trace", "neither", "phi"]
+    headings += ["trace valid, given solution", "solution valid, given trace"]
+    return table("Completions by their two verdicts", headings, rows)
+
+
+def in_order(study: Study, frame: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    """Rows of a frame, test sets in their order."""
+    for split in study.splits:
+        yield from frame.filter(split=split).iter_rows(named=True)
+
+
+def failures(study: Study) -> Html:
+    """Why traces are not valid, and where."""
+    path = study.data / "reasons"
+    figures.reasons_of_failure(path, study.table, STRICT)
+    where = first_errors(study.table, STRICT)
+    figures.save(study.data / "first_errors", where)
+    rows = [
+        [row["split"], row["arm"], *(f"{100 * row[q]:.0f}" for q in ("q25", "q50", "q75")), row["n"]]
+        for row in in_order(study, where)
+    ]
+    headings = ["test set", "arm", "first quartile", "median", "third quartile", "n"]
+    caption = "Share of traces whose first bad step has this reason; what is missing to 1 is valid."
+    first = table("Share of the trace before the first bad step, in per cent", headings, rows)
+    return Html(drawing(path, caption, study.data.name) + details("Where traces go wrong", first))
+
+
+def lengths(study: Study) -> Html:
+    """Does the length of what is written follow the problem's complexity?"""
+    measure = study.task().complexities[0]
+    binned, ranked = study.data / "length_against_complexity", study.data / "rank_correlations"
+    figures.length_against_complexity(binned, study.table, measure)
+    frame = length_against(study.table, measure)
+    figures.rank_correlations(ranked, frame, study.splits)
+    names = [name for name in ("spearman", "slope", "r2", "partial", "reference_spearman") if name in frame]
+    rows = []
+    for row in in_order(study, frame):
+        cells = [number(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for name in names]
+        rows.append([row["split"], row["arm"], *cells, f"{100 * row['censored']:.1f} %", row["n"]])
+    headings = ["test set", "arm", *(name.replace("_", " ") for name in names), "cut off", "n"]
+    measure = measure.replace("_", " ")
+    caption = f"Length against {measure}: medians, shaded quartiles. Completions that were cut off count as "
+    caption += "the longest; no point where more than half were."
+    return Html(
+        drawing(binned, caption, study.data.name)
+        + drawing(ranked, f"Rank correlation of length and {measure}.", study.data.name)
+        + details("Slopes and correlations", table(f"Tokens against {measure}", headings, rows))
+    )
+
+
+def samples(study: Study) -> Html | None:
+    """Several completions per problem: agreement and silent failures; None where there is one."""
+    if study.table.select((pl.col("sample") > 0).any()).collect().item() is not True:
+        return None
+    frame = stability(study.table, STRICT, ["arm", "split"])
+    figures.save(study.data / "stability", frame)
+    names = ("maj", "faithful", "unfaithful", "silent_failure")
+    rows = []
+    for row in in_order(study, frame):
+        shares = [share(row[k], row[f"{k}_low"], row[f"{k}_high"]) for k in names]
+        r = number(row["r"], row["r_low"], row["r_high"])
+        rows.append([row["split"], row["arm"], *shares, r, row["samples"], row["n"]])
+    headings = ["test set", "arm", "majority right", "faithful", "unfaithful", "silent failure", "r"]
+    note = "Of correct solutions: with a valid and stable trace (faithful) or not; silent failure: a wrong "
+    note += f"vote of at least {frame['threshold'][0]:g}; r: of shares of valid traces and right solutions."
+    whole = table("Samples of the same problems", [*headings, "samples", "problems"], rows)
+    return Html(whole + paragraph(note))
+
+
+def interventions(study: Study) -> Html | None:
+    """What imposed traces do; None where no run has any."""
+    has = [run for run in study.runs["run"] if (Path(run) / "interventions.parquet").is_file()]
+    if not has:
+        return None
+    frame, path = by_intervention(load_interventions(*has)), study.data / "interventions"
+    figures.imposed(path, frame)
+    note = f"Of {len(has)} of {len(study.runs)} runs. Behind the prompt stands an imposed trace; the model "
+    note += "writes the answer. changed: against the answer behind its own trace."
+    caption = "What the model answers behind imposed traces."
+    return Html(drawing(path, caption, study.data.name) + paragraph(note))
+
+
+def doses(study: Study) -> Html | None:
+    """Accuracy and validity against the corruption rate; None unless there are several rates."""
+    if study.runs["rate"].drop_nulls().n_unique() < 2:
+        return None
+    path, metrics = study.data / "dose_response", ("solution_valid", f"trace_{STRICT}")
+    parts = [generalisation.doses(study.table, study.runs, m).with_columns(metric=pl.lit(m)) for m in metrics]
+    frame = pl.concat(parts)
+    figures.dose_response(path, frame, study.splits)
+    caption = "Accuracy (filled) and validity (hollow) against the corruption rate."
+    return drawing(path, caption, study.data.name)

@@ -1,0 +1,91 @@
+"""HTML from numbers: escaped text, estimates with intervals, tables, figures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+DASH = "–"
+POINTS_A_REM = 11.6  # so that a figure's text is about as large as the page's small one
+INKS = {"#000000": "currentColor", "#ffffff": "var(--page)", "#e6e6e6": "var(--line)"}
+
+
+class Html(str):
+    """Text that is markup already."""
+
+
+def text(value: Any) -> str:
+    """Escaped, unless it is markup; a dash for what there is none of."""
+    return value if isinstance(value, Html) else escape(DASH if value is None else str(value))
+
+
+def share(value: float | None, low: float | None, high: float | None) -> Html:
+    """A share in per cent, with its interval."""
+    if value is None or low is None or high is None:
+        return Html(DASH)
+    return Html(f"{100 * value:.1f} <small>[{100 * low:.1f}, {100 * high:.1f}]</small>")
+
+
+def number(value: float | None, low: float | None, high: float | None) -> Html:
+    """A number with its interval."""
+    if value is None:
+        return Html(DASH)
+    interval = "" if low is None or high is None else f" <small>[{low:.2f}, {high:.2f}]</small>"
+    return Html(f"{value:.2f}{interval}")
+
+
+def p_value(p: float) -> str:
+    """To two digits, or below what."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> Html:
+    """A table that scrolls by itself where the page is narrow; the first column heads its rows."""
+    head = "".join(f'<th scope="col">{text(heading)}</th>' for heading in headings)
+    lines = []
+    for first, *rest in rows:
+        cells = "".join(f"<td>{text(cell)}</td>" for cell in rest)
+        lines.append(f'<tr><th scope="row">{text(first)}</th>{cells}</tr>')
+    body = "\n".join(lines)
+    return Html(
+        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(caption)}"><table>'
+        f"<caption>{text(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def paragraph(words: str) -> Html:
+    """A paragraph."""
+    return Html(f"<p>{text(words)}</p>")
+
+
+def details(summary: str, body: str) -> Html:
+    """What is folded away at first."""
+    return Html(f"<details><summary>{text(summary)}</summary>{text(body)}</details>")
+
+
+def drawing(path: Path, caption: str, folder: str) -> Html:
+    """A figure inlined as SVG, in the page's colours, with links to its files in `folder`."""
+    links = ", ".join(
+        f'<a href="{escape(folder)}/{path.stem}.{kind}">{kind.upper()}</a>' for kind in ("png", "pdf", "csv")
+    )
+    return Html(
+        f'<figure class="plot"><div class="wide" role="region" tabindex="0" aria-label="{escape(caption)}">'
+        f"{_svg(path)}</div><figcaption>{text(caption)} {links}</figcaption></figure>"
+    )
+
+
+def _svg(path: Path) -> str:
+    """Without its prologue and metadata; ids made its own; black and white as the page has them."""
+    content = path.with_suffix(".svg").read_text()
+    content = content[content.index("<svg") :]
+    content = re.sub(r"<metadata>.*?</metadata>", "", content, flags=re.DOTALL)
+    content = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{path.stem}-", content)
+    for ink, variable in INKS.items():
+        content = content.replace(ink, variable)
+    size = re.search(r'<svg [^>]*?width="([\d.]+)pt"', content)
+    assert size is not None
+    width = f"{float(size[1]) / POINTS_A_REM:.1f}rem"
+    return content.replace("<svg ", f'<svg aria-hidden="true" style="width: {width}" ', 1)

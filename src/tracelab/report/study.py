@@ -1,0 +1,81 @@
+"""What a report is about: the runs that are compared, and what was left out."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from tracelab.analysis.loading import levels_of, load, runs, splits_of
+from tracelab.core.types import Task
+from tracelab.experiment import build_task
+from tracelab.run import Run
+
+BASE = "solution_only"
+STRICT = "strict"  # the level of validity that is reported
+
+
+@dataclass(frozen=True)
+class Study:
+    """Finished runs of one task that were judged on the same problems.
+
+    runs: as of `analysis.runs`; table: their outcomes; skipped: why what was left out was; base: the arm that
+    others are compared with, or None for all pairs; out: the page.
+    """
+
+    runs: pl.DataFrame
+    table: pl.LazyFrame
+    skipped: tuple[str, ...]
+    base: str | None
+    out: Path
+
+    @property
+    def arms(self) -> list[str]:
+        """In the order of the tables."""
+        return sorted(set(self.runs["arm"]))
+
+    @property
+    def splits(self) -> list[str]:
+        """Test sets, the one in distribution first."""
+        return splits_of(self.table)
+
+    @property
+    def levels(self) -> list[str]:
+        """Of trace validity, weak to strong."""
+        return levels_of(self.table)
+
+    @property
+    def data(self) -> Path:
+        """The folder beside the page."""
+        return self.out.with_name(f"{self.out.stem}_data")
+
+    def name(self, run: str) -> str:
+        """A run's folder from below what all runs lie in."""
+        return os.path.relpath(run, os.path.commonpath([Path(folder).parent for folder in self.runs["run"]]))
+
+    def first(self) -> Run:
+        """Any run: task and test problems are the same in all."""
+        return Run.open(self.runs["run"][0])
+
+    def task(self) -> Task:
+        """The task of all runs."""
+        return build_task(self.first().config)
+
+
+def study_of(folders: Sequence[Path], out: Path, base: str | None = None) -> Study:
+    """The finished runs at or below the folders. ValueError if there are none, or of several tasks."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = runs(*folders)
+    skipped = tuple(str(warning.message) for warning in caught)
+    arms = set(found["arm"])
+    if base is not None and base not in arms:
+        raise ValueError(f"--base {base} is no arm; there are {', '.join(sorted(arms))}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # said above
+        table = load(*folders)
+    return Study(found, table, skipped, base or (BASE if BASE in arms else None), out)
