@@ -16,8 +16,8 @@ from tracelab.analysis.interventions import by_intervention, load_interventions
 from tracelab.analysis.joint import first_errors, reasons
 from tracelab.analysis.loading import levels_of
 from tracelab.analysis.stability import per_problem
-from tracelab.evaluation import labels, trained_model
-from tracelab.interventions import table as intervention_table
+from tracelab.evaluation import trained_model
+from tracelab.interventions import of_run
 from tracelab.outcomes import write
 from tracelab.run import Run
 from tracelab.training import train
@@ -235,9 +235,7 @@ def intervened(study):
     record, task = run.read_json("run.json"), experiment.build_task(run.config)
     task, examples = experiment.test_sets(run.config, task)["wilson"]
     model = trained_model(run, task, "last", record["context"])
-    found = intervention_table(
-        model, task, examples, run.config.eval, record["max_new"], {**labels(run), "split": "wilson"}
-    )
+    found = of_run(run)
     write(found, run.folder / "interventions.parquet")
     return run, model, task, examples, pl.from_arrow(found)
 

@@ -13,13 +13,12 @@ import polars as pl
 import pytest
 
 from tests.runs import small
-from tracelab import analysis, experiment
+from tracelab import analysis
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
-from tracelab.evaluation import labels, trained_model
 from tracelab.gallery import built
-from tracelab.interventions import table as intervention_table
+from tracelab.interventions import of_run
 from tracelab.outcomes import write
 from tracelab.paths import TASKS
 from tracelab.report import main
@@ -39,12 +38,7 @@ def study(tmp_path_factory):
     for rate in (0.5, 1):
         train(small(folder / f"corrupted-{rate}", "trace=corrupted", f"trace.rate={rate}", *SAMPLES))
     run = Run.open(folder / "corrupted-1")
-    record, task = run.read_json("run.json"), experiment.build_task(run.config)
-    task, examples = experiment.test_sets(run.config, task)["wilson"]
-    model = trained_model(run, task, "last", record["context"])
-    about = {**labels(run), "split": "wilson"}
-    found = intervention_table(model, task, examples, run.config.eval, record["max_new"], about)
-    write(found, run.folder / "interventions.parquet")
+    write(of_run(run), run.folder / "interventions.parquet")
     (folder / "unfinished").mkdir()
     (folder / "unfinished" / "run.json").write_text('{"status": "training"}')
     return folder

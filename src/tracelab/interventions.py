@@ -26,12 +26,15 @@ import torch
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
+from tracelab import experiment
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
+from tracelab.evaluation import labels, trained_model
 from tracelab.models.gpt import GPT
 from tracelab.policy import evaluate, micro_batches
 from tracelab.rollout import joined
+from tracelab.run import Run
 from tracelab.sampling import Completions, generate
 from tracelab.traces.base import Treatment
 from tracelab.traces.corrupted import Corrupted
@@ -210,3 +213,23 @@ def table(
         about |= {"index": examples.index[rows], "problem_key": examples.identity[rows]}
         parts.append(pa.table({**about, **columns}))
     return pa.concat_tables(parts)
+
+
+def of_run(
+    run: Run, splits: Sequence[str] | None = None, problems: int | None = None, **doses: Any
+) -> pa.Table:
+    """All interventions on a run's model. splits: test sets (None: the first); problems: of each (None: as
+    many as it was evaluated on). ValueError if there is no such test set.
+    """
+    config, record = run.config, run.read_json("run.json")
+    if problems is not None:
+        config.eval.problems = problems
+    tests = experiment.test_sets(config, experiment.build_task(config))
+    names = list(splits or list(tests)[:1])
+    if unknown := set(names) - set(tests):
+        raise ValueError(f"splits={names}: there is no test set {unknown}; choose from {', '.join(tests)}")
+    model = trained_model(run, tests[names[0]][0], config.eval.checkpoint, record["context"])
+    return pa.concat_tables(
+        table(model, *tests[name], config.eval, record["max_new"], {**labels(run), "split": name}, **doses)
+        for name in names
+    )
