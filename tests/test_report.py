@@ -80,7 +80,7 @@ def test_it_needs_no_network(page):
 def test_every_section_is_there(page):
     sections = set(re.findall(r'<section id="(\w+)"', page))
     assert sections == {
-        *("summary", "differences", "validity", "failures", "lengths", "samples"),
+        *("summary", "differences", "gaps", "validity", "failures", "lengths", "samples"),
         *("interventions", "doses", "cards", "configs", "viewer"),
     }
     assert "can't be shown" not in page
@@ -209,10 +209,14 @@ def test_bad_input_is_refused(study, tmp_path):
     assert not (tmp_path / "report.html").exists()
 
 
-def test_one_run_makes_a_report(study, tmp_path):
-    out = tmp_path / "one.html"
-    main([str(study / "corrupted-1"), "--out", str(out), "--examples", "0"])
+def test_one_run_makes_a_report_even_if_its_traces_cannot_be_shown(study, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "one.html"
+    shutil.copytree(study / "corrupted-1", run)
+    words = json.loads((run / "vocab.json").read_text())
+    (run / "vocab.json").write_text(json.dumps(words[:-1]))
+    main([str(run), "--out", str(out)])
     page = out.read_text()
+    assert "was made with another vocabulary than this version" in page
     assert "There is one arm: nothing to compare." in page
     assert '<section id="doses"' not in page
 

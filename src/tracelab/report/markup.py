@@ -48,7 +48,8 @@ def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[Any]]) 
     lines = []
     for first, *rest in rows:
         cells = "".join(f"<td>{text(cell)}</td>" for cell in rest)
-        lines.append(f'<tr><th scope="row">{text(first)}</th>{cells}</tr>')
+        head_of_row = text(first).replace("_", "_<wbr>").replace("/", "/<wbr>")
+        lines.append(f'<tr><th scope="row">{head_of_row}</th>{cells}</tr>')
     body = "\n".join(lines)
     return Html(
         f'<div class="wide" role="region" tabindex="0" aria-label="{escape(caption)}"><table>'

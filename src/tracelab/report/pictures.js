@@ -41,15 +41,15 @@ function grid(written, scene, at, solved, bad) {
     const ring = { fill: "none", stroke: "var(--path)", "stroke-width": 0.12, class: "current" };
     svg.append(square(written.steps[at - 1][0], 0.08, ring));
   }
-  for (const [letter, cell] of Object.entries(scene.labels)) {
-    const [x, y] = xy(cell);
-    const font = { "font-size": 0.6, "font-weight": 700, "text-anchor": "middle", fill: "var(--ink)" };
-    svg.append(node("text", { x: x + 0.5, y: y + 0.71, ...font }, letter));
-  }
   if (bad !== null && written.steps[bad]?.[0] >= 0) {
     const [x, y] = xy(written.steps[bad][0]);
     const cross = `M${x + 0.2} ${y + 0.2}l.6 .6m0 -.6l-.6 .6`;
     svg.append(node("path", { d: cross, stroke: "var(--bad)", "stroke-width": 0.16, class: "cross" }));
+  }
+  for (const [letter, cell] of Object.entries(scene.labels)) {
+    const [x, y] = xy(cell);
+    const font = { "font-size": 0.6, "font-weight": 700, "text-anchor": "middle", fill: "var(--ink)" };
+    svg.append(node("text", { x: x + 0.5, y: y + 0.71, ...font }, letter));
   }
   return svg;
 }

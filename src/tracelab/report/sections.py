@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from tracelab.analysis import figures
+from tracelab.analysis import figures, generalisation
 from tracelab.analysis.estimates import compare, holm, rates
 from tracelab.analysis.loading import configs_that_differ
 from tracelab.report.markup import Html, details, p_value, paragraph, share, table, text
@@ -107,7 +108,31 @@ def _differences_table(frame: pl.DataFrame, column: str) -> Html:
 
 
 def _points(value: float, low: float, high: float) -> Html:
+    low, high = max(low, -1), min(high, 1)  # Student's t knows of no bounds
     return Html(f"{100 * value:+.1f} <small>[{100 * low:+.1f}, {100 * high:+.1f}]</small>")
+
+
+def gaps(study: Study) -> Html | None:
+    """What each arm loses or gains on the other test sets; None if there are none."""
+    base, *others = study.splits
+    if not others:
+        return None
+    parts = []
+    for column in (SOLUTION, TRACE):
+        frame = generalisation.gaps(study.table, column, base, others)
+        figures.save(study.data / f"gaps_{column}", frame)
+        rows = []
+        for split in others:
+            found = {row["arm"]: row for row in frame.filter(split=split).iter_rows(named=True)}
+            rows.append([split, *(_gap(found[arm]) if arm in found else None for arm in study.arms)])
+        parts.append(table(f"{WORDS[column]}, less that on {base}", ["test set", *study.arms], rows))
+    note = "Percentage points, 95 % intervals for other problems and seeds; p (Holm) for all of its table."
+    return Html("".join([*parts, paragraph(note)]))
+
+
+def _gap(row: dict[str, Any]) -> Html:
+    points = _points(row["difference"], row["low"], row["high"])
+    return Html(f"{points}<br><small>p {text(p_value(row['p_holm']))}</small>")
 
 
 def cards(study: Study) -> Html:

@@ -23,6 +23,10 @@ from tracelab.report.study import Study
 MOST = 4000  # outcomes in a page, if their pictures are scenes
 MOST_TEXT = 1000  # else
 KIND = ("split", "solution_valid", "trace_strict")
+SCENE_LEGEND = (
+    "filled: closed, darker later · outlined: created · framed: this step · "
+    "line: solution · cross: first bad step"
+)
 OF_TRACE = ("steps", "path")  # the other parts of a scene are the problem's
 Picture = dict[str, Any]
 
@@ -58,7 +62,7 @@ def traces(study: Study, examples: int) -> dict[str, Any]:
         "outcomes": outcomes,
         "each": each,
         "all": study.table.select(pl.len()).collect().item(),
-        "legend": "" if hasattr(task, "scene") else task.legend,
+        "legend": SCENE_LEGEND if hasattr(task, "scene") else task.legend,
     }
 
 

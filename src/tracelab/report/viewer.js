@@ -96,7 +96,7 @@ function verdicts(o) {
   const parts = verdict("solution", o.solution[2]);
   if (o.solution[0]) parts.push(o.solution[1] ? "optimal" : "not optimal", " · ");
   data.levels.forEach((level, k) => parts.push(...verdict(`trace ${level}`, ...o.trace[k])));
-  parts.push(`mean probability of a token ${o.confidence}`);
+  parts.push(`mean probability of a token ${o.confidence.toFixed(3)}`);
   if (o.truncated) parts.push(" · ", node("span", { class: "wrong" }, "cut off at the length limit"));
   const measures = Object.entries(data.problems[o.problem].complexity);
   const round = (value) => (Number.isInteger(value) ? value : value.toPrecision(3));

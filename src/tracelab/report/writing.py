@@ -18,6 +18,7 @@ from tracelab.report.traces import traces
 SECTIONS: dict[str, tuple[str, Callable[[Study], Html | None]]] = {
     "summary": ("Summary", sections.summary),
     "differences": ("Differences between arms", sections.differences),
+    "gaps": ("Beyond the training distribution", sections.gaps),
     "validity": ("Validity and accuracy", analyses.validity),
     "failures": ("Reasons of failure", analyses.failures),
     "lengths": ("Length and complexity", analyses.lengths),
@@ -78,7 +79,7 @@ def _viewer(study: Study, examples: int) -> tuple[Html, str]:
         shown=f"{len(content['outcomes']):,}",
         all=f"{content['all']:,}",
         each=content["each"],
-        legend=text(content["legend"]),
+        legend=text(content["legend"].replace("   ", " · ")),
     )
     return Html(markup), base64.b64encode(packed).decode()
 
