@@ -40,7 +40,7 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
         "hard": ("task.numbers=4", "task.longest=60"),
     },
     "arithmetic": {
-        "easy": ("task.operations=[2,4]", "task.distractors=[0,2]"),
+        "easy": ("task.operations=[2,3]", "task.distractors=[0,2]", "task.modulus=7"),
         "hard": ("task.operations=[10,16]", "task.distractors=[4,8]"),
     },
     "deduction": {
@@ -48,7 +48,7 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
         "hard": ("task.depth=[4,6]", "task.width=3", "task.logic=[and,or,not,forall]"),
     },
     "sliding_tiles": {
-        "easy": ("task.scramble=[2,8]",),
+        "easy": ("task.shape=[2,3]", "task.scramble=[2,8]"),
         "hard": ("task.scramble=[8,20]", "task.longest=80"),
     },
     "sokoban": {
@@ -56,7 +56,7 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
         "hard": ("task.boxes=2", "task.pulls=[2,8]", "task.longest=120"),
     },
     "sat": {
-        "easy": ("task.variables=4", "task.clause_size=2", "task.ratio=1.5"),
+        "easy": ("task.variables=5", "task.clause_size=2", "task.ratio=2"),
         "hard": ("task.variables=12", "task.ratio=4.3"),
     },
     "sudoku": {"easy": ("task.size=4", "task.clues=[5,8]"), "hard": ("task.size=9", "task.clues=[28,34]")},
