@@ -1,6 +1,6 @@
 """What GRPO does to models trained on correct and on swapped traces: accuracy, validity, pass@k; three seeds.
 
-    python bench/grpo.py                        # starts, then ten minutes of post-training each (80 in all)
+    python bench/grpo.py                        # starts, then 15 minutes of post-training each
     python bench/grpo.py --only swapped --seeds 0
     python bench/grpo.py --reward trace         # the control: is validity learned when it is rewarded?
     python bench/grpo.py --collect              # only write the table and the figure
@@ -33,10 +33,10 @@ STARTS = {  # (treatment, seed) -> training tokens
     ("correct", 1): 10_000_000,
     ("correct", 2): 3_500_000,
     ("swapped", 0): 2_000_000,
-    ("swapped", 1): 2_000_000,
+    ("swapped", 1): 2_500_000,
     ("swapped", 2): 2_000_000,
 }
-MINUTES = 10
+MINUTES = 15
 SHOWN = ("solution_valid", "solution_optimal", "trace_local", "trace_strict", "completion_tokens")
 
 

@@ -70,6 +70,19 @@ def test_arms_are_named_by_what_differs(study, tmp_path):
     assert sorted(arms) == ["correct layers=2", "correct layers=3", "corrupted"]
 
 
+def test_post_trained_arms_are_named_by_their_knobs(study, tmp_path):
+    """Two settings of one algorithm are two arms; a source's knobs are not compared with them."""
+    folder = copied(study, tmp_path)
+    config = (folder / "config.yaml").read_text()
+    for name, clip in (("narrow", 0.1), ("wide", 0.3)):
+        shutil.copytree(folder, folder.with_name(name))
+        changed = config.replace("names:\n", "names:\n  algorithm: grpo\n  reward: solution\n", 1)
+        (folder.with_name(name) / "config.yaml").write_text(changed + f"algorithm:\n  clip_low: {clip}\n")
+    arms = analysis.runs(tmp_path)["arm"].to_list()
+    named = ["correct clip_low=0.1 grpo(solution)", "correct clip_low=0.3 grpo(solution)"]
+    assert sorted(arms) == ["correct", "correct", *named, "corrupted"]
+
+
 def test_the_table_is_lazy_and_has_all_rows(study, table):
     assert isinstance(table, pl.LazyFrame)
     whole = table.select(pl.len()).collect().item()
@@ -85,6 +98,12 @@ def test_what_is_unfinished_or_old_is_named_and_left_out(study, tmp_path):
     (folder / "outcomes.parquet").rename(tmp_path / "kept.parquet")
     with pytest.warns(UserWarning, match="correct-0 is left out: it is not evaluated yet"):
         assert analysis.runs(tmp_path).height == 2
+    record = (folder / "run.json").read_text()
+    shutil.copy(tmp_path / "kept.parquet", folder / "outcomes.parquet")
+    (folder / "run.json").write_text(record.replace("evaluated", "interrupted"))
+    with pytest.warns(UserWarning, match=r"not evaluated yet \(status: interrupted\)"):
+        assert analysis.runs(tmp_path).height == 2
+    (folder / "run.json").write_text(record)
     old = pl.read_parquet(tmp_path / "kept.parquet").drop("mean_logprob")
     old.write_parquet(folder / "outcomes.parquet")
     with pytest.warns(

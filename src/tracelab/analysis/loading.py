@@ -38,6 +38,7 @@ SAME = ("task", "eval.problems", "eval.seed", "eval.temperature", "eval.samples"
 # what differs between any two runs
 NOT_COMPARED = ("run_dir", "ckpt_path", "logger", "run", "hydra", "names")
 NOT_SHOWN = ("_target_", "_partial_")
+KIND = ("trace", "algorithm", "reward")  # names of a run's choices, which its arm is called by
 
 
 def runs(*folders: str | Path) -> pl.DataFrame:
@@ -113,7 +114,7 @@ def _is_finished(folder: Path) -> bool:
     """Evaluated, with all columns? If not, a warning says what is missing."""
     status = json.loads((folder / "run.json").read_text()).get("status")
     outcomes = folder / "outcomes.parquet"
-    if not outcomes.is_file():
+    if status != "evaluated" or not outcomes.is_file():
         warnings.warn(f"{folder} is left out: it is not evaluated yet (status: {status})", stacklevel=3)
         return False
     missing = [name for name in NEEDED if name not in pl.scan_parquet(outcomes).collect_schema().names()]
@@ -167,17 +168,16 @@ def _check_same(folders: list[Path], configs: list[dict[str, Any]]) -> None:
 
 
 def _arms(configs: list[dict[str, Any]]) -> list[str]:
-    """A name for each run: its treatment, and what of its config differs among all but is not its own."""
+    """A name for each run: its kind, and what of its config differs among runs of that kind but is not its
+    own.
+    """
     shown = [{k: v for k, v in config.items() if k not in (*OWN, "names")} for config in configs]
-    differing = [
-        name
-        for name in _differing(shown)
-        if name.rpartition(".")[2] not in NOT_SHOWN and name.partition(".")[0] not in ("algorithm", "reward")
-    ]
+    differing = [name for name in _differing(shown) if name.rpartition(".")[2] not in NOT_SHOWN]
+    kinds = [tuple(config["names"].get(name) for name in KIND) for config in configs]
     arms = []
-    for config in configs:
+    for config, kind in zip(configs, kinds, strict=True):
         flat, words = _flat(config), [config["names"]["trace"]]
-        same = [other for other in configs if other["names"]["trace"] == config["names"]["trace"]]
+        same = [other for other, its in zip(configs, kinds, strict=True) if its == kind]
         for name in differing:
             values = {json.dumps(_flat(other).get(name, "–")) for other in same}
             if len(values) > 1 and name in flat:
