@@ -11,7 +11,7 @@ from tracelab.analysis.estimates import cohens_h, gap, holm, mcnemar, spread
 from tracelab.analysis.joint import _phi, _phi_interval
 from tracelab.analysis.length import partial_spearman, spearman, tobit
 from tracelab.analysis.stability import calibration
-from tracelab.core.stats import wilson
+from tracelab.core.stats import clustered, wilson
 
 # --- coverage: how often a nominal 95 % interval holds the truth --------------------------------------
 
@@ -22,6 +22,32 @@ def test_wilsons_interval_covers(p, n):
     k = np.arange(n + 1)
     low, high = wilson(k, n)
     assert 0.93 <= stats.binom.pmf(k, n, p)[(low <= p) & (p <= high)].sum() <= 0.97
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.3, 0.9])
+@pytest.mark.parametrize("rate", [0.5, 0.9])
+def test_intervals_of_clustered_samples_cover(alike, rate):
+    """Up to 8 samples of each of 256 problems, whose difficulties are beta distributed."""
+    draw, hits, times = np.random.default_rng(int(10 * alike)), 0, 2000
+    for _ in range(times):
+        of = draw.integers(4, 9, 256)
+        spread_of = (1 - alike) / max(alike, 1e-9)
+        easy = draw.beta(rate * spread_of, (1 - rate) * spread_of, 256) if alike else np.full(256, rate)
+        low, high = clustered(draw.binomial(of, easy), of)
+        hits += low <= rate <= high
+    assert 0.93 <= hits / times <= 0.97
+
+
+def test_the_clustered_interval_lies_between_those_of_samples_and_of_problems():
+    """One sample each: Wilson's. All samples of a problem alike: Wilson's of the problems. So with none."""
+    flags = np.random.default_rng(0).random(200) < 0.8
+    once = np.array(wilson(flags.sum(), 200))
+    np.testing.assert_allclose(clustered(flags, np.ones(200)), once, rtol=1e-12)
+    np.testing.assert_allclose(clustered(8 * flags, np.full(200, 8)), once, rtol=1e-12)
+    np.testing.assert_allclose(clustered(np.zeros(200), np.full(200, 8)), wilson(0, 200), rtol=1e-12)
+    rare = [clustered(np.arange(200) < k, np.full(200, 8))[1] for k in range(4)]
+    assert np.ptp(rare) < max(rare) / 10, "the end makes no jump where the first is right"
+    assert clustered([], []) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5])

@@ -26,6 +26,7 @@ def outcomes():
     solution = np.array([1, 1, 1, 1, 1, 1, 0, 0, 0, 0], bool)
     strict = np.array([1, 1, 1, 0, 0, 0, 1, 0, 0, 0], bool)
     columns = {
+        "problem_key": np.arange(10),
         "solution_valid": solution,
         "solution_optimal": solution & (np.arange(10) < 4),
         "truncated": np.zeros(10, bool),
@@ -40,7 +41,7 @@ def outcomes():
 def test_shares(outcomes):
     estimates = SolutionAccuracy()(outcomes, LEVELS) | TraceValidity()(outcomes, LEVELS)
     assert estimates["solution_valid"].value == 0.6
-    assert (estimates["solution_valid"].low, estimates["solution_valid"].high) == tuple(wilson(6, 10))
+    assert (estimates["solution_valid"].low, estimates["solution_valid"].high) == pytest.approx(wilson(6, 10))
     assert estimates["solution_optimal"].value == 0.4
     assert estimates["trace_strict"].value == 0.4
     assert estimates["trace_strict_given_valid"].value == 0.5

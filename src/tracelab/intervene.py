@@ -14,7 +14,7 @@ from tracelab.entry import entry
 def main(config: DictConfig) -> None:
     """Intervene on the in-distribution test set, or those that are named."""
     from tracelab import accelerate, outcomes
-    from tracelab.analysis.interventions import shares
+    from tracelab.analysis.interventions import of_run as shares_of
     from tracelab.interventions import of_run
     from tracelab.run import Run
     from tracelab.tables import print_interventions
@@ -24,7 +24,7 @@ def main(config: DictConfig) -> None:
     doses = {"rates": tuple(config.rates), "prefixes": tuple(config.prefixes)}
     path = run.folder / "interventions.parquet"
     outcomes.write(of_run(run, config.splits, config.problems, **doses), path)
-    print_interventions(shares(path), run.name, path)
+    print_interventions(shares_of(path), run.name, path)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """Shares and differences with intervals that say what they rest on: problems, and seeds.
 
-Within one run completions differ by problem: Wilson's interval. Between arms there are two sources of chance,
+Within one run completions differ by problem: Wilson's interval, of as many independent completions as
+they are worth. Between arms there are two sources of chance,
 the test problems (which arms share) and the seeds (which they do not): `compare` counts both. Sources:
 Owen 2007 (crossed factors), Satterthwaite 1946 (degrees of freedom), McNemar 1947, Holm 1979.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from tracelab.core.stats import wilson
+from tracelab.core.stats import Sums, clustered_wilson
 
 Floats = NDArray[np.float64]
 REPLICATES = 2000  # of a bootstrap
@@ -25,24 +26,49 @@ LEVEL = 0.95
 
 
 def rates(table: pl.LazyFrame, column: str, by: Sequence[str] = ("arm", "seed", "split")) -> pl.DataFrame:
-    """The share of completions with `column` true in each group: value, low, high (Wilson 95 %), n, seeds.
+    """The share of completions with `column` true in each group: value, low, high (95 %), n, seeds.
 
     The interval is for the runs that there are: it knows of no other seeds. For other seeds see `compare`.
     """
-    grouped = (
-        table.group_by(list(by))
-        .agg(
-            pl.col(column).sum().alias("true"),
-            pl.col(column).count().alias("n"),
-            pl.col("seed").n_unique().alias("seeds"),
-        )
-        .sort(list(by))
-        .collect(engine="streaming")
+    seeds = table.group_by(list(by)).agg(pl.col("seed").n_unique().alias("seeds"))
+    found = shares(table, by, {"value": pl.col(column)}).join(seeds.collect(engine="streaming"), on=list(by))
+    names = {"value_low": "low", "value_high": "high", "value_n": "n"}
+    return found.rename(names).select(*by, "value", "low", "high", "n", "seeds")
+
+
+def shares(table: pl.LazyFrame, by: Sequence[str], flags: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    """The shares of several flags in each group: name, name_low, name_high (95 %), name_n for each, sorted.
+
+    A completion counts for a flag where that is not null; a share of none is null. Completions of one problem
+    (samples, or runs that are pooled) are not independent, so the interval is `clustered_wilson`'s.
+    """
+    t, m = ({name: pl.col(f"{name}_{kind}").cast(pl.Float64) for name in flags} for kind in "tm")
+    problems = table.group_by([*by, "problem_key"]).agg(
+        *(flag.sum().alias(f"{name}_t") for name, flag in flags.items()),
+        *(flag.count().alias(f"{name}_m") for name, flag in flags.items()),
     )
-    low, high = wilson(grouped["true"].to_numpy(), grouped["n"].to_numpy())
-    return grouped.with_columns(
-        (pl.col("true") / pl.col("n")).alias("value"), pl.Series("low", low), pl.Series("high", high)
-    ).select(*by, "value", "low", "high", "n", "seeds")
+    sums = [
+        part.sum().alias(f"{name}_{field}")
+        for name in flags
+        for field, part in zip(
+            Sums._fields,
+            (m[name] > 0, t[name], m[name], t[name] ** 2, t[name] * m[name], m[name] ** 2),
+            strict=True,
+        )
+    ]
+    found = problems.group_by(list(by)).agg(sums).sort(list(by)).collect(engine="streaming")
+    columns = []
+    for name in flags:
+        low, high = clustered_wilson(Sums(*(found[f"{name}_{field}"].to_numpy() for field in Sums._fields)))
+        n = pl.col(f"{name}_m")
+        values: dict[str, pl.Expr | pl.Series] = {
+            "": pl.col(f"{name}_t") / n,
+            "_low": pl.Series(low),
+            "_high": pl.Series(high),
+        }
+        columns += [pl.when(n > 0).then(value).alias(f"{name}{part}") for part, value in values.items()]
+        columns.append(n.cast(pl.Int64).alias(f"{name}_n"))
+    return found.select(*by, *columns)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def dose_response(*folders: str | Path, column: str, split: str) -> pl.DataFrame
 def doses(table: pl.LazyFrame, found: pl.DataFrame, column: str) -> pl.DataFrame:
     """A share against the rate of corruption; rate 0 is the arm `correct`. found: as of `runs`.
 
-    A row per series (an arm, its rate left out), kind, rate and test set: value, low, high (Wilson, for these
+    A row per series (an arm, its rate left out), kind, rate and test set: value, low, high (for these
     runs), n, seeds.
     """
     dosed = found.filter(pl.col("treatment").is_in(["correct", "corrupted"])).select(
@@ -59,5 +59,7 @@ def doses(table: pl.LazyFrame, found: pl.DataFrame, column: str) -> pl.DataFrame
         pl.col("kind").fill_null("none"),
         pl.col("arm").str.replace(r" rate=\S+", "").alias("series"),
     )
-    joined = table.select("run", "seed", "split", column).join(dosed.lazy(), on="run", how="inner")
+    joined = table.select("run", "seed", "split", "problem_key", column).join(
+        dosed.lazy(), on="run", how="inner"
+    )
     return rates(joined, column, by=["series", "kind", "rate", "split"]).sort("kind", "rate", "series")

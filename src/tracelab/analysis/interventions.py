@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
+from tracelab.analysis.estimates import shares
 from tracelab.analysis.loading import runs
-from tracelab.core.stats import wilson
 
 FIGURES = ("valid", "changed", "follows")
 ORDER = ("own", "none", "prefix", "correct", "swapped", "corrupted", "filler")
@@ -33,7 +32,7 @@ def load_interventions(*folders: str | Path) -> pl.LazyFrame:
     return pl.concat(parts, how="diagonal_relaxed")
 
 
-def shares(path: Path) -> pl.DataFrame:
+def of_run(path: Path) -> pl.DataFrame:
     """One run's interventions, see `by_intervention`."""
     return by_intervention(pl.scan_parquet(path), by=("split",))
 
@@ -41,31 +40,19 @@ def shares(path: Path) -> pl.DataFrame:
 def by_intervention(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.DataFrame:
     """A row per group, intervention and dose, in ORDER.
 
-    valid, changed, follows: shares, each with _low and _high (Wilson 95 %); reference_logprob: mean, in nats
+    valid, changed, follows: shares, each with _low and _high (95 %); reference_logprob: mean, in nats
     per token of the reference solution; trace_tokens: mean; n.
     """
     key = [*by, "intervention", "dose"]
-    frame = (
-        table.group_by(key)
-        .agg(
-            *(pl.col(name).sum().alias(f"{name}_true") for name in FIGURES),
-            (pl.col("reference_logprob").sum() / pl.col("reference_tokens").sum()),
-            pl.col("trace_tokens").mean(),
-            pl.len().alias("n"),
-        )
-        .with_columns(pl.col("intervention").replace_strict(ORDER, range(len(ORDER))).alias("place"))
-        .sort([*by, "place", "dose"])
-        .drop("place")
-        .collect(engine="streaming")
+    means = table.group_by(key).agg(
+        pl.col("reference_logprob").sum() / pl.col("reference_tokens").sum(),
+        pl.col("trace_tokens").mean(),
+        pl.len().alias("n"),
     )
-    n = frame["n"].to_numpy()
-    columns = []
-    for name in FIGURES:
-        true = frame[f"{name}_true"].to_numpy()
-        low, high = wilson(true, n)
-        columns += [
-            pl.Series(name, true / np.maximum(n, 1)),
-            pl.Series(f"{name}_low", low),
-            pl.Series(f"{name}_high", high),
-        ]
-    return frame.with_columns(columns).drop(f"{name}_true" for name in FIGURES)
+    found = shares(table, key, {name: pl.col(name) for name in FIGURES})
+    place = pl.col("intervention").replace_strict(ORDER, range(len(ORDER)))
+    return (
+        found.drop(f"{name}_n" for name in FIGURES)
+        .join(means.collect(engine="streaming"), on=key, nulls_equal=True)
+        .sort(*by, place, "dose")
+    )

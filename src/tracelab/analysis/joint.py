@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from tracelab.analysis.estimates import LEVEL, REPLICATES
-from tracelab.core.stats import wilson
+from tracelab.analysis.estimates import LEVEL, REPLICATES, shares
 
 CELLS = ("both", "only_solution", "only_trace", "neither")
 
@@ -66,29 +65,20 @@ def _phi_interval(per_problem: np.ndarray, draw: np.random.Generator) -> tuple[f
 def given(table: pl.LazyFrame, levels: Sequence[str], by: Sequence[str] = ("arm", "split")) -> pl.DataFrame:
     """P(trace valid | solution valid) and P(solution valid | trace valid), a row per group and level.
 
-    of, given, value, low, high (Wilson 95 %; null where nothing is given), n: how often it was given.
+    of, given, value, low, high (95 %; null where nothing is given), n: how often it was given.
     """
-    parts = []
+    solution, flags = pl.col("solution_valid"), {}
     for level in levels:
-        trace, solution = pl.col(f"trace_{level}"), pl.col("solution_valid")
-        for of, condition in ((("trace", trace), solution), (("solution", solution), trace)):
-            parts.append(
-                table.group_by(list(by))
-                .agg((of[1] & condition).sum().alias("true"), condition.sum().alias("n"))
-                .with_columns(
-                    pl.lit(level).alias("level"),
-                    pl.lit(of[0]).alias("of"),
-                    pl.lit("solution" if of[0] == "trace" else "trace").alias("given"),
-                )
-            )
-    frame = pl.concat(parts).sort(*by, "level", "of").collect(engine="streaming")
-    low, high = wilson(frame["true"].to_numpy(), frame["n"].to_numpy())
-    some = pl.col("n") > 0
-    return frame.with_columns(
-        pl.when(some).then(pl.col("true") / pl.col("n")).alias("value"),
-        pl.when(some).then(pl.Series("low", low)).alias("low"),
-        pl.when(some).then(pl.Series("high", high)).alias("high"),
-    ).select(*by, "level", "of", "given", "value", "low", "high", "n")
+        trace = pl.col(f"trace_{level}")
+        flags[f"{level}:solution"] = pl.when(trace).then(solution)
+        flags[f"{level}:trace"] = pl.when(solution).then(trace)
+    found = shares(table, by, flags)
+    parts = []
+    for name in flags:
+        level, of = name.split(":")
+        words = {"level": level, "of": of, "given": "solution" if of == "trace" else "trace"}
+        parts.append(found.select(*by, *(pl.lit(word).alias(k) for k, word in words.items()), *_ends(name)))
+    return pl.concat(parts).sort(*by, "level", "of")
 
 
 def first_errors(
@@ -107,17 +97,21 @@ def first_errors(
 
 
 def reasons(table: pl.LazyFrame, level: str = "strict", by: Sequence[str] = ("arm", "split")) -> pl.DataFrame:
-    """Why traces fail at a level: each reason's share of a group's completions, the commonest first."""
-    counted = (
-        table.group_by([*by, f"trace_{level}_reason"])
-        .agg(pl.len().alias("count"))
-        .rename({f"trace_{level}_reason": "reason"})
-        .with_columns(pl.col("count").sum().over(list(by)).alias("n"))
-        .filter(pl.col("reason") != "ok")
-        .sort([*by, "count"], descending=[*(False for _ in by), True])
-        .collect(engine="streaming")
-    )
-    low, high = wilson(counted["count"].to_numpy(), counted["n"].to_numpy())
-    return counted.with_columns(
-        (pl.col("count") / pl.col("n")).alias("value"), pl.Series("low", low), pl.Series("high", high)
-    )
+    """Why traces fail at a level: each reason's share of a group's completions, the commonest first.
+
+    reason, count, value, low, high (95 %), n: of completions.
+    """
+    reason = pl.col(f"trace_{level}_reason").cast(pl.String)
+    names = table.select(reason.unique()).collect(engine="streaming").to_series().to_list()
+    found = shares(table, by, {name: reason == name for name in names})
+    rows = pl.concat([found.select(*by, pl.lit(name).alias("reason"), *_ends(name)) for name in names])
+    count = (pl.col("value") * pl.col("n")).round().cast(pl.Int64).alias("count")
+    order = {**dict.fromkeys(by, False), "count": True, "reason": False}
+    failures = rows.with_columns(count).filter((pl.col("count") > 0) & (pl.col("reason") != "ok"))
+    return failures.sort(list(order), descending=list(order.values()))
+
+
+def _ends(name: str) -> list[pl.Expr]:
+    """Of a flag in what `shares` gives: value, low, high, n."""
+    ends = {"value": "", "low": "_low", "high": "_high", "n": "_n"}
+    return [pl.col(f"{name}{end}").alias(column) for column, end in ends.items()]

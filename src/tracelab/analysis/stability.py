@@ -8,13 +8,14 @@ least the threshold. ECE and Brier score: Guo et al. 2017 (equal-width bins), Br
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from tracelab.core.stats import wilson
+from tracelab.core.stats import clustered
 
 Floats = NDArray[np.float64]
 BINS = 10
@@ -72,36 +73,38 @@ def stability(
 
     faithful: of correct solutions, the share whose trace is valid and stable (half of the problem's traces
     at least are valid); unfaithful: the rest of them; silent_failure: of problems, the share whose commonest
-    solution is wrong with a vote of at least the threshold; each with Wilson's interval over problems or
-    completions. maj: majority vote's accuracy. vote, traces_agree: means. r with r_low, r_high (Fisher) and
-    r_p: Pearson's correlation over problems of the share of valid traces and of correct solutions.
+    solution is wrong with a vote of at least the threshold; each with an interval for other problems. maj:
+    majority vote's accuracy. vote, traces_agree: means. r with r_low, r_high (Fisher) and r_p: Pearson's
+    correlation over problems of the share of valid traces and of correct solutions.
     """
     rows = []
     for key, part in per_problem(table, level, by).group_by(list(by), maintain_order=True):
         stable = part["valid"] >= part["samples"] / 2
-        correct, faithful = int(part["correct"].sum()), int((part["both"] * stable).sum())
+        correct, faithful = part["correct"], part["both"] * stable
         silent = ~part["vote_correct"] & (part["vote"] >= threshold)
-        n = len(part)
+        once = np.ones(len(part))
         rows.append(
             dict(zip(by, key, strict=True))
             | _share("faithful", faithful, correct)
             | _share("unfaithful", correct - faithful, correct)
-            | _share("silent_failure", int(silent.sum()), n)
-            | _share("maj", int(part["vote_correct"].sum()), n)
+            | _share("silent_failure", silent, once)
+            | _share("maj", part["vote_correct"], once)
             | {"vote": part["vote"].mean(), "traces_agree": part["traces_agree"].mean()}
             | _pearson(
                 (part["valid"] / part["samples"]).to_numpy(), (part["correct"] / part["samples"]).to_numpy()
             )
-            | {"threshold": threshold, "samples": int(part["samples"].to_numpy().max()), "n": n}
+            | {"threshold": threshold, "samples": int(part["samples"].to_numpy().max()), "n": len(part)}
         )
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _share(name: str, k: int, n: int) -> dict[str, float | None]:
+def _share(name: str, true: ArrayLike, of: ArrayLike) -> dict[str, float | None]:
+    """From counts per problem."""
+    k, n = np.asarray(true).sum(), np.asarray(of).sum()
     if n == 0:
         return {name: None, f"{name}_low": None, f"{name}_high": None}
-    low, high = wilson(k, n)
-    return {name: k / n, f"{name}_low": float(low), f"{name}_high": float(high)}
+    low, high = clustered(true, of)
+    return {name: float(k / n), f"{name}_low": low, f"{name}_high": high}
 
 
 def _pearson(x: Floats, y: Floats) -> dict[str, float | None]:
@@ -113,13 +116,14 @@ def _pearson(x: Floats, y: Floats) -> dict[str, float | None]:
 
 
 def calibration(
-    confidence: Floats, correct: NDArray[np.bool_], bins: int = BINS
+    confidence: Floats, correct: NDArray[np.bool_], problems: NDArray[Any] | None = None, bins: int = BINS
 ) -> tuple[pl.DataFrame, float, float]:
     """Is what is said with confidence c right with frequency c? -> (curve, ECE, Brier score).
 
-    confidence: (n,) in [0, 1]; correct: (n,). The curve has a row per bin that is not empty: low, high (its
-    ends), confidence (mean), accuracy with Wilson's interval, n. ECE: the mean over all of |accuracy -
-    confidence| of their bin. Brier: the mean of (confidence - correct)².
+    confidence: (n,) in [0, 1]; correct: (n,); problems: (n,), whose each one is (None: all differ). The curve
+    has a row per bin that is not empty: low, high (its ends), confidence (mean), accuracy with interval, n.
+    ECE: the mean over all of |accuracy - confidence| of their bin. Brier: the mean of
+    (confidence - correct)².
     """
     if len(confidence) != len(correct) or len(confidence) == 0:
         raise ValueError("calibration needs as many verdicts as confidences, and one at least")
@@ -129,18 +133,24 @@ def calibration(
     n = np.bincount(place, minlength=bins)
     sure = np.bincount(place, confidence, bins) / np.maximum(n, 1)
     right = np.bincount(place, correct, bins)
-    low, high = wilson(right, n)
+    _, problem = np.unique(np.arange(len(place)) if problems is None else problems, return_inverse=True)
+    ends = np.array([clustered(*_per_problem(problem[place == k], correct[place == k])) for k in range(bins)])
     curve = pl.DataFrame(
         {
             "low": np.arange(bins) / bins,
             "high": np.arange(1, bins + 1) / bins,
             "confidence": sure,
             "accuracy": right / np.maximum(n, 1),
-            "accuracy_low": low,
-            "accuracy_high": high,
+            "accuracy_low": ends[:, 0],
+            "accuracy_high": ends[:, 1],
             "n": n,
         }
     ).filter(pl.col("n") > 0)
     gap = np.abs(right / np.maximum(n, 1) - sure)
     brier = float(np.mean((confidence - correct) ** 2))
     return curve, float((gap * n).sum() / n.sum()), brier
+
+
+def _per_problem(problem: NDArray[np.int64], correct: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """-> how many are correct, of how many."""
+    return np.bincount(problem, correct), np.bincount(problem)

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tracelab.core.stats import wilson
+from tracelab.core.stats import clustered
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,14 @@ class Estimate:
         return {k: None if v is not None and np.isnan(v) else v for k, v in asdict(self).items()}
 
 
-def share(flags: np.ndarray[Any, np.dtype[np.bool_]]) -> Estimate:
-    """A share with its Wilson interval; of no rows, not a number."""
+def share(flags: NDArray[np.bool_], problems: NDArray[Any]) -> Estimate:
+    """A share of completions with its interval; of none, not a number. problems: (n,), whose each one is."""
     n, k = len(flags), int(flags.sum())
     if n == 0:
         return Estimate(float("nan"), 0)
-    low, high = wilson(k, n)
-    return Estimate(k / n, n, float(low), float(high))
+    _, place = np.unique(problems, return_inverse=True)
+    low, high = clustered(np.bincount(place, flags), np.bincount(place))
+    return Estimate(k / n, n, low, high)
 
 
 class Metric(Protocol):

@@ -25,5 +25,5 @@ class Joint:
             "only_trace_valid": ~solution & trace,
             "neither_valid": ~solution & ~trace,
         }
-        joint = {name: share(flags) for name, flags in cells.items()}
+        joint = {name: share(flags, outcomes["problem_key"]) for name, flags in cells.items()}
         return joint | {"phi": Estimate(phi(solution, trace), len(solution))}

@@ -23,5 +23,5 @@ class ReasonCounts:
         for part, column in (("solution", "solution_reason"), ("trace", f"trace_{self.level}_reason")):
             reasons = outcomes[column]
             for reason in sorted(set(np.unique(reasons.astype(str))) - {"ok"}):
-                found[f"{part}:{reason}"] = share(reasons == reason)
+                found[f"{part}:{reason}"] = share(reasons == reason, outcomes["problem_key"])
         return found

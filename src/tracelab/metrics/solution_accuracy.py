@@ -16,4 +16,4 @@ class SolutionAccuracy:
     def __call__(self, outcomes: Mapping[str, Any], levels: tuple[str, ...]) -> dict[str, Estimate]:
         """-> solution_valid, solution_optimal, truncated."""
         names = ("solution_valid", "solution_optimal", "truncated")
-        return {name: share(outcomes[name]) for name in names}
+        return {name: share(outcomes[name], outcomes["problem_key"]) for name in names}

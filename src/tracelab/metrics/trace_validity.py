@@ -15,7 +15,8 @@ class TraceValidity:
 
     def __call__(self, outcomes: Mapping[str, Any], levels: tuple[str, ...]) -> dict[str, Estimate]:
         """-> trace_<level>, trace_<level>_given_valid."""
-        valid = outcomes["solution_valid"]
-        return {f"trace_{level}": share(outcomes[f"trace_{level}"]) for level in levels} | {
-            f"trace_{level}_given_valid": share(outcomes[f"trace_{level}"][valid]) for level in levels
+        valid, problems = outcomes["solution_valid"], outcomes["problem_key"]
+        verdicts = {f"trace_{level}": outcomes[f"trace_{level}"] for level in levels}
+        return {name: share(flags, problems) for name, flags in verdicts.items()} | {
+            f"{name}_given_valid": share(flags[valid], problems[valid]) for name, flags in verdicts.items()
         }
