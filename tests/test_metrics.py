@@ -41,7 +41,8 @@ def outcomes():
 def test_shares(outcomes):
     estimates = SolutionAccuracy()(outcomes, LEVELS) | TraceValidity()(outcomes, LEVELS)
     assert estimates["solution_valid"].value == 0.6
-    assert (estimates["solution_valid"].low, estimates["solution_valid"].high) == pytest.approx(wilson(6, 10))
+    ends = estimates["solution_valid"].low, estimates["solution_valid"].high
+    assert ends == pytest.approx([float(end) for end in wilson(6, 10)])
     assert estimates["solution_optimal"].value == 0.4
     assert estimates["trace_strict"].value == 0.4
     assert estimates["trace_strict_given_valid"].value == 0.5
