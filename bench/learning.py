@@ -40,15 +40,20 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
         "hard": ("task.numbers=4", "task.longest=60"),
     },
     "arithmetic": {
-        "easy": ("task.operations=[2,3]", "task.distractors=[0,2]", "task.modulus=7"),
+        "easy": (
+            "task.operations=[1,3]",
+            "task.distractors=[0,2]",
+            "task.modulus=5",
+            "task.operators=[add,sub]",
+        ),
         "hard": ("task.operations=[10,16]", "task.distractors=[4,8]"),
     },
     "deduction": {
-        "easy": ("task.depth=[1,2]", "task.distractors=[2,4]", "task.logic=[and]"),
+        "easy": ("task.depth=[1,2]", "task.width=1", "task.logic=[]"),
         "hard": ("task.depth=[4,6]", "task.width=3", "task.logic=[and,or,not,forall]"),
     },
     "sliding_tiles": {
-        "easy": ("task.shape=[2,3]", "task.scramble=[2,8]"),
+        "easy": ("task.shape=[2,3]", "task.scramble=[2,6]", "task.heuristic=none"),
         "hard": ("task.scramble=[8,20]", "task.longest=80"),
     },
     "sokoban": {
