@@ -7,9 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from tests.runs import small
 from tracelab import analysis, experiment
+from tracelab.analysis import loading
 from tracelab.analysis.estimates import matrices
 from tracelab.analysis.generalisation import dose_response, gaps
 from tracelab.analysis.interventions import by_intervention, load_interventions
@@ -81,6 +83,20 @@ def test_post_trained_arms_are_named_by_their_knobs(study, tmp_path):
     arms = analysis.runs(tmp_path)["arm"].to_list()
     named = ["correct clip_low=0.1 grpo(solution)", "correct clip_low=0.3 grpo(solution)"]
     assert sorted(arms) == ["correct", "correct", *named, "corrupted"]
+
+
+def test_configs_are_read_as_they_were_written(tmp_path):
+    config = {"rate": 1e-05, "lr": 0.01, "name": "1e3", "none": None, "list": [1, "a"], "on": "off"}
+        "rate": 1e-05,
+        "lr": 0.01,
+        "name": "1e3",
+        "none": None,
+        "list": [1, "a"],
+        "on": "off",
+        "t": True,
+    }
+    (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
+    assert loading._config(tmp_path) == config
 
 
 def test_the_table_is_lazy_and_has_all_rows(study, table):

@@ -22,16 +22,16 @@ def joint(
     """
     key = [*by, "solution_valid", f"trace_{level}"]
     cells = (
-        table.group_by([*key, "index"])
+        table.group_by([*key, "problem_key"])
         .agg(pl.len().alias("count"))
-        .sort([*by, "index"])
+        .sort([*by, "problem_key"])
         .collect(engine="streaming")
     )
     rows, draw = [], np.random.default_rng(seed)
     for names, part in cells.group_by(list(by), maintain_order=True):
         solution, trace = part["solution_valid"].to_numpy(), part[f"trace_{level}"].to_numpy()
         kind = 2 * ~solution + ~trace  # the place in CELLS
-        _, problem = np.unique(part["index"].to_numpy(), return_inverse=True)
+        _, problem = np.unique(part["problem_key"].to_numpy(), return_inverse=True)
         per_problem = np.zeros((problem.max() + 1, 4))
         np.add.at(per_problem, (problem, kind), part["count"].to_numpy())
         counts = per_problem.sum(0)
@@ -52,9 +52,9 @@ def _phi(counts: np.ndarray) -> float | None:
 
 
 def _phi_interval(per_problem: np.ndarray, draw: np.random.Generator) -> tuple[float | None, float | None]:
-    """Percentiles over resampled problems."""
-    n = len(per_problem)
-    counts = draw.multinomial(n, np.full(n, 1 / n), REPLICATES) @ per_problem
+    """Percentiles over resampled problems, of which those with the same counts are drawn together."""
+    n, (kinds, times) = len(per_problem), np.unique(per_problem, axis=0, return_counts=True)
+    counts = draw.multinomial(n, times / n, REPLICATES) @ kinds
     values = [value for value in map(_phi, counts) if value is not None]
     if len(values) < REPLICATES / 2:
         return None, None
