@@ -87,14 +87,6 @@ def test_post_trained_arms_are_named_by_their_knobs(study, tmp_path):
 
 def test_configs_are_read_as_they_were_written(tmp_path):
     config = {"rate": 1e-05, "lr": 0.01, "name": "1e3", "none": None, "list": [1, "a"], "on": "off"}
-        "rate": 1e-05,
-        "lr": 0.01,
-        "name": "1e3",
-        "none": None,
-        "list": [1, "a"],
-        "on": "off",
-        "t": True,
-    }
     (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
     assert loading._config(tmp_path) == config
 
