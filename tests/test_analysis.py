@@ -217,6 +217,7 @@ def test_lengths(table):
         assert row["reference_spearman"] > 0.8
         assert row["reference_spearman_low"] <= row["reference_spearman"] <= row["reference_spearman_high"]
         assert 0 <= row["censored"] <= 1
+        assert row["partial_low"] <= row["partial"] <= row["partial_high"], "given the prompt's length"
     with pytest.raises(ValueError, match="'difficulty' is no column"):
         analysis.length_against(table, "difficulty")
 

@@ -38,7 +38,7 @@ def table_of(judged: Judged, task: Task, labels: Mapping[str, Any]) -> pa.Table:
 
     solution_hash, trace_hash: equal where the tokens of that part are. Per trace level: `trace_<level>`
     (bool), `trace_<level>_reason`, `trace_<level>_at` (first bad step, null where it passes). trace_steps,
-    reference_steps: steps; completion_tokens: tokens.
+    reference_steps: steps; prompt_tokens, completion_tokens: tokens.
     """
     examples, verdicts, completions = judged.examples, judged.verdicts, judged.completions
     n = len(examples)
@@ -60,6 +60,7 @@ def table_of(judged: Judged, task: Task, labels: Mapping[str, Any]) -> pa.Table:
     columns |= {
         "trace_steps": verdicts.steps,
         "reference_steps": examples.trace.lengths,
+        "prompt_tokens": task.prompts(examples).lengths,
         "completion_tokens": completions.tokens.lengths,
         "truncated": completions.truncated,
         "mean_logprob": completions.mean_logprob,

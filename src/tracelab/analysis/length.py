@@ -101,7 +101,8 @@ def length_against(
         reference = part["reference_steps"].to_numpy().astype(np.float64)
         censored = part["truncated"].to_numpy()
         ranked = np.where(censored, np.inf, y)
-        fixed = part[given].to_numpy().astype(np.float64) if held else None
+        known = held and not part[given].null_count()  # outcomes of an older version lack it
+        fixed = part[given].to_numpy().astype(np.float64) if known else None
         figures: dict[str, Callable[[NDArray[np.int64]], float]] = {
             "spearman": lambda i, x=x, r=ranked: spearman(x[i], r[i]),  # type: ignore[misc]
             "slope": lambda i, x=x, y=y, c=censored: _slope(x[i], y[i], c[i]),  # type: ignore[misc]

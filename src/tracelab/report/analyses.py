@@ -65,25 +65,34 @@ def failures(study: Study) -> Html:
 
 
 def lengths(study: Study) -> Html:
-    """Does the length of what is written follow the problem's complexity?"""
-    measure = study.task().complexities[0]
+    """Does the length of what is written follow the problem's complexity? By each measure in distribution, by
+    the first one on all test sets.
+    """
+    measure, *others = study.task().complexities
     binned, ranked = study.data / "length_against_complexity", study.data / "rank_correlations"
     figures.length_against_complexity(binned, study.table, measure)
     frame = length_against(study.table, measure)
     figures.rank_correlations(ranked, frame, study.splits)
-    names = [name for name in ("spearman", "slope", "r2", "partial", "reference_spearman") if name in frame]
+    inside = study.table.filter(pl.col("split") == study.splits[0])
+    frames = [frame, *(length_against(inside, name) for name in others)]
+    every = pl.DataFrame([row for one in frames for row in in_order(study, one)], infer_schema_length=None)
+    figures.save(study.data / "length_correlations", every)
+    names = [
+        name for name in ("spearman", "slope", "r2", "partial", "reference_spearman") if name in every.columns
+    ]
     rows = []
-    for row in in_order(study, frame):
+    for row in every.iter_rows(named=True):
         cells = [number(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for name in names]
-        rows.append([row["split"], row["arm"], *cells, f"{100 * row['censored']:.1f} %", row["n"]])
-    headings = ["test set", "arm", *(name.replace("_", " ") for name in names), "cut off", "n"]
+        about = [row["complexity"].replace("_", " "), row["split"], row["arm"]]
+        rows.append([*about, *cells, f"{100 * row['censored']:.1f} %", row["n"]])
+    headings = ["measure", "test set", "arm", *(name.replace("_", " ") for name in names), "cut off", "n"]
     measure = measure.replace("_", " ")
     caption = f"Length against {measure}: medians, shaded quartiles. Completions that were cut off count as "
     caption += "the longest; no point where more than half were."
     return Html(
         drawing(binned, caption, study.data.name)
         + drawing(ranked, f"Rank correlation of length and {measure}.", study.data.name)
-        + details("Slopes and correlations", table(f"Tokens against {measure}", headings, rows))
+        + details("Slopes and correlations", table("Completion tokens against complexity", headings, rows))
     )
 
 
