@@ -146,7 +146,7 @@ def _decoded(
         logits = model.logits(model.hidden(new, cache)[:, -1])  # (B, vocab_size)
         if step == 0 and samples > 1:
             logits = logits.repeat_interleave(samples, 0)
-            cache.keep(live // samples)
+            cache.branch(live // samples)
         chosen = _choose(logits, temperature, keys, step)
         tokens[live, step] = chosen
         logprobs[live, step] = _logprob(logits, chosen)

@@ -7,7 +7,7 @@ along memory; bfloat16 is read as it is and widened in registers.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,17 +22,33 @@ LANES = 16  # columns are padded to a multiple: whole vectors of float32
 FEATURES = 4  # D is a multiple
 
 
-def decode(q: Tensor, keys: Tensor, values: Tensor, start: Tensor, used: int) -> Tensor:
-    """softmax(q k / √D) v over columns start..used-1 of each row.
+class Columns(NamedTuple):
+    """keys: (kv_heads, B, D, room), values: (kv_heads, B, room, D), both float32 or both bfloat16; used: how
+    many columns. D is a multiple of FEATURES, room one of LANES.
+    """
 
-    q: (heads, B, 1, D), any float type; keys: (kv_heads, B, D, room) and values: (kv_heads, B, room, D), both
-    float32 or both bfloat16; start: (B,). D is a multiple of FEATURES, room one of LANES. -> like q, without
-    gradient.
+    keys: Tensor
+    values: Tensor
+    used: int
+
+
+def decode(
+    q: Tensor, own: Columns, start: Tensor, shared: Columns | None = None, parents: Tensor | None = None
+) -> Tensor:
+    """softmax(q k / √D) v over the columns of each row, the first of which may be shared.
+
+    q: (heads, B, 1, D), any float type; start: (B,) the first column that is looked at; shared: columns that
+    come before the rows' own, of P rows; parents: (B,) whose each row has. -> like q, without gradient.
     """
     heads, rows, _, D = q.shape
     scaled = (q[:, :, 0].float() * D**-0.5).contiguous()
     out = torch.empty(heads, rows, D)
-    _decode(scaled.numpy(), _bits(keys), _bits(values), start.numpy(), used, out.numpy())
+    mine = _bits(own.keys), _bits(own.values), own.used
+    if shared is None or parents is None:
+        _decode(scaled.numpy(), *mine, *mine[:2], 0, start.numpy(), start.numpy(), out.numpy())
+    else:
+        theirs = _bits(shared.keys), _bits(shared.values), shared.used
+        _decode(scaled.numpy(), *mine, *theirs, parents.numpy(), start.numpy(), out.numpy())
     return out[:, :, None].to(q.dtype)
 
 
@@ -78,40 +94,63 @@ def _exp(x):  # type: ignore[no-untyped-def]
 
 
 @dense
-def _decode(q, keys, values, start, used, out):  # type: ignore[no-untyped-def]
+def _score(q, k, scores):  # type: ignore[no-untyped-def]
+    """Write q k to the scores, four features at a time."""
+    for s in range(len(scores)):
+        scores[s] = np.float32(0)
+    for d in range(0, len(q), FEATURES):
+        q0, q1, q2, q3 = q[d], q[d + 1], q[d + 2], q[d + 3]
+        for s in range(len(scores)):
+            one = q0 * _widened(k[d, s]) + q1 * _widened(k[d + 1, s])
+            scores[s] += one + (q2 * _widened(k[d + 2, s]) + q3 * _widened(k[d + 3, s]))
+
+
+@dense
+def _add(scores, v, total):  # type: ignore[no-untyped-def]
+    """Add scores v to the total, four columns at a time."""
+    s = 0
+    while s + 4 <= len(scores):
+        p0, p1, p2, p3 = scores[s], scores[s + 1], scores[s + 2], scores[s + 3]
+        for d in range(len(total)):
+            one = p0 * _widened(v[s, d]) + p1 * _widened(v[s + 1, d])
+            total[d] += one + (p2 * _widened(v[s + 2, d]) + p3 * _widened(v[s + 3, d]))
+        s += 4
+    while s < len(scores):
+        for d in range(len(total)):
+            total[d] += scores[s] * _widened(v[s, d])
+        s += 1
+
+
+@dense
+def _decode(q, keys, values, own, shared_keys, shared_values, read, parents, start, out):  # type: ignore[no-untyped-def]
     heads, rows, D = q.shape
-    group, padded = heads // len(keys), (used + LANES - 1) // LANES * LANES
+    group = heads // len(keys)
+    before = (read + LANES - 1) // LANES * LANES  # the scores of a row's own columns come behind these
+    padded = before + (own + LANES - 1) // LANES * LANES
     scores, total = np.empty(padded, np.float32), np.empty(D, np.float32)
     for h in range(heads):
         for b in range(rows):
-            k, v, first = keys[h // group, b], values[h // group, b], start[b]
-            for s in range(padded):
-                scores[s] = np.float32(0)
-            for d in range(0, D, FEATURES):  # scores = q k, four features at a time
-                q0, q1, q2, q3 = q[h, b, d], q[h, b, d + 1], q[h, b, d + 2], q[h, b, d + 3]
-                for s in range(padded):
-                    one = q0 * _widened(k[d, s]) + q1 * _widened(k[d + 1, s])
-                    scores[s] += one + (q2 * _widened(k[d + 2, s]) + q3 * _widened(k[d + 3, s]))
-            top = scores[first]
-            for s in range(first, used):
+            row, g = q[h, b], h // group
+            first = 0 if read else start[b]
+            if read:
+                _score(row, shared_keys[g, parents[b]], scores[:before])
+            _score(row, keys[g, b], scores[before:])
+            top = scores[before + first]
+            for s in range(before + first, before + own):
+                top = max(top, scores[s])
+            for s in range(start[b], read):
                 top = max(top, scores[s])
             for s in range(padded):
                 scores[s] = _exp(max(scores[s] - top, np.float32(-80)))
             weight = np.float32(0)
-            for s in range(first, used):
+            for s in range(before + first, before + own):
+                weight += scores[s]
+            for s in range(start[b], read):
                 weight += scores[s]
             for d in range(D):
                 total[d] = np.float32(0)
-            s = first
-            while s + 4 <= used:  # total = scores v, four columns at a time
-                p0, p1, p2, p3 = scores[s], scores[s + 1], scores[s + 2], scores[s + 3]
-                for d in range(D):
-                    one = p0 * _widened(v[s, d]) + p1 * _widened(v[s + 1, d])
-                    total[d] += one + (p2 * _widened(v[s + 2, d]) + p3 * _widened(v[s + 3, d]))
-                s += 4
-            while s < used:
-                for d in range(D):
-                    total[d] += scores[s] * _widened(v[s, d])
-                s += 1
+            if read:
+                _add(scores[start[b] : read], shared_values[g, parents[b], start[b] :], total)
+            _add(scores[before + first : before + own], values[g, b, first:], total)
             for d in range(D):
                 out[h, b, d] = total[d] / weight

@@ -83,7 +83,7 @@ class GPT(nn.Module):
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
         T = tokens.shape[1]
-        place = slice(T) if cache is None else cache.advance(T, x.dtype).clamp(max=self.context - 1)
+        place = slice(T) if cache is None else cache.advance(T).clamp(max=self.context - 1)
         angles = angles_at(self.rope[place], x.dtype)
         for i, block in enumerate(self.blocks):
             x = block(x, angles, None if cache is None else (cache, i))
