@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from common import RESULTS
+from numpy.typing import NDArray
 
 from tracelab.analysis.estimates import spread
 from tracelab.figures import BLUE, RED, figure, write_csv
@@ -67,10 +68,16 @@ def change(before: list[pl.DataFrame], after: list[pl.DataFrame], column: str) -
         "difference": found.value,
         "low": low,
         "high": high,
-        "by_seed": (new - old).mean(1).tolist(),
+        "by_seed": [_of_seed(row) for row in new - old],
         "n": old.shape[1],
         "seeds": len(old),
     }
+
+
+def _of_seed(changes: NDArray[np.float64]) -> tuple[float, float, float]:
+    """The mean change of one model, with an interval for other problems."""
+    found = spread([changes[None]], [1])
+    return (found.value, *found.interval())
 
 
 def passes(folder: Path) -> dict[str, dict[str, float]]:
@@ -152,7 +159,9 @@ def lines(results: dict[str, Any], reward: str) -> list[str]:
         for column, c in found["changes"].items():
             scale, digits = (1, 1) if column == "completion_tokens" else (100, 1)
             b, a, d, low, high = (scale * c[k] for k in ("before", "after", "difference", "low", "high"))
-            seeds = ", ".join(f"{scale * v:+.{digits}f}" for v in c["by_seed"])
+            seeds = ", ".join(
+                f"{scale * v:+.{digits}f} [{scale * x:+.0f}, {scale * y:+.0f}]" for v, x, y in c["by_seed"]
+            )
             name = column.replace("_", " ")
             head.append(
                 f"| {treatment} | {name} | {b:.1f} | {a:.1f} | {d:+.1f} [{low:+.1f}, {high:+.1f}] | {seeds} |"
@@ -228,7 +237,7 @@ HEAD = """# GRPO on models that solve about half of the problems
 
 7x7 Wilson mazes, 0.83 M parameters. Before and after post-training, on the same 256 test problems, greedy;
 per cent (completion tokens: tokens). The interval of a difference is for other problems and other seeds
-(Student's t). `python bench/grpo.py`.
+(Student's t); a seed's own is for other problems. `python bench/grpo.py`.
 """
 
 

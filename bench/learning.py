@@ -49,11 +49,11 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
         "hard": ("task.operations=[10,16]", "task.distractors=[4,8]"),
     },
     "deduction": {
-        "easy": ("task.depth=[1,2]", "task.width=1", "task.logic=[]"),
+        "easy": ("task.depth=[1,3]", "task.width=1", "task.distractors=[3,5]", "task.logic=[]"),
         "hard": ("task.depth=[4,6]", "task.width=3", "task.logic=[and,or,not,forall]"),
     },
     "sliding_tiles": {
-        "easy": ("task.shape=[2,3]", "task.scramble=[2,6]", "task.heuristic=none"),
+        "easy": ("task.scramble=[2,4]", "task.heuristic=none"),
         "hard": ("task.scramble=[8,20]", "task.longest=80"),
     },
     "sokoban": {

@@ -19,10 +19,11 @@ from models import VOCABULARY, llama, nano
 
 PROMPTS, GROUP, PROMPT, NEW = 16, 8, 32, 128
 STEPS, WARM = 8, 2
-SIDES = ("ours", "trl", "trl_bf16", "ours_float32")
+SIDES = ("ours", "trl", "trl_bf16", "ours_compiled", "ours_float32")
 EQUAL = (
     f"0.83M parameters, AdamW, no KL, {PROMPTS} prompts x {GROUP} completions x {NEW} tokens, one update a "
-    "step, sampling included, threads. Ours: bfloat16 matrix products (ours_float32: none)"
+    "step, sampling included, threads. Ours: bfloat16 matrix products (ours_float32: none); ours_compiled: "
+    "compile=true, timed when it is warm"
 )
 
 
@@ -33,7 +34,7 @@ def prompts() -> list[list[int]]:
     return [generator.integers(4, VOCABULARY, length).tolist() for length in lengths]
 
 
-def ours(reduced: bool) -> float:
+def ours(reduced: bool, compile: bool = False) -> float:
     """Steps per second of the learner, under Lightning."""
     import lightning
 
@@ -76,6 +77,7 @@ def ours(reduced: bool) -> float:
         Updates(),
         held_out=lambda model: {},
         every=1000,
+        compile=compile,
     )
     trainer = lightning.Trainer(
         accelerator="cpu",
@@ -154,6 +156,7 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     sides = {
         "ours": lambda: ours(reduced=True),
+        "ours_compiled": lambda: ours(reduced=True, compile=True),
         "ours_float32": lambda: ours(reduced=False),
         "trl": lambda: trl(reduced=False),
         "trl_bf16": lambda: trl(reduced=True),

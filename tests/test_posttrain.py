@@ -311,8 +311,11 @@ def test_the_weights_change_and_the_source_does_not(whole, source):
     assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
-@pytest.mark.parametrize("parts", [1, 2])
-def test_the_ratio_is_one_at_the_first_update_only(source, tmp_path, monkeypatch, parts):
+COMPILED = pytest.param(2, ("compile=true",), marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("parts", "more"), [(1, ()), (2, ()), COMPILED])
+def test_the_ratio_is_one_at_the_first_update_only(source, tmp_path, monkeypatch, parts, more):
     ratios = []
 
     loss = GRPO.loss
@@ -323,7 +326,7 @@ def test_the_ratio_is_one_at_the_first_update_only(source, tmp_path, monkeypatch
 
     monkeypatch.setattr(GRPO, "loss", watched)
     overrides = ("updates.passes=2", f"updates.parts={parts}", "updates.micro_tokens=100000")
-    posttrain(settings(source, tmp_path, "budget.steps=1", *overrides))
+    posttrain(settings(source, tmp_path, "budget.steps=1", *overrides, *more))
     assert len(ratios) == 2 * parts
     assert not (ratios[1] == 1).all(), "the second part is off-policy too"
     assert (ratios[0] == 1).all()

@@ -9,7 +9,7 @@ Rows are right-padded behind their completions; what counts is known by lengths,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -63,17 +63,39 @@ def _pad(prompts: Ragged, completions: Ragged, rows: NDArray[np.int64], width: i
     return Micro(*(torch.from_numpy(array) for array in arrays))
 
 
-def evaluate(model: GPT, micro: Micro, temperature: float, entropy: bool = False) -> tuple[Tensor, Tensor]:
-    """-> (B, T) log-probabilities of the sampled tokens, and the entropies of their distributions, in nats.
+Forward = Callable[[GPT, Tensor, Tensor, Tensor, float, bool], tuple[Tensor, Tensor]]
 
-    0 where the mask is false. float32, whatever the model computes in. entropy: with its gradient?
+
+def token_figures(
+    model: GPT, tokens: Tensor, at: Tensor, targets: Tensor, temperature: float, entropy: bool
+) -> tuple[Tensor, Tensor]:
+    """-> (n,) log-probabilities of the targets, and (n,) entropies, in nats, of what they were sampled from.
+
+    The arguments are those of a `Micro`. entropy: with its gradient?
     """
-    hidden = model.hidden(micro.tokens).flatten(0, 1)
-    distributions = (model.logits(hidden[micro.at]) / temperature).log_softmax(-1)  # (n, vocab_size)
-    chosen = lay_out(distributions.gather(1, micro.targets[:, None])[:, 0], micro.mask)
+    hidden = model.hidden(tokens).flatten(0, 1)
+    distributions = (model.logits(hidden[at]) / temperature).log_softmax(-1)  # (n, vocab_size)
+    chosen = distributions.gather(1, targets[:, None])[:, 0]
     if not entropy:
         distributions = distributions.detach()
-    return chosen, lay_out(-(distributions.exp() * distributions).sum(-1), micro.mask)
+    return chosen, -(distributions.exp() * distributions).sum(-1)
+
+
+def evaluate(
+    model: GPT,
+    micro: Micro,
+    temperature: float,
+    entropy: bool = False,
+    forward: Forward = token_figures,
+) -> tuple[Tensor, Tensor]:
+    """-> (B, T) log-probabilities of the sampled tokens, and the entropies of their distributions, in nats.
+
+    0 where the mask is false. float32, whatever the model computes in. entropy: with its gradient? forward:
+    `token_figures`, or the same compiled.
+    """
+    figures = forward(model, micro.tokens, micro.at, micro.targets, temperature, entropy)
+    chosen, entropies = (lay_out(values, micro.mask) for values in figures)
+    return chosen, entropies
 
 
 def lay_out(values: Tensor, mask: Tensor) -> Tensor:

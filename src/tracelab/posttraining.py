@@ -108,6 +108,7 @@ def build_learner(config: DictConfig, task: Task, model: GPT, max_new: int) -> P
         held_out=build_held_out(config, task, max_new),
         every=config.held_out.every,
         reference=reference,
+        compile=config.compile,
     )
 
 
