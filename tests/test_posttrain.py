@@ -311,7 +311,8 @@ def test_the_weights_change_and_the_source_does_not(whole, source):
     assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
-COMPILED = pytest.param(2, ("compile=true",), marks=pytest.mark.slow)
+IGNORED = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # torch of itself
+COMPILED = pytest.param(2, ("compile=true",), marks=(pytest.mark.slow, IGNORED))
 
 
 @pytest.mark.parametrize(("parts", "more"), [(1, ()), (2, ()), COMPILED])
