@@ -311,7 +311,7 @@ def test_the_weights_change_and_the_source_does_not(whole, source):
     assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
-IGNORED = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # torch of itself
+IGNORED = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch, of its own parts
 COMPILED = pytest.param(2, ("compile=true",), marks=(pytest.mark.slow, IGNORED))
 
 

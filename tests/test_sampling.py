@@ -13,11 +13,16 @@ STOP = 12
 
 @pytest.fixture(scope="module")
 def model():
-    model = tiny(seed=3)
+    return peaked()
+
+
+def peaked(**shape):
+    """Its distributions are peaked, and differ from prompt to prompt."""
+    model = tiny(seed=3, **shape)
     with torch.no_grad():
         for weight in model.parameters():
             if weight.ndim == 2:
-                weight.mul_(8)  # peaked distributions that differ from prompt to prompt
+                weight.mul_(8)
     return model
 
 
@@ -48,6 +53,15 @@ def test_greedy_is_what_the_plain_forward_gives(model, batch_size):
         assert done.mean_logprob[i] == pytest.approx(mean_logprob, abs=1e-4)
         assert done.truncated[i] == (tokens[-1] != STOP)
     assert 0 < done.truncated.sum() < len(prompts()), "both endings are tested"
+
+
+@pytest.mark.parametrize("shape", [{"qk_norm": False, "qkv_bias": True}, {"kv_heads": 4}, {"head_dim": 6}])
+def test_models_of_other_shapes(shape):
+    """head_dim=6: no kernel is compiled for it."""
+    model = peaked(**shape)
+    done = generate(model, prompts(4), stop=STOP, max_new=20, samples=2)
+    for i in range(8):
+        assert done.tokens[i].tolist() == by_hand(model, prompts(4)[i // 2], 20)[0]
 
 
 def test_sampling_does_not_depend_on_the_batch(model):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tracelab.models.decoding import FEATURES, LANES, Columns, decode
-from tracelab.models.layers import attend
+from tracelab.models.decoding import FEATURES, LANES, Columns, Norms, decode
+from tracelab.models.layers import Angles, attend
 
 LEAST = -1e30  # as good as -inf, but a padding column that sees nothing gets no NaN
 
@@ -36,21 +36,29 @@ class Cache:
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Store a layer's newest columns, (kv_heads, B, n, D), and let q, (heads, B, n, D), look at all."""
-        axis = 2 if k.is_cuda else 3
-        stored = k if k.is_cuda else k.mT
-        self.keys[layer] = self._stored(self.keys[layer], stored, axis)
-        self.values[layer] = self._stored(self.values[layer], v, 2)
-        own = self.used - self.read
-        if _has_kernel(q) and q.shape[2] == 1 and not torch.is_grad_enabled():
-            both = Columns(self.keys[layer], self.values[layer], own)
-            if not self.read:
-                return decode(q, both, self.start)
-            shared = Columns(self.shared_keys[layer], self.shared_values[layer], self.read)
-            return decode(q, both, self.start, shared, self.parents)
         assert not self.read, "shared columns are for the kernel"
-        k = self.keys[layer].narrow(axis, 0, own)
-        v = self.values[layer].narrow(2, 0, own)
+        axis, n = (2 if k.is_cuda else 3), k.shape[2]
+        self._make_room(layer, k)
+        self.keys[layer].narrow(axis, self.used - n, n).copy_(k if k.is_cuda else k.mT)
+        self.values[layer].narrow(2, self.used - n, n).copy_(v)
+        k = self.keys[layer].narrow(axis, 0, self.used)
+        v = self.values[layer].narrow(2, 0, self.used)
         return attend(q, k if k.is_cuda else k.mT, v, self._mask(q))
+
+    def decodes(self, qkv: Tensor, head_dim: int) -> bool:
+        """Is `decode` for these, (B, T, ...)?"""
+        one = qkv.shape[1] == 1 and self.used > 1  # behind what was read
+        return one and not torch.is_grad_enabled() and not qkv.is_cuda and head_dim % FEATURES == 0
+
+    def decode(self, layer: int, qkv: Tensor, norms: Norms | None, angles: Angles) -> Tensor:
+        """Store the one new token of each row and let it look at all: (B, 1, ...) -> (B, 1, heads * D)."""
+        first = self.shared_values[layer] if self.read else self.values[layer]
+        self._make_room(layer, first)
+        own = Columns(self.keys[layer], self.values[layer], self.used - self.read)
+        shared = Columns(self.shared_keys[layer], self.shared_values[layer], self.read) if self.read else None
+        parents = self.parents if self.read else None
+        y = decode(qkv[:, 0].contiguous(), len(first), norms, angles, own, self.start, shared, parents)
+        return y[:, None]
 
     def _mask(self, q: Tensor) -> Tensor:
         """(B, n, used): 0 where the n newest columns look, else LEAST."""
@@ -61,19 +69,22 @@ class Cache:
             self._bias = torch.zeros(seen.shape, dtype=q.dtype, device=q.device).masked_fill_(~seen, LEAST)
         return self._bias
 
-    def _stored(self, kept: Tensor, new: Tensor, axis: int) -> Tensor:
-        """-> what is kept, with `new` at the end of its columns. axis: of the columns."""
-        n, used = new.shape[axis], self.used - self.read
-        room = 0 if n == used else kept.shape[axis]
-        if used > room:
-            shape = list(new.shape)
-            shape[axis] = -(-(used + used // 2) // LANES) * LANES
-            larger = new.new_zeros(shape)
-            if room:
-                larger.narrow(axis, 0, used - n).copy_(kept.narrow(axis, 0, used - n))
-            kept = larger
-        kept.narrow(axis, used - n, n).copy_(new)
-        return kept
+    def _make_room(self, layer: int, like: Tensor) -> None:
+        """For a layer's own columns. like: (kv_heads, ..., D)."""
+        used, kept = self.used - self.read, (self.keys[layer], self.values[layer])
+        old = kept[1].shape[2] if kept[1].ndim == 4 else 0
+        if used <= old:
+            return
+        kv_heads, D = like.shape[0], like.shape[-1]
+        room = -(-(used + used // 2) // LANES) * LANES
+        values = like.new_zeros(kv_heads, len(self.start), room, D)
+        keys = (
+            torch.zeros_like(values) if like.is_cuda else like.new_zeros(kv_heads, len(self.start), D, room)
+        )
+        if old:
+            values[:, :, :old] = kept[1]
+            keys.narrow(2 if like.is_cuda else 3, 0, old).copy_(kept[0])
+        self.keys[layer], self.values[layer] = keys, values
 
     def keep(self, rows: Tensor) -> None:
         """Keep the rows of these places, in this order."""

@@ -1,8 +1,9 @@
-"""Attention of one new token per row over a cache, compiled for CPUs.
+"""One new token per row: norms, rotation, storing and attention over a cache, compiled for CPUs.
 
 torch's products of a matrix with a single row are bound by calls and, in bfloat16, by conversions; here what
 bounds is reading the cache. Keys lie feature by feature, values column by column, so that all inner loops run
-along memory; bfloat16 is read as it is and widened in registers.
+along memory; bfloat16 is read as it is and widened in registers. As no Python runs in between, batches
+decode side by side on several cores.
 """
 
 from __future__ import annotations
@@ -32,24 +33,43 @@ class Columns(NamedTuple):
     used: int
 
 
-def decode(
-    q: Tensor, own: Columns, start: Tensor, shared: Columns | None = None, parents: Tensor | None = None
-) -> Tensor:
-    """softmax(q k / √D) v over the columns of each row, the first of which may be shared.
+class Norms(NamedTuple):
+    """gains: (heads + kv_heads, D) float32, of queries and keys; eps: see `layers.normalize`."""
 
-    q: (heads, B, 1, D), any float type; start: (B,) the first column that is looked at; shared: columns that
-    come before the rows' own, of P rows; parents: (B,) whose each row has. -> like q, without gradient.
+    gains: Tensor
+    eps: float
+
+
+def decode(
+    qkv: Tensor,
+    kv_heads: int,
+    norms: Norms | None,
+    angles: tuple[Tensor, Tensor],
+    own: Columns,
+    start: Tensor,
+    shared: Columns | None = None,
+    parents: Tensor | None = None,
+) -> Tensor:
+    """Norm and rotate a token's queries and keys, store its keys and values, and attend.
+
+    qkv: (B, (heads + 2 kv_heads) * D), float32 or bfloat16 as the columns are; angles: of
+    `layers.angles_at`, (B, 1, D) each; own: columns of each row, the last of which is this token's and is
+    written; start: (B,) the first that is looked at; shared: columns before the rows' own, of P rows;
+    parents: (B,) whose each row has. -> (B, heads * D), without gradient.
     """
-    heads, rows, _, D = q.shape
-    scaled = (q[:, :, 0].float() * D**-0.5).contiguous()
-    out = torch.empty(heads, rows, D)
+    rows, D = len(qkv), own.values.shape[3]
+    split = qkv.view(rows, -1, D)
+    out = torch.empty_like(qkv[:, : (split.shape[1] - 2 * kv_heads) * D])
+    gains = torch.empty(0, D) if norms is None else norms.gains
+    turns = (_bits(part.expand(rows, 1, D).reshape(rows, D)) for part in angles)
     mine = _bits(own.keys), _bits(own.values), own.used
-    if shared is None or parents is None:
-        _decode(scaled.numpy(), *mine, *mine[:2], 0, start.numpy(), start.numpy(), out.numpy())
-    else:
-        theirs = _bits(shared.keys), _bits(shared.values), shared.used
-        _decode(scaled.numpy(), *mine, *theirs, parents.numpy(), start.numpy(), out.numpy())
-    return out[:, :, None].to(q.dtype)
+    read = 0 if shared is None else shared.used
+    theirs = mine[:2] if shared is None else (_bits(shared.keys), _bits(shared.values))
+    whose = (start if parents is None else parents).numpy()
+    written = _bits(out.view(rows, -1, D))
+    eps = np.float32(0.0 if norms is None else norms.eps)
+    _step(_bits(split), gains.numpy(), eps, *turns, *mine, *theirs, read, whose, start.numpy(), written)
+    return out
 
 
 def _bits(x: Tensor) -> Any:
@@ -66,7 +86,17 @@ def _bitcast(typing: Any, bits: Any) -> Any:
     return types.float32(types.uint32), generate
 
 
+def _bitcast_back(typing: Any, number: Any) -> Any:
+    """The 32 bits of this float32."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.IntType(32))
+
+    return types.uint32(types.float32), generate
+
+
 _as_float: Any = intrinsic(_bitcast)
+_as_bits: Any = intrinsic(_bitcast_back)
 
 
 def _widened(x: Any) -> Any:
@@ -79,6 +109,25 @@ def _widened_compiled(x: Any) -> Any:
     if x == types.float32:
         return lambda x: x
     return lambda x: _as_float(np.uint32(x) << np.uint32(16))
+
+
+def _narrowed(x: Any, like: Any) -> Any:
+    """A float32 as an element of `like`: itself, or bits of the nearest bfloat16 (ties to even)."""
+    raise NotImplementedError
+
+
+@overload(_narrowed, strict=False)
+def _narrowed_compiled(x: Any, like: Any) -> Any:
+    if like.dtype == types.float32:
+        return lambda x, like: x
+
+    def rounded(x: Any, like: Any) -> Any:
+        bits = _as_bits(x)
+        return np.uint16(
+            (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
+        )
+
+    return rounded
 
 
 @dense
@@ -122,35 +171,87 @@ def _add(scores, v, total):  # type: ignore[no-untyped-def]
 
 
 @dense
-def _decode(q, keys, values, own, shared_keys, shared_values, read, parents, start, out):  # type: ignore[no-untyped-def]
-    heads, rows, D = q.shape
-    group = heads // len(keys)
+def _turn(x, gain, eps, cos, sin, out):  # type: ignore[no-untyped-def]
+    """Write x / rms(x) * gain (no gain: x), rotated; out: (D,) float32."""
+    D, scale = len(x), np.float32(1)
+    if len(gain):
+        squares = np.float32(0)
+        for d in range(D):
+            squares += _widened(x[d]) * _widened(x[d])
+        scale = np.float32(1) / np.sqrt(squares / np.float32(D) + eps)
+    half = D // 2
+    for d in range(half):
+        a, b = _widened(x[d]) * scale, _widened(x[d + half]) * scale
+        if len(gain):
+            a, b = a * gain[d], b * gain[d + half]
+        out[d] = a * _widened(cos[d]) + b * _widened(sin[d])
+        out[d + half] = b * _widened(cos[d + half]) + a * _widened(sin[d + half])
+
+
+@dense
+def _attend(q, k, v, first, own, shared_k, shared_v, start, read, scores, total):  # type: ignore[no-untyped-def]
+    """Write softmax(q k) v over shared columns start..read-1 and own columns first..own-1 to the total."""
     before = (read + LANES - 1) // LANES * LANES  # the scores of a row's own columns come behind these
     padded = before + (own + LANES - 1) // LANES * LANES
-    scores, total = np.empty(padded, np.float32), np.empty(D, np.float32)
-    for h in range(heads):
+    if read:
+        _score(q, shared_k, scores[:before])
+    _score(q, k, scores[before:padded])
+    top = scores[before + first]
+    for s in range(before + first, before + own):
+        top = max(top, scores[s])
+    for s in range(start, read):
+        top = max(top, scores[s])
+    for s in range(padded):
+        scores[s] = _exp(max(scores[s] - top, np.float32(-80)))
+    weight = np.float32(0)
+    for s in range(before + first, before + own):
+        weight += scores[s]
+    for s in range(start, read):
+        weight += scores[s]
+    for d in range(len(total)):
+        total[d] = np.float32(0)
+    if read:
+        _add(scores[start:read], shared_v[start:], total)
+    _add(scores[before + first : before + own], v[first:], total)
+    for d in range(len(total)):
+        total[d] /= weight
+
+
+@dense
+def _step(  # type: ignore[no-untyped-def]
+    qkv, gains, eps, cos, sin, keys, values, own, shared_keys, shared_values, read, parents, start, out
+):
+    rows, _, D = qkv.shape
+    heads, kv_heads = out.shape[1], len(keys)
+    scores = np.empty(read + own + 2 * LANES, np.float32)
+    turned, total = np.empty(D, np.float32), np.empty(D, np.float32)
+    none, root = np.empty(0, np.float32), np.float32(1) / np.sqrt(np.float32(D))
+    for g in range(kv_heads):
         for b in range(rows):
-            row, g = q[h, b], h // group
-            first = 0 if read else start[b]
-            if read:
-                _score(row, shared_keys[g, parents[b]], scores[:before])
-            _score(row, keys[g, b], scores[before:])
-            top = scores[before + first]
-            for s in range(before + first, before + own):
-                top = max(top, scores[s])
-            for s in range(start[b], read):
-                top = max(top, scores[s])
-            for s in range(padded):
-                scores[s] = _exp(max(scores[s] - top, np.float32(-80)))
-            weight = np.float32(0)
-            for s in range(before + first, before + own):
-                weight += scores[s]
-            for s in range(start[b], read):
-                weight += scores[s]
+            gain = gains[heads + g] if len(gains) else none
+            _turn(qkv[b, heads + g], gain, eps, cos[b], sin[b], turned)
             for d in range(D):
-                total[d] = np.float32(0)
-            if read:
-                _add(scores[start[b] : read], shared_values[g, parents[b], start[b] :], total)
-            _add(scores[before + first : before + own], values[g, b, first:], total)
-            for d in range(D):
-                out[h, b, d] = total[d] / weight
+                keys[g, b, d, own - 1] = _narrowed(turned[d], keys)
+                values[g, b, own - 1, d] = qkv[b, heads + kv_heads + g, d]
+            row = parents[b] if read else 0
+            for h in range(heads // kv_heads * g, heads // kv_heads * (g + 1)):
+                _turn(qkv[b, h], gains[h] if len(gains) else none, eps, cos[b], sin[b], turned)
+                for d in range(D):
+                    turned[d] *= root
+                first = 0 if read else start[b]
+                shared_k, shared_v = shared_keys[g, row], shared_values[g, row]
+                _attend(
+                    turned,
+                    keys[g, b],
+                    values[g, b],
+                    first,
+                    own,
+                    shared_k,
+                    shared_v,
+                    start[b],
+                    read,
+                    scores,
+                    total,
+                )
+                for d in range(D):
+                    out[b, h, d] = _narrowed(total[d], out)

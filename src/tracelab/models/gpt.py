@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from tracelab.models.cache import Cache
+from tracelab.models.decoding import Norms
 from tracelab.models.layers import Angles, angles_at, attend, normalize, rotate
 
 
@@ -129,7 +130,10 @@ class Block(nn.Module):
         """Causal attention, over the cache's columns too when there is one."""
         B, T, _ = x.shape
         heads, kv_heads = self.heads
-        qkv = self.qkv(x).view(B, T, -1, self.head_dim).permute(2, 0, 1, 3).contiguous()  # (heads, B, T, D)
+        qkv = self.qkv(x)
+        if cache is not None and cache[0].decodes(qkv, self.head_dim):
+            return self.out(cache[0].decode(cache[1], qkv, self._norms(), angles))
+        qkv = qkv.view(B, T, -1, self.head_dim).permute(2, 0, 1, 3).contiguous()  # (heads, B, T, D)
         qk, v = qkv.split([heads + kv_heads, kv_heads])
         if self.q_gain is not None and self.k_gain is not None:
             gains = [self.q_gain.expand(heads, 1, 1, -1), self.k_gain.expand(kv_heads, 1, 1, -1)]
@@ -137,6 +141,14 @@ class Block(nn.Module):
         q, k = rotate(qk, angles).split([heads, kv_heads])
         y = attend(q, k, v, None) if cache is None else cache[0].attend(cache[1], q, k, v)
         return self.out(y.permute(1, 2, 0, 3).flatten(2))
+
+    def _norms(self) -> Norms | None:
+        """Of queries and keys, for the kernel."""
+        if self.q_gain is None or self.k_gain is None:
+            return None
+        heads, kv_heads = self.heads
+        gains = torch.cat([self.q_gain.expand(heads, -1), self.k_gain.expand(kv_heads, -1)])
+        return Norms(gains.float(), self.norm_eps)
 
 
 class Norm(nn.Module):
