@@ -152,6 +152,22 @@ def draw_problem(knobs, targets, low, high, bins, random, numbers):  # type: ign
     return -1, np.uint64(0)
 
 
+@njit
+def draw_problems(knobs, targets, low, high, bins, keys):  # type: ignore[no-untyped-def]
+    """One problem per key -> (first key that failed or -1, (n, size) problems, identities)."""
+    n = len(keys)
+    problems, identities = np.empty((n, HEADER + knobs.numbers), np.int16), np.empty(n, np.uint64)
+    numbers, random = np.empty(knobs.numbers, np.int64), np.empty(1, np.uint64)
+    for i in range(n):
+        random[0] = keys[i]
+        target, identities[i] = draw_problem(knobs, targets, low, high, bins, random, numbers)
+        if target < 0:
+            return i, problems, identities
+        problems[i, TARGET], problems[i, USE_ALL] = target, knobs.use_all
+        problems[i, HEADER:] = numbers
+    return -1, problems, identities
+
+
 def held_out_targets(low: int, high: int, share: float) -> NDArray[np.bool_]:
     """(high - low + 1,): a fixed share of the targets, scattered, whatever the seed."""
     order = np.argsort([int(mix64(np.uint64(target))) for target in range(low, high + 1)])

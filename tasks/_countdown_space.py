@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from tracelab.core.codec import ABSENT
 from tracelab.core.jit import kernel, njit
 from tracelab.search import space as spaces
-from tracelab.search.interning import Interned, forget, intern, new_interned
+from tracelab.search.interning import Interned, forget, intern, interning, new_interned
 from tracelab.tasks._countdown_draws import HEADER, TARGET, USE_ALL, combine
+from tracelab.tasks._sorting import ascend
 
 HEURISTICS = ("sum", "multiply")
 SUM, MULTIPLY = range(2)
@@ -24,6 +25,7 @@ RULES = 8
 GOAL, ALL, NUMBERS, LARGEST, SIGNS, HEURISTIC, GUIDED, ROOT = range(RULES)
 
 
+@interning
 class Hand(NamedTuple):
     """states: the words that were met; hand: (4, 6) scratch for numbers; rules: (RULES,) target, must all be
     used, how many numbers there are room for, the largest result, the operations, the heuristic, is h
@@ -74,11 +76,7 @@ def measure(target, heuristic, near):  # type: ignore[no-untyped-def]
 def state_of(space, numbers, count):  # type: ignore[no-untyped-def]
     """The state with these numbers, in any order (they are sorted), or -1 if there is no room for it."""
     word = 0
-    for k in range(count):
-        i = k
-        while i > 0 and numbers[i - 1] > numbers[i]:
-            numbers[i - 1], numbers[i] = numbers[i], numbers[i - 1]
-            i -= 1
+    ascend(numbers, count)
     for k in range(count - 1, -1, -1):
         word = word * (space.rules[LARGEST] + 1) + numbers[k]
     return intern(space.states, word)
@@ -96,6 +94,14 @@ def numbers_of(space, state, numbers):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def result_of(space, numbers, i, sign, j):  # type: ignore[no-untyped-def]
+    """What an operation on two of the numbers gives, or -1; a + b and b + a are one, and a * b."""
+    if i == j or not space.rules[SIGNS] >> sign & 1 or (sign % 2 == 0 and j < i):
+        return -1
+    return combine(sign, numbers[i], numbers[j], space.rules[LARGEST])
+
+
+@kernel
 def after(space, numbers, count, i, j, result):  # type: ignore[no-untyped-def]
     """The state after numbers i and j were replaced by a result."""
     rest, n = space.hand[1], 0
@@ -105,16 +111,6 @@ def after(space, numbers, count, i, j, result):  # type: ignore[no-untyped-def]
             n += 1
     rest[n] = result
     return state_of(space, rest, n + 1)
-
-
-@spaces.implements(spaces.capacity, Hand)
-def _capacity(space):  # type: ignore[no-untyped-def]
-    return len(space.states.words)
-
-
-@spaces.implements(spaces.is_full, Hand)
-def _is_full(space):  # type: ignore[no-untyped-def]
-    return space.states.used[1] > 0
 
 
 @spaces.implements(spaces.start, Hand)
@@ -162,10 +158,8 @@ def _neighbours(space, state, states, costs):  # type: ignore[no-untyped-def]
     count = numbers_of(space, state, numbers)
     for i in range(count):
         for j in range(count):
-            for sign in range(4 if i != j else 0):
-                if not space.rules[SIGNS] >> sign & 1 or (sign % 2 == 0 and j < i):  # a + b is b + a
-                    continue
-                result = combine(sign, numbers[i], numbers[j], space.rules[LARGEST])
+            for sign in range(4):
+                result = result_of(space, numbers, i, sign, j)
                 if result > 0:
                     degree = insert(space, after(space, numbers, count, i, j, result), states, costs, degree)
     for k in range(degree):
@@ -219,10 +213,8 @@ def _write_move(space, state, successor, row):  # type: ignore[no-untyped-def]
     count = numbers_of(space, state, numbers)
     for i in range(count):
         for j in range(count):
-            for sign in range(4 if i != j else 0):
-                if not space.rules[SIGNS] >> sign & 1 or (sign % 2 == 0 and j < i):
-                    continue
-                result = combine(sign, numbers[i], numbers[j], space.rules[LARGEST])
+            for sign in range(4):
+                result = result_of(space, numbers, i, sign, j)
                 if result < 0 or after(space, numbers, count, i, j, result) != successor:
                     continue
                 row[A], row[SIGN], row[B], row[FIRST] = numbers[i], sign, numbers[j], result

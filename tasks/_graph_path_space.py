@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.codec import ABSENT
-from tracelab.core.jit import njit
+from tracelab.core.jit import kernel, njit
 from tracelab.search import space as spaces
 from tracelab.tasks._graph_path_draws import (
     COORDINATES,
@@ -120,3 +120,14 @@ def _read_state(graph, row, column):  # type: ignore[no-untyped-def]
 @spaces.implements(spaces.write_state, Graph)
 def _write_state(graph, state, row, column):  # type: ignore[no-untyped-def]
     row[column] = state
+
+
+@kernel
+def largest_label(problems, offsets):  # type: ignore[no-untyped-def]
+    """The largest node word in a batch."""
+    largest = 0
+    for i in range(len(offsets) - 1):
+        p = problems[offsets[i] : offsets[i + 1]]
+        for k in range(HEADER, HEADER + 3 * p[EDGES], 3):
+            largest = max(largest, p[k], p[k + 1])
+    return largest

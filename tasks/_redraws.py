@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from tracelab.core.types import Examples
 
 REDRAWS = 50
+LEAST = 3  # steps of a trace
 Draw = Callable[[NDArray[np.uint64]], tuple[Examples, NDArray[np.bool_]]]
+
+
+def check_longest(longest: int | None) -> None:
+    """ValueError if the knob `longest` leaves no trace."""
+    if longest is not None and longest < LEAST:
+        raise ValueError(f"task.longest={longest}: no trace has fewer than {LEAST} steps")
 
 
 def redrawn(draw: Draw, keys: NDArray[np.uint64], advice: str) -> Examples:

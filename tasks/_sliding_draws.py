@@ -1,4 +1,4 @@
-"""Drawing a sliding-tile puzzle that belongs to a split, and writing prompts; compiled.
+"""Drawing a sliding-tile puzzle that belongs to a split; compiled.
 
 Two puzzles are the same if one is the other turned or mirrored. The tiles' names count.
 """
@@ -12,8 +12,6 @@ from tracelab.core.rng import below, mix64, shuffle
 from tracelab.core.types import MAX_REDRAWS
 from tracelab.tasks._sliding_space import HEADER, MOST_CELLS
 from tracelab.tasks._symmetries import SYMMETRIES, beside, moved
-
-SHAPE_ROW, BOARD_ROW, GOAL_ROW = range(3)  # rows of a prompt
 
 
 @kernel
@@ -106,18 +104,3 @@ def draw_problems(knobs, low, high, bins, keys):  # type: ignore[no-untyped-def]
         problems[i, 0], problems[i, 1] = rows, columns
         problems[i, HEADER : HEADER + count], problems[i, HEADER + count :] = cells[:count], goal[:count]
     return -1, problems, identities
-
-
-@njit
-def prompt_rows(problems, offsets, cells):  # type: ignore[no-untyped-def]
-    """Problems -> rows (op, rows, columns), (op, start's cells...), (op, goal's cells...)."""
-    n = len(offsets) - 1
-    rows, ends = np.full((3 * n, cells + 1), -1, np.int32), 3 * np.arange(n + 1)
-    for i in range(n):
-        p, out = problems[offsets[i] : offsets[i + 1]], rows[3 * i : 3 * i + 3]
-        count = p[0] * p[1]
-        out[:, 0] = np.arange(3)
-        out[SHAPE_ROW, 1], out[SHAPE_ROW, 2] = p[0], p[1]
-        out[BOARD_ROW, 1 : 1 + count] = p[HEADER : HEADER + count]
-        out[GOAL_ROW, 1 : 1 + count] = p[HEADER + count :]
-    return rows, ends

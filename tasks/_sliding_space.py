@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tracelab.core.codec import ABSENT
 from tracelab.core.jit import kernel, njit
 from tracelab.search import space as spaces
-from tracelab.search.interning import Interned, forget, intern, new_interned
+from tracelab.search.interning import Interned, forget, intern, interning, new_interned
 from tracelab.tasks._symmetries import beside
 
 HEURISTICS = ("manhattan", "linear_conflict", "none")
@@ -27,6 +27,7 @@ ROWS, COLUMNS, HEURISTIC, NAMED, ROOT, GOAL = range(6)
 TARGET, SCRATCH = 2, 3  # rows of Board.cells
 
 
+@interning
 class Board(NamedTuple):
     """states: the boards that were met; cells: (4, MOST_CELLS): two boards, scratch, of each tile
     the cell that it has in the goal, scratch; rules: (6,) rows, columns, the
@@ -122,16 +123,6 @@ def _pose(space, problem):  # type: ignore[no-untyped-def]
     rules[GOAL] = word_of(problem[HEADER + count :], count)
     for k in range(count):
         space.cells[TARGET, problem[HEADER + count + k]] = k
-
-
-@spaces.implements(spaces.capacity, Board)
-def _capacity(space):  # type: ignore[no-untyped-def]
-    return len(space.states.words)
-
-
-@spaces.implements(spaces.is_full, Board)
-def _is_full(space):  # type: ignore[no-untyped-def]
-    return space.states.used[1] > 0
 
 
 @spaces.implements(spaces.start, Board)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tracelab.core.ragged import Integers
 from tracelab.search.best_first import CLOSE
-from tracelab.tasks._sokoban_space import FIRST, HEADER, WORKER
+from tracelab.tasks._sokoban_yard import FIRST, HEADER, WORKER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""Drawing a Sokoban problem that belongs to a split, and writing prompts; compiled.
+"""Drawing a Sokoban problem that belongs to a split; compiled.
 
 Boxes are drawn on the docks and pulled away from them, so that pushing can bring them back: each pull is one
 of those that the worker can get to. Two problems are the same if one is the other turned or mirrored.
@@ -11,10 +11,9 @@ import numpy as np
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import below, mix64, shuffle
 from tracelab.core.types import MAX_REDRAWS
-from tracelab.tasks._sokoban_space import FREE, HEADER, MOST_CELLS, ascend, free_beside, new_yard
+from tracelab.tasks._sokoban_yard import FREE, HEADER, MOST_CELLS, free_beside, new_yard
+from tracelab.tasks._sorting import ascend
 from tracelab.tasks._symmetries import SYMMETRIES, moved
-
-WORKER_ROW, BOX_ROW, DOCK_ROW, WALL_ROW = range(4)  # rows of a prompt
 
 
 @kernel
@@ -140,24 +139,3 @@ def draw_problems(knobs, low, high, bins, keys):  # type: ignore[no-untyped-def]
         if not found:
             return i, problems, identities
     return -1, problems, identities
-
-
-@njit
-def prompt_rows(problems, offsets, stride, outer):  # type: ignore[no-untyped-def]
-    """Problems -> rows (op, cell): worker, boxes, docks, walls. outer: are those around the yard written?"""
-    rows, ends, n = np.empty((len(problems), 2), np.int32), np.zeros(len(offsets), np.int64), 0
-    for i in range(len(offsets) - 1):
-        p = problems[offsets[i] : offsets[i + 1]]
-        height, width, count = p[0], p[1], p[2]
-        for k in range(1 + 2 * count):
-            op = WORKER_ROW if k == 0 else BOX_ROW if k <= count else DOCK_ROW
-            cell = p[HEADER + k]
-            rows[n, 0], rows[n, 1] = op, cell // width * stride + cell % width
-            n += 1
-        for c in range(height * width):
-            y, x = c // width, c % width
-            if p[HEADER + 1 + 2 * count + c] == 0 and (outer or (0 < y < height - 1 and 0 < x < width - 1)):
-                rows[n, 0], rows[n, 1] = WALL_ROW, y * stride + x
-                n += 1
-        ends[i + 1] = n
-    return rows[:n], ends

@@ -1,110 +1,44 @@
 """Sokoban as a search space: a state is the worker's cell and the boxes' cells, a move one step.
 
-A state's 64-bit word has the worker in its lowest BITS bits, then the boxes in ascending order. A box on a
-dead cell, from which no pushing brings it to a dock even if no other box is in the way, is never a state:
-that is the deadlock test. Both heuristics are consistent: each box's Manhattan distance to its nearest dock,
-and besides how far the worker is from standing beside the nearest box that is on no dock.
+A state's 64-bit word has the worker in its lowest BITS bits, then the boxes in ascending order. Both
+heuristics are consistent: each box's Manhattan distance to its nearest dock, and besides how far the worker
+is from standing beside the nearest box that is on no dock.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
 from tracelab.core.codec import ABSENT
-from tracelab.core.jit import kernel, njit
+from tracelab.core.jit import kernel
 from tracelab.search import space as spaces
-from tracelab.search.interning import Interned, forget, intern, new_interned
+from tracelab.search.interning import forget, intern
+from tracelab.tasks._sokoban_yard import (
+    ALIVE,
+    BITS,
+    COLUMNS,
+    COUNT,
+    DOCK,
+    FIRST,
+    FREE,
+    HEADER,
+    HEURISTIC,
+    MOST_CELLS,
+    NEAREST,
+    ROOT,
+    ROWS,
+    WORKER,
+    Yard,
+    free_beside,
+    look,
+    read_cell,
+    write_cell,
+)
+from tracelab.tasks._sorting import ascend
 from tracelab.tasks._symmetries import beside
 
 HEURISTICS = ("boxes", "worker")
 BOXES, WORKER_TOO = range(2)
-BITS = 8  # of a cell
-MOST_CELLS, MOST_BOXES = 1 << BITS, 6
-HEADER = 3  # of a stored problem: rows, columns, boxes; then worker, boxes, docks, and per cell: is it free?
-WORKER, FIRST = 1, 2  # columns of a row: the worker's cell, then the boxes' (creations and closings)
-ROWS, COLUMNS, COUNT, STRIDE, HEURISTIC, TESTED, ROOT = range(7)
-FREE, DOCK, NEAREST, ALIVE = range(4)  # of a cell: free?, a dock?, moves to the nearest dock, not dead?
-
-
-class Yard(NamedTuple):
-    """states: those that were met; cells: (MOST_CELLS, 4) what is known of each; boxes: (3, MOST_BOXES)
-    scratch; queue: (MOST_CELLS,) scratch; rules: (7,) rows, columns, boxes, the columns of the largest yard
-    (cells are written for that one), the heuristic, are deadlocks tested for, the start's state.
-    """
-
-    states: Interned
-    cells: NDArray[np.int64]
-    boxes: NDArray[np.int64]
-    queue: NDArray[np.int64]
-    rules: NDArray[np.int64]
-
-
-@njit
-def new_yard(capacity, stride, heuristic, tested):  # type: ignore[no-untyped-def]
-    """Room for so many states."""
-    rules = np.zeros(7, np.int64)
-    rules[STRIDE], rules[HEURISTIC], rules[TESTED] = stride, heuristic, tested
-    cells, boxes = np.zeros((MOST_CELLS, 4), np.int64), np.zeros((3, MOST_BOXES), np.int64)
-    return Yard(new_interned(capacity), cells, boxes, np.zeros(MOST_CELLS, np.int64), rules)
-
-
-@kernel
-def look(yard, problem):  # type: ignore[no-untyped-def]
-    """Learn a stored problem's yard: what is free, the docks, how near they are, what is dead."""
-    rules, cells, count = yard.rules, yard.cells, problem[2]
-    rules[ROWS], rules[COLUMNS], rules[COUNT] = problem[0], problem[1], count
-    size, columns = problem[0] * problem[1], problem[1]
-    docks = problem[HEADER + 1 + count : HEADER + 1 + 2 * count]
-    for c in range(size):
-        cells[c, FREE], cells[c, DOCK] = problem[HEADER + 1 + 2 * count + c], 0
-        cells[c, NEAREST] = size
-        for dock in docks:
-            away = abs(c // columns - dock // columns) + abs(c % columns - dock % columns)
-            cells[c, NEAREST] = min(cells[c, NEAREST], away)
-    for dock in docks:
-        cells[dock, DOCK] = 1
-    find_dead(yard, docks)
-
-
-@kernel
-def find_dead(yard, docks):  # type: ignore[no-untyped-def]
-    """A lone box's way back: a pull brings it from c to beside c, if the worker has a cell behind that."""
-    rules, cells, queue, size = yard.rules, yard.cells, yard.queue, 0
-    for c in range(rules[ROWS] * rules[COLUMNS]):
-        cells[c, ALIVE] = 1 - rules[TESTED]
-    for dock in docks if rules[TESTED] else docks[:0]:
-        if cells[dock, ALIVE] == 0:
-            cells[dock, ALIVE], queue[size] = 1, dock
-            size += 1
-    head = 0
-    while head < size:
-        c = queue[head]
-        head += 1
-        for side in range(4):
-            after = free_beside(yard, c, side)
-            if after >= 0 and cells[after, ALIVE] == 0 and free_beside(yard, after, side) >= 0:
-                cells[after, ALIVE], queue[size] = 1, after
-                size += 1
-
-
-@kernel
-def free_beside(yard, cell, side):  # type: ignore[no-untyped-def]
-    """The free cell on that side, or -1."""
-    other = beside(yard.rules[ROWS], yard.rules[COLUMNS], cell, side)
-    return other if other >= 0 and yard.cells[other, FREE] else -1
-
-
-@kernel
-def ascend(cells, count):  # type: ignore[no-untyped-def]
-    """Sort the first `count` cells (there are few)."""
-    for k in range(count):
-        i = k
-        while i > 0 and cells[i - 1] > cells[i]:
-            cells[i - 1], cells[i] = cells[i], cells[i - 1]
-            i -= 1
 
 
 @kernel
@@ -154,16 +88,6 @@ def _pose(space, problem):  # type: ignore[no-untyped-def]
     for k in range(problem[2]):
         space.boxes[0, k] = problem[HEADER + 1 + k]
     space.rules[ROOT] = state_of(space, problem[HEADER], space.boxes[0])
-
-
-@spaces.implements(spaces.capacity, Yard)
-def _capacity(space):  # type: ignore[no-untyped-def]
-    return len(space.states.words)
-
-
-@spaces.implements(spaces.is_full, Yard)
-def _is_full(space):  # type: ignore[no-untyped-def]
-    return space.states.used[1] > 0
 
 
 @spaces.implements(spaces.start, Yard)
@@ -230,20 +154,6 @@ def _follow(space, state, row):  # type: ignore[no-untyped-def]
 @spaces.implements(spaces.write_move, Yard)
 def _write_move(space, state, after, row):  # type: ignore[no-untyped-def]
     row[WORKER] = write_cell(space, read_boxes(space, after, space.boxes[1]))
-
-
-@kernel
-def read_cell(yard, operand):  # type: ignore[no-untyped-def]
-    """A written cell in this yard, or -1."""
-    y, x = operand // yard.rules[STRIDE], operand % yard.rules[STRIDE]
-    inside = operand >= 0 and y < yard.rules[ROWS] and x < yard.rules[COLUMNS]
-    return y * yard.rules[COLUMNS] + x if inside else -1
-
-
-@kernel
-def write_cell(yard, cell):  # type: ignore[no-untyped-def]
-    """A cell as it is written: numbered as in the largest yard."""
-    return cell // yard.rules[COLUMNS] * yard.rules[STRIDE] + cell % yard.rules[COLUMNS]
 
 
 @spaces.implements(spaces.read_state, Yard)

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+Task = TypeVar("Task")
+
+
+def variants(task: Task, fixed: Sequence[str] = (), **plain: Any) -> dict[str, Task]:
+    """The tasks of `task.ood` by the name of their test set; plain: knobs that all of them have like this."""
+    every: dict[str, Any] = {"ood": (), **plain}
+    return {name: replace(task, **{**every, **change}) for name, change in named(task, fixed).items()}  # type: ignore[type-var]
 
 
 def named(task: Any, fixed: Sequence[str] = ()) -> dict[str, Mapping[str, Any]]:
@@ -12,7 +20,7 @@ def named(task: Any, fixed: Sequence[str] = ()) -> dict[str, Mapping[str, Any]]:
 
     fixed: knobs that may not change. ValueError if one does, or is none.
     """
-    free = [f.name for f in fields(task) if f.init and f.name not in (*fixed, "ood")]
+    free = [f.name for f in fields(task) if f.name not in (*fixed, "ood")]
     for knob in (knob for change in task.ood for knob in change if knob not in free):
         raise ValueError(f"task.ood: {knob!r} is no knob that may differ; choose from {', '.join(free)}")
     return {"_".join(_name(knob, value) for knob, value in change.items()): change for change in task.ood}

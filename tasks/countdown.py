@@ -23,35 +23,33 @@ fewest operations.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import tracelab.tasks._countdown_kernels as kernels
-from tracelab.core.codec import Codec, Field, Format
+from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
-from tracelab.search.batch import judge, judge_traces, solve
-from tracelab.search.best_first import BestFirst
-from tracelab.search.completion import LEVELS
+from tracelab.search.batch import COMPLEXITIES, Searches, examples_of, judge, judge_traces, ragged, solve
+from tracelab.search.best_first import BestFirst, Strategy
+from tracelab.search.completion import LEVELS, check_fit
 from tracelab.search.reasons import NAMES
 from tracelab.tasks._countdown_drawing import LEGEND, draw_countdown, plot_countdown
-from tracelab.tasks._countdown_draws import HEADER, SIGNS, Knobs, held_out_targets
-from tracelab.tasks._countdown_space import FIRST, HEURISTICS, RULES, Hand, new_hand
-from tracelab.tasks._redraws import redrawn
+from tracelab.tasks._countdown_draws import HEADER, SIGNS, Knobs, draw_problems, held_out_targets
+from tracelab.tasks._countdown_space import HEURISTICS, RULES, Hand, new_hand
+from tracelab.tasks._countdown_text import SOLUTION_WIDTH, codec_of, prompt_rows
+from tracelab.tasks._redraws import check_longest, redrawn
 from tracelab.tasks._trees import PICTURE_LEGEND
-from tracelab.tasks._variants import named
+from tracelab.tasks._variants import variants
 
 FORMATS = ("compact", "stream_of_search")
 TARGETS = ("seen", "held_out")
-MEASURES = ("expansions", "generated", "optimal_cost")
 MOST_STATES = 1 << 16  # that a reference search may meet; of up to five numbers it never meets more
 UNGUIDED = ("bfs", "dfs", "dijkstra")
-SOLUTION_WIDTH = FIRST + 1
 
 
 @dataclass(frozen=True)
@@ -82,12 +80,9 @@ class Countdown:
     longest: int | None = None
     ood: Sequence[Mapping[str, Any]] = ()
 
-    name: str = field(default="countdown", init=False)
-    levels: tuple[str, ...] = field(default=LEVELS, init=False)
-    reasons: tuple[str, ...] = field(default=NAMES, init=False)
-    legend: str = field(default=LEGEND, init=False)
-    picture_legend: str = field(default=PICTURE_LEGEND, init=False)
-    complexities: tuple[str, ...] = field(default=MEASURES, init=False)
+    name = "countdown"
+    levels, reasons, complexities = LEVELS, NAMES, COMPLEXITIES
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
 
     def __post_init__(self) -> None:
         one_of("task.heuristic", self.heuristic, HEURISTICS)
@@ -117,8 +112,7 @@ class Countdown:
                 f"task.format=stream_of_search writes no heuristic, by which task.solver={self.solver} is "
                 f"judged: take task.format=compact or one of {', '.join(UNGUIDED)}"
             )
-        if self.longest is not None and self.longest < 3:
-            raise ValueError(f"task.longest={self.longest}: no trace has fewer than 3 steps")
+        check_longest(self.longest)
         self.test_sets()  # their knobs are checked where they are given
 
     @cached_property
@@ -144,13 +138,16 @@ class Countdown:
     @cached_property
     def codec(self) -> Codec:
         """The vocabulary and the format's tables."""
-        words, written = _format(self.format, self.numbers, self.limit)
-        width = len(self.columns)
-        return Codec(words, written, prompt_width=2, trace_width=width, solution_width=SOLUTION_WIDTH)
+        return codec_of(self.format, self.numbers, self.limit)
 
     @cached_property
-    def _strategy(self) -> Any:
+    def _strategy(self) -> Strategy:
         return BestFirst(self.solver, self.tie_break).compiled()
+
+    @property
+    def _signs(self) -> int:
+        """Which of SIGNS may be used, as bits."""
+        return sum(1 << SIGNS.index(sign) for sign in set(self.operations))
 
     def _space(self, more: int = 0) -> Hand:
         """Room for a reference search, and for so many states besides."""
@@ -158,9 +155,8 @@ class Countdown:
         for left in range(2, self.numbers + 1):
             states = 1 + 2 * left * (left - 1) * states
         rules = np.zeros(RULES, np.int64)
-        signs = sum(1 << SIGNS.index(sign) for sign in set(self.operations))
         guided = self.format == "compact"
-        rules[2:7] = self.numbers, self.limit, signs, HEURISTICS.index(self.heuristic), guided
+        rules[2:7] = self.numbers, self.limit, self._signs, HEURISTICS.index(self.heuristic), guided
         space: Hand = new_hand(rules, min(states, MOST_STATES) + more)
         return space
 
@@ -177,9 +173,8 @@ class Countdown:
 
     def _draw(self, keys: NDArray[np.uint64], split: str) -> tuple[Examples, NDArray[np.bool_]]:
         """-> problems with their searches, and which of these have a fitting length."""
-        signs = sum(1 << SIGNS.index(sign) for sign in set(self.operations))
-        knobs = Knobs(self.numbers, *self.number_range, self.limit, self.use_all, signs)
-        failed, problems, identity = kernels.draw_problems(knobs, self._targets, *SPLITS[split], BINS, keys)
+        knobs = Knobs(self.numbers, *self.number_range, self.limit, self.use_all, self._signs)
+        failed, problems, identity = draw_problems(knobs, self._targets, *SPLITS[split], BINS, keys)
         if failed >= 0:
             raise ValueError(
                 f"{MAX_REDRAWS} draws gave no {self.numbers} numbers in {list(self.number_range)} with a "
@@ -187,61 +182,49 @@ class Countdown:
                 f"{self.operations} and belong to the {split} split: reach more targets by wider "
                 "ranges or more operations or numbers, or take a lower task.held_out"
             )
-        problem = Ragged(problems.reshape(-1), np.arange(len(keys) + 1, dtype=np.int64) * problems.shape[1])
-        solved, trace, solution, measures = self._solve(self._strategy, problem, keys)
-        least = np.full(len(keys), self.numbers - 1)
-        if not self.use_all:
-            fewest = self.solver in ("bfs", "dijkstra")
-            least = (measures if fewest else self._solve(BestFirst("bfs").compiled(), problem, keys)[3])[:, 2]
-        complexity = dict(zip(MEASURES, (measures[:, 0], measures[:, 1], least), strict=True))
-        complexity = {name: values.copy() for name, values in complexity.items()}
-        examples = Examples(np.arange(len(keys)), identity, problem, trace, solution, complexity)
-        return examples, solved & (trace.lengths <= (self.longest or np.inf)) & (least > 0)
+        stored = ragged(problems)
+        own = best = self._search(self._strategy, stored, keys)
+        if not self.use_all and self.solver not in ("bfs", "dijkstra"):  # using all takes as many operations
+            best = self._search(BestFirst("bfs").compiled(), stored, keys)
+        examples = examples_of(identity, stored, own, best.measures[:, 2])
+        short = examples.trace.lengths <= (self.longest or np.inf)
+        return examples, own.solved & best.solved & short
 
-    def _solve(self, strategy: Any, problem: Ragged, keys: NDArray[np.uint64]) -> Any:
-        space = self._space()
-        steps = (
-            2 * len(space.states.words) + 2
-        )  # no state is created twice: g tells how many numbers are left
-        return solve(space, strategy, problem, keys, (len(self.columns), SOLUTION_WIDTH), steps)
+    def _search(self, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
+        space, widths = self._space(), (len(self.columns), SOLUTION_WIDTH)
+        steps = 2 * len(space.states.words) + 2  # none is created twice: g tells how many numbers are left
+        return solve(space, strategy, stored, keys, widths, steps)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""
-        rows, ends = kernels.prompt_rows(examples.problem.values, examples.problem.offsets)
+        rows, ends = prompt_rows(examples.problem.values, examples.problem.offsets)
         return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
 
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        self._check_fit(examples, completions)
-        space, optimal = (
-            self._space(int(completions.lengths.max(initial=0))),
-            examples.complexity["optimal_cost"],
-        )
-        return judge(space, self._strategy, self.codec, examples, completions, optimal)
+        space = self._space_for(examples, completions)
+        return judge(space, self._strategy, self.codec, examples, completions)
 
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        self._check_fit(examples, traces)
-        space = self._space(int(traces.lengths.max(initial=0)))
-        return judge_traces(space, self._strategy, examples, traces)
+        return judge_traces(self._space_for(examples, traces), self._strategy, examples, traces)
 
-    def _check_fit(self, examples: Examples, outputs: Ragged) -> None:
-        """One output per example, and problems that this vocabulary can write: compiled code does not ask."""
-        if len(examples) != len(outputs):
-            raise ValueError(f"{len(outputs)} outputs for {len(examples)} examples: there must be one each")
+    def _space_for(self, examples: Examples, outputs: Ragged) -> Hand:
+        """Room for all states that an output can name. ValueError if it cannot write the problems."""
+        check_fit({}, examples, outputs)
         most = int(examples.problem.lengths.max(initial=0)) - HEADER
         if most > self.numbers or examples.problem.values.max(initial=0) > self.limit:
             raise ValueError(
                 f"problems of {most} numbers, or beyond task.limit={self.limit}: judge them with the task "
                 "that drew them"
             )
+        return self._space(int(outputs.lengths.max(initial=0)))
 
     def test_sets(self) -> Mapping[str, Countdown]:
         """Out-of-distribution variants by name, with this task's vocabulary."""
-        changes = named(self, fixed=("limit", "format"))
-        if self.held_out > 0 and self.targets == "seen":
-            changes = {"held_out_targets": {"targets": "held_out"}, **changes}
-        return {name: replace(self, **{"ood": (), **change}) for name, change in changes.items()}
+        held_out = self.held_out > 0 and self.targets == "seen"
+        own = {"held_out_targets": replace(self, targets="held_out", ood=())} if held_out else {}
+        return own | variants(self, fixed=("limit", "format"))
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""
@@ -250,35 +233,3 @@ class Countdown:
     def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
         """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
         plot_countdown(ax, problem, trace, solution, bad)
-
-
-def _format(name: str, numbers: int, limit: int) -> tuple[tuple[str, ...], Format]:
-    """-> (the vocabulary's words, how rows are written)."""
-    values, costs = tuple(str(n) for n in range(limit + 1)), tuple(f"c{n}" for n in range(limit + 1))
-    rest = " ".join(f"{{n{k}?}}" for k in range(1, numbers - 1))
-    hand = " ".join(["{n0}", *(f"{{n{k}?}}" for k in range(1, numbers))])
-    marks: tuple[str, ...] = ("create", "close")
-    if name == "compact":
-        trace = {
-            "create": f"create {{a}} {{sign}} {{b}} = {{n0}} {rest} {{g}} {{h}}",
-            "close": f"close {hand} {{g}} {{h}}",
-        }
-    else:
-        marks = ("Exploring", "Operation:", "Remaining", "Numbers:", "Current", "State:", "Operations:")
-        trace = {
-            "create": f"Exploring Operation: {{a}} {{sign}} {{b}} = {{n0}} Remaining Numbers: {rest} "
-            "Operations: {g}",
-            "close": f"Current State: {hand} Operations: {{g}}",
-        }
-    fields = {
-        "number": Field(1, values),
-        "a": Field(1, values),
-        "sign": Field(2, tuple(SIGNS)),
-        "b": Field(3, values),
-        "g": Field(FIRST + numbers, costs if name == "compact" else values),
-        "h": Field(FIRST + numbers + 1, costs),
-        **{f"n{k}": Field(FIRST + k, values) for k in range(numbers)},
-    }
-    prompt = {"numbers": "numbers", "number": "{number}", "target": "target {number}"}
-    words = ("numbers", "target", "=", "reasoning", *marks, "solution", "end", *SIGNS, *values, *costs)
-    return words, Format(fields, prompt, trace, solution={"equation": "{a} {sign} {b} = {n0}"})

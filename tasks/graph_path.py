@@ -24,31 +24,31 @@ Easy: the defaults with nodes=8. Medium: the defaults. Hard: nodes=30, max_weigh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import tracelab.tasks._graph_path_kernels as kernels
-from tracelab.core.codec import Codec, Field, Format
+from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
-from tracelab.search.batch import judge, judge_traces, solve
-from tracelab.search.best_first import BestFirst
-from tracelab.search.completion import LEVELS
+from tracelab.search.batch import COMPLEXITIES, examples_of, judge, judge_traces, ragged, solve
+from tracelab.search.best_first import BestFirst, Strategy
+from tracelab.search.completion import LEVELS, check_fit
 from tracelab.search.reasons import NAMES
 from tracelab.tasks._graph_path_drawing import LEGEND, PICTURE_LEGEND, draw_graph, plot_graph
-from tracelab.tasks._graph_path_draws import GENERATORS, STAR, Knobs
-from tracelab.tasks._graph_path_space import Graph, new_graph
-from tracelab.tasks._variants import named
+from tracelab.tasks._graph_path_draws import draw_problems
+from tracelab.tasks._graph_path_edges import GENERATORS, STAR, Knobs
+from tracelab.tasks._graph_path_extent import MOST, Extent, extent_of
+from tracelab.tasks._graph_path_space import Graph, largest_label, new_graph
+from tracelab.tasks._graph_path_text import codec_of, prompt_rows
+from tracelab.tasks._variants import variants
 
 FORMATS = ("compact", "plain")
 QUERIES = ("first", "last")
-MEASURES = ("expansions", "generated", "optimal_cost")
-MOST = 200  # nodes
 
 
 @dataclass(frozen=True)
@@ -84,28 +84,19 @@ class GraphPath:
     costs: int | None = None
     ood: Sequence[Mapping[str, Any]] = ()
 
-    name: str = field(default="graph_path", init=False)
-    levels: tuple[str, ...] = field(default=LEVELS, init=False)
-    reasons: tuple[str, ...] = field(default=NAMES, init=False)
-    legend: str = field(default=LEGEND, init=False)
-    picture_legend: str = field(default=PICTURE_LEGEND, init=False)
-    complexities: tuple[str, ...] = field(default=MEASURES, init=False)
+    name = "graph_path"
+    levels, reasons, complexities = LEVELS, NAMES, COMPLEXITIES
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
 
     def __post_init__(self) -> None:
         one_of("task.generator", self.generator, GENERATORS)
         one_of("task.format", self.format, FORMATS)
         one_of("task.query", self.query, QUERIES)
         BestFirst(self.solver, self.tie_break).compiled()
-        for knob in ("grid", "star"):
-            sides = getattr(self, knob)
-            if len(sides) != 2 or min(sides) < 1 or not all(isinstance(side, int) for side in sides):
-                raise ValueError(f"task.{knob}={list(sides)} must be two whole numbers, 1 or more each")
-        if not 2 <= self.size <= MOST:
-            raise ValueError(f"a {self.generator} graph of {self.size} nodes: take 2 to {MOST}")
         if not 1 <= self.max_weight <= MOST:
             raise ValueError(f"task.max_weight={self.max_weight} must be in 1 to {MOST}")
-        self._check_shape()
-        nodes, cost = self._most(lambda task: task.size), self._most(lambda task: task.highest)
+        self._check_kind()
+        nodes, cost = self._most(lambda task: task.extent.nodes), self._most(lambda task: task.highest)
         if self.labels is not None and self.labels < nodes:
             raise ValueError(f"task.labels={self.labels} are too few words for {nodes} nodes; raise it")
         if self.costs is not None and self.costs < cost:
@@ -113,60 +104,30 @@ class GraphPath:
                 f"task.costs={self.costs}: a path may cost up to {cost}; raise it or leave it out"
             )
 
-    def _check_shape(self) -> None:
-        kind, dag = self.generator, self.generator in ("dag", "two_targets")
-        if dag and self.directed is False:
+    def _check_kind(self) -> None:
+        """The generator has such graphs, and the solver such a heuristic."""
+        kind, farthest = self.generator, self.extent.farthest
+        if kind in ("dag", "two_targets") and self.directed is False:
             raise ValueError(f"task.directed=false: a {kind} graph is directed; take task.generator=random")
-        if self.layers and not (dag and 2 <= self.layers <= self.nodes):
-            raise ValueError(f"task.layers={self.layers} is for a dag or two_targets: 2 to task.nodes, or 0")
         if self.coordinates and kind != "grid":
             raise ValueError(f"task.coordinates=true: a {kind} graph has none; take task.generator=grid")
         if self.solver == "greedy" and not self.coordinates:
             raise ValueError("task.solver=greedy needs a heuristic: take a grid with task.coordinates=true")
-        if self.edges > self.pairs:
-            raise ValueError(
-                f"task.density={self.density} asks for {self.edges} edges, but a {kind} graph of {self.size} "
-                f"nodes has room for {self.pairs}: lower it"
-            )
-        farthest = {"star": self.star[1], "grid": self.size - 1}.get(kind, self.nodes - 1)
-        farthest = self.layers - 1 if self.layers else farthest
         if not 1 <= self.min_distance <= farthest:
             raise ValueError(
                 f"task.min_distance={self.min_distance}: in a {kind} graph like this no shortest path has "
                 f"more than {farthest} edges, and none fewer than 1"
             )
 
-    @property
-    def size(self) -> int:
-        """How many nodes its graphs have."""
-        if self.generator == "star":
-            return 1 + self.star[0] * self.star[1]
-        return self.grid[0] * self.grid[1] if self.generator == "grid" else self.nodes
-
-    @property
-    def edges(self) -> int:
-        """How many edges its graphs have."""
-        return (
-            self.size - 1 if self.generator == "star" else max(self.size - 1, round(self.density * self.size))
-        )
-
-    @property
-    def pairs(self) -> int:
-        """How many pairs of nodes an edge may join."""
-        width, height = self.grid
-        if self.generator == "star":
-            return self.size - 1
-        if self.generator == "grid":
-            return width * (height - 1) + height * (width - 1)
-        if self.layers:
-            sizes = np.bincount(np.arange(self.nodes) * self.layers // self.nodes)
-            return int(sizes[:-1] @ sizes[1:])
-        return self.nodes * (self.nodes - 1) // 2
+    @cached_property
+    def extent(self) -> Extent:
+        """How large its graphs are."""
+        return extent_of(self.generator, self.nodes, self.grid, self.star, self.density, self.layers)
 
     @property
     def highest(self) -> int:
         """No path costs more: through all nodes, at the highest weight."""
-        return (self.size - 1) * self.max_weight
+        return (self.extent.nodes - 1) * self.max_weight
 
     def _most(self, measure: Callable[[GraphPath], int]) -> int:
         """The largest value of a measure in use, test sets included."""
@@ -175,7 +136,7 @@ class GraphPath:
     @cached_property
     def words(self) -> int:
         """How many node words there are."""
-        return self.labels or self._most(lambda task: task.size)
+        return self.labels or self._most(lambda task: task.extent.nodes)
 
     @cached_property
     def dearest(self) -> int:
@@ -185,47 +146,23 @@ class GraphPath:
     @property
     def columns(self) -> tuple[Column, ...]:
         """Of a trace row."""
-        costs = self.dearest + 1
-        return (
-            Column("op", "op", 2),
-            Column("node", "state", self.words),
-            Column("g", "cost", costs),
-            Column("h", "cost", costs),
-        )
+        costs = (Column(name, "cost", self.dearest + 1) for name in "gh")
+        return (Column("op", "op", 2), Column("node", "state", self.words), *costs)
 
     @cached_property
     def codec(self) -> Codec:
         """The vocabulary and the format's tables."""
-        words, written = self._format()
-        return Codec(words, written, prompt_width=4, trace_width=4, solution_width=2)
-
-    def _format(self) -> tuple[tuple[str, ...], Format]:
-        """-> (the vocabulary's words, how rows are written)."""
-        marks = ("start", "goal", "edge", "arc", "at", "reasoning", "create", "close", "solution", "end")
-        nodes = tuple(str(n) for n in range(self.words))
-        costs = tuple(f"c{n}" for n in range(self.dearest + 1))
-        step = "{a} {g} {h}" if self.coordinates else "{a} {g}"
-        edge = "{a} {b} {w}" if self.max_weight > 1 else "{a} {b}"
-        if self.format == "plain":
-            edge = ("arc " if self._knobs.directed else "edge ") + edge
-        written = Format(
-            fields={
-                "a": Field(1, nodes),
-                "b": Field(2, nodes),
-                "w": Field(3, costs),
-                "x": Field(2, nodes),
-                "y": Field(3, nodes),
-                "g": Field(2, costs),
-                "h": Field(3, costs),
-            },
-            prompt={"start": "start {a}", "goal": "goal {a}", "edge": edge, "at": "at {a} {x} {y}"},
-            trace={"create": f"create {step}", "close": f"close {step}"},
-            solution={"node": "{a}"},
+        return codec_of(
+            self.words,
+            self.dearest,
+            plain=self.format == "plain",
+            weighted=self.max_weight > 1,
+            directed=self._knobs.directed,
+            guided=self.coordinates,
         )
-        return (*marks, *nodes, *costs), written
 
     @cached_property
-    def _strategy(self) -> Any:
+    def _strategy(self) -> Strategy:
         return BestFirst(self.solver, self.tie_break).compiled()
 
     @property
@@ -234,77 +171,65 @@ class GraphPath:
         directed = kind >= STAR if self.directed is None else self.directed
         return Knobs(
             kind,
-            self.size,
-            self.edges,
+            self.extent.nodes,
+            self.extent.edges,
             self.grid[0],
             self.star[1],
             self.layers,
             directed,
             self.max_weight,
             self.min_distance,
-            self.labels or self.size,
+            self.words,
             self.coordinates,
         )
 
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
         """One solved problem per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
         one_of("split", split, tuple(SPLITS))
-        knobs = self._knobs._replace(labels=self.words)
-        failed, problems, identity, least = kernels.draw_problems(knobs, *SPLITS[split], BINS, keys)
+        knobs = self._knobs
+        failed, problems, identity, least = draw_problems(knobs, *SPLITS[split], BINS, keys)
         if failed >= 0:
             raise ValueError(
-                f"{MAX_REDRAWS} draws gave no {self.generator} graph of {self.size} nodes with a goal at "
+                f"{MAX_REDRAWS} draws gave no {self.generator} graph of {knobs.nodes} nodes with a goal at "
                 f"least {self.min_distance} edges from the start that belongs to the {split} split: there "
                 "are too few such graphs for splits that share none (labels and order do not count); raise "
                 "the number of nodes, take another task.density, a larger task.max_weight or a smaller "
                 "task.min_distance"
             )
-        problem = Ragged(problems.reshape(-1), np.arange(len(keys) + 1, dtype=np.int64) * problems.shape[1])
-        room = knobs.nodes + 2 * knobs.edges + 2
-        _, trace, solution, measures = solve(
-            new_graph(self.words, knobs.edges), self._strategy, problem, keys, (4, 2), room
-        )
-        expansions, generated, _ = measures.T.copy()
-        complexity = {"expansions": expansions, "generated": generated, "optimal_cost": least}
-        return Examples(np.arange(len(keys)), identity, problem, trace, solution, complexity)
+        stored, steps = ragged(problems), knobs.nodes + 2 * knobs.edges + 2
+        graph = new_graph(self.words, knobs.edges)
+        return examples_of(identity, stored, solve(graph, self._strategy, stored, keys, (4, 2), steps), least)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""
         numbers, last = examples.problem, self.query == "last"
-        rows, ends = kernels.prompt_rows(numbers.values, numbers.offsets, last, self.max_weight > 1)
+        rows, ends = prompt_rows(numbers.values, numbers.offsets, last, self.max_weight > 1)
         return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
 
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        self._check_fit(examples, completions)
-        optimal = examples.complexity["optimal_cost"]
-        return judge(self._space_for(examples), self._strategy, self.codec, examples, completions, optimal)
+        graph = self._graph_for(examples, completions)
+        return judge(graph, self._strategy, self.codec, examples, completions)
 
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        self._check_fit(examples, traces)
-        return judge_traces(self._space_for(examples), self._strategy, examples, traces)
+        return judge_traces(self._graph_for(examples, traces), self._strategy, examples, traces)
 
-    def _space_for(self, examples: Examples) -> Graph:
-        """Room for the largest graph of a batch."""
-        graph: Graph = new_graph(self.words, int(examples.problem.lengths.max(initial=0)) // 3)
-        return graph
-
-    def _check_fit(self, examples: Examples, outputs: Ragged) -> None:
-        """One output per example, and graphs that this vocabulary can write: compiled code does not ask."""
-        if len(examples) != len(outputs):
-            raise ValueError(f"{len(outputs)} outputs for {len(examples)} examples: there must be one each")
-        largest = kernels.largest_label(examples.problem.values, examples.problem.offsets)
+    def _graph_for(self, examples: Examples, outputs: Ragged) -> Graph:
+        """Room for the largest graph of a batch. ValueError if the vocabulary cannot write it."""
+        check_fit({}, examples, outputs)
+        largest = largest_label(examples.problem.values, examples.problem.offsets)
         if largest >= self.words:
             raise ValueError(
                 f"a graph with a node {largest} is beyond this task's vocabulary, which ends at "
                 f"{self.words - 1}: judge it with the task that drew it"
             )
+        graph: Graph = new_graph(self.words, int(examples.problem.lengths.max(initial=0)) // 3)
+        return graph
 
     def _variants(self) -> dict[str, GraphPath]:
         """The out-of-distribution tasks by name, with vocabularies of their own."""
-        plain = replace(self, labels=None, costs=None, ood=()) if self.ood else self
-        return {name: replace(plain, **change) for name, change in named(self).items()}
+        return variants(self, labels=None, costs=None)
 
     def test_sets(self) -> Mapping[str, GraphPath]:
         """Out-of-distribution variants by name, with this task's vocabulary."""

@@ -21,7 +21,8 @@ from tracelab.core.knobs import one_of, share
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
 from tracelab.search.best_first import BestFirst
-from tracelab.search.judge import LEVELS, arrays, empty_verdicts
+from tracelab.search.completion import arrays, empty_verdicts
+from tracelab.search.judge import LEVELS
 from tracelab.search.reasons import NAMES
 from tracelab.tasks import _maze_kernels as kernels
 from tracelab.tasks._layouts import GENERATORS, ON_LATTICE, Knobs
@@ -213,7 +214,7 @@ class Maze:
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
         self._check_fit(examples, completions)
-        codec, verdicts = self.codec, empty_verdicts(len(examples))
+        codec, verdicts = self.codec, empty_verdicts(len(examples), len(LEVELS))
         kernels.judge(
             self._strategy,
             codec.trace,

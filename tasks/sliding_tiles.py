@@ -17,7 +17,7 @@ Easy: shape=[2,3] scramble=[2,8]. Medium: the defaults. Hard: scramble=[8,20] lo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import factorial
 from typing import Any
@@ -25,27 +25,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import tracelab.tasks._sliding_draws as kernels
-from tracelab.core.codec import Codec, Field, Format
+from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
-from tracelab.search.batch import judge, judge_traces, solve
-from tracelab.search.best_first import BestFirst, Strategy
+from tracelab.search.batch import (
+    COMPLEXITIES,
+    Searches,
+    examples_of,
+    judge,
+    judge_traces,
+    nameable,
+    ragged,
+    solve,
+)
+from tracelab.search.best_first import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
 from tracelab.search.reasons import NAMES
-from tracelab.tasks._redraws import redrawn
+from tracelab.tasks._redraws import check_longest, redrawn
 from tracelab.tasks._sliding_drawing import LEGEND, draw_tiles, plot_tiles
-from tracelab.tasks._sliding_space import FIRST, HEURISTICS, MOST_CELLS, Board, new_board
+from tracelab.tasks._sliding_draws import draw_problems
+from tracelab.tasks._sliding_space import HEADER, HEURISTICS, MOST_CELLS, Board, new_board
+from tracelab.tasks._sliding_text import DEEPEST, codec_of, prompt_rows
 from tracelab.tasks._trees import PICTURE_LEGEND
-from tracelab.tasks._variants import named
+from tracelab.tasks._variants import variants
 
 GOALS = ("random", "ordered")
 FORMATS = ("compact", "boards")
-MEASURES = ("expansions", "generated", "optimal_cost")
 MOST_STATES = 1 << 17  # that a search may meet
-SHORTEST_PATHS = ("astar", "dijkstra", "bfs")  # whose solutions are optimal
-DEEPEST = 200  # the largest cost that can be written; dfs and greedy may go deeper
 
 
 @dataclass(frozen=True)
@@ -73,12 +80,9 @@ class SlidingTiles:
     cells: int | None = None
     ood: Sequence[Mapping[str, Any]] = ()
 
-    name: str = field(default="sliding_tiles", init=False)
-    levels: tuple[str, ...] = field(default=LEVELS, init=False)
-    reasons: tuple[str, ...] = field(default=NAMES, init=False)
-    legend: str = field(default=LEGEND, init=False)
-    picture_legend: str = field(default=PICTURE_LEGEND, init=False)
-    complexities: tuple[str, ...] = field(default=MEASURES, init=False)
+    name = "sliding_tiles"
+    levels, reasons, complexities = LEVELS, NAMES, COMPLEXITIES
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
 
     def __post_init__(self) -> None:
         one_of("task.heuristic", self.heuristic, HEURISTICS)
@@ -96,8 +100,7 @@ class SlidingTiles:
             raise ValueError(
                 f"task.scramble={list(self.scramble)} must be [fewest, most] moves from 1 to 10000, or null"
             )
-        if self.longest is not None and self.longest < 3:
-            raise ValueError(f"task.longest={self.longest}: no trace has fewer than 3 steps")
+        check_longest(self.longest)
         most = self._most  # whose variants are checked where they are given
         if self.cells is not None and not most <= self.cells <= MOST_CELLS:
             raise ValueError(f"task.cells={self.cells} must be from {most} to {MOST_CELLS}")
@@ -127,36 +130,7 @@ class SlidingTiles:
     @cached_property
     def codec(self) -> Codec:
         """The vocabulary and the format's tables."""
-        tiles = ("_", *(str(n) for n in range(1, self.words)))
-        costs = tuple(f"c{n}" for n in range(DEEPEST + 1))
-        sides = tuple(f"x{n}" for n in range(MOST_CELLS // 2 + 1))
-        board = " ".join(["{b0}", *(f"{{b{k}?}}" for k in range(1, self.words))])
-        shown = board.replace("b", "p")  # in another column
-        named = board if self.format == "boards" else ""
-        fields = {f"b{k}": Field(FIRST + k, tiles) for k in range(self.words)}
-        fields |= {f"p{k}": Field(1 + k, tiles) for k in range(self.words)}
-        fields |= {"tile": Field(1, tiles), "rows": Field(1, sides), "columns": Field(2, sides)}
-        fields |= {"g": Field(FIRST + self.words, costs), "h": Field(FIRST + self.words + 1, costs)}
-        written = Format(
-            fields=fields,
-            prompt={"shape": "shape {rows} {columns}", "board": f"board {shown}", "goal": f"goal {shown}"},
-            trace={"create": f"create {{tile}} {named} {{g}} {{h}}", "close": f"close {board} {{g}} {{h}}"},
-            solution={"slide": "{tile}"},
-        )
-        words = (
-            "shape",
-            "board",
-            "goal",
-            "reasoning",
-            "create",
-            "close",
-            "solution",
-            "end",
-            *tiles,
-            *sides,
-            *costs,
-        )
-        return Codec(words, written, 1 + self.words, trace_width=len(self.columns), solution_width=2)
+        return codec_of(self.words, boards=self.format == "boards")
 
     @cached_property
     def _strategy(self) -> Strategy:
@@ -183,7 +157,7 @@ class SlidingTiles:
     def _draw(self, keys: NDArray[np.uint64], split: str) -> tuple[Examples, NDArray[np.bool_]]:
         """-> puzzles with their searches, and which of these have a fitting length."""
         knobs = (*self.shape, self.goal == "ordered", *(self.scramble or (-1, -1)))
-        failed, problems, identity = kernels.draw_problems(knobs, *SPLITS[split], BINS, keys)
+        failed, problems, identity = draw_problems(knobs, *SPLITS[split], BINS, keys)
         if failed >= 0:
             rows, columns = self.shape
             raise ValueError(
@@ -191,57 +165,52 @@ class SlidingTiles:
                 f"task.scramble={self.scramble} there are too few for splits that share none; take more "
                 "moves or a larger task.shape"
             )
-        problem = Ragged(problems.reshape(-1), np.arange(len(keys) + 1, dtype=np.int64) * problems.shape[1])
-        board = self._board(self.longest or MOST_STATES)
-        solved, trace, solution, measures = self._solve(board, self._strategy, problem, keys)
-        least = measures[:, 2]
+        stored = ragged(problems)
+        own = best = self._search(self._board(self.longest or MOST_STATES), self._strategy, stored, keys)
         if self.solver not in SHORTEST_PATHS:
             board = self._board(MOST_STATES, "linear_conflict")
-            found, _, _, best = self._solve(board, BestFirst().compiled(), problem, keys)
-            solved, least = solved & found, best[:, 2]
-        parts = (measures[:, 0], measures[:, 1], least)
-        complexity = {name: values.copy() for name, values in zip(MEASURES, parts, strict=True)}
-        examples = Examples(np.arange(len(keys)), identity, problem, trace, solution, complexity)
-        deep = np.repeat(np.arange(len(keys)), trace.lengths)[trace.values[:, -2] > DEEPEST]
-        solved[deep] = False  # their costs have no words
-        return examples, solved & (trace.lengths <= (self.longest or np.inf))
+            best = self._search(board, BestFirst().compiled(), stored, keys)
+        examples = examples_of(identity, stored, own, best.measures[:, 2])
+        steps, trace = examples.trace.lengths, examples.trace.values
+        fit = own.solved & best.solved & (steps <= (self.longest or np.inf))
+        fit[np.repeat(np.arange(len(keys)), steps)[trace[:, -2] > DEEPEST]] = (
+            False  # such costs have no words
+        )
+        return examples, fit
 
-    def _solve(self, board: Board, strategy: Strategy, problem: Ragged, keys: NDArray[np.uint64]) -> Any:
+    def _search(self, board: Board, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
         steps = 5 * len(board.states.words) + 2  # closed once, created once from each side at most
-        return solve(board, strategy, problem, keys, (len(self.columns), 2), steps)
+        return solve(board, strategy, stored, keys, (len(self.columns), 2), steps)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""
         numbers = examples.problem
-        rows, ends = kernels.prompt_rows(numbers.values, numbers.offsets, self.words)
+        rows, ends = prompt_rows(numbers.values, numbers.offsets, self.words)
         return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
 
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
         board = self._board_for(examples, completions)
-        optimal = examples.complexity["optimal_cost"]
-        return judge(board, self._strategy, self.codec, examples, completions, optimal)
+        return judge(board, self._strategy, self.codec, examples, completions)
 
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._board_for(examples, traces), self._strategy, examples, traces)
 
     def _board_for(self, examples: Examples, outputs: Ragged) -> Board:
-        """Room for all that a completion can name: a board a token, and its four neighbours."""
+        """Room for all boards that an output can name."""
         check_fit({"rows": self.words // 2, "columns": self.words // 2}, examples, outputs)
-        largest = (int(examples.problem.lengths.max(initial=0)) - kernels.HEADER) // 2
+        largest = (int(examples.problem.lengths.max(initial=0)) - HEADER) // 2
         if largest > self.words:
             raise ValueError(
                 f"a board of {largest} cells is beyond this task's vocabulary, which ends at {self.words}: "
                 "judge it with the task that drew it"
             )
-        tokens = max(outputs.lengths.max(initial=0), examples.solution.lengths.max(initial=0))
-        return self._board(5 * int(tokens) + 16)
+        return self._board(nameable(examples, outputs, degree=4))
 
     def _variants(self) -> dict[str, SlidingTiles]:
         """The out-of-distribution tasks by name, with vocabularies of their own."""
-        plain = replace(self, cells=None, ood=()) if self.ood else self
-        return {name: replace(plain, **change) for name, change in named(self, fixed=("format",)).items()}
+        return variants(self, fixed=("format",), cells=None)
 
     def test_sets(self) -> Mapping[str, SlidingTiles]:
         """Out-of-distribution variants by name, with this task's vocabulary."""

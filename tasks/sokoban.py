@@ -20,33 +20,41 @@ heuristic=boxes; its traces have thousands of tokens.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import tracelab.tasks._sokoban_draws as kernels
-from tracelab.core.codec import Codec, Field, Format
+from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
-from tracelab.search.batch import judge, judge_traces, solve
-from tracelab.search.best_first import BestFirst, Strategy
+from tracelab.search.batch import (
+    COMPLEXITIES,
+    Searches,
+    examples_of,
+    judge,
+    judge_traces,
+    nameable,
+    ragged,
+    solve,
+)
+from tracelab.search.best_first import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
 from tracelab.search.reasons import NAMES
-from tracelab.tasks._redraws import redrawn
+from tracelab.tasks._redraws import check_longest, redrawn
 from tracelab.tasks._sokoban_drawing import LEGEND, PICTURE_LEGEND, draw_yard, plot_yard
-from tracelab.tasks._sokoban_space import FIRST, HEURISTICS, MOST_BOXES, Yard, new_yard
-from tracelab.tasks._variants import named
+from tracelab.tasks._sokoban_draws import draw_problems
+from tracelab.tasks._sokoban_space import HEURISTICS
+from tracelab.tasks._sokoban_text import DEAREST, codec_of, prompt_rows
+from tracelab.tasks._sokoban_yard import MOST_BOXES, Yard, new_yard
+from tracelab.tasks._variants import variants
 
 FORMATS = ("compact", "searchformer")
-MEASURES = ("expansions", "generated", "optimal_cost")
 MOST_STATES = 1 << 17  # that a search may meet
 MOST_SIDE = 15
-DEAREST = 400  # the largest cost that can be written
-SHORTEST_PATHS = ("astar", "dijkstra", "bfs")  # whose solutions are optimal
 
 
 @dataclass(frozen=True)
@@ -77,12 +85,9 @@ class Sokoban:
     most_boxes: int | None = None
     ood: Sequence[Mapping[str, Any]] = ()
 
-    name: str = field(default="sokoban", init=False)
-    levels: tuple[str, ...] = field(default=LEVELS, init=False)
-    reasons: tuple[str, ...] = field(default=NAMES, init=False)
-    legend: str = field(default=LEGEND, init=False)
-    picture_legend: str = field(default=PICTURE_LEGEND, init=False)
-    complexities: tuple[str, ...] = field(default=MEASURES, init=False)
+    name = "sokoban"
+    levels, reasons, complexities = LEVELS, NAMES, COMPLEXITIES
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
 
     def __post_init__(self) -> None:
         one_of("task.heuristic", self.heuristic, HEURISTICS)
@@ -101,8 +106,7 @@ class Sokoban:
             )
         if len(self.pulls) != 2 or not 1 <= self.pulls[0] <= self.pulls[1] <= 1000:
             raise ValueError(f"task.pulls={list(self.pulls)} must be [fewest, most], from 1 to 1000")
-        if self.longest is not None and self.longest < 3:
-            raise ValueError(f"task.longest={self.longest}: no trace has fewer than 3 steps")
+        check_longest(self.longest)
         self._check_room()
 
     def _check_room(self) -> None:
@@ -147,8 +151,7 @@ class Sokoban:
     @cached_property
     def codec(self) -> Codec:
         """The vocabulary and the format's tables."""
-        words, written = _format(self.format, self.stride, self._most_boxes)
-        return Codec(words, written, prompt_width=2, trace_width=len(self.columns), solution_width=2)
+        return codec_of(self.format, self.stride, self._most_boxes)
 
     @cached_property
     def _strategy(self) -> Strategy:
@@ -175,57 +178,49 @@ class Sokoban:
     def _draw(self, keys: NDArray[np.uint64], split: str) -> tuple[Examples, NDArray[np.bool_]]:
         """-> problems with their searches, and which of these have a fitting length."""
         knobs = (*self.sides, self.boxes, self.walls, *self.pulls)
-        failed, problems, identity = kernels.draw_problems(knobs, *SPLITS[split], BINS, keys)
+        failed, problems, identity = draw_problems(knobs, *SPLITS[split], BINS, keys)
         if failed >= 0:
             raise ValueError(
                 f"{MAX_REDRAWS} draws gave no yard of {self.sides[0]} x {self.sides[1]} with {self.boxes} "
                 f"boxes and {self.walls} inner walls, at least {self.pulls[0]} pulls from its end, that "
                 f"belongs to the {split} split: take a larger task.size or fewer task.walls or task.pulls"
             )
-        problem = Ragged(problems.reshape(-1), np.arange(len(keys) + 1, dtype=np.int64) * problems.shape[1])
-        yard = self._yard(self.longest or MOST_STATES)
-        solved, trace, solution, measures = self._solve(yard, self._strategy, problem, keys)
-        least = measures[:, 2]
+        stored = ragged(problems)
+        own = best = self._search(self._yard(self.longest or MOST_STATES), self._strategy, stored, keys)
         if self.solver not in SHORTEST_PATHS:
-            yard = self._yard(MOST_STATES, "worker")
-            found, _, _, best = self._solve(yard, BestFirst().compiled(), problem, keys)
-            solved, least = solved & found, best[:, 2]
-        parts = (measures[:, 0], measures[:, 1], least)
-        complexity = {name: values.copy() for name, values in zip(MEASURES, parts, strict=True)}
-        examples = Examples(np.arange(len(keys)), identity, problem, trace, solution, complexity)
-        return examples, solved & (trace.lengths <= (self.longest or np.inf))
+            best = self._search(self._yard(MOST_STATES, "worker"), BestFirst().compiled(), stored, keys)
+        examples = examples_of(identity, stored, own, best.measures[:, 2])
+        short = examples.trace.lengths <= (self.longest or np.inf)
+        return examples, own.solved & best.solved & short
 
-    def _solve(self, yard: Yard, strategy: Strategy, problem: Ragged, keys: NDArray[np.uint64]) -> Any:
+    def _search(self, yard: Yard, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
         steps = 5 * len(yard.states.words) + 2  # closed once, created once from each side at most
-        return solve(yard, strategy, problem, keys, (len(self.columns), 2), steps)
+        return solve(yard, strategy, stored, keys, (len(self.columns), 2), steps)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""
         numbers = examples.problem
-        rows, ends = kernels.prompt_rows(numbers.values, numbers.offsets, self.stride, self.outer_walls)
+        rows, ends = prompt_rows(numbers.values, numbers.offsets, self.stride, self.outer_walls)
         return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
 
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        yard, optimal = self._yard_for(examples, completions), examples.complexity["optimal_cost"]
-        return judge(yard, self._strategy, self.codec, examples, completions, optimal)
+        yard = self._yard_for(examples, completions)
+        return judge(yard, self._strategy, self.codec, examples, completions)
 
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._yard_for(examples, traces), self._strategy, examples, traces)
 
     def _yard_for(self, examples: Examples, outputs: Ragged) -> Yard:
-        """Room for all that a completion can name: a state a token, and its four neighbours."""
+        """Room for all states that an output can name."""
         most = {"rows": self.stride, "columns": self.stride, "boxes": self._most_boxes}
         check_fit(most, examples, outputs)
-        tokens = max(outputs.lengths.max(initial=0), examples.solution.lengths.max(initial=0))
-        return self._yard(5 * int(tokens) + 16)
+        return self._yard(nameable(examples, outputs, degree=4))
 
     def _variants(self) -> dict[str, Sokoban]:
         """The out-of-distribution tasks by name, with vocabularies of their own."""
-        plain = replace(self, side=None, most_boxes=None, ood=()) if self.ood else self
-        changes = named(self, fixed=("format", "outer_walls"))
-        return {name: replace(plain, **change) for name, change in changes.items()}
+        return variants(self, fixed=("format", "outer_walls"), side=None, most_boxes=None)
 
     def test_sets(self) -> Mapping[str, Sokoban]:
         """Out-of-distribution variants by name, with this task's vocabulary."""
@@ -239,26 +234,3 @@ class Sokoban:
     def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
         """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
         plot_yard(ax, problem, trace, solution, self.stride, bad)
-
-
-def _format(name: str, side: int, boxes: int) -> tuple[tuple[str, ...], Format]:
-    """-> (the vocabulary's words, how rows are written) for yards of sides up to `side`."""
-    costs = tuple(f"c{n}" for n in range(DEAREST + 1))
-    fields = {"g": Field(FIRST + boxes, costs), "h": Field(FIRST + boxes + 1, costs)}
-    words: tuple[str, ...] = ("worker", "box", "dock", "wall", "reasoning", "create", "close", "solution")
-    if name == "compact":
-        cells = tuple(f"{n % side},{n // side}" for n in range(side * side))
-        fields |= {"worker": Field(1, cells), **{f"b{k}": Field(FIRST + k, cells) for k in range(boxes)}}
-        rest = " ".join(["{b0}", *(f"{{b{k}?}}" for k in range(1, boxes))])
-        state, cell, numbers = f"{{worker}} {rest}", "{worker}", cells
-    else:
-        words = (*words, "plan")
-        numbers = tuple(str(n) for n in range(side))
-        for k, column in enumerate(("w", *(f"b{k}" for k in range(boxes)))):
-            fields |= {f"{column}x": Field(1 + k, numbers), f"{column}y": Field(1 + k, numbers, div=side)}
-        rest = " ".join(f"box {{b{k}x}} {{b{k}y}}" for k in range(boxes))
-        state, cell = f"worker {{wx}} {{wy}} {rest}", "{wx} {wy}"
-    prompt = {kind: f"{kind} {cell}" for kind in ("worker", "box", "dock", "wall")}
-    trace = {op: f"{op} {state} {{g}} {{h}}" for op in ("create", "close")}
-    solution = {"plan": cell if name == "compact" else f"plan {cell}"}
-    return (*words, "end", *numbers, *costs), Format(fields, prompt, trace, solution)

@@ -13,8 +13,9 @@ from tests.task_checks import compare, references
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.search.reasons import NAMES
-from tracelab.tasks._graph_path_draws import EDGES, HEADER, new_desk
+from tracelab.tasks._graph_path_draws import EDGES, HEADER
 from tracelab.tasks._graph_path_draws import canonical_hash as hash_of
+from tracelab.tasks._graph_path_edges import new_desk
 from tracelab.tasks.graph_path import GraphPath
 
 KINDS_OF_GRAPHS = {
@@ -55,8 +56,8 @@ def test_graphs_are_what_was_asked_for(kind):
     assert len(np.unique(examples.identity)) > 130
     for i, numbers in enumerate(examples.problem):
         graph, start, targets = graph_of(numbers)
-        assert graph.number_of_nodes() == task.size == numbers[0]
-        assert graph.number_of_edges() == task.edges
+        assert graph.number_of_nodes() == task.extent.nodes == numbers[0]
+        assert graph.number_of_edges() == task.extent.edges
         assert nx.is_connected(graph.to_undirected())
         weights = [w for *_, w in graph.edges(data="weight")]
         assert min(weights) >= 1
@@ -158,14 +159,14 @@ def test_the_same_graph_under_any_labels(kind):
         _, number = np.unique(np.array(edges)[:, :2], return_inverse=True)  # labels are no node numbers
         edges = [(*ab, w) for ab, (*_, w) in zip(number.reshape(-1, 2).tolist(), edges, strict=True)]
         same = [
-            identity(task, draw.permutation(edges).tolist(), 0, 1, draw.permutation(task.size))
+            identity(task, draw.permutation(edges).tolist(), 0, 1, draw.permutation(task.extent.nodes))
             for _ in range(5)
         ]
         assert len(set(same)) == 1
         a, b, w = edges[0]
-        other = [[(a, b, w + 1), *edges[1:]], [*edges[1:], (a, (b + 1) % task.size, w)]]
-        assert same[0] not in [identity(task, e, 0, 1, np.arange(task.size)) for e in other]
-        turned = identity(task, [(b, a, w), *edges[1:]], 0, 1, np.arange(task.size))
+        other = [[(a, b, w + 1), *edges[1:]], [*edges[1:], (a, (b + 1) % task.extent.nodes, w)]]
+        assert same[0] not in [identity(task, e, 0, 1, np.arange(task.extent.nodes)) for e in other]
+        turned = identity(task, [(b, a, w), *edges[1:]], 0, 1, np.arange(task.extent.nodes))
         assert (turned == same[0]) != task._knobs.directed
 
 

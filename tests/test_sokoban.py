@@ -11,7 +11,7 @@ from tests.task_checks import agrees, references, verdicts_on
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.tasks._sokoban_draws import canonical_hash
-from tracelab.tasks._sokoban_space import MOST_CELLS
+from tracelab.tasks._sokoban_yard import MOST_CELLS
 from tracelab.tasks.sokoban import Sokoban
 
 SOLVERS = ("astar", "dijkstra", "bfs", "dfs", "greedy")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
+
+from tests.oracles import _best_first as grammar
 
 Hand = tuple[int, ...]
 
@@ -72,56 +75,57 @@ def fewest_operations(rules: Rules, hand: Hand) -> int | None:
     return None if least == float("inf") else int(least)
 
 
+class Written:
+    """A problem as a task writes it. A step names ((a, sign, b) or None, numbers at hand)."""
+
+    creates_start = False
+
+    def __init__(self, task, numbers: Sequence[int]) -> None:
+        self.rules, self.start = read_problem(task, numbers)
+        self.solver = task.solver
+
+    def read_step(self, words: list[str], at: int) -> tuple[grammar.Step, int] | None:
+        read = read_compact if self.rules.written == "compact" else read_phrases
+        return read(words, at, len(self.start))
+
+    def read_path(self, words: list[str]) -> list[Hand]:
+        hands = [self.start]
+        if not words or len(words) % 5:
+            return []
+        for k in range(0, len(words), 5):
+            a, sign, b, equals, c = words[k : k + 5]
+            if equals != "=" or not (a.isdecimal() and b.isdecimal() and c.isdecimal()):
+                return []
+            moves = {move[:4]: move[4] for move in self.rules.moves(hands[-1])}
+            if (int(a), sign, int(b), int(c)) not in moves:
+                return []
+            hands.append(moves[int(a), sign, int(b), int(c)])
+        return hands
+
+    def named(self, written: tuple[Any, Hand]) -> Hand:
+        return tuple(sorted(written[1]))
+
+    def created(self, last: Hand, written: tuple[Any, Hand]) -> Hand | None:
+        (a, sign, b), hand = written
+        after = self.named(written)
+        return after if (a, sign, b, hand[0], after) in set(self.rules.moves(last)) else None
+
+    def successors(self, hand: Hand) -> dict[Hand, int]:
+        return {move[4]: 1 for move in self.rules.moves(hand)}
+
+    def h(self, hand: Hand) -> int | None:
+        return self.rules.h(hand) if self.rules.written == "compact" else None
+
+    def solved(self, hand: Hand) -> bool:
+        return self.rules.done(hand)
+
+    def least(self) -> int | None:
+        return fewest_operations(self.rules, self.start)
+
+
 def judge(task, numbers: Sequence[int], words: list[str]) -> tuple[bool, bool, dict[str, bool]]:
-    """-> (solution valid, solution optimal, {level: ok})."""
-    rules, start = read_problem(task, numbers)
-    nothing = dict.fromkeys(("parses", "local", "strict"), False)
-    if "end" not in words:
-        return False, False, nothing
-    body = words[: words.index("end")]
-    hands = solution_hands(rules, start, body[body.index("solution") + 1 :] if "solution" in body else [])
-    valid = bool(hands) and rules.done(hands[-1])
-    optimal = valid and len(hands) - 1 == fewest_operations(rules, start)
-    steps = read_trace(rules, body, len(start))
-    if steps is None:
-        return valid, optimal, nothing
-    local, strict = replay(rules, task.solver, start, steps, hands)
-    return valid, optimal, {"parses": True, "local": local, "strict": strict}
-
-
-def solution_hands(rules: Rules, start: Hand, words: list[str]) -> list[Hand]:
-    """What is at hand before and after each equation; empty if one is wrong or there is none."""
-    hands = [start]
-    if not words or len(words) % 5:
-        return []
-    for k in range(0, len(words), 5):
-        a, sign, b, equals, c = words[k : k + 5]
-        if equals != "=" or not (a.isdecimal() and b.isdecimal() and c.isdecimal()):
-            return []
-        moves = {move[:4]: move[4] for move in rules.moves(hands[-1])}
-        if (int(a), sign, int(b), int(c)) not in moves:
-            return []
-        hands.append(moves[int(a), sign, int(b), int(c)])
-    return hands
-
-
-# A step: (op, (a, sign, b) or None, numbers at hand, g, h); h is None where it is not written.
-Step = tuple[str, tuple[int, str, int] | None, Hand, int, int | None]
-
-
-def read_trace(rules: Rules, body: list[str], most: int) -> list[Step] | None:
-    """The steps before the solution; None if the words are none."""
-    if body[:1] != ["reasoning"]:
-        return None
-    read = read_compact if rules.written == "compact" else read_phrases
-    steps, at = [], 1
-    while at < len(body) and body[at] != "solution":
-        found = read(rules, body, at, most)
-        if found is None:
-            return None
-        step, at = found
-        steps.append(step)
-    return steps or None
+    """(solution valid, solution optimal, {level: ok}) of a completion."""
+    return grammar.judge(Written(task, numbers), words)
 
 
 def read_numbers(words: list[str], at: int, most: int) -> tuple[Hand, int]:
@@ -142,7 +146,7 @@ def read_operation(words: list[str], at: int) -> tuple[tuple[int, str, int], int
     return (int(a), sign, int(b)), at + 4
 
 
-def read_compact(rules: Rules, words: list[str], at: int, most: int) -> tuple[Step, int] | None:
+def read_compact(words: list[str], at: int, most: int) -> tuple[grammar.Step, int] | None:
     op, move, at = words[at], None, at + 1
     if op == "create":
         found = read_operation(words, at)
@@ -152,13 +156,13 @@ def read_compact(rules: Rules, words: list[str], at: int, most: int) -> tuple[St
     elif op != "close":
         return None
     hand, at = read_numbers(words, at, most - (op == "create"))
-    costs = words[at : at + 2]
-    if not hand or len(costs) < 2 or not all(c[0] == "c" and c[1:].isdecimal() for c in costs):
+    costs = grammar.read_costs(words[at : at + 2])
+    if not hand or costs is None or len(costs) < 2:
         return None
-    return (op, move, hand, int(costs[0][1:]), int(costs[1][1:])), at + 2
+    return (op, (move, hand), *costs), at + 2
 
 
-def read_phrases(rules: Rules, words: list[str], at: int, most: int) -> tuple[Step, int] | None:
+def read_phrases(words: list[str], at: int, most: int) -> tuple[grammar.Step, int] | None:
     """Exploring Operation: a sign b = c Remaining Numbers: ... Operations: g, or Current State: ..."""
     if words[at : at + 2] == ["Exploring", "Operation:"]:
         found = read_operation(words, at + 2)
@@ -179,45 +183,4 @@ def read_phrases(rules: Rules, words: list[str], at: int, most: int) -> tuple[St
         return None
     if not words[at + 1].isdecimal():
         return None
-    return (op, move, hand, int(words[at + 1]), None), at + 2
-
-
-def replay(rules: Rules, solver: str, start: Hand, steps: list[Step], path: list[Hand]) -> tuple[bool, bool]:
-    """-> (is each step legal after those before it, is the whole the solver's search for this path?)"""
-
-    def h_of(hand: Hand) -> int | None:
-        return rules.h(hand) if rules.written == "compact" else None
-
-    opened, closed, last, strict = {start: (0, h_of(start))}, {}, None, True
-    ranks, parents, depth, owed = {start: 0}, {start: None}, {start: 0}, set()
-    for op, move, hand, g, h in steps:
-        numbers, done = tuple(sorted(hand)), last is not None and rules.done(last)
-        if op == "create":
-            if last is None or (*move, hand[0], numbers) not in set(rules.moves(last)):
-                return False, False
-            if g != closed[last][0] + 1 or h != h_of(numbers) or numbers in closed or numbers in opened:
-                return False, False
-            opened[numbers], parents[numbers], depth[numbers] = (g, h), last, depth[last] + 1
-            ranks[numbers] = {
-                "astar": g + (h or 0),
-                "dijkstra": g,
-                "bfs": depth[numbers],
-                "dfs": -len(closed),
-                "greedy": h or 0,
-            }[solver]
-            owed.discard(numbers)
-            strict = strict and not done
-        else:
-            if opened.get(numbers) != (g, h):
-                return False, False
-            least = ranks[numbers] == min(ranks[other] for other in opened)
-            strict = strict and not done and not owed and least
-            closed[numbers], last = opened.pop(numbers), numbers
-            after = {move[4] for move in rules.moves(numbers)}
-            owed = {other for other in after if other not in closed and other not in opened}
-    if strict and last is not None and rules.done(last):
-        true_path = [last]
-        while parents[true_path[-1]] is not None:
-            true_path.append(parents[true_path[-1]])
-        return True, path == true_path[::-1]
-    return True, False
+    return (op, (move, hand), int(words[at + 1]), None), at + 2

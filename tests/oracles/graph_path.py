@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from tests.oracles import _best_first as grammar
+
 
 @dataclass
 class Problem:
@@ -53,99 +55,50 @@ def h_of(problem: Problem, node: int) -> int | None:
     return sum(abs(u - v) for u, v in zip(problem.places[node], problem.places[target], strict=True))
 
 
-def judge(task, numbers: Sequence[int], words: list[str]) -> tuple[bool, bool, dict[str, bool]]:
-    """-> (solution valid, solution optimal, {level: ok})."""
-    problem, nothing = read_problem(numbers), dict.fromkeys(("parses", "local", "strict"), False)
-    if "end" not in words:
-        return False, False, nothing
-    body = words[: words.index("end")]
-    cost = path_cost(problem, body[body.index("solution") + 1 :] if "solution" in body else [])
-    far = distance(problem, problem.start)
-    best = min(far[t] for t in problem.targets if t in far)
-    steps, path, parsed = read(problem, body)
-    if not parsed:
-        return cost is not None, cost == best, nothing
-    local, strict = replay(task.solver, problem, steps, path)
-    return cost is not None, cost == best, {"parses": True, "local": local, "strict": strict}
+class Written:
+    """A problem as a task writes it. A step names its node."""
 
+    creates_start = False
 
-def path_cost(problem: Problem, words: list[str]) -> int | None:
-    """What the solution costs; None if it is none."""
-    if not words or not all(word.isdecimal() for word in words):
-        return None
-    path, total = [int(word) for word in words], 0
-    if path[0] != problem.start or path[-1] not in problem.targets:
-        return None
-    for a, b in pairwise(path):
-        costs = [cost for other, cost in problem.arcs[a] if other == b]
-        if not costs:
+    def __init__(self, task, numbers: Sequence[int]) -> None:
+        self.problem, self.solver = read_problem(numbers), task.solver
+        self.start = self.problem.start
+
+    def read_step(self, words: list[str], at: int) -> tuple[grammar.Step, int] | None:
+        size = 2 if self.problem.places else 1
+        op, (node, *costs) = words[at], words[at + 1 : at + 2 + size] or [""]
+        read = grammar.read_costs(costs)
+        if op not in ("create", "close") or not node.isdecimal() or read is None or len(read) < size:
             return None
-        total += costs[0]
-    return total
+        return (op, int(node), *(*read, None)[:2]), at + 2 + size
+
+    def read_path(self, words: list[str]) -> list[int]:
+        if not words or not all(word.isdecimal() for word in words):
+            return []
+        path = [int(word) for word in words]
+        legal = all(b in self.successors(a) for a, b in pairwise(path))
+        return path if path[0] == self.start and legal else []
+
+    def named(self, written: int) -> int:
+        return written
+
+    def created(self, last: int, written: int) -> int:
+        return written
+
+    def successors(self, node: int) -> dict[int, int]:
+        return dict(self.problem.arcs.get(node, []))
+
+    def h(self, node: int) -> int | None:
+        return h_of(self.problem, node)
+
+    def solved(self, node: int) -> bool:
+        return node in self.problem.targets
+
+    def least(self) -> int:
+        far = distance(self.problem, self.start)
+        return min(far[t] for t in self.problem.targets if t in far)
 
 
-def read(problem: Problem, body: list[str]) -> tuple[list[tuple], list[int], bool]:
-    """-> (steps (op, node, g, h), the solution's nodes, does the trace parse to the solution's word?)"""
-    steps, path = [], []
-    if body[:1] != ["reasoning"]:
-        return steps, path, False
-    size, at = 4 if problem.places else 3, 1
-    while at < len(body) and body[at] in ("create", "close") and len(body) >= at + size:
-        op, node, *costs = body[at : at + size]
-        if not node.isdecimal() or not all(c[:1] == "c" and c[1:].isdecimal() for c in costs):
-            return steps, path, False
-        g, *h = (int(c[1:]) for c in costs)
-        steps.append((op, int(node), g, h[0] if h else None))
-        at += size
-    if not steps or body[at : at + 1] not in ([], ["solution"]):
-        return steps, path, False
-    rest = body[at + 1 :]
-    return steps, [int(w) for w in rest] if all(w.isdecimal() for w in rest) else [], True
-
-
-def replay(solver: str, problem: Problem, steps: list[tuple], path: list[int]) -> tuple[bool, bool]:
-    """-> (is each step legal after those before it, is the whole the solver's search for this path?)"""
-    h = h_of(problem, problem.start)
-    opened, closed, last, strict = {problem.start: (0, h)}, {}, None, True
-    ranks, parents, depth, owed = {problem.start: 0}, {problem.start: None}, {problem.start: 0}, set()
-    for op, node, g, h in steps:
-        done = last in problem.targets
-        if op == "create":
-            if last is None:
-                return False, False
-            costs = [cost for other, cost in problem.arcs[last] if other == node]
-            if not costs or g != closed[last][0] + costs[0] or h != h_of(problem, node):
-                return False, False
-            if node in closed or (node in opened and not better(solver, g, opened[node][0])):
-                return False, False
-            opened[node], parents[node], depth[node] = (g, h), last, depth[last] + 1
-            ranks[node] = rank(solver, g, h, depth[node], len(closed))
-            owed.discard(node)
-            strict = strict and not done
-        else:
-            if opened.get(node) != (g, h):
-                return False, False
-            strict = strict and not done and not owed and ranks[node] == min(ranks[n] for n in opened)
-            closed[node], last = opened.pop(node), node
-            owed = {
-                b
-                for b, cost in problem.arcs[node]
-                if b not in closed and (b not in opened or better(solver, g + cost, opened[b][0]))
-            }
-    strict = strict and last in problem.targets
-    if strict:
-        true_path = [last]
-        while parents[true_path[-1]] is not None:
-            true_path.append(parents[true_path[-1]])
-        strict = path == true_path[::-1]
-    return True, strict
-
-
-def better(solver: str, g: int, old: int) -> bool:
-    """Is an open state created again at cost g? Only where the solver minds costs."""
-    return solver in ("astar", "dijkstra") and g < old
-
-
-def rank(solver: str, g: int, h: int | None, depth: int, expansions: int) -> int:
-    ranks = {"astar": g + (h or 0), "dijkstra": g, "bfs": depth, "dfs": -expansions, "greedy": h or 0}
-    return ranks[solver]
+def judge(task, numbers: Sequence[int], words: list[str]) -> tuple[bool, bool, dict[str, bool]]:
+    """(solution valid, solution optimal, {level: ok}) of a completion."""
+    return grammar.judge(Written(task, numbers), words)

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import combinations
 
+from tests.oracles import _best_first as grammar
+
 Cells = tuple[int, ...]
 
 
@@ -83,106 +85,63 @@ def fewest_moves(puzzle: Puzzle) -> int:
     return moves
 
 
-def judge(task, numbers: Sequence[int], words: list[str]) -> tuple[bool, bool, dict[str, bool]]:
-    """-> (solution valid, solution optimal, {level: ok})."""
-    puzzle = Puzzle(numbers, task.heuristic)
-    nothing = dict.fromkeys(("parses", "local", "strict"), False)
-    if "end" not in words:
-        return False, False, nothing
-    body = words[: words.index("end")]
-    path = slides(puzzle, body[body.index("solution") + 1 :] if "solution" in body else [])
-    valid = bool(path) and path[-1] == puzzle.goal
-    optimal = valid and len(path) - 1 == fewest_moves(puzzle)
-    steps = read_trace(task, body)
-    if steps is None:
-        return valid, optimal, nothing
-    local, strict = replay(puzzle, task, steps, path)
-    return valid, optimal, {"parses": True, "local": local, "strict": strict}
+class Written(Puzzle):
+    """A puzzle as a task writes it. A step names (tile or None, cells)."""
 
+    creates_start = False
 
-def tile_of(word: str) -> int | None:
-    return 0 if word == "_" else int(word) if word.isdecimal() else None
+    def __init__(self, task, numbers: Sequence[int]) -> None:
+        super().__init__(numbers, task.heuristic)
+        self.solver, self.most, self.boards = task.solver, task.words, task.format == "boards"
 
-
-def slides(puzzle: Puzzle, words: list[str]) -> list[Cells]:
-    """The boards before and after each slide; empty if one is wrong or there is none."""
-    path = [puzzle.start]
-    for word in words:
-        after = dict(puzzle.moves(path[-1])).get(tile_of(word))
-        if after is None:
-            return []
-        path.append(after)
-    return path if words else []
-
-
-# A step: (op, tile or None, cells, g, h)
-Step = tuple[str, int | None, Cells, int, int]
-
-
-def read_trace(task, body: list[str]) -> list[Step] | None:
-    """The steps before the solution; None if the words are none."""
-    if body[:1] != ["reasoning"]:
-        return None
-    steps, at = [], 1
-    while at < len(body) and body[at] != "solution":
-        op, at, tile = body[at], at + 1, None
+    def read_step(self, words: list[str], at: int) -> tuple[grammar.Step, int] | None:
+        op, at, tile = words[at], at + 1, None
         if op == "create":
-            tile = tile_of(body[at]) if at < len(body) else None
+            tile = tile_of(words[at]) if at < len(words) else None
             at += 1
             if tile is None:
                 return None
         elif op != "close":
             return None
         end = at
-        most = task.words if op == "close" or task.format == "boards" else 0
-        while end < len(body) and end - at < most and tile_of(body[end]) is not None:
+        most = self.most if op == "close" or self.boards else 0
+        while end < len(words) and end - at < most and tile_of(words[end]) is not None:
             end += 1
-        costs = body[end : end + 2]
-        if (
-            (most and end == at)
-            or len(costs) < 2
-            or not all(c[0] == "c" and c[1:].isdecimal() for c in costs)
-        ):
+        costs = grammar.read_costs(words[end : end + 2])
+        if (most and end == at) or costs is None or len(costs) < 2:
             return None
-        cells = tuple(tile_of(word) for word in body[at:end])
-        steps.append((op, tile, cells, int(costs[0][1:]), int(costs[1][1:])))
-        at = end + 2
-    return steps or None
+        return (op, (tile, tuple(tile_of(word) for word in words[at:end])), *costs), end + 2
+
+    def read_path(self, words: list[str]) -> list[Cells]:
+        path = [self.start]
+        for word in words:
+            after = dict(self.moves(path[-1])).get(tile_of(word))
+            if after is None:
+                return []
+            path.append(after)
+        return path if words else []
+
+    def named(self, written: tuple[int | None, Cells]) -> Cells:
+        return written[1]
+
+    def created(self, last: Cells, written: tuple[int, Cells]) -> Cells | None:
+        after = dict(self.moves(last)).get(written[0])
+        return None if self.boards and written[1] != after else after
+
+    def successors(self, board: Cells) -> dict[Cells, int]:
+        return {after: 1 for _, after in self.moves(board)}
+
+    def solved(self, board: Cells) -> bool:
+        return board == self.goal
+
+    def least(self) -> int:
+        return fewest_moves(self)
 
 
-def replay(puzzle: Puzzle, task, steps: list[Step], path: list[Cells]) -> tuple[bool, bool]:
-    """-> (is each step legal after those before it, is the whole the solver's search for this path?)"""
-    solver, again = task.solver, task.solver in ("astar", "dijkstra")
-    opened, closed, last, strict = {puzzle.start: (0, puzzle.h(puzzle.start))}, {}, None, True
-    depth, ranks, parents, owed = {puzzle.start: 0}, {puzzle.start: 0}, {puzzle.start: None}, set()
-    for op, tile, cells, g, h in steps:
-        board, done = cells, last == puzzle.goal
-        if op == "create":
-            after = dict(puzzle.moves(last)).get(tile) if last is not None else None
-            board = cells if task.format == "boards" else after
-            if after is None or board != after or g != closed[last][0] + 1 or h != puzzle.h(board):
-                return False, False
-            if board in closed or (board in opened and not (again and g < opened[board][0])):
-                return False, False
-            opened[board], parents[board], depth[board] = (g, h), last, depth[last] + 1
-            by = {"astar": g + h, "dijkstra": g, "bfs": depth[board], "dfs": -len(closed), "greedy": h}
-            ranks[board] = by[solver]
-            owed.discard(board)
-            strict = strict and not done
-        else:
-            if opened.get(board) != (g, h):
-                return False, False
-            least = ranks[board] == min(ranks[other] for other in opened)
-            strict = strict and not done and not owed and least
-            closed[board], last = opened.pop(board), board
-            owed = {
-                after
-                for _, after in puzzle.moves(board)
-                if after not in closed and (after not in opened or (again and g + 1 < opened[after][0]))
-            }
-    if strict and last == puzzle.goal:
-        true_path = [last]
-        while parents[true_path[-1]] is not None:
-            true_path.append(parents[true_path[-1]])
-        return True, path == true_path[::-1]
-    return True, False
+def judge(task, numbers: Sequence[int], words: list[str]) -> tuple[bool, bool, dict[str, bool]]:
+    """(solution valid, solution optimal, {level: ok}) of a completion."""
+    return grammar.judge(Written(task, numbers), words)
+
+
+def tile_of(word: str) -> int | None:
+    return 0 if word == "_" else int(word) if word.isdecimal() else None

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import cache
 
+from tests.oracles import _best_first as grammar
+
 Cell = tuple[int, int]  # y, x
 State = tuple[Cell, frozenset[Cell]]
 SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
@@ -81,133 +83,66 @@ def fewest_steps(numbers: tuple[int, ...]) -> int | None:
     return None
 
 
-def judge(task, numbers: Sequence[int], words: list[str]) -> tuple[bool, bool, dict[str, bool]]:
-    """-> (solution valid, solution optimal, {level: ok})."""
-    yard = Yard(numbers, task.heuristic, task.deadlocks)
-    nothing = dict.fromkeys(("parses", "local", "strict"), False)
-    if "end" not in words:
-        return False, False, nothing
-    body = words[: words.index("end")]
-    text = body[body.index("solution") + 1 :] if "solution" in body else []
-    path = walk(yard, read_plan(task, text))
-    valid = bool(path) and yard.solved(path[-1])
-    optimal = valid and len(path) - 1 == fewest_steps(tuple(int(n) for n in numbers))
-    steps = read_trace(task, body)
-    if steps is None:
-        return valid, optimal, nothing
-    local, strict = replay(yard, task, steps, path)
-    return valid, optimal, {"parses": True, "local": local, "strict": strict}
+class Written(Yard):
+    """A yard as a task writes it. A step names (worker, boxes in their order)."""
 
+    def __init__(self, task, numbers: Sequence[int]) -> None:
+        super().__init__(numbers, task.heuristic, task.deadlocks)
+        self.solver, self.most, self.numbers = task.solver, 1 + task._most_boxes, numbers
+        self.long = self.creates_start = task.format == "searchformer"
 
-def read_cell(task, words: list[str], at: int) -> tuple[Cell, int] | None:
-    """A cell and the place behind it: `x,y`, or `x y`."""
-    width = 1 if task.format == "compact" else 2
-    numbers = words[at].split(",") if width == 1 and at < len(words) else words[at : at + width]
-    if len(numbers) != 2 or not all(n.isdecimal() for n in numbers):
-        return None
-    return (int(numbers[1]), int(numbers[0])), at + width
-
-
-def read_plan(task, words: list[str]) -> list[Cell] | None:
-    """The worker's cells; None if the words are no plan."""
-    cells, at = [], 0
-    while at < len(words):
-        if task.format == "searchformer":
-            if words[at] != "plan":
-                return None
-            at += 1
-        found = read_cell(task, words, at)
-        if found is None:
+    def read_cell(self, words: list[str], at: int) -> tuple[Cell, int] | None:
+        """A cell and the place behind it: `x,y`, or `x y`."""
+        width = 2 if self.long else 1
+        numbers = words[at : at + 2] if self.long else "".join(words[at : at + 1]).split(",")
+        if len(numbers) != 2 or not all(n.isdecimal() for n in numbers):
             return None
-        cells.append(found[0])
-        at = found[1]
-    return cells or None
+        return (int(numbers[1]), int(numbers[0])), at + width
 
-
-def walk(yard: Yard, cells: list[Cell] | None) -> list[State]:
-    """The states that the worker goes through; empty if it cannot, or has no way."""
-    path = [yard.start]
-    for cell in cells or []:
-        after = {state[0]: state for state in yard.moves(path[-1])}.get(cell)
-        if after is None:
-            return []
-        path.append(after)
-    return path if cells else []
-
-
-# A step: (op, worker, boxes as they are written, g, h)
-Step = tuple[str, Cell, list[Cell], int, int]
-
-
-def read_trace(task, body: list[str]) -> list[Step] | None:
-    """The steps before the solution; None if the words are none."""
-    if body[:1] != ["reasoning"]:
-        return None
-    steps, at, long = [], 1, task.format == "searchformer"
-    while at < len(body) and body[at] != "solution":
-        op, at, cells = body[at], at + 1, []
+    def read_step(self, words: list[str], at: int) -> tuple[grammar.Step, int] | None:
+        op, at, cells = words[at], at + 1, []
         if op not in ("create", "close"):
             return None
-        while len(cells) < 1 + task._most_boxes:
-            if long and body[at : at + 1] != ["box" if cells else "worker"]:
+        while len(cells) < self.most:
+            if self.long and words[at : at + 1] != ["box" if cells else "worker"]:
                 return None
-            found = read_cell(task, body, at + long)
+            found = self.read_cell(words, at + self.long)
             if found is None:
                 break
             cells.append(found[0])
             at = found[1]
-        costs = body[at : at + 2]
-        if len(cells) < 2 or (long and len(cells) != 1 + task._most_boxes) or len(costs) < 2:
+        costs = grammar.read_costs(words[at : at + 2])
+        if len(cells) < 2 or (self.long and len(cells) != self.most) or costs is None or len(costs) < 2:
             return None
-        if not all(c[0] == "c" and c[1:].isdecimal() for c in costs):
-            return None
-        steps.append((op, cells[0], cells[1:], int(costs[0][1:]), int(costs[1][1:])))
-        at += 2
-    return steps or None
+        return (op, (cells[0], cells[1:]), *costs), at + 2
+
+    def read_path(self, words: list[str]) -> list[State]:
+        path, at = [self.start], 0
+        while at < len(words):
+            if self.long and words[at] != "plan":
+                return []
+            found = self.read_cell(words, at + self.long)
+            after = {state[0]: state for state in self.moves(path[-1])}
+            if found is None or found[0] not in after:
+                return []
+            path.append(after[found[0]])
+            at = found[1]
+        return path if words else []
+
+    def named(self, written: tuple[Cell, list[Cell]]) -> State | None:
+        worker, boxes = written
+        return (worker, frozenset(boxes)) if len(set(boxes)) == len(boxes) else None
+
+    def created(self, last: State, written: tuple[Cell, list[Cell]]) -> State | None:
+        return self.named(written)
+
+    def successors(self, state: State) -> dict[State, int]:
+        return dict.fromkeys(self.moves(state), 1)
+
+    def least(self) -> int | None:
+        return fewest_steps(tuple(int(n) for n in self.numbers))
 
 
-def replay(yard: Yard, task, steps: list[Step], path: list[State]) -> tuple[bool, bool]:
-    """-> (is each step legal after those before it, is the whole the solver's search for this path?)"""
-    solver, again = task.solver, task.solver in ("astar", "dijkstra")
-    opened: dict[State, tuple[int, int]] = {}
-    closed, last, strict = {}, None, True
-    depth, ranks, parents, owed = {yard.start: 0}, {yard.start: 0}, {yard.start: None}, set()
-    if task.format != "searchformer":
-        opened[yard.start] = 0, yard.h(yard.start)
-    for op, worker, boxes, g, h in steps:
-        state, done = (worker, frozenset(boxes)), last is not None and yard.solved(last)
-        if len(state[1]) != len(boxes):
-            return False, False
-        if op == "create":
-            if last is None:
-                first = task.format == "searchformer" and state == yard.start and not opened
-                if not first or (g, h) != (0, yard.h(state)):
-                    return False, False
-                opened[state] = g, h
-                continue
-            if state not in set(yard.moves(last)) or g != closed[last][0] + 1 or h != yard.h(state):
-                return False, False
-            if state in closed or (state in opened and not (again and g < opened[state][0])):
-                return False, False
-            opened[state], parents[state], depth[state] = (g, h), last, depth[last] + 1
-            by = {"astar": g + h, "dijkstra": g, "bfs": depth[state], "dfs": -len(closed), "greedy": h}
-            ranks[state] = by[solver]
-            owed.discard(state)
-            strict = strict and not done
-        else:
-            if opened.get(state) != (g, h):
-                return False, False
-            least = ranks[state] == min(ranks[other] for other in opened)
-            strict = strict and not done and not owed and least
-            closed[state], last = opened.pop(state), state
-            owed = {
-                after
-                for after in yard.moves(state)
-                if after not in closed and (after not in opened or (again and g + 1 < opened[after][0]))
-            }
-    if strict and last is not None and yard.solved(last):
-        true_path = [last]
-        while parents[true_path[-1]] is not None:
-            true_path.append(parents[true_path[-1]])
-        return True, path == true_path[::-1]
-    return True, False
+def judge(task, numbers: Sequence[int], words: list[str]) -> tuple[bool, bool, dict[str, bool]]:
+    """(solution valid, solution optimal, {level: ok}) of a completion."""
+    return grammar.judge(Written(task, numbers), words)

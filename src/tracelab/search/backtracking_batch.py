@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel, njit
-from tracelab.core.knobs import one_of
-from tracelab.core.ragged import Ragged
 from tracelab.core.rng import mix64
-from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples
+from tracelab.core.types import MAX_REDRAWS, Column, Examples
 from tracelab.search.backtracking import OPS, REFUTED, SOLVED, TIE_BREAKS, UNFINISHED, new_stack, search
 from tracelab.search.backtracking_problem import OUTSIDE, accept, draw, identity, load
+from tracelab.search.drawn import examples_drawn
 
 
 class Limits(NamedTuple):
@@ -37,23 +37,9 @@ def columns(literals: int, constraints: int) -> tuple[Column, ...]:
 def generate(
     csp: Any, tie_break: str, limits: Limits, keys: NDArray[np.uint64], split: str, advice: str
 ) -> Examples:
-    """One solved problem per key, in `split`. advice: what to change where MAX_REDRAWS draws find no
-    problem, the end of a ValueError.
-    """
-    one_of("split", split, tuple(SPLITS))
-    failed, hashes, problems, rows, solutions, measures = _generate(
-        csp, TIE_BREAKS.index(tie_break), limits, (*SPLITS[split], BINS), keys
-    )
-    if failed >= 0:
-        raise ValueError(f"{MAX_REDRAWS} draws gave no problem of the {split} split: {advice}")
-    return Examples(
-        index=np.arange(len(keys)),
-        identity=hashes,
-        problem=Ragged(*problems),
-        trace=Ragged(*rows),
-        solution=Ragged(*solutions),
-        complexity={name: measures[:, m].copy() for m, name in enumerate(MEASURES)},
-    )
+    """One solved problem per key, in `split`. advice: see `examples_drawn`."""
+    own = partial(_generate, csp, TIE_BREAKS.index(tie_break), limits)
+    return examples_drawn(own, MEASURES, keys, split, advice)
 
 
 @njit

@@ -7,12 +7,13 @@ broken trace does not spoil the solution's verdict. Truncated completions (no st
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import Codec, narrow
+from tracelab.core.codec import Codec
 from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
@@ -20,8 +21,16 @@ from tracelab.search.backtracking import Stack, new_stack
 from tracelab.search.backtracking_problem import load, satisfiable, solves
 from tracelab.search.backtracking_reasons import R
 from tracelab.search.backtracking_replay import ASSIGNMENT, NO_SOLUTION, NONE, read_claim, replay
-from tracelab.search.completion import LEVELS, check_fit, read_rows, set_levels
-from tracelab.search.judge import arrays, empty_verdicts, find, split_completion
+from tracelab.search.completion import (
+    check_fit,
+    find,
+    longest,
+    read_rows,
+    set_levels,
+    split_completion,
+    strictly_valid,
+    verdicts_of,
+)
 
 
 class Room(NamedTuple):
@@ -46,30 +55,21 @@ def judge(
 ) -> Verdicts:
     """Verdicts on completions. csp: the task's tables; most: what they and the vocabulary can hold."""
     check_fit(most, examples, completions)
-    verdicts, problems = empty_verdicts(len(examples), len(LEVELS)), examples.problem
-    tables = codec.trace, codec.solution, codec.markers
-    tokens, out = narrow(completions.values), arrays(verdicts)
-    _judge_batch(csp, tables, problems.values, problems.offsets, tokens, completions.offsets, out)
-    return verdicts
+    return verdicts_of(partial(_judge, csp), codec, examples, completions)
 
 
 def judge_traces(csp: Any, most: Mapping[str, int], examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
     """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
     check_fit(most, examples, traces)
-    ok = np.zeros(len(examples), np.bool_)
-    parts = examples.problem, Ragged(narrow(traces.values), traces.offsets), examples.solution
-    _judge_rows(csp, *(array for part in parts for array in (part.values, part.offsets)), ok)
-    return ok
+    return strictly_valid(partial(_judge_traces, csp), examples, traces)
 
 
 @njit
-def _judge_batch(csp, tables, problems, offsets, tokens, ends, out):  # type: ignore[no-untyped-def]
+def _judge(csp, tables, given, out):  # type: ignore[no-untyped-def]
+    problems, offsets, tokens, ends = given
     valid, best, solution_reason, reason, at, steps = out
     trace, solution, markers = tables
-    longest = 1
-    for i in range(len(offsets) - 1):
-        longest = max(longest, ends[i + 1] - ends[i])
-    room = new_room(csp, solution.width, longest)
+    room = new_room(csp, solution.width, longest(ends))
     for i in range(len(offsets) - 1):
         load(csp, problems[offsets[i] : offsets[i + 1]])
         completion = tokens[ends[i] : ends[i + 1]]
@@ -112,18 +112,15 @@ def read_solution(csp, solution, tokens, begins, room):  # type: ignore[no-untyp
 
 
 @njit
-def _judge_rows(csp, problems, offsets, rows, row_ends, solutions, ends, ok):  # type: ignore[no-untyped-def]
-    longest = 1
-    for i in range(len(ok)):
-        longest = max(longest, row_ends[i + 1] - row_ends[i])
-    trace = np.empty((longest + 1, 3), np.int32)
-    room = new_room(csp, 2, 1)
+def _judge_traces(csp, given, ok):  # type: ignore[no-untyped-def]
+    problems, offsets, rows, row_ends, solutions, ends = given
+    room = new_room(csp, 2, longest(row_ends))
     reason, at = np.empty(2, np.uint8), np.empty(2, np.int32)
     for i in range(len(ok)):
         load(csp, problems[offsets[i] : offsets[i + 1]])
         written = solutions[ends[i] : ends[i + 1]]
         claim, _ = read_claim(csp, written, len(written), room.values)
         count = row_ends[i + 1] - row_ends[i]
-        trace[:count] = rows[row_ends[i] : row_ends[i + 1]]
-        replay(csp, trace, count, claim, room.values, room.stack, reason, at)
+        room.rows[:count] = rows[row_ends[i] : row_ends[i + 1]]
+        replay(csp, room.rows, count, claim, room.values, room.stack, reason, at)
         ok[i] = count > 0 and reason[1] == R.ok

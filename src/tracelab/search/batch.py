@@ -5,18 +5,19 @@ A task gives its space, on arrays that are reused from problem to problem (`spac
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import ABSENT, Codec, narrow
+from tracelab.core.codec import ABSENT, Codec
 from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
 from tracelab.search.best_first import CREATE, Strategy, path_to, search
-from tracelab.search.completion import LEVELS
-from tracelab.search.judge import add_to_path, arrays, empty_verdicts, judge_one, new_room
+from tracelab.search.completion import LEVELS, longest, strictly_valid, verdicts_of
+from tracelab.search.judge import add_to_path, judge_one, new_room
 from tracelab.search.replay import new_board, replay
 from tracelab.search.space import (
     by_moves,
@@ -29,7 +30,18 @@ from tracelab.search.space import (
     write_state,
 )
 
-MEASURES = ("expansions", "generated", "cost")
+COMPLEXITIES = ("expansions", "generated", "optimal_cost")
+
+
+class Searches(NamedTuple):
+    """What came of a batch. solved: (n,) what was not met more states than the space has room for, and has no
+    rows in traces and solutions; measures: (n, 3) expansions, generated states, the solution's cost.
+    """
+
+    solved: NDArray[np.bool_]
+    traces: Ragged
+    solutions: Ragged
+    measures: NDArray[np.int64]
 
 
 def solve(
@@ -39,24 +51,45 @@ def solve(
     random: NDArray[np.uint64],
     widths: tuple[int, int],
     steps: int,
-) -> tuple[NDArray[np.bool_], Ragged, Ragged, NDArray[np.int64]]:
+) -> Searches:
     """Search each problem; random: (n,) keys for ties; widths: columns of a trace's and a solution's row;
     steps: room for those of one trace.
 
-    -> (n,) which were solved, traces, solutions, (n, MEASURES). What was not solved met more states than the
-    space has room for, and has no rows. ValueError if there is no way to a goal.
+    ValueError if there is no way to a goal.
     """
     rows, row_ends, paths, path_ends, measures = _solve(
         space, strategy, problems.values, problems.offsets, random, widths, steps
     )
     traces, solutions = Ragged(rows[: row_ends[-1]], row_ends), Ragged(paths[: path_ends[-1]], path_ends)
-    return measures[:, 0] > 0, traces, solutions, measures
+    return Searches(measures[:, 0] > 0, traces, solutions, measures)
+
+
+def examples_of(
+    identity: NDArray[np.uint64], problems: Ragged, searches: Searches, optimal_cost: NDArray[np.int64]
+) -> Examples:
+    """Problems with their searches. identity, optimal_cost: (n,)."""
+    parts = *searches.measures.T[:2], optimal_cost
+    complexity = {name: values.copy() for name, values in zip(COMPLEXITIES, parts, strict=True)}
+    index = np.arange(len(problems))
+    return Examples(index, identity, problems, searches.traces, searches.solutions, complexity)
+
+
+def ragged(problems: NDArray[np.int16]) -> Ragged:
+    """Problems that are stored in equally many integers, (n, integers), as rows."""
+    n, size = problems.shape
+    return Ragged(problems.reshape(-1), np.arange(n + 1, dtype=np.int64) * size)
+
+
+def nameable(examples: Examples, outputs: Ragged, degree: int) -> int:
+    """How many states an output can name: one a token, or a step of a solution, and its successors."""
+    tokens = max(outputs.lengths.max(initial=0), examples.solution.lengths.max(initial=0))
+    return (1 + degree) * int(tokens) + 16
 
 
 @njit
 def _solve(space, strategy, problems, offsets, random, widths, steps):  # type: ignore[no-untyped-def]
     n = len(offsets) - 1
-    measures = np.zeros((n, len(MEASURES)), np.int64)
+    measures = np.zeros((n, 3), np.int64)
     row_ends, path_ends = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
     key, path = np.empty(1, np.uint64), np.empty(capacity(space), np.int32)
     scratch = np.empty((steps, widths[0]), np.int32)
@@ -123,26 +156,18 @@ def judge(
     codec: Codec,
     examples: Examples,
     completions: Ragged,
-    optimal: NDArray[Any],
 ) -> Verdicts:
-    """Verdicts on completions; optimal: (n,) the least cost of each problem. The space has room for them."""
-    verdicts = empty_verdicts(len(examples), len(LEVELS))
-    tables = codec.trace, codec.solution, codec.markers
-    problems, out = examples.problem, arrays(verdicts)
-    given = problems.values, problems.offsets, narrow(completions.values), completions.offsets
-    _judge(space, strategy, tables, optimal, given, out)
-    return verdicts
+    """Verdicts on completions. The space has room for them."""
+    optimal = examples.complexity["optimal_cost"]
+    return verdicts_of(partial(_judge, space, strategy, optimal), codec, examples, completions)
 
 
 @njit
-def _judge(space, strategy, tables, optimal, given, out):  # type: ignore[no-untyped-def]
+def _judge(space, strategy, optimal, tables, given, out):  # type: ignore[no-untyped-def]
     problems, offsets, tokens, ends = given
     trace, solution, markers = tables
     valid, best, solution_reason, reason, at, steps = out
-    longest = 1
-    for i in range(len(offsets) - 1):
-        longest = max(longest, ends[i + 1] - ends[i] + 1)
-    room, levels = new_room(space, trace, longest), len(LEVELS)
+    room, levels = new_room(space, trace, longest(ends) + 1), len(LEVELS)
     reasons, places = np.empty(levels + 1, np.uint8), np.empty(levels + 1, np.int32)  # the last: `paper`
     for i in range(len(offsets) - 1):
         pose(space, problems[offsets[i] : offsets[i + 1]])
@@ -157,20 +182,13 @@ def _judge(space, strategy, tables, optimal, given, out):  # type: ignore[no-unt
 
 def judge_traces(space: Any, strategy: Strategy, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
     """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-    problems, solutions, ok = examples.problem, examples.solution, np.zeros(len(examples), np.bool_)
-    rows = narrow(traces.values), traces.offsets, solutions.values, solutions.offsets
-    _judge_traces(space, strategy, (problems.values, problems.offsets, *rows), ok)
-    return ok
+    return strictly_valid(partial(_judge_traces, space, strategy), examples, traces)
 
 
 @njit
 def _judge_traces(space, strategy, given, ok):  # type: ignore[no-untyped-def]
     problems, offsets, rows, row_ends, paths, path_ends = given
-    longest, farthest = 1, 0
-    for i in range(len(ok)):
-        longest = max(longest, row_ends[i + 1] - row_ends[i])
-        farthest = max(farthest, path_ends[i + 1] - path_ends[i])
-    board, path = new_board(space, longest), np.empty(farthest + 1, np.int32)
+    board, path = new_board(space, longest(row_ends)), np.empty(longest(path_ends) + 1, np.int32)
     reason, at = np.empty(2, np.uint8), np.empty(2, np.int32)
     for i in range(len(ok)):
         pose(space, problems[offsets[i] : offsets[i + 1]])

@@ -35,6 +35,7 @@ OPS = ("create", "close")
 UNSEEN, OPEN, CLOSED = 0, 1, 2
 ASTAR, DIJKSTRA, BFS, DFS, GREEDY = range(5)
 SOLVERS = ("astar", "dijkstra", "bfs", "dfs", "greedy")
+SHORTEST_PATHS = ("astar", "dijkstra", "bfs")  # where steps cost 1 and the heuristic is consistent
 FIFO, LIFO, RANDOM = range(3)
 TIE_BREAKS = ("fifo", "lifo", "random")
 

@@ -1,13 +1,17 @@
-"""What the judges of all grammars share: fit, reading solutions, what faults mean by level."""
+"""What the judges of all grammars share: batches in, reading completions, what faults mean by level."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from tracelab.core.codec import decode_row
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.codec import ABSENT, Codec, decode_row, narrow, op_begun
 from tracelab.core.jit import kernel
 from tracelab.core.ragged import Ragged
-from tracelab.core.types import Examples
+from tracelab.core.types import Examples, Verdicts
 
 OK, SYNTAX, TRUNCATED, EMPTY = range(4)  # the first reasons of every grammar
 LEVELS = ("parses", "local", "strict")
@@ -27,6 +31,87 @@ def check_fit(most: Mapping[str, int], examples: Examples, outputs: Ragged) -> N
                 f"a problem of {count} {what} is beyond this task's vocabulary, which ends at {limit}: "
                 "judge it with the task that drew it"
             )
+
+
+def verdicts_of(
+    judge: Callable[..., None], codec: Codec, examples: Examples, completions: Ragged
+) -> Verdicts:
+    """Verdicts on completions, on LEVELS. judge: a grammar's compiled (tables, given, out)."""
+    verdicts, problems = empty_verdicts(len(examples), len(LEVELS)), examples.problem
+    tables = codec.trace, codec.solution, codec.markers
+    given = problems.values, problems.offsets, narrow(completions.values), completions.offsets
+    judge(tables, given, arrays(verdicts))
+    return verdicts
+
+
+def strictly_valid(judge: Callable[..., None], examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+    """(n,): is each trace (rows) strictly valid for its problem and reference solution?
+
+    judge: a grammar's compiled (given, out).
+    """
+    ok = np.zeros(len(examples), np.bool_)
+    problems, solutions = examples.problem, examples.solution
+    rows = narrow(traces.values), traces.offsets
+    judge((problems.values, problems.offsets, *rows, solutions.values, solutions.offsets), ok)
+    return ok
+
+
+def empty_verdicts(n: int, levels: int) -> Verdicts:
+    """Verdicts to be written by compiled code, on so many levels."""
+    return Verdicts(
+        np.zeros(n, np.bool_),
+        np.zeros(n, np.bool_),
+        np.zeros(n, np.uint8),
+        np.zeros((n, levels), np.uint8),
+        np.full((n, levels), -1, np.int32),
+        np.zeros(n, np.int32),
+    )
+
+
+def arrays(verdicts: Verdicts) -> tuple[Any, ...]:
+    """The fields of Verdicts in order, for compiled code."""
+    return tuple(getattr(verdicts, name) for name in Verdicts.__dataclass_fields__)
+
+
+@kernel
+def longest(offsets):  # type: ignore[no-untyped-def]
+    """The length of a batch's longest row; 0 for none."""
+    most = 0
+    for i in range(len(offsets) - 1):
+        most = max(most, offsets[i + 1] - offsets[i])
+    return most
+
+
+@kernel
+def find(tokens, start_at, token):  # type: ignore[no-untyped-def]
+    """The first place of a token from start_at on, or len(tokens)."""
+    for i in range(start_at, len(tokens)):
+        if tokens[i] == token:
+            return i
+    return len(tokens)
+
+
+@kernel
+def split_completion(trace, solution, markers, tokens, rows):  # type: ignore[no-untyped-def]
+    """Read the trace's rows; where the format opens a trace with a word, there is none without it.
+
+    -> (steps, fault of the trace, where the solution begins)
+    """
+    trace_open, solution_open, _ = markers
+    opened = trace_open == ABSENT or (len(tokens) > 0 and tokens[0] == trace_open)
+    at, steps = int(opened and trace_open != ABSENT), 0
+    while opened and at < len(tokens):
+        after = decode_row(trace, tokens, at, len(tokens), rows[steps])
+        if after < 0:
+            break
+        at, steps = after, steps + 1
+    if solution_open != ABSENT:
+        begins = find(tokens, at, solution_open)
+        return steps, OK if begins == at else SYNTAX, begins + 1
+    begins = at
+    while begins < len(tokens) and op_begun(solution, tokens[begins]) < 0:
+        begins += 1
+    return steps, OK if begins == at else SYNTAX, begins
 
 
 @kernel

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel, njit
-from tracelab.core.knobs import one_of
-from tracelab.core.ragged import Ragged
 from tracelab.core.rng import mix64
-from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Examples
+from tracelab.core.types import MAX_REDRAWS, Examples
 from tracelab.search.derivation import draw, identity, load, measure, solve, write_solution
+from tracelab.search.drawn import examples_drawn
 
 
 class Room(NamedTuple):
@@ -28,23 +28,10 @@ class Room(NamedTuple):
 def generate(
     system: Any, room: Room, measures: tuple[str, ...], keys: NDArray[np.uint64], split: str, advice: str
 ) -> Examples:
-    """One solved problem per key, in `split`. measures: names of what `measure` writes. advice: what to
-    change where MAX_REDRAWS draws find no problem, the end of a ValueError.
+    """One solved problem per key, in `split`. measures: names of what `measure` writes; advice: see
+    `examples_drawn`.
     """
-    one_of("split", split, tuple(SPLITS))
-    failed, hashes, problems, rows, solutions, figures = _generate(
-        system, room, len(measures), (*SPLITS[split], BINS), keys
-    )
-    if failed >= 0:
-        raise ValueError(f"{MAX_REDRAWS} draws gave no problem of the {split} split: {advice}")
-    return Examples(
-        index=np.arange(len(keys)),
-        identity=hashes,
-        problem=Ragged(*problems),
-        trace=Ragged(*rows),
-        solution=Ragged(*solutions),
-        complexity={name: figures[:, m].copy() for m, name in enumerate(measures)},
-    )
+    return examples_drawn(partial(_generate, system, room, len(measures)), measures, keys, split, advice)
 
 
 @njit

@@ -7,19 +7,28 @@ broken trace does not spoil the solution's verdict. Truncated completions (no st
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import Codec, narrow
+from tracelab.core.codec import Codec
 from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
-from tracelab.search.completion import LEVELS, check_fit, read_rows, set_levels
+from tracelab.search.completion import (
+    check_fit,
+    find,
+    longest,
+    read_rows,
+    set_levels,
+    split_completion,
+    strictly_valid,
+    verdicts_of,
+)
 from tracelab.search.derivation import load, replay, solution_fault
 from tracelab.search.derivation_reasons import R
-from tracelab.search.judge import arrays, empty_verdicts, find, split_completion
 
 
 class Room(NamedTuple):
@@ -34,11 +43,7 @@ def judge(
 ) -> Verdicts:
     """Verdicts on completions. system: the task's tables; most: what they and the vocabulary can hold."""
     check_fit(most, examples, completions)
-    verdicts, problems = empty_verdicts(len(examples), len(LEVELS)), examples.problem
-    tables = codec.trace, codec.solution, codec.markers
-    tokens, out = narrow(completions.values), arrays(verdicts)
-    _judge_batch(system, tables, problems.values, problems.offsets, tokens, completions.offsets, out)
-    return verdicts
+    return verdicts_of(partial(_judge, system), codec, examples, completions)
 
 
 def judge_traces(
@@ -46,21 +51,16 @@ def judge_traces(
 ) -> NDArray[np.bool_]:
     """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
     check_fit(most, examples, traces)
-    ok = np.zeros(len(examples), np.bool_)
-    parts = examples.problem, Ragged(narrow(traces.values), traces.offsets), examples.solution
-    _judge_rows(system, *(array for part in parts for array in (part.values, part.offsets)), ok)
-    return ok
+    return strictly_valid(partial(_judge_traces, system), examples, traces)
 
 
 @njit
-def _judge_batch(system, tables, problems, offsets, tokens, ends, out):  # type: ignore[no-untyped-def]
+def _judge(system, tables, given, out):  # type: ignore[no-untyped-def]
+    problems, offsets, tokens, ends = given
     valid, best, solution_reason, reason, at, steps = out
     trace, solution, markers = tables
-    longest = 1
-    for i in range(len(offsets) - 1):
-        longest = max(longest, ends[i + 1] - ends[i])
-    rows = np.empty((longest + 2, trace.width), np.int32)
-    room = Room(rows, np.empty((longest + 1, solution.width), np.int32))
+    rows = np.empty((longest(ends) + 2, trace.width), np.int32)
+    room = Room(rows, np.empty((longest(ends) + 1, solution.width), np.int32))
     for i in range(len(offsets) - 1):
         load(system, problems[offsets[i] : offsets[i + 1]])
         completion = tokens[ends[i] : ends[i + 1]]
@@ -94,7 +94,8 @@ def judge_one(system, trace, solution, markers, tokens, room, reason, at):  # ty
 
 
 @njit
-def _judge_rows(system, problems, offsets, rows, row_ends, solutions, ends, ok):  # type: ignore[no-untyped-def]
+def _judge_traces(system, given, ok):  # type: ignore[no-untyped-def]
+    problems, offsets, rows, row_ends, solutions, ends = given
     reason, at = np.empty(2, np.uint8), np.empty(2, np.int32)
     for i in range(len(ok)):
         load(system, problems[offsets[i] : offsets[i + 1]])

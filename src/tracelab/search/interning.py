@@ -1,14 +1,22 @@
-"""Sparse states: 64-bit words are numbered 0, 1, 2... as they are met, so that a search can index by them."""
+"""Sparse states: 64-bit words are numbered 0, 1, 2... as they are met, so that a search can index by them.
+
+@interning
+class Board(NamedTuple):
+    states: Interned
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import mix64
+from tracelab.search.space import capacity, implements, is_full
+
+Kind = TypeVar("Kind", bound=type)
 
 
 class Interned(NamedTuple):
@@ -58,3 +66,18 @@ def intern(interned, word):  # type: ignore[no-untyped-def]
     slots[slot], words[number], interned.places[number] = number, word, slot
     interned.used[0] += 1
     return number
+
+
+def interning(kind: Kind) -> Kind:
+    """Spaces of this NamedTuple class number their states in `states`: that is the room that they have."""
+    implements(capacity, kind)(_capacity)
+    implements(is_full, kind)(_is_full)
+    return kind
+
+
+def _capacity(space):  # type: ignore[no-untyped-def]
+    return len(space.states.words)
+
+
+def _is_full(space):  # type: ignore[no-untyped-def]
+    return space.states.used[1] > 0

@@ -6,14 +6,14 @@ broken trace does not spoil the solution's verdict. Truncated completions (no st
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import ABSENT, decode_row, op_begun
+from tracelab.core.codec import decode_row
 from tracelab.core.jit import kernel, njit
-from tracelab.core.types import Verdicts
+from tracelab.search.completion import find, set_levels, split_completion
 from tracelab.search.paper import paper_rows, paper_verdict
 from tracelab.search.reasons import R
 from tracelab.search.replay import Board, new_board, replay
@@ -35,38 +35,6 @@ def new_room(space, trace, tokens):  # type: ignore[no-untyped-def]
     """Room for completions of up to so many tokens."""
     rows = np.empty((tokens + 2, trace.width), np.int32)
     return Room(rows, np.empty(tokens + 2, np.int32), new_board(space, tokens))
-
-
-@kernel
-def find(tokens, start_at, token):  # type: ignore[no-untyped-def]
-    """The first place of a token from start_at on, or len(tokens)."""
-    for i in range(start_at, len(tokens)):
-        if tokens[i] == token:
-            return i
-    return len(tokens)
-
-
-@kernel
-def split_completion(trace, solution, markers, tokens, rows):  # type: ignore[no-untyped-def]
-    """Read the trace's rows; where the format opens a trace with a word, there is none without it.
-
-    -> (steps, fault of the trace, where the solution begins)
-    """
-    trace_open, solution_open, _ = markers
-    opened = trace_open == ABSENT or (len(tokens) > 0 and tokens[0] == trace_open)
-    at, steps = int(opened and trace_open != ABSENT), 0
-    while opened and at < len(tokens):
-        after = decode_row(trace, tokens, at, len(tokens), rows[steps])
-        if after < 0:
-            break
-        at, steps = after, steps + 1
-    if solution_open != ABSENT:
-        begins = find(tokens, at, solution_open)
-        return steps, R.ok if begins == at else R.syntax, begins + 1
-    begins = at
-    while begins < len(tokens) and op_begun(solution, tokens[begins]) < 0:
-        begins += 1
-    return steps, R.ok if begins == at else R.syntax, begins
 
 
 @kernel
@@ -135,13 +103,7 @@ def judge_one(space, strategy, trace, solution, markers, tokens, room, reason, a
     if fault != R.ok:
         solution_reason = fault
     replay(space, strategy, rows, steps, path[:length], board, reason[1:3], at[1:3])
-    fault = fault if fault != R.ok else broken
-    if steps == 0 and fault == R.ok:
-        fault = R.empty
-    reason[0], at[0] = fault, -1 if fault == R.ok else steps
-    for level in (1, 2):
-        if fault != R.ok and (reason[level] == R.ok or at[level] >= steps):
-            reason[level], at[level] = fault, steps
+    set_levels(fault if fault != R.ok else broken, steps, reason, at)
     if reason[2] == R.ok and solution_reason == R.ok:  # strict validity implies the paper's
         reason[3], at[3] = R.ok, -1
         return steps, solution_reason, cost
@@ -153,20 +115,3 @@ def judge_one(space, strategy, trace, solution, markers, tokens, room, reason, a
     else:
         reason[3], at[3] = paper_fault, paper_steps
     return steps, solution_reason, cost
-
-
-def empty_verdicts(n: int, levels: int = len(LEVELS)) -> Verdicts:
-    """Verdicts to be written by compiled code, on so many levels."""
-    return Verdicts(
-        np.zeros(n, np.bool_),
-        np.zeros(n, np.bool_),
-        np.zeros(n, np.uint8),
-        np.zeros((n, levels), np.uint8),
-        np.full((n, levels), -1, np.int32),
-        np.zeros(n, np.int32),
-    )
-
-
-def arrays(verdicts: Verdicts) -> tuple[Any, ...]:
-    """The fields of Verdicts in order, for compiled code."""
-    return tuple(getattr(verdicts, name) for name in Verdicts.__dataclass_fields__)
