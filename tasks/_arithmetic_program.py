@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel
-from tracelab.core.rng import below, mix64, shuffle, uniform
 from tracelab.search import derivation
 from tracelab.search.derivation_reasons import R
 
@@ -16,36 +15,19 @@ HEADER = 4  # of a stored problem: definitions, names in use, modulus, query; th
 WIDTH = 4  # name, rule, left, right: an operand is a name, or -1 - c for the constant c
 LET, ADD, SUB, MUL = range(4)
 OPS = ("let", "add", "sub", "mul")
-FORWARD, BACKWARD = range(2)
-SOLVERS = ("forward", "backward")
-FIRST, RANDOM = range(2)
-TIE_BREAKS = ("first", "random")
 TABLES = ("rule", "left", "right", "truth", "known", "needed", "depth", "listed", "order")
-MEASURES = ("definitions", "needed", "operations", "depth")
-
-
-class Draws(NamedTuple):
-    """What is drawn: ranges (both ends), a share, the modulus, and which of ADD, SUB, MUL are used."""
-
-    fewest: int
-    most: int
-    fewest_distractors: int
-    most_distractors: int
-    edges: float
-    modulus: int
-    operators: NDArray[np.int32]
 
 
 class Program(NamedTuple):
     """Tables by name; room for `len(rule)` names.
 
-    shape: (4,) the header; rule: the definition's, -1 where there is none; left, right: operands as stored;
-    truth: what a definition comes to; known: what is derived so far, -1 else; needed: does the question
-    depend on it?; depth; listed: names in the order of the prompt; order: so that operands come first;
-    stack: scratch.
+    draws: see _arithmetic_draws. shape: (4,) the header; rule: the definition's, -1 where there is none;
+    left, right: operands as stored; truth: what a definition comes to; known: what is derived so far, -1
+    else; needed: does the question depend on it?; depth; listed: names in the order of the prompt; order: so
+    that operands come first; stack: scratch.
     """
 
-    draws: Draws
+    draws: Any
     solver: int
     tie_break: int
     shape: NDArray[np.int32]
@@ -62,7 +44,7 @@ class Program(NamedTuple):
     colours: NDArray[np.uint64]
 
 
-def new_program(draws: Draws, names: int, solver: int, tie_break: int) -> Program:
+def new_program(draws: Any, names: int, solver: int, tie_break: int) -> Program:
     """Empty tables for programs with up to so many names."""
     tables: dict[str, Any] = {name: np.empty(names, np.int32) for name in TABLES}
     shape, stack = np.empty(HEADER, np.int32), np.empty(2 * names + 2, np.int32)
@@ -193,152 +175,3 @@ def solution_fault(program, solution, count):  # type: ignore[no-untyped-def]
     if count > 1:
         return R.too_much, False
     return (R.ok if solution[0, 1] == program.truth[program.shape[3]] else R.wrong_answer), True
-
-
-@derivation.implements(derivation.write_solution, Program)
-def write_solution(program, rows):  # type: ignore[no-untyped-def]
-    """The value that is asked for."""
-    rows[0, 0], rows[0, 1] = 0, program.truth[program.shape[3]]
-    return 1
-
-
-@derivation.implements(derivation.solve, Program)
-def solve(program, random, rows):  # type: ignore[no-untyped-def]
-    """Evaluate what is needed, operands first: forward takes a definition that is ready, in the order of
-    the prompt or at random; backward goes down from the question, left before right.
-    """
-    query, count = program.shape[3], 0
-    if program.solver == BACKWARD:
-        stack, size = program.stack, 1
-        stack[0] = query
-        while size > 0:
-            top = stack[size - 1]
-            left, right = program.left[top], program.right[top]
-            if left >= 0 and program.known[left] < 0:
-                stack[size] = left
-                size += 1
-            elif right >= 0 and program.known[right] < 0:
-                stack[size] = right
-                size += 1
-            else:
-                size -= 1
-                if program.known[top] < 0:
-                    count = record(program, top, rows, count)
-        return count
-    while program.known[query] < 0:
-        ready = 0
-        for d in range(program.shape[0]):
-            name = program.listed[d]
-            left, right = program.left[name], program.right[name]
-            if (
-                program.needed[name]
-                and program.known[name] < 0
-                and (left < 0 or program.known[left] >= 0)
-                and (right < 0 or program.known[right] >= 0)
-            ):
-                program.stack[ready] = name
-                ready += 1
-        chosen = below(random, ready) if program.tie_break == RANDOM else 0
-        count = record(program, program.stack[chosen], rows, count)
-    return count
-
-
-@kernel
-def record(program, name, rows, count):  # type: ignore[no-untyped-def]
-    """Derive a value and append the step -> how many there are."""
-    rule = program.rule[name]
-    left = value_of(program.known, program.left[name])
-    right = value_of(program.known, program.right[name])
-    program.known[name] = applied(rule, left, right, program.shape[2])
-    rows[count, 0], rows[count, 1] = rule, name
-    rows[count, 2], rows[count, 3] = (-1, -1) if rule == LET else (left, right)
-    rows[count, 4] = program.known[name]
-    return count + 1
-
-
-@derivation.implements(derivation.draw, Program)
-def draw(program, random, problem):  # type: ignore[no-untyped-def]
-    """Definitions that the question needs, then distractors that may rest on them, under random names.
-
-    Definition k of the needed ones rests on earlier ones alone, and each but the last, which is asked for, is
-    an operand of a later one.
-    """
-    draws, names = program.draws, program.stack
-    needed = draws.fewest + below(random, draws.most - draws.fewest + 1)
-    spread = draws.most_distractors - draws.fewest_distractors + 1
-    count = needed + draws.fewest_distractors + below(random, spread)
-    capacity = len(program.rule)
-    for k in range(capacity):
-        names[k] = k
-    shuffle(random, names[:capacity])
-    left, right = program.left, program.right  # by place here; free slots are -1
-    for k in range(count):
-        left[k] = right[k] = -1
-    for k in range(needed - 2, -1, -1):
-        user = k + 1 + below(random, needed - 1 - k)
-        while left[user] >= 0 and right[user] >= 0:
-            user = user + 1 if user + 1 < needed else k + 1
-        if left[user] < 0:
-            left[user] = k
-        else:
-            right[user] = k
-    order = program.order
-    for k in range(count):
-        order[k] = k
-    shuffle(random, order[:count])
-    highest = 0
-    for d in range(count):
-        k, at = order[d], HEADER + WIDTH * d
-        rests = left[k] >= 0 or (k >= needed and uniform(random) < draws.edges)
-        rule = draws.operators[below(random, len(draws.operators))] if rests else LET
-        a, b = left[k], right[k]
-        if rests and a < 0:
-            a = below(random, k)
-        if rests and b < 0 and k > 0 and uniform(random) < draws.edges:
-            b = below(random, k)
-        if rests and below(random, 2):
-            a, b = b, a
-        problem[at], problem[at + 1] = names[k], rule
-        problem[at + 2] = names[a] if a >= 0 else -1 - below(random, draws.modulus)
-        problem[at + 3] = names[b] if b >= 0 else -1 - below(random, draws.modulus)
-        if rule == LET:
-            problem[at + 3] = -1
-        highest = max(highest, names[k])
-    problem[0], problem[1] = count, highest + 1
-    problem[2], problem[3] = draws.modulus, names[needed - 1]
-    return HEADER + WIDTH * count
-
-
-@derivation.implements(derivation.identity, Program)
-def identity(program):  # type: ignore[no-untyped-def]
-    """Equal under renaming, another order of the definitions, and exchanged operands of add and mul."""
-    colours, whole = program.colours, np.uint64(0)
-    for k in range(program.shape[0]):
-        name = program.order[k]
-        a = colour_of(colours, program.left[name])
-        b = colour_of(colours, program.right[name])
-        rule = program.rule[name]
-        if (rule == ADD or rule == MUL) and a > b:  # noqa: SIM109 (numba)
-            a, b = b, a
-        tag = mix64(np.uint64(rule + 1))
-        colours[name] = mix64(mix64(tag ^ a) + b)
-        whole += mix64(colours[name])
-    asked = mix64(colours[program.shape[3]] ^ np.uint64(0x9E3779B97F4A7C15))
-    return mix64(whole ^ asked ^ mix64(np.uint64(program.shape[2])))
-
-
-@kernel
-def colour_of(colours, operand):  # type: ignore[no-untyped-def]
-    """Of a definition, or of a constant."""
-    if operand >= 0:
-        return colours[operand]
-    return mix64(np.uint64(-operand) * np.uint64(0xD1B54A32D192ED03))
-
-
-@derivation.implements(derivation.measure, Program)
-def measure(program, rows, out):  # type: ignore[no-untyped-def]
-    """In the order of MEASURES."""
-    out[0], out[1], out[3] = program.shape[0], len(rows), program.depth[program.shape[3]]
-    out[2] = 0
-    for r in range(len(rows)):
-        out[2] += rows[r, 0] != LET

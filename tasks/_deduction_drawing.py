@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracelab.core.ragged import Integers
 from tracelab.tasks._deduction_rules import APPLY, FAIL, TRY
@@ -15,6 +15,7 @@ LEGEND = "* applied   > tried   . neither yet   in the lower lines: what is know
 PICTURE_LEGEND = (
     "derived (blue), asked for (orange), failed (grey)\ndotted: tried in vain; cross: first bad step"
 )
+Node = tuple[int, int]  # literal, entity
 BLUE, ORANGE, GREY, RED = "#56B4E9", "#E69F00", "#CCCCCC", "#D55E00"
 
 
@@ -49,43 +50,58 @@ def draw_theory(
     return "\n".join(lines)
 
 
+class Shown(NamedTuple):
+    """What steps come to, by literal and entity. depth: of facts and of what was derived; used: those that an
+    arrow touches; failed: in their order; under: goals by how far they are from the query; arrows, tried:
+    from premises to conclusions, and from goals to those that they were opened for.
+    """
+
+    depth: dict[Node, int]
+    used: set[Node]
+    failed: list[Node]
+    under: dict[Node, int]
+    arrows: list[tuple[Node, Node]]
+    tried: list[tuple[Node, Node]]
+
+
+def shown(problem: Integers, steps: Integers, asked: Node, quantified: bool) -> Shown:
+    """The steps one by one; any rows do, legal or not."""
+    facts, rules = parts_of(problem)
+    bodies = {row[0]: [p for p in row[4:] if p >= 0] for row in rules.tolist()}
+    heads = {row[0]: row[3] for row in rules.tolist()}
+    depth = {(int(f[0]), int(f[1]) if quantified else -1): 0 for f in facts}
+    said = Shown(depth, set(), [], {asked: 0}, [], [])
+    for op, label, literal, entity in steps.tolist():
+        here = literal, entity
+        if op == FAIL and here not in said.failed:
+            said.failed.append(here)
+        if op == TRY:
+            goal = heads.get(label, -1), entity
+            said.under.setdefault(here, 1 + said.under.get(goal, 0))
+            said.tried.append((here, goal))
+        if op == APPLY and here not in depth:
+            below = [(p, entity) for p in bodies.get(label, []) if (p, entity) in depth]
+            depth[here] = 1 + max((depth[b] for b in below), default=0)
+            said.arrows.extend((b, here) for b in below)
+            said.used.update((here, *below))
+    return said
+
+
 def plot_theory(
     ax: Axes, problem: Integers, trace: Integers, bad: int | None, signs: int, quantified: bool
 ) -> None:
     """Derived literals by depth from left to right, with arrows from premises; dotted ones from goals
     that failed.
     """
-    facts, rules = parts_of(problem)
-    bodies = {row[0]: [p for p in row[4:] if p >= 0] for row in rules.tolist()}
-    heads = {row[0]: row[3] for row in rules.tolist()}
-    depth = {(int(f[0]), int(f[1]) if quantified else -1): 0 for f in facts}
-    used: set[tuple[int, int]] = set()
-    arrows: list[tuple[tuple[int, int], tuple[int, int]]] = []
-    tried: list[tuple[tuple[int, int], tuple[int, int]]] = []
     asked = int(problem[5]), int(problem[6]) if quantified else -1
-    failed, under = [], {asked: 0}  # goals by how far they are from the query
-    for op, label, literal, entity in trace[:bad].tolist():
-        here = literal, entity
-        if op == FAIL and here not in failed:
-            failed.append(here)
-        if op == TRY:
-            goal = heads.get(label, -1), entity
-            under.setdefault(here, 1 + under.get(goal, 0))
-            tried.append((here, goal))
-        if op == APPLY and here not in depth:
-            below = [(p, entity) for p in bodies.get(label, []) if (p, entity) in depth]
-            depth[here] = 1 + max((depth[b] for b in below), default=0)
-            arrows += [(b, here) for b in below]
-            used |= {here, *below}
+    depth, used, failed, under, arrows, tried = shown(problem, trace[:bad], asked, quantified)
     last = max([depth[u] for u in used] + [under.get(f, 0) for f in failed], default=0)
-    column: dict[int, int] = {}
+    columns = [(n, depth[n]) for n in depth if n in used] + [(f, last - under.get(f, 0)) for f in failed]
+    tall: dict[int, int] = {}
     places = {}
-    for node, x in [
-        *((n, depth[n]) for n in depth if n in used),
-        *((f, last - under.get(f, 0)) for f in failed),
-    ]:
-        column[x] = column.get(x, 0) + 1
-        places[node] = x, -column[x]
+    for node, x in columns:
+        tall[x] = tall.get(x, 0) + 1
+        places[node] = x, -tall[x]
     fell = [(begin, end) for begin, end in tried if begin in failed and end in places]
     for begin, end in arrows + fell:
         style = ":" if begin in failed else "-"
@@ -96,8 +112,8 @@ def plot_theory(
         box = {"boxstyle": "round", "facecolor": colour, "edgecolor": "none", "alpha": 0.9}
         name = spoken(*node, signs, quantified)
         ax.text(*place, name, ha="center", va="center", fontsize=6, bbox=box)
-    tall = max(column.values(), default=1)
     if bad is not None and bad < len(trace):
         ax.plot(-0.4, -0.4, "x", color=RED, ms=9, mew=2.2)
-    ax.set(xlim=(-0.6, last + 0.6), ylim=(-tall - 0.7, 0), xticks=[], yticks=[])
+    lowest = -max(tall.values(), default=1) - 0.7
+    ax.set(xlim=(-0.6, last + 0.6), ylim=(lowest, 0), xticks=[], yticks=[])
     ax.grid(visible=False)

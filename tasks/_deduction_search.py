@@ -19,6 +19,7 @@ from tracelab.tasks._deduction_rules import (
     WAITING,
     Theory,
     fits,
+    gives,
     ground,
     query,
     state_of,
@@ -63,12 +64,8 @@ def forward(theory, row, chosen):  # type: ignore[no-untyped-def]
     for r in range(theory.shape[0]):
         label = theory.listed[r]
         for entity in range(theory.shape[3]):
-            conclusion = ground(theory, theory.head[label], entity)
-            if (
-                fits(theory, label, entity)
-                and theory.status[conclusion] != KNOWN
-                and state_of(theory, label, entity, theory.status) == READY
-            ):
+            conclusion = gives(theory, label, entity, theory.status)
+            if conclusion >= 0:
                 if count == chosen:
                     write(theory, row, APPLY, label, conclusion)
                     return count

@@ -12,7 +12,7 @@ distractors=[4, 8].
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,17 +27,9 @@ from tracelab.search import derivation_batch as batch
 from tracelab.search.completion import LEVELS
 from tracelab.search.derivation_judge import judge, judge_traces
 from tracelab.search.derivation_reasons import NAMES
-from tracelab.tasks._arithmetic_program import (
-    HEADER,
-    MEASURES,
-    OPS,
-    SOLVERS,
-    TIE_BREAKS,
-    WIDTH,
-    Draws,
-    Program,
-    new_program,
-)
+from tracelab.tasks._arithmetic_draws import Draws
+from tracelab.tasks._arithmetic_program import HEADER, OPS, WIDTH, Program, new_program
+from tracelab.tasks._arithmetic_search import MEASURES, SOLVERS, TIE_BREAKS
 from tracelab.tasks._arithmetic_text import (
     LEGEND,
     PICTURE_LEGEND,
@@ -74,12 +66,9 @@ class Arithmetic:
     ood_distractors: Sequence[int | Sequence[int]] = ()
     names: int | None = None
 
-    name: str = field(default="arithmetic", init=False)
-    levels: tuple[str, ...] = field(default=LEVELS, init=False)
-    reasons: tuple[str, ...] = field(default=NAMES, init=False)
-    legend: str = field(default=LEGEND, init=False)
-    picture_legend: str = field(default=PICTURE_LEGEND, init=False)
-    complexities: tuple[str, ...] = field(default=MEASURES, init=False)
+    name = "arithmetic"
+    levels, reasons, complexities = LEVELS, NAMES, MEASURES
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
 
     def __post_init__(self) -> None:
         one_of("task.solver", self.solver, SOLVERS)

@@ -18,13 +18,16 @@ logic=[and, or, not, forall].
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+import tracelab.tasks._deduction_draws
+import tracelab.tasks._deduction_identity
+import tracelab.tasks._deduction_steps  # noqa: F401 (these three answer what the grammar asks of a Theory)
 from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
@@ -34,12 +37,12 @@ from tracelab.search.completion import LEVELS
 from tracelab.search.derivation_judge import judge, judge_traces
 from tracelab.search.derivation_reasons import NAMES
 from tracelab.tasks._deduction_drawing import LEGEND, PICTURE_LEGEND, draw_theory, plot_theory
-from tracelab.tasks._deduction_draws import Limits, limits, new_draws
 from tracelab.tasks._deduction_rules import FACT, HEADER, OPS, PREMISES, RULE, SOLVERS, Theory, new_theory
 from tracelab.tasks._deduction_search import MEASURES, TIE_BREAKS
 from tracelab.tasks._deduction_text import codec_of, prompt_rows
+from tracelab.tasks._deduction_towers import Limits, limits, new_draws
 from tracelab.tasks._ranges import ends_of
-from tracelab.tasks._variants import named
+from tracelab.tasks._variants import variants
 
 CONNECTIVES = ("and", "or", "not", "forall")
 DEEPEST, MOST_DISTRACTORS, MOST_ENTITIES = 16, 50, 20
@@ -69,12 +72,9 @@ class Deduction:
     atoms: int | None = None
     labels: int | None = None
 
-    name: str = field(default="deduction", init=False)
-    levels: tuple[str, ...] = field(default=LEVELS, init=False)
-    reasons: tuple[str, ...] = field(default=NAMES, init=False)
-    legend: str = field(default=LEGEND, init=False)
-    picture_legend: str = field(default=PICTURE_LEGEND, init=False)
-    complexities: tuple[str, ...] = field(default=MEASURES, init=False)
+    name = "deduction"
+    levels, reasons, complexities = LEVELS, NAMES, MEASURES
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
 
     def __post_init__(self) -> None:
         one_of("task.solver", self.solver, SOLVERS)
@@ -99,19 +99,15 @@ class Deduction:
     def _limits(self) -> Limits:
         """The most that a problem of this task can have."""
         wide = self.width if {"and", "or"} & set(self.logic) else 1
-        depth, distractors = (
-            ends_of("depth", self.depth, 1, DEEPEST),
-            ends_of("distractors", self.distractors, 0, MOST_DISTRACTORS),
-        )
-        return limits(depth[1], wide, distractors[1])
+        _, deepest = ends_of("depth", self.depth, 1, DEEPEST)
+        _, distractors = ends_of("distractors", self.distractors, 0, MOST_DISTRACTORS)
+        return limits(deepest, wide, distractors)
 
     @cached_property
     def _most(self) -> Limits:
         """The most that a problem of this task, or of its variants, can have."""
-        alone = {"ood": (), "atoms": None, "labels": None}
-        variants = [replace(self, **{**alone, **change}) for change in named(self, FIXED).values()]
-        every = [self._limits, *(variant._limits for variant in variants)]
-        return Limits(*(max(sizes) for sizes in zip(*every, strict=True)))
+        tasks = self, *variants(self, FIXED, atoms=None, labels=None).values()
+        return Limits(*(max(sizes) for sizes in zip(*(task._limits for task in tasks), strict=True)))
 
     @property
     def _quantified(self) -> bool:
@@ -199,8 +195,7 @@ class Deduction:
     def test_sets(self) -> Mapping[str, Deduction]:
         """Out-of-distribution variants by name, with this task's vocabulary."""
         words = self._words
-        alone: dict[str, Any] = {"ood": (), "atoms": words["atoms"], "labels": words["labels"]}
-        return {name: replace(self, **{**alone, **change}) for name, change in named(self, FIXED).items()}
+        return variants(self, FIXED, atoms=words["atoms"], labels=words["labels"])
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

@@ -13,7 +13,7 @@ Easy: people=3, depth=1. Medium: the YAML's. Hard: people=8, depth=3.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -69,12 +69,9 @@ class KnightsKnaves:
     ood_depths: Sequence[int] = ()
     largest: int | None = None
 
-    name: str = field(default="knights_knaves", init=False)
-    levels: tuple[str, ...] = field(default=LEVELS, init=False)
-    reasons: tuple[str, ...] = field(default=REASONS, init=False)
-    legend: str = field(default=LEGEND, init=False)
-    picture_legend: str = field(default=PICTURE_LEGEND, init=False)
-    complexities: tuple[str, ...] = field(default=(*batch.MEASURES, "connectives"), init=False)
+    name = "knights_knaves"
+    levels, reasons, complexities = LEVELS, REASONS, (*batch.MEASURES, "connectives")
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
 
     def __post_init__(self) -> None:
         one_of("task.rule", self.rule, RULES)

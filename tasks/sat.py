@@ -12,7 +12,7 @@ Easy: variables=5, clause_size=2, ratio=2. Medium: the YAML's. Hard: variables=1
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -65,12 +65,9 @@ class Sat:
     largest: int | None = None
     most_clauses: int | None = None
 
-    name: str = field(default="sat", init=False)
-    levels: tuple[str, ...] = field(default=LEVELS, init=False)
-    reasons: tuple[str, ...] = field(default=NAMES, init=False)
-    legend: str = field(default=LEGEND, init=False)
-    picture_legend: str = field(default=PICTURE_LEGEND, init=False)
-    complexities: tuple[str, ...] = field(default=(*batch.MEASURES, "satisfiable"), init=False)
+    name = "sat"
+    levels, reasons, complexities = LEVELS, NAMES, (*batch.MEASURES, "satisfiable")
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
 
     def __post_init__(self) -> None:
         one_of("task.generator", self.generator, GENERATORS)

@@ -11,7 +11,7 @@ Easy: size=4, clues=[5, 8]. Medium: the YAML's. Hard: size=9, clues=[28, 34].
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -58,12 +58,9 @@ class Sudoku:
     ood_clues: Sequence[int | Sequence[int]] = ()
     largest: int | None = None
 
-    name: str = field(default="sudoku", init=False)
-    levels: tuple[str, ...] = field(default=LEVELS, init=False)
-    reasons: tuple[str, ...] = field(default=NAMES, init=False)
-    legend: str = field(default=LEGEND, init=False)
-    picture_legend: str = field(default=PICTURE_LEGEND, init=False)
-    complexities: tuple[str, ...] = field(default=(*batch.MEASURES, "clues"), init=False)
+    name = "sudoku"
+    levels, reasons, complexities = LEVELS, NAMES, (*batch.MEASURES, "clues")
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
 
     def __post_init__(self) -> None:
         one_of("task.rule", self.rule, RULES)
