@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel, njit
 from tracelab.search import space as spaces
-from tracelab.tasks._layouts import DX, DY
+from tracelab.tasks._spanning_trees import DX, DY
 
 HEADER = 6  # of a stored problem: width, height, start x, y, goal x, y; then one number a cell, 1 = free
 FREE_CELL, X, Y, OPERAND, BESIDE = range(5)  # columns of Grid.cells; four of BESIDE

@@ -1,4 +1,4 @@
-"""The maze's compiled batch kernels: generate and solve, measure, write prompts, judge."""
+"""The maze's compiled batch kernels: generate and solve, measure, judge."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import mix64
 from tracelab.search.batch import grown
 from tracelab.search.best_first import CREATE, max_rows, path_to, search
+from tracelab.search.completion import longest
 from tracelab.search.judge import judge_one, new_room
 from tracelab.search.replay import new_board, replay
 from tracelab.search.space import neighbours, read_state
@@ -16,7 +17,6 @@ from tracelab.tasks._layouts import TREES
 from tracelab.tasks._maze_draws import draw_problem
 from tracelab.tasks._maze_grid import FREE_CELL, HEADER, OPERAND, Grid, flood, grid_of, tables
 
-START, GOAL, WALL, READY = range(4)  # rows of a prompt
 MEASURES = ("expansions", "generated", "optimal_cost", "optimal_paths", "dead_ends", "free_cells")
 
 
@@ -115,43 +115,20 @@ def write_problem(out, knobs, start, goal, table):  # type: ignore[no-untyped-de
 
 
 @njit
-def prompt_rows(problems, offsets, stride, ready):  # type: ignore[no-untyped-def]
-    """Problems -> rows (op, cell): start, goal, every wall row-major, and `ready` if asked for."""
-    ends = np.zeros(len(offsets), np.int64)
-    rows = np.empty((len(problems) + 3 * len(offsets), 2), np.int32)
-    n = 0
-    for i in range(len(offsets) - 1):
-        p = problems[offsets[i] : offsets[i + 1]]
-        rows[n, 0], rows[n, 1] = START, p[3] * stride + p[2]
-        rows[n + 1, 0], rows[n + 1, 1] = GOAL, p[5] * stride + p[4]
-        n += 2
-        for y in range(p[1]):
-            for x in range(p[0]):
-                if not p[HEADER + y * p[0] + x]:
-                    rows[n, 0], rows[n, 1] = WALL, y * stride + x
-                    n += 1
-        if ready:
-            rows[n, 0], rows[n, 1] = READY, -1
-            n += 1
-        ends[i + 1] = n
-    return rows[:n], ends
-
-
-@njit
-def judge(strategy, trace, solution, markers, stride, problems, offsets, optimal, tokens, ends, out):  # type: ignore[no-untyped-def]
+def judge(strategy, stride, optimal, form, given, out):  # type: ignore[no-untyped-def]
     """Judge completion i of problem i; `out` are the fields of Verdicts."""
+    problems, offsets, tokens, ends = given
+    trace, solution, markers = form
     valid, best, solution_reason, reason, at, steps = out
-    longest, width, height = 1, 0, 0
-    for i in range(len(offsets) - 1):
-        longest = max(longest, ends[i + 1] - ends[i] + 1)
+    most, width, height = longest(ends) + 1, 0, 0
     cells, inverse = tables(width, height, stride)
-    room = new_room(Grid(cells, inverse, 0, 0), trace, longest)
+    room = new_room(Grid(cells, inverse, 0, 0), trace, most)
     for i in range(len(offsets) - 1):
         problem = problems[offsets[i] : offsets[i + 1]]
         if problem[0] != width or problem[1] != height:
             width, height = int(problem[0]), int(problem[1])
             cells, inverse = tables(width, height, stride)
-            room = new_room(Grid(cells, inverse, 0, 0), trace, longest)
+            room = new_room(Grid(cells, inverse, 0, 0), trace, most)
         grid = grid_of(problem, cells, inverse)
         completion = tokens[ends[i] : ends[i + 1]]
         steps[i], solution_reason[i], cost = judge_one(
@@ -162,22 +139,20 @@ def judge(strategy, trace, solution, markers, stride, problems, offsets, optimal
 
 
 @njit
-def judge_traces(strategy, stride, problems, offsets, rows, row_ends, paths, path_ends, ok):  # type: ignore[no-untyped-def]
+def judge_traces(strategy, stride, given, ok):  # type: ignore[no-untyped-def]
     """Is trace i (rows) strictly valid for problem i and reference solution i?"""
-    longest, farthest, width, height = 1, 0, 0, 0
-    for i in range(len(ok)):
-        longest = max(longest, row_ends[i + 1] - row_ends[i])
-        farthest = max(farthest, path_ends[i + 1] - path_ends[i])
-    path = np.empty(farthest, np.int32)
+    problems, offsets, rows, row_ends, paths, path_ends = given
+    most, width, height = longest(row_ends), 0, 0
+    path = np.empty(longest(path_ends), np.int32)
     cells, inverse = tables(width, height, stride)
-    board = new_board(Grid(cells, inverse, 0, 0), longest)
+    board = new_board(Grid(cells, inverse, 0, 0), most)
     reason, at = np.empty(2, np.uint8), np.empty(2, np.int32)
     for i in range(len(ok)):
         problem = problems[offsets[i] : offsets[i + 1]]
         if problem[0] != width or problem[1] != height:
             width, height = int(problem[0]), int(problem[1])
             cells, inverse = tables(width, height, stride)
-            board = new_board(Grid(cells, inverse, 0, 0), longest)
+            board = new_board(Grid(cells, inverse, 0, 0), most)
         grid = grid_of(problem, cells, inverse)
         length = path_ends[i + 1] - path_ends[i]
         for k in range(length):

@@ -9,28 +9,28 @@ token for token (Beyond Semantics, arXiv 2505.13775).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import BOS, EOS, Codec, Field, Format, narrow
+from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of, share
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
 from tracelab.search.best_first import BestFirst
-from tracelab.search.completion import arrays, empty_verdicts
+from tracelab.search.completion import check_fit, strictly_valid, verdicts_of
 from tracelab.search.judge import LEVELS
 from tracelab.search.reasons import NAMES
 from tracelab.tasks import _maze_kernels as kernels
-from tracelab.tasks._layouts import GENERATORS, ON_LATTICE, Knobs
+from tracelab.tasks._layouts import GENERATORS, ON_LATTICE, Knobs, most_moves
 from tracelab.tasks._maze_drawing import LEGEND, PICTURE_LEGEND, draw_maze, maze_scene, plot_maze
 from tracelab.tasks._maze_draws import symmetry_hashes
 from tracelab.tasks._maze_parsing import example_of
+from tracelab.tasks._maze_text import FORMATS, codec_of, prompt_rows
 
-FORMATS = ("paper", "searchformer", "compact")
 LATTICES = ("even", "odd", "random")
 LARGEST = 200
 
@@ -63,12 +63,9 @@ class Maze:
     ood_sizes: Sequence[int | Sequence[int]] = ()
     largest: int | None = None
 
-    name: str = field(default="maze", init=False)
-    levels: tuple[str, ...] = field(default=LEVELS, init=False)
-    reasons: tuple[str, ...] = field(default=NAMES, init=False)
-    legend: str = field(default=LEGEND, init=False)
-    picture_legend: str = field(default=PICTURE_LEGEND, init=False)
-    complexities: tuple[str, ...] = field(default=kernels.MEASURES, init=False)
+    name = "maze"
+    levels, reasons, complexities = LEVELS, NAMES, kernels.MEASURES
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
 
     def __post_init__(self) -> None:
         one_of("task.generator", self.generator, GENERATORS)
@@ -103,29 +100,17 @@ class Maze:
             )
         if self.least_distance < 1:
             raise ValueError(f"task.min_distance={self.min_distance} must be 1 or more")
-        if self.least_distance > self._most_moves:
+        farthest = most_moves(self._knobs)
+        if self.least_distance > farthest:
             raise ValueError(
                 f"task.min_distance={self.least_distance}: a {width}x{height} {self.generator} maze has no "
-                f"shortest path of more than {self._most_moves} moves"
+                f"shortest path of more than {farthest} moves"
             )
 
     @property
     def shape(self) -> tuple[int, int]:
         """(width, height)."""
         return _shape(self.size)
-
-    @property
-    def _most_moves(self) -> int:
-        """No start and goal are farther apart: through all cells that are free, or as the crow flies."""
-        width, height = self.shape
-        cells, round_up = width * height, self.lattice != "odd"
-        if self.generator == "free_space":
-            return width + height - 2
-        if self.generator == "drunkards_walk":
-            return max(2, int(self.coverage * cells)) - 1
-        if self.generator == "searchformer":
-            return cells - int(self.density[0] * cells) - 1
-        return 2 * ((width + round_up) // 2) * ((height + round_up) // 2) - 2
 
     @property
     def least_distance(self) -> int:
@@ -144,18 +129,13 @@ class Maze:
     def columns(self) -> tuple[Column, ...]:
         """Of a trace row."""
         cells = self.stride**2
-        return (
-            Column("op", "op", 2),
-            Column("cell", "state", cells),
-            Column("g", "cost", cells),
-            Column("h", "cost", cells),
-        )
+        costs = (Column(name, "cost", cells) for name in "gh")
+        return (Column("op", "op", 2), Column("cell", "state", cells), *costs)
 
     @cached_property
     def codec(self) -> Codec:
         """The vocabulary and the format's tables."""
-        words, written = _format(self.format, self.stride)
-        return Codec(words, written, prompt_width=2, trace_width=4, solution_width=2)
+        return codec_of(self.format, self.stride)
 
     @cached_property
     def _strategy(self) -> Any:
@@ -208,57 +188,20 @@ class Maze:
         """Prompt tokens."""
         ready = "ready" in self.codec.format.prompt
         problem = examples.problem
-        rows, ends = kernels.prompt_rows(problem.values, problem.offsets, self.stride, ready)
+        rows, ends = prompt_rows(problem.values, problem.offsets, self.stride, ready)
         return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
 
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        self._check_fit(examples, completions)
-        codec, verdicts = self.codec, empty_verdicts(len(examples), len(LEVELS))
-        kernels.judge(
-            self._strategy,
-            codec.trace,
-            codec.solution,
-            codec.markers,
-            self.stride,
-            examples.problem.values,
-            examples.problem.offsets,
-            examples.complexity["optimal_cost"],
-            narrow(completions.values),
-            completions.offsets,
-            arrays(verdicts),
-        )
-        return verdicts
+        check_fit({"columns": self.stride, "rows": self.stride}, examples, completions)
+        optimal = examples.complexity["optimal_cost"]
+        judge = partial(kernels.judge, self._strategy, self.stride, optimal)
+        return verdicts_of(judge, self.codec, examples, completions, levels=len(LEVELS))
 
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        self._check_fit(examples, traces)
-        ok = np.zeros(len(examples), np.bool_)
-        problem, solution = examples.problem, examples.solution
-        kernels.judge_traces(
-            self._strategy,
-            self.stride,
-            problem.values,
-            problem.offsets,
-            narrow(traces.values),
-            traces.offsets,
-            solution.values,
-            solution.offsets,
-            ok,
-        )
-        return ok
-
-    def _check_fit(self, examples: Examples, outputs: Ragged) -> None:
-        """One output per example, and mazes that this vocabulary can write: compiled code does not ask."""
-        if len(examples) != len(outputs):
-            raise ValueError(f"{len(outputs)} outputs for {len(examples)} examples: there must be one each")
-        starts, numbers = examples.problem.offsets[:-1], examples.problem.values
-        longest = max(numbers[starts].max(initial=0), numbers[starts + 1].max(initial=0))
-        if longest > self.stride:
-            raise ValueError(
-                f"a maze with a side of {longest} is beyond this task's vocabulary, which ends at "
-                f"{self.stride}: judge it with the task that drew it"
-            )
+        check_fit({"columns": self.stride, "rows": self.stride}, examples, traces)
+        return strictly_valid(partial(kernels.judge_traces, self._strategy, self.stride), examples, traces)
 
     def test_sets(self) -> Mapping[str, Maze]:
         """Out-of-distribution variants by name, with this task's vocabulary."""
@@ -288,37 +231,3 @@ def _shape(size: int | Sequence[int]) -> tuple[int, int]:
     if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
         raise ValueError(f"task.size={size} must be a whole number or [width, height]")
     return sides[0], sides[1]
-
-
-def _format(name: str, side: int) -> tuple[tuple[str, ...], Format]:
-    """-> (the vocabulary's words, how rows are written) for grids of sides up to `side`."""
-    numbers, costs = [str(n) for n in range(side)], [f"c{n}" for n in range(side * side)]
-    xy = {"x": Field(1, tuple(numbers)), "y": Field(1, tuple(numbers), div=side)}
-    cost = {"g": Field(2, tuple(costs)), "h": Field(3, tuple(costs))}
-    marks = ["query", "start", "goal", "wall", "reasoning", "create", "close", "solution", "plan", "end"]
-    if name == "compact":
-        cells = [f"{n % side},{n // side}" for n in range(side * side)]
-        at = {"cell": Field(1, tuple(cells))}
-        return (*marks, *cells, *costs), Format(
-            fields={**at, **cost},
-            prompt={"start": "start {cell}", "goal": "goal {cell}", "wall": "{cell}"},
-            trace={"create": "create {cell} {g} {h}", "close": "close {cell} {g} {h}"},
-            solution={"plan": "{cell}"},
-        )
-    trace = {"create": "create {x} {y} {g} {h}", "close": "close {x} {y} {g} {h}"}
-    if name == "paper":
-        return (*marks, *numbers, *costs), Format(
-            fields={**xy, **cost},
-            prompt={"start": "query start {x} {y}", "goal": "goal {x} {y}", "wall": "wall {x} {y}"},
-            trace=trace,
-            solution={"plan": "plan {x} {y}"},
-        )
-    return (*marks, *numbers, *costs), Format(
-        fields={**xy, **cost},
-        prompt={"start": "start {x} {y}", "goal": "goal {x} {y}", "wall": "wall {x} {y}", "ready": BOS},
-        trace=trace,
-        solution={"plan": "plan {x} {y}"},
-        trace_open="",
-        solution_open="",
-        stop=EOS,
-    )

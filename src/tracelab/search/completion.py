@@ -34,10 +34,14 @@ def check_fit(most: Mapping[str, int], examples: Examples, outputs: Ragged) -> N
 
 
 def verdicts_of(
-    judge: Callable[..., None], codec: Codec, examples: Examples, completions: Ragged
+    judge: Callable[..., None],
+    codec: Codec,
+    examples: Examples,
+    completions: Ragged,
+    levels: int = len(LEVELS),
 ) -> Verdicts:
-    """Verdicts on completions, on LEVELS. judge: a grammar's compiled (tables, given, out)."""
-    verdicts, problems = empty_verdicts(len(examples), len(LEVELS)), examples.problem
+    """Verdicts on completions, on so many levels. judge: a grammar's compiled (tables, given, out)."""
+    verdicts, problems = empty_verdicts(len(examples), levels), examples.problem
     tables = codec.trace, codec.solution, codec.markers
     given = problems.values, problems.offsets, narrow(completions.values), completions.offsets
     judge(tables, given, arrays(verdicts))
