@@ -36,8 +36,6 @@ def prompts() -> list[list[int]]:
 
 def ours(reduced: bool, compile: bool = False) -> float:
     """Steps per second of the learner, under Lightning."""
-    import lightning
-
     from tracelab import accelerate
     from tracelab.algorithms.grpo import GRPO
     from tracelab.budget import Budget
@@ -79,7 +77,15 @@ def ours(reduced: bool, compile: bool = False) -> float:
         every=1000,
         compile=compile,
     )
-    trainer = lightning.Trainer(
+    quiet_trainer(reduced).fit(learner, Rounds())
+    return speed([*marks, time.perf_counter()])
+
+
+def quiet_trainer(reduced: bool) -> Any:
+    """Lightning's trainer without logs, checkpoints and bars."""
+    import lightning
+
+    return lightning.Trainer(
         accelerator="cpu",
         precision="bf16-mixed" if reduced else "32-true",
         max_epochs=1,
@@ -89,8 +95,6 @@ def ours(reduced: bool, compile: bool = False) -> float:
         enable_model_summary=False,
         limit_val_batches=0,
     )
-    trainer.fit(learner, Rounds())
-    return speed([*marks, time.perf_counter()])
 
 
 def trl(reduced: bool) -> float:
