@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from tracelab.paths import CONF
@@ -22,9 +24,34 @@ INTERRUPTED = 130  # exit status, as shells give it
 LONGEST_NAME = 120  # characters of a run's folder name; file systems allow 255 bytes
 
 
+class Accuracy(float):
+    """What a job returns to Hydra: its solution accuracy, for sweepers that optimise it, and its state.
+
+    state: finished, resumed or skipped.
+    """
+
+    def __new__(cls, value: float, state: str) -> Accuracy:
+        """A float with a state; both survive pickling."""
+        accuracy = super().__new__(cls, value)
+        accuracy.state = state
+        return accuracy
+
+    state: str
+
+    def __getnewargs__(self) -> tuple[float, str]:  # type: ignore[override]
+        return float(self), self.state
+
+
+def prepare_process() -> None:
+    """What each process is to know of Hydra: our resolvers, and that our launchers' YAML is no mistake."""
+    register_resolvers()
+    warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
+
+
 def register_resolvers() -> None:
-    """`run_name`: a folder name made of what was overridden; `absolute`: an absolute path."""
+    """`run_name`, `run_folder`: made of what was overridden; `absolute`: an absolute path."""
     OmegaConf.register_new_resolver("run_name", run_name, replace=True)
+    OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
     OmegaConf.register_new_resolver("absolute", lambda path: str(Path(path).resolve()), replace=True)
 
 
@@ -42,9 +69,15 @@ def run_name(overrides: str) -> str:
     return safe or "defaults"
 
 
+def run_folder(mode: Any, now: str, runs: str, sweep: str, overrides: str) -> str:
+    """`<runs>/<name>/<now>` of a single run; `<sweep>/<name>` of a sweep's, which a repeated sweep finds."""
+    name = run_name(overrides)
+    return f"{sweep}/{name}" if mode == RunMode.MULTIRUN else f"{runs}/{name}/{now}"
+
+
 def entry(config: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Make a function of a composed config a command-line program."""
-    register_resolvers()
+    prepare_process()
 
     def decorate(function: Callable[[DictConfig], Any]) -> Callable[[], None]:
         def main() -> None:

@@ -25,10 +25,22 @@ from tracelab.run import Run
 
 @dataclass(frozen=True)
 class Trained:
-    """What a command leaves behind. metrics: None if Ctrl-C came before they were measured."""
+    """What a command leaves behind. metrics: None if Ctrl-C came before they were measured.
+
+    state: finished; resumed, if it was begun before; skipped, if it was finished before.
+    """
 
     run: Run
     metrics: dict[str, Any] | None
+    state: str
+
+
+def finished_before(config: DictConfig, last: str = "metrics.json") -> Trained | None:
+    """The run that a config asks for, if its folder holds it already. last: the file that is written last."""
+    run = Run.finished(config)
+    if run is None or not (run.folder / last).is_file():
+        return None
+    return Trained(run, run.read_json("metrics.json")["test sets"], "skipped")
 
 
 def build_budget(config: DictConfig) -> Budget:

@@ -19,24 +19,38 @@ from tracelab.algorithms.base import Algorithm
 from tracelab.core.types import Task
 from tracelab.evaluation import judge_model, labels, metrics_of, trained_model
 from tracelab.experiment import TestSets, build_task, problems, test_sets
-from tracelab.fitting import Trained, build_budget, check_vocabulary, conclude, fit, resume_from
+from tracelab.fitting import (
+    Trained,
+    build_budget,
+    check_vocabulary,
+    conclude,
+    finished_before,
+    fit,
+    resume_from,
+)
 from tracelab.groups import Sampler, Settings
 from tracelab.metrics.pass_at_k import PassAtK
 from tracelab.models.gpt import GPT
 from tracelab.outcomes import table_of
 from tracelab.postlearner import PostLearner, Rounds, Updates
-from tracelab.run import Run, machine
+from tracelab.run import Run, claimed, machine
 
 FEW = 4  # completions of a prompt
 INHERITED = ("task", "trace", "model", "metric", "data", "loss", "eval", "names")  # from the source's config
 
 
 def posttrain(config: DictConfig) -> Trained:
-    """Post-train (or resume), evaluate, draw."""
+    """Post-train (or resume), evaluate, draw; or find that all this is done."""
+    source = Run.open(config.run)
+    config = inherited(config, source)
+    with claimed(config.run_dir):
+        return finished_before(config, "passes_after.json") or _posttrain(config, source)
+
+
+def _posttrain(config: DictConfig, source: Run) -> Trained:
     accelerate.start(config.threads)
     began = time.time()
-    source = Run.open(config.run)
-    run = Run.start(inherited(config, source))
+    run = Run.start(config)
     task = build_task(run.config)
     check_vocabulary(source.folder, task.codec.vocabulary)
     theirs = source.read_json("run.json")
@@ -57,7 +71,7 @@ def posttrain(config: DictConfig) -> Trained:
     if metrics is not None:
         run.write_json("passes_after.json", passes(model.eval()))
         draw(run)
-    return Trained(run, metrics)
+    return Trained(run, metrics, "resumed" if resume else "finished")
 
 
 def inherited(config: DictConfig, source: Run) -> DictConfig:

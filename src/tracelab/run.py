@@ -6,10 +6,13 @@ figures/  checkpoints/
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,18 +22,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from tracelab.paths import PACKAGE
 
-# may differ between a run and its resumption
-FREE_TO_CHANGE = (
-    "run_dir",
-    "ckpt_path",
-    "threads",
-    "compile",
-    "eval",
-    "metric",
-    "logger",
-    "trainer",
-    "data.workers",
-)
+# may differ between a finished run and one that is asked for again
+WITHOUT_EFFECT = ("run_dir", "ckpt_path", "threads", "compile", "logger", "trainer", "data.workers")
+FREE_TO_CHANGE = (*WITHOUT_EFFECT, "eval", "metric")  # and between a run and its resumption
 LIBRARIES = ("tracelab", "torch", "lightning", "hydra-core", "numpy", "numba", "pyarrow")
 
 
@@ -43,21 +37,29 @@ class Run:
 
     @staticmethod
     def start(config: DictConfig) -> Run:
-        """Claim config.run_dir. ValueError if a run of another config lives there."""
-        folder = Path(config.run_dir)
-        resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-        assert isinstance(resolved, DictConfig)
+        """Take config.run_dir. ValueError if a run of another config lives there."""
+        folder, resolved = Path(config.run_dir), _resolved(config)
         if (folder / "config.yaml").is_file():
-            different = _differences(_load(folder), resolved)
+            different = _differences(_load(folder), resolved, FREE_TO_CHANGE)
             if different:
                 raise ValueError(
                     f"run_dir={folder} holds a run of another config (it differs in {', '.join(different)}); "
-                    "choose another run_dir, or the same config to resume it"
+                    "choose another run_dir (of a sweep: hydra.sweep.dir), or the same config to resume it"
                 )
         folder.mkdir(parents=True, exist_ok=True)
         run = Run(folder, resolved)
         run.write_text("config.yaml", OmegaConf.to_yaml(resolved))
         return run
+
+    @staticmethod
+    def finished(config: DictConfig) -> Run | None:
+        """The run in config.run_dir, if it is evaluated and nothing that is asked for differs."""
+        folder = Path(config.run_dir)
+        if not (folder / "config.yaml").is_file():
+            return None
+        run = Run(folder, _load(folder))
+        done = (run.read_json("run.json") or {}).get("status") == "evaluated"
+        return run if done and not _differences(run.config, _resolved(config), WITHOUT_EFFECT) else None
 
     @staticmethod
     def open(folder: str | Path) -> Run:
@@ -93,6 +95,18 @@ class Run:
         """Read a JSON file of the folder; None if there is none."""
         path = self.folder / name
         return json.loads(path.read_text()) if path.is_file() else None
+
+
+@contextmanager
+def claimed(folder: str | Path) -> Iterator[None]:
+    """Keep other processes from training in a folder; ends with this one. ValueError if another does."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with (Path(folder) / ".lock").open("a") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"another process is training in {folder}: wait for it, or stop it") from None
+        yield
 
 
 def machine() -> dict[str, Any]:
@@ -137,11 +151,17 @@ def _load(folder: Path) -> DictConfig:
     return config
 
 
-def _differences(one: DictConfig, other: DictConfig) -> list[str]:
-    """Dotted names of what differs, what may differ left out."""
+def _resolved(config: DictConfig) -> DictConfig:
+    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    assert isinstance(resolved, DictConfig)
+    return resolved
+
+
+def _differences(one: DictConfig, other: DictConfig, free: tuple[str, ...]) -> list[str]:
+    """Dotted names of what differs, what is free to differ left out."""
     a, b = _flat(one), _flat(other)
     names = sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
-    return [n for n in names if not any(n == free or n.startswith(f"{free}.") for free in FREE_TO_CHANGE)]
+    return [n for n in names if not any(n == name or n.startswith(f"{name}.") for name in free)]
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from tracelab.entry import Accuracy, say
+
 if TYPE_CHECKING:
     from tracelab.fitting import Trained
 
@@ -66,16 +68,19 @@ def _console() -> Console:
     return terminal if terminal.is_terminal else Console(width=200)
 
 
-def print_trained(trained: Trained) -> float:
+def print_trained(trained: Trained) -> Accuracy:
     """The table of a finished run -> solution accuracy on the first test set, for sweepers.
 
     An interrupted run raises KeyboardInterrupt, which ends a sweep too.
     """
     if trained.metrics is None:
         raise KeyboardInterrupt
-    print_results(trained.metrics, trained.run.name, trained.run.folder)
-    value: float = next(iter(trained.metrics.values()))["solution_valid"]["value"]
-    return value
+    value = next(iter(trained.metrics.values()))["solution_valid"]["value"]
+    if trained.state == "skipped":
+        say(f"Skipped: {trained.run.folder} is finished (solution accuracy {100 * value:.1f} %)")
+    else:
+        print_results(trained.metrics, trained.run.name, trained.run.folder)
+    return Accuracy(value, trained.state)
 
 
 def print_interventions(frame: Any, title: str, path: Path) -> None:
@@ -106,3 +111,23 @@ def print_interventions(frame: Any, title: str, path: Path) -> None:
         )
     _console().print(table)
     print(f"  {path}")
+
+
+def print_sweep(jobs: list[dict[str, Any]]) -> None:
+    """A row per job of a sweep; overrides that all share are left out. Then why jobs failed."""
+    shared = set.intersection(*(set(job["overrides"]) for job in jobs)) if len(jobs) > 1 else set()
+    table = Table(title="sweep", title_justify="left")
+    for name in ("job", "state", "solution valid, %", "folder"):
+        table.add_column(name, justify="right" if "%" in name else "left", overflow="fold")
+    for job in jobs:
+        words = " ".join(word for word in job["overrides"] if word not in shared)
+        accuracy = f"{100 * job['accuracy']:.1f}" if "accuracy" in job else "–"
+        table.add_row(f"{job['number']}  {words}", job["state"], accuracy, job["folder"])
+    console = _console()
+    console.print(table)
+    for job in jobs:
+        if "reason" in job:
+            console.print(f"Job {job['number']} failed: {job['reason']}", markup=False, highlight=False)
+            console.print(f"  {job['folder']}/error.txt", markup=False, highlight=False, soft_wrap=True)
+    if any(job["state"] in ("failed", "unfinished") for job in jobs):
+        console.print("The same command goes on: it skips what is finished and resumes what was begun.")

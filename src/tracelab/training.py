@@ -11,14 +11,19 @@ from tracelab import accelerate
 from tracelab.data.batching import FixedLoader, Loader
 from tracelab.entry import say
 from tracelab.experiment import Data, build_model, prepare
-from tracelab.fitting import Trained, build_budget, conclude, fit, resume_from
+from tracelab.fitting import Trained, build_budget, conclude, finished_before, fit, resume_from
 from tracelab.learner import Learner
 from tracelab.models.gpt import GPT
-from tracelab.run import Run, machine
+from tracelab.run import Run, claimed, machine
 
 
 def train(config: DictConfig) -> Trained:
-    """Train from scratch (or resume), evaluate, draw."""
+    """Train from scratch (or resume), evaluate, draw; or find that all this is done."""
+    with claimed(config.run_dir):
+        return finished_before(config) or _train(config)
+
+
+def _train(config: DictConfig) -> Trained:
     accelerate.start(config.threads)
     began = time.time()
     run = Run.start(config)
@@ -38,7 +43,8 @@ def train(config: DictConfig) -> Trained:
     run.write_json("run.json", {**record, "status": "training"})
     loaders = build_loaders(run.config, data, model.context)
     finished = fit(run, learner, loaders, resume, val_check_interval=run.config.validate_every)
-    return Trained(run, conclude(run, record, learner, finished, began, data.tests))
+    metrics = conclude(run, record, learner, finished, began, data.tests)
+    return Trained(run, metrics, "resumed" if resume else "finished")
 
 
 def build_learner(config: DictConfig, model: GPT) -> Learner:
