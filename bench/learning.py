@@ -41,15 +41,15 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "arithmetic": {
         "easy": (
-            "task.operations=[1,3]",
-            "task.distractors=[0,2]",
-            "task.modulus=5",
-            "task.operators=[add,sub]",
+            "task.operations=[2,5]",
+            "task.distractors=0",
+            "task.edges=0",
+            "task.operators=[add]",
         ),
         "hard": ("task.operations=[10,16]", "task.distractors=[4,8]"),
     },
     "deduction": {
-        "easy": ("task.depth=[1,3]", "task.width=1", "task.distractors=[3,5]", "task.logic=[]"),
+        "easy": ("task.depth=1", "task.width=1", "task.distractors=[6,9]", "task.logic=[]"),
         "hard": ("task.depth=[4,6]", "task.width=3", "task.logic=[and,or,not,forall]"),
     },
     "sliding_tiles": {
@@ -61,7 +61,7 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
         "hard": ("task.boxes=2", "task.pulls=[2,8]", "task.longest=120"),
     },
     "sat": {
-        "easy": ("task.variables=5", "task.clause_size=2", "task.ratio=2"),
+        "easy": ("task.variables=5", "task.clause_size=2", "task.ratio=1.6", "task.satisfiable=yes"),
         "hard": ("task.variables=12", "task.ratio=4.3"),
     },
     "sudoku": {"easy": ("task.size=4", "task.clues=[5,8]"), "hard": ("task.size=9", "task.clues=[28,34]")},
