@@ -3,8 +3,8 @@
 Definitions stand in random order under random names, and some are not needed: what iGSM (Ye et al. 2024,
 arXiv 2407.20311) asks without its words. The trace evaluates what is needed, operands first.
 
-Easy: operations=[2, 3], distractors=[0, 2], modulus=7. Medium: the YAML's. Hard: operations=[10, 16] and
-distractors=[4, 8].
+Easy: operations=[2, 5], distractors=0, edges=0, operators=[add]. Medium: the YAML's.
+Hard: operations=[10, 16] and distractors=[4, 8].
 
     python -m tracelab.show task=arithmetic task.modulus=23 task.solver=backward
 """

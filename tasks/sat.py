@@ -4,7 +4,8 @@ Random k-SAT (Mitchell, Selman and Levesque 1992) near a ratio of clauses to var
 DPLL with unit propagation, and each propagation and conflict names its clause: the trace of a formula
 that is not satisfiable proves so.
 
-Easy: variables=5, clause_size=2, ratio=2. Medium: the YAML's. Hard: variables=12, ratio=4.3.
+Easy: variables=5, clause_size=2, ratio=1.6, satisfiable=yes. Medium: the YAML's. Hard:
+variables=12, ratio=4.3.
 
     python -m tracelab.show task=sat task.variables=6 task.satisfiable=no
 """

@@ -9,7 +9,7 @@ set may have been trained on under other names (not so with goal=ordered). The s
 order in which they slide; optimal means the fewest. IDA* is no member here: it expands a state many times,
 which the shared grammar, where each state is closed once, calls an error.
 
-Easy: shape=[2,3] scramble=[2,8]. Medium: the defaults. Hard: scramble=[8,20] longest=80.
+Easy: scramble=[2,4] heuristic=none. Medium: the defaults. Hard: scramble=[8,20] longest=80.
 
     python -m tracelab.show task=sliding_tiles task.heuristic=linear_conflict index=3
 """
