@@ -304,6 +304,13 @@ def test_a_run_from_folder_to_figures(whole):
         assert all(row[f"update/{figure}"] for row in rows[1:])
 
 
+def test_a_finished_run_is_not_post_trained_again(whole, source):
+    trained, folder = whole
+    again = posttrain(settings(source, folder))
+    assert (trained.state, again.state) == ("finished", "skipped")
+    assert again.metrics["wilson"]["solution_valid"] == trained.metrics["wilson"]["solution_valid"]
+
+
 def test_the_weights_change_and_the_source_does_not(whole, source):
     before = load_weights(source / "checkpoints" / "last.ckpt")
     after = load_weights(whole[1] / "checkpoints" / "last.ckpt")
@@ -354,7 +361,7 @@ def test_resume_continues_bit_for_bit(source, tmp_path, overrides):
                 posttrain(run)
             monkey.undo()
         else:
-            posttrain(run)
+            assert posttrain(run).state == "resumed"
     a, b = (load_weights(tmp_path / name / "checkpoints" / "last.ckpt") for name in ("whole", "parts"))
     assert all(torch.equal(a[name], b[name]) for name in a)
     drop = {"rollout/seconds", "update/seconds"}
