@@ -31,7 +31,8 @@ def rates(table: pl.LazyFrame, column: str, by: Sequence[str] = ("arm", "seed", 
     The interval is for the runs that there are: it knows of no other seeds. For other seeds see `compare`.
     """
     seeds = table.group_by(list(by)).agg(pl.col("seed").n_unique().alias("seeds"))
-    found = shares(table, by, {"value": pl.col(column)}).join(seeds.collect(engine="streaming"), on=list(by))
+    known = seeds.collect(engine="streaming")
+    found = shares(table, by, {"value": pl.col(column)}).join(known, on=list(by), maintain_order="left")
     names = {"value_low": "low", "value_high": "high", "value_n": "n"}
     return found.rename(names).select(*by, "value", "low", "high", "n", "seeds")
 
