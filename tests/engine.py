@@ -58,8 +58,8 @@ def validation():
     return FixedLoader(sequences(10, seed=5), batch_tokens=256, context=CONTEXT)
 
 
-def fit(module, train=None, *, callbacks=(), resume=None, **options):
+def fit(module, train=None, val=None, *, callbacks=(), resume=None, **options):
     """Train the module; returns the trainer."""
     trainer = lightning.Trainer(**(TRAINER | options), callbacks=list(callbacks))
-    trainer.fit(module, train or loader(), validation(), ckpt_path=resume, weights_only=True)
+    trainer.fit(module, train or loader(), val or validation(), ckpt_path=resume, weights_only=True)
     return trainer

@@ -19,7 +19,7 @@ LAYERS = (
     {"search"},
     {"tasks", "traces", "models", "metrics", "algorithms", "rewards", "optim"},
     {"data", "learner", "sampling", "budget", "checkpoint", "experiment", "outcomes", "run"}
-    | {"accelerate", "loggers", "progress", "figures", "tables"}
+    | {"accelerate", "loggers", "losses", "throughput", "progress", "figures", "tables"}
     | {"entry", "policy", "rollout", "groups", "postlearner"},
     {"evaluation", "fitting", "training", "posttraining"},
 )

@@ -13,16 +13,15 @@ from tests.engine import VOCABULARY, fit, learner, loader, sequences, tiny, vali
 from tracelab.budget import Budget
 from tracelab.checkpoint import Checkpoints, load_weights
 from tracelab.core.codec import Sequences
-from tracelab.data.batching import collate
+from tracelab.data.padding import collate
+from tracelab.losses import padded_losses
 from tracelab.optim.adamw import adamw
 from tracelab.paths import CONF
 from tracelab.progress import ProgressLine
 
 
 def loss_of(module, data):
-    batch = collate(data, pad=0)
-    losses = module.token_losses(batch.tokens, batch.at, batch.targets)
-    return module.mean_loss(losses, batch.trace)
+    return module.loss(collate(data, pad=0))[0]
 
 
 def test_weights_against_a_hand_computation():
@@ -137,4 +136,4 @@ def test_compiled_or_not_is_decided_by_the_device():
     module = learner(Budget(steps=1), model=tiny())
     fit(module)
     assert module.model.vocab_size == VOCABULARY
-    assert module._losses == module.token_losses
+    assert module._padded is padded_losses

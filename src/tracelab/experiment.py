@@ -54,12 +54,13 @@ def test_sets(config: DictConfig, task: Task, against: Mapping[str, Examples] | 
 class Data:
     """What an experiment trains and is tested on.
 
-    chunk: k -> the k-th chunk of training sequences (of a frozen set: always the same). context: the
-    longest sequence that the model must take; max_new: tokens that a completion may have.
+    chunk: k -> the k-th chunk of training sequences (of a frozen set: always the same); train: the first.
+    context: the longest sequence that the model must take; max_new: tokens that a completion may have.
     """
 
     vocabulary: tuple[str, ...]
     chunk: Callable[[int], Sequences]
+    train: Sequences
     val: Sequences
     tests: TestSets
     card: dict[str, Any]
@@ -86,7 +87,8 @@ def prepare(config: DictConfig) -> Data:
     )
     summary = card.text({**the_card, "splits": {"train": the_card["splits"]["train"]}})
     vocabulary = task.codec.vocabulary
-    return Data(vocabulary, chunk, val.sequences, tests, the_card, summary, context, max_new)
+    sequences = chunk, train.sequences, val.sequences
+    return Data(vocabulary, *sequences, tests, the_card, summary, context, max_new)
 
 
 def problems(config: DictConfig, task: Task, split: str, count: int) -> Examples:

@@ -3,11 +3,13 @@
     learner = Learner(model, optimizer=MuonAdamW, schedule=Linear(), budget=Budget(minutes=10))
     trainer.fit(learner, loader, val_loader)
 
-The loss is a weighted mean over the completion tokens of a batch; weights of 1 and 1 make it plain.
+The loss is a weighted mean over the completion tokens of a batch; weights of 1 and 1 make it plain. On GPUs
+nothing waits for the device between two lines of the log, so that it is never without work.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,23 +18,27 @@ from typing import Any, ClassVar
 import lightning
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
 from tracelab.budget import Budget, Progress
-from tracelab.data.batching import Batch
+from tracelab.data.packing import Packed
+from tracelab.data.padding import Batch
+from tracelab.losses import Sums, packed_loss, padded_losses, weighted_mean
 from tracelab.models.gpt import GPT
+from tracelab.models.kernels import choose
+from tracelab.throughput import Throughput, peak_flops
 
 
 class Learner(lightning.LightningModule):
     """A model, what it is optimised with, and for how long.
 
     optimizer: model -> optimiser; schedule: (steps done, share of the budget used) -> factor on the
-    learning rates; trace_weight, solution_weight: of a token in the loss. compile: torch.compile the
-    forward pass; None does so on GPUs alone (on a CPU it pays for runs of more than five minutes).
+    learning rates; trace_weight, solution_weight: of a token in the loss. compile: torch.compile the loss,
+    forward and backward; None does so on GPUs alone (on a CPU it pays for runs of more than five minutes).
+    attention: the kernel for packed rows (`models.kernels`); a resumed run keeps the one that it had.
     """
 
-    shown: ClassVar = {"loss": "train/loss", "val": "val/loss"}  # in the progress line
+    shown: ClassVar = {"loss": "train/loss", "val": "val/loss", "mfu": "train/mfu"}  # in the progress line
 
     def __init__(
         self,
@@ -43,22 +49,37 @@ class Learner(lightning.LightningModule):
         trace_weight: float = 1.0,
         solution_weight: float = 1.0,
         compile: bool | None = None,
+        attention: str = "auto",
     ) -> None:
         super().__init__()
         self.model, self.optimizer, self.schedule, self.budget = model, optimizer, schedule, budget
         self.part_weights = {"trace": trace_weight, "solution": solution_weight}
         self.progress = Progress()
-        self.compile_losses = compile
-        self._logged = Progress()  # as it was when tokens/s was last logged
+        self.compile_losses, self.attention = compile, attention
+        self._padded: Any = padded_losses
+        self._packed: Any = packed_loss
+        self._on_gpu = False
+        self._throughput = Throughput()
         self._clock = 0.0
+        self._largest = torch.zeros(())  # norm of a gradient since it was last looked at
         self._sums: dict[str, Tensor] = {}  # of the validation under way
 
     def setup(self, stage: str) -> None:
         """Compile, if so wished. On a CPU a step is then a fifth faster, after half a minute."""
-        wished = self.compile_losses
-        if wished is None:
-            wished = self.trainer.strategy.root_device.type == "cuda"
-        self._losses = torch.compile(self.token_losses, dynamic=True) if wished else self.token_losses
+        self._on_gpu = self.trainer.strategy.root_device.type == "cuda"
+        wished = self._on_gpu if self.compile_losses is None else self.compile_losses
+        if wished:
+            self._padded = torch.compile(padded_losses, dynamic=True)
+            self._packed = torch.compile(packed_loss, dynamic=False, fullgraph=True)
+        peak = peak_flops(torch.cuda.get_device_name()) if self._on_gpu else None
+        self._throughput.peak = peak and peak * self.trainer.world_size
+
+    def on_train_batch_start(self, batch: Batch | Packed, batch_index: int) -> None:
+        """Choose the kernel for packed rows, once."""
+        if isinstance(batch, Packed) and self.model.kernel != self.attention:
+            with self.trainer.precision_plugin.forward_context():
+                self.attention = choose(self.attention, self.model, batch.documents)
+            self.model.kernel = self.attention
 
     def configure_optimizers(self) -> Optimizer:
         """The optimiser; its rates are set before each step."""
@@ -67,23 +88,22 @@ class Learner(lightning.LightningModule):
             group["peak_lr"] = group["lr"]
         return optimizer
 
-    def token_losses(self, tokens: Tensor, at: Tensor, targets: Tensor) -> Tensor:
-        """(n,) cross-entropies in nats at the n places of a batch that are to be predicted."""
-        hidden = self.model.hidden(tokens).flatten(0, 1)  # (B * T, width)
-        return cross_entropy(self.model.logits(hidden[at]), targets, reduction="none")
+    def loss(self, batch: Batch | Packed) -> tuple[Tensor, Sums]:
+        """The weighted mean loss of a batch, and sums over its traces and its solutions."""
+        if isinstance(batch, Packed):
+            tensors = batch.tokens, batch.targets, batch.part, batch.documents
+            return self._packed(self.model, self.part_weights, *tensors)
+        losses = self._padded(self.model, batch.tokens, batch.at, batch.targets)
+        return weighted_mean(losses, batch.trace, ~batch.trace, self.part_weights)
 
-    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+    def training_step(self, batch: Batch | Packed, batch_index: int) -> Tensor:
         """The weighted mean loss of a batch."""
-        losses = self._losses(batch.tokens, batch.at, batch.targets)
+        loss, sums = self.loss(batch)
         self._count(batch)
         if self._at_log_step():
-            self._log_losses("train", part_sums(losses.detach(), batch.trace))
-        return self.mean_loss(losses, batch.trace)
-
-    def mean_loss(self, losses: Tensor, trace: Tensor) -> Tensor:
-        """(n,) losses -> their weighted mean; trace: (n,) bool."""
-        weights = torch.where(trace, self.part_weights["trace"], self.part_weights["solution"])
-        return (losses * weights).sum() / weights.sum()
+            self._log_losses("train", sums)
+            self._log_speed()
+        return loss
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Set the rates, take the step, and stop the training if it was the budget's last."""
@@ -97,22 +117,22 @@ class Learner(lightning.LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, *_: Any, **__: Any
     ) -> None:
-        """Clip by norm, log the norm, and refuse to step on gradients that are not finite."""
+        """Clip by norm, log the norm, and refuse to go on when gradients are not finite.
+
+        On GPUs to look is to wait, so that is done when something is logged or saved.
+        """
         clip = float("inf") if gradient_clip_val is None else gradient_clip_val
         norm = torch.nn.utils.clip_grad_norm_(self.parameters(), clip)
-        if not torch.isfinite(norm):
-            raise ValueError(
-                f"the gradient's norm is {norm.item()} at step {self.progress.steps}. Neither weights nor "
-                "last.ckpt are spoilt: lower the learning rate, or clip (trainer.gradient_clip_val=1)"
-            )
+        self._largest = torch.maximum(self._largest.to(norm.device), norm)
+        if self._at_log_step() or not self._on_gpu:
+            self._refuse_unless_finite()
         if self._at_log_step():
             lr = optimizer.param_groups[0]["lr"]
             self.log_dict({"train/grad_norm": norm, "train/lr": lr}, batch_size=1)
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
+    def validation_step(self, batch: Batch | Packed, batch_index: int) -> None:
         """Add a batch to the sums over the validation set."""
-        losses = self._losses(batch.tokens, batch.at, batch.targets)
-        sums = part_sums(losses, batch.trace)
+        _, sums = self.loss(batch)
         self._sums = {name: self._sums.get(name, 0.0) + value for name, value in sums.items()}
 
     def on_validation_epoch_end(self) -> None:
@@ -128,25 +148,37 @@ class Learner(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the progress, and torch's random state for models that draw numbers (dropout)."""
+        self._refuse_unless_finite()
         checkpoint["progress"] = asdict(self.progress)
+        checkpoint["attention"] = self.attention
         checkpoint["torch_rng"] = torch.get_rng_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from there."""
         self.progress = Progress(**checkpoint["progress"])
-        self._logged = Progress(**checkpoint["progress"])
+        self.attention = checkpoint.get("attention", self.attention)
         torch.set_rng_state(checkpoint["torch_rng"])
 
-    def _count(self, batch: Batch) -> None:
+    def _count(self, batch: Batch | Packed) -> None:
         now = time.perf_counter()
-        tokens, completion_tokens, examples = batch.counts
-        self.progress.tokens += tokens
-        self.progress.completion_tokens += completion_tokens
-        self.progress.examples += examples
-        self.progress.minutes += (now - self._clock) / 60
-        self._clock = now
+        minutes, self._clock = (now - self._clock) / 60, now
+        counts, progress = batch.counts, self.progress
+        progress.tokens += counts.tokens
+        progress.completion_tokens += counts.completion_tokens
+        progress.examples += counts.examples
+        progress.minutes += minutes
         loader: Any = self.trainer.train_dataloader
-        loader.trained = batch.after  # by itself it would be a batch ahead
+        loader.trained = batch.after  # by itself it would be batches ahead
+        self._throughput.add(counts, minutes)
+
+    def _refuse_unless_finite(self) -> None:
+        largest, self._largest = float(self._largest), torch.zeros(())
+        if not math.isfinite(largest):
+            raise ValueError(
+                f"the gradient's norm is {largest} at step {self.progress.steps} (on a GPU: or since the "
+                "log's last line). last.ckpt is not spoilt: lower the learning rate, or clip "
+                "(trainer.gradient_clip_val=1)"
+            )
 
     def _stop_if_used(self) -> None:
         used = self.budget.used(self.progress) >= 1.0
@@ -165,18 +197,10 @@ class Learner(lightning.LightningModule):
         for name, mean in means.items():
             if sums[f"{name} tokens"] > 0:
                 self.log(f"{stage}/{name}_loss", mean, batch_size=1)
-        if stage == "train":
-            seconds = 60 * (self.progress.minutes - self._logged.minutes)
-            speed = (self.progress.tokens - self._logged.tokens) / max(seconds, 1e-9)
-            self._logged = Progress(**asdict(self.progress))
-            self.log_dict({"train/tokens_per_second": speed, "train/tokens": float(self.progress.tokens)})
 
-
-def part_sums(losses: Tensor, trace: Tensor) -> dict[str, Tensor]:
-    """Sums of losses, and how many there are, over traces and over solutions."""
-    return {
-        "trace": losses[trace].sum(),
-        "trace tokens": trace.sum(),
-        "solution": losses[~trace].sum(),
-        "solution tokens": (~trace).sum(),
-    }
+    def _log_speed(self) -> None:
+        """Tokens so far, and how fast they went by since the last time."""
+        loader: Any = self.trainer.train_dataloader
+        figures = self._throughput.figures(self.model, loader.waited)
+        figures["tokens"] = float(self.progress.tokens)
+        self.log_dict({f"train/{name}": value for name, value in figures.items()})

@@ -23,7 +23,16 @@ from omegaconf import DictConfig, OmegaConf
 from tracelab.paths import PACKAGE
 
 # may differ between a finished run and one that is asked for again
-WITHOUT_EFFECT = ("run_dir", "ckpt_path", "threads", "compile", "logger", "trainer", "data.workers")
+WITHOUT_EFFECT = (
+    "run_dir",
+    "ckpt_path",
+    "threads",
+    "compile",
+    "attention",
+    "logger",
+    "trainer",
+    "data.workers",
+)
 FREE_TO_CHANGE = (*WITHOUT_EFFECT, "eval", "metric")  # and between a run and its resumption
 LIBRARIES = ("tracelab", "torch", "lightning", "hydra-core", "numpy", "numba", "pyarrow")
 

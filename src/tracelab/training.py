@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from tracelab import accelerate
-from tracelab.data.batching import FixedLoader, Loader
+from tracelab.data.batching import FixedLoader, Loader, card
 from tracelab.entry import say
 from tracelab.experiment import Data, build_model, prepare
 from tracelab.fitting import Trained, build_budget, conclude, finished_before, fit, resume_from
@@ -29,7 +29,8 @@ def _train(config: DictConfig) -> Trained:
     run = Run.start(config)
     data = prepare(run.config)
     say(data.summary)
-    run.write_json("data_card.json", data.card)
+    batches = card(data.train, run.config.data.batch_tokens, run.config.data.packing, run.config.seed)
+    run.write_json("data_card.json", {**data.card, "batches": batches})
     resume = resume_from(run, data.vocabulary)
     model = build_model(run.config, data.vocabulary, data.context)
     learner = build_learner(run.config, model)
@@ -57,10 +58,15 @@ def build_learner(config: DictConfig, model: GPT) -> Learner:
         trace_weight=config.loss.trace_weight,
         solution_weight=config.loss.solution_weight,
         compile=config.compile,
+        attention=config.attention,
     )
 
 
 def build_loaders(config: DictConfig, data: Data, context: int) -> tuple[Loader, FixedLoader]:
     """Of training and of validation."""
-    sizes = {"batch_tokens": config.data.batch_tokens, "context": context}
+    sizes = {
+        "batch_tokens": config.data.batch_tokens,
+        "packing": config.data.packing,
+        "context": context,
+    }
     return Loader(data.chunk, **sizes, seed=config.seed), FixedLoader(data.val, **sizes)

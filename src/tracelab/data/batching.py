@@ -1,46 +1,41 @@
-"""Sequences -> padded batches of near-equal lengths, in an order that (seed, chunk) alone decides.
+"""Sequences -> batches, endlessly, in an order that (seed, chunk) alone decides.
 
     loader = Loader(lambda k: sequences, batch_tokens=4096, context=model.context, pad=0, seed=0)
     trainer.fit(learner, loader)
 
 The loader never ends: a budget ends training. Chunk k is asked for while chunk k - 1 is trained on;
-a frozen set is the same chunk every time, an online stream a new one. Lightning fetches a batch
-ahead, so the learner tells the loader what has been trained on (`loader.trained`); that is what a
+a frozen set is the same chunk every time, an online stream a new one. Batches are laid out ahead, too, in a
+thread, and in pinned memory where there is a GPU; `waited` says how long training had to wait all the same.
+As they are ahead, the learner tells the loader what has been trained on (`loader.trained`); that is what a
 checkpoint keeps, and a resumed run goes on with the very next batch.
 """
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
-from tracelab.core import rng
 from tracelab.core.codec import Sequences
+from tracelab.core.ragged import Ragged
+from tracelab.data.packing import Packed, Packing
+from tracelab.data.padding import Batch, Counts, Padding, count
 
-ROUND = 8  # padded lengths are multiples: sequences mix by chance in a batch, matrices have few shapes
+AHEAD = 2  # batches that are laid out before they are asked for
+
+Some = TypeVar("Some")
 
 
-class Batch(NamedTuple):
-    """B padded sequences without their last tokens, and what is to be predicted.
-
-    tokens: (B, T) int64, right-padded; at: (n,) places in the flattened (B * T) of the positions whose
-    next token belongs to a completion; targets: (n,) those tokens; trace: (n,) bool, is it a trace's?
-    (else a solution's). counts: tokens that are not padding, completion tokens and sequences, of all
-    processes together; after: the (chunk, step) that comes next.
-    """
-
-    tokens: Tensor
-    at: Tensor
-    targets: Tensor
-    trace: Tensor
-    counts: tuple[int, int, int]
-    after: tuple[int, int] = (0, 0)
+def layout_of(batch_tokens: int, packing: int | None) -> Padding | Packing:
+    """How batches are laid out. packing: tokens of a packed row, or None for padding."""
+    return Padding(batch_tokens) if packing is None else Packing(batch_tokens, packing)
 
 
 class Loader:
@@ -52,33 +47,46 @@ class Loader:
         *,
         batch_tokens: int,
         context: int,
+        packing: int | None = None,
         pad: int = 0,
         seed: int = 0,
     ) -> None:
-        self.chunk, self.batch_tokens = chunk, batch_tokens
+        self.chunk, self.layout = chunk, layout_of(batch_tokens, packing)
         self.context, self.pad, self.seed = context, pad, seed
         self.trained = (0, 0)
+        self.waited = 0.0  # seconds, in all
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch | Packed]:
+        with ThreadPoolExecutor(1, "batches") as thread:
+            batches = self._batches()
+            coming = deque(thread.submit(next, batches) for _ in range(AHEAD))
+            while True:
+                began = time.perf_counter()
+                batch = coming.popleft().result()
+                self.waited += time.perf_counter() - began
+                coming.append(thread.submit(next, batches))
+                yield batch
+
+    def _batches(self) -> Iterator[Batch | Packed]:
         rank, world = _ranks()
         k, start = self.trained
         with ThreadPoolExecutor(1, "next-chunk") as ahead:
-            upcoming = ahead.submit(self._planned, k)
+            upcoming = ahead.submit(self._planned, k, world)
             while True:
                 sequences, plan = upcoming.result()
-                upcoming = ahead.submit(self._planned, k + 1)
+                upcoming = ahead.submit(self._planned, k + 1, world)
                 steps = len(plan) // world
                 for i in range(start, steps):
-                    together = sequences.take(np.concatenate(plan[i * world : (i + 1) * world]))
-                    batch = collate(sequences.take(plan[i * world + rank]), self.pad)
+                    shares = plan[i * world : (i + 1) * world]
+                    batch = self.layout.collate(sequences, shares[rank], self.pad)
                     after = (k, i + 1) if i + 1 < steps else (k + 1, 0)
-                    yield batch._replace(counts=count(together), after=after)
+                    yield pinned(batch._replace(counts=count_all(sequences, shares), after=after))
                 k, start = k + 1, 0
 
-    def _planned(self, k: int) -> tuple[Sequences, list[NDArray[np.int64]]]:
+    def _planned(self, k: int, world: int) -> tuple[Sequences, list[Ragged]]:
         sequences = self.chunk(k)
         check_lengths(sequences, self.context)
-        return sequences, batch_plan(sequences.tokens.lengths, self.batch_tokens, self.seed, k)
+        return sequences, self.layout.plan(sequences.tokens.lengths, self.seed, k, world)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the next batch to train on is."""
@@ -93,58 +101,52 @@ class Loader:
 class FixedLoader:
     """Every sequence once, in a fixed order: for validation."""
 
-    def __init__(self, sequences: Sequences, *, batch_tokens: int, context: int, pad: int = 0) -> None:
+    def __init__(
+        self,
+        sequences: Sequences,
+        *,
+        batch_tokens: int,
+        context: int,
+        packing: int | None = None,
+        pad: int = 0,
+    ) -> None:
         check_lengths(sequences, context)
-        plan = batch_plan(sequences.tokens.lengths, batch_tokens, seed=0, chunk=0)
-        self.batches = [collate(sequences.take(rows), pad) for rows in plan]
+        layout = layout_of(batch_tokens, packing)
+        plan = layout.plan(sequences.tokens.lengths, seed=0, chunk=0)
+        self.batches = [layout.collate(sequences, rows, pad) for rows in plan]
 
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch | Packed]:
         return iter(self.batches)
 
 
-def batch_plan(
-    lengths: NDArray[np.int64], batch_tokens: int, seed: int, chunk: int
-) -> list[NDArray[np.int64]]:
-    """Rows of each batch: at most `batch_tokens` with padding, but always one row at least."""
-    generator = rng.rng(seed, "train", chunk, "batches")
-    padded = padded_length(lengths)
-    order = np.lexsort((generator.permutation(len(lengths)), -padded))  # longest first
-    plan, start = [], 0
-    while start < len(order):
-        count = max(1, batch_tokens // int(padded[order[start]]))
-        plan.append(order[start : start + count])
-        start += count
-    return [plan[i] for i in generator.permutation(len(plan))]
+def card(sequences: Sequences, batch_tokens: int, packing: int | None, seed: int) -> dict[str, Any]:
+    """How the first pass over the sequences is laid out, for the data card."""
+    lengths, layout = sequences.tokens.lengths, layout_of(batch_tokens, packing)
+    plan = layout.plan(lengths, seed, 0)
+    columns = sum(layout.columns(lengths, batch) for batch in plan)
+    return {
+        "packing": packing,
+        "batch_tokens": batch_tokens,
+        "batches": len(plan),
+        "padding": 1 - int((lengths - 1).sum()) / columns,
+    }
 
 
-def padded_length(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Columns of a batch whose longest sequence has this length; the last token is only a target."""
-    return -(-(lengths - 1) // ROUND) * ROUND
+def count_all(sequences: Sequences, shares: list[Ragged]) -> Counts:
+    """What the shares of all processes hold together."""
+    chosen = np.concatenate([share.values for share in shares])
+    return count(sequences.tokens.lengths[chosen], sequences.prompt[chosen])
 
 
-def collate(sequences: Sequences, pad: int) -> Batch:
-    """Sequences -> one padded batch."""
-    lengths = sequences.tokens.lengths
-    T = int(padded_length(lengths).max())
-    column = np.arange(T + 1)
-    padded = np.full((len(lengths), T + 1), pad, np.int64)
-    padded[column < lengths[:, None]] = sequences.tokens.values
-    target, end, trace_end = column[1:], lengths[:, None], (sequences.prompt + sequences.trace)[:, None]
-    at = np.flatnonzero((target >= sequences.prompt[:, None]) & (target < end))
-    trace = (target < trace_end).ravel()[at]
-    targets = padded[:, 1:].ravel()[at]
-    as_tensor = torch.from_numpy
-    tokens = as_tensor(np.ascontiguousarray(padded[:, :-1]))
-    return Batch(tokens, as_tensor(at), as_tensor(targets), as_tensor(trace), count(sequences))
-
-
-def count(sequences: Sequences) -> tuple[int, int, int]:
-    """Tokens, completion tokens, sequences."""
-    tokens = len(sequences.tokens.values)
-    return tokens, tokens - int(sequences.prompt.sum()), len(sequences)
+def pinned(batch: Some) -> Some:
+    """The batch where a GPU can fetch it from by itself, if there is one."""
+    if not torch.cuda.is_available():
+        return batch
+    moved: Some = apply_to_collection(batch, Tensor, Tensor.pin_memory)
+    return moved
 
 
 def check_lengths(sequences: Sequences, context: int) -> None:

@@ -17,6 +17,7 @@ from torch.nn.functional import silu
 
 from tracelab.models.cache import Cache
 from tracelab.models.decoding import Norms
+from tracelab.models.documents import Documents, Look, look_within
 from tracelab.models.layers import Angles, angles_at, attend, normalize, rotate
 
 
@@ -24,8 +25,11 @@ class GPT(nn.Module):
     """(B, T) tokens -> (B, T, vocab_size) float32 logits.
 
     context: the most tokens a sequence may have. kv_heads divides heads; fewer means grouped-query
-    attention. head_dim is width / heads unless given. mlp: width of the SwiGLU's hidden layer.
+    attention. head_dim is width / heads unless given. mlp: width of the SwiGLU's hidden layer. `kernel`
+    says how packed rows are attended to (`models.documents`).
     """
+
+    kernel = "plain"
 
     def __init__(
         self,
@@ -78,16 +82,27 @@ class GPT(nn.Module):
         """(B, T) -> (B, T, vocab_size)."""
         return self.logits(self.hidden(tokens))
 
-    def hidden(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
-        """(B, T) -> (B, T, width), before the head. With a cache, the tokens come after those in it."""
+    def hidden(
+        self, tokens: Tensor, cache: Cache | None = None, documents: Documents | None = None
+    ) -> Tensor:
+        """(B, T) -> (B, T, width), before the head.
+
+        With a cache, the tokens come after those in it; with documents, each of them is by itself.
+        """
         x = self.embed(tokens)
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
-        T = tokens.shape[1]
-        place = slice(T) if cache is None else cache.advance(T).clamp(max=self.context - 1)
+        T, last = tokens.shape[1], self.context - 1
+        place: slice | Tensor = slice(T)
+        look: Look = _look_back
+        if cache is not None:
+            place = cache.advance(T).clamp(max=last)
+        elif documents is not None:
+            place = documents.place.clamp(max=last)  # padding may be longer than any document
+            look = look_within(documents, self.kernel)
         angles = angles_at(self.rope[place], x.dtype)
         for i, block in enumerate(self.blocks):
-            x = block(x, angles, None if cache is None else (cache, i))
+            x = block(x, angles, look, None if cache is None else (cache, i))
         return self.norm(x)
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -120,13 +135,15 @@ class Block(nn.Module):
         self.gate_up = nn.Linear(width, 2 * mlp, bias=False)
         self.down = nn.Linear(mlp, width, bias=False)
 
-    def forward(self, x: Tensor, angles: Angles, cache: tuple[Cache, int] | None = None) -> Tensor:
-        """(B, T, width) -> (B, T, width)."""
-        x = x + self.attention(self.attention_norm(x), angles, cache)
+    def forward(
+        self, x: Tensor, angles: Angles, look: Look, cache: tuple[Cache, int] | None = None
+    ) -> Tensor:
+        """(B, T, width) -> (B, T, width). look: what queries see where there is no cache."""
+        x = x + self.attention(self.attention_norm(x), angles, look, cache)
         gate, up = self.gate_up(self.mlp_norm(x)).chunk(2, dim=-1)
         return x + self.down(silu(gate) * up)
 
-    def attention(self, x: Tensor, angles: Angles, cache: tuple[Cache, int] | None) -> Tensor:
+    def attention(self, x: Tensor, angles: Angles, look: Look, cache: tuple[Cache, int] | None) -> Tensor:
         """Causal attention, over the cache's columns too when there is one."""
         B, T, _ = x.shape
         heads, kv_heads = self.heads
@@ -139,7 +156,7 @@ class Block(nn.Module):
             gains = [self.q_gain.expand(heads, 1, 1, -1), self.k_gain.expand(kv_heads, 1, 1, -1)]
             qk = normalize(qk, torch.cat(gains), self.norm_eps)
         q, k = rotate(qk, angles).split([heads, kv_heads])
-        y = attend(q, k, v, None) if cache is None else cache[0].attend(cache[1], q, k, v)
+        y = look(q, k, v) if cache is None else cache[0].attend(cache[1], q, k, v)
         return self.out(y.permute(1, 2, 0, 3).flatten(2))
 
     def _norms(self) -> Norms | None:
@@ -149,6 +166,10 @@ class Block(nn.Module):
         heads, kv_heads = self.heads
         gains = torch.cat([self.q_gain.expand(heads, -1), self.k_gain.expand(kv_heads, -1)])
         return Norms(gains.float(), self.norm_eps)
+
+
+def _look_back(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return attend(q, k, v, None)
 
 
 class Norm(nn.Module):

@@ -1,0 +1,108 @@
+"""Sequences -> padded batches of near-equal lengths, in an order that (seed, chunk) alone decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tracelab.core import rng
+from tracelab.core.codec import Sequences
+from tracelab.core.ragged import Integers, Ragged
+
+ROUND = 8  # padded lengths are multiples: sequences mix by chance in a batch, matrices have few shapes
+
+
+class Counts(NamedTuple):
+    """What a batch holds, of all processes together: tokens that are not padding, completion tokens,
+    sequences, and pairs of a query and a key that causal attention within sequences looks at.
+    """
+
+    tokens: int
+    completion_tokens: int
+    examples: int
+    pairs: int
+
+
+class Batch(NamedTuple):
+    """B padded sequences without their last tokens, and what is to be predicted.
+
+    tokens: (B, T) int64, right-padded; at: (n,) places in the flattened (B * T) of the positions whose
+    next token belongs to a completion; targets: (n,) those tokens; trace: (n,) bool, is it a trace's?
+    (else a solution's). after: the (chunk, step) that comes next.
+    """
+
+    tokens: Tensor
+    at: Tensor
+    targets: Tensor
+    trace: Tensor
+    counts: Counts
+    after: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Padding:
+    """One sequence a row: batches of at most `batch_tokens` with padding, but of one row at least."""
+
+    batch_tokens: int
+
+    def plan(self, lengths: NDArray[np.int64], seed: int, chunk: int, processes: int = 1) -> list[Ragged]:
+        """The sequences of each row of each batch."""
+        plan = batch_plan(lengths, self.batch_tokens, seed, chunk)
+        return [Ragged(rows, np.arange(len(rows) + 1)) for rows in plan]
+
+    def collate(self, sequences: Sequences, rows: Ragged, pad: int) -> Batch:
+        """The batch of these sequences."""
+        return collate(sequences.take(rows.values), pad)
+
+    def columns(self, lengths: NDArray[np.int64], batch: Ragged) -> int:
+        """Columns of a planned batch, padding included."""
+        return len(batch) * int(padded_length(lengths[batch.values]).max())
+
+
+def batch_plan(
+    lengths: NDArray[np.int64], batch_tokens: int, seed: int, chunk: int
+) -> list[NDArray[np.int64]]:
+    """Rows of each batch: at most `batch_tokens` with padding, but always one row at least."""
+    generator = rng.rng(seed, "train", chunk, "batches")
+    padded = padded_length(lengths)
+    order = np.lexsort((generator.permutation(len(lengths)), -padded))  # longest first
+    plan, start = [], 0
+    while start < len(order):
+        count = max(1, batch_tokens // int(padded[order[start]]))
+        plan.append(order[start : start + count])
+        start += count
+    return [plan[i] for i in generator.permutation(len(plan))]
+
+
+def padded_length(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Columns of a batch whose longest sequence has this length; the last token is only a target."""
+    return -(-(lengths - 1) // ROUND) * ROUND
+
+
+def collate(sequences: Sequences, pad: int) -> Batch:
+    """Sequences -> one padded batch."""
+    lengths = sequences.tokens.lengths
+    T = int(padded_length(lengths).max())
+    column = np.arange(T + 1)
+    padded = np.full((len(lengths), T + 1), pad, np.int64)
+    padded[column < lengths[:, None]] = sequences.tokens.values
+    target, end, trace_end = column[1:], lengths[:, None], (sequences.prompt + sequences.trace)[:, None]
+    at = np.flatnonzero((target >= sequences.prompt[:, None]) & (target < end))
+    trace = (target < trace_end).ravel()[at]
+    targets = padded[:, 1:].ravel()[at]
+    as_tensor = torch.from_numpy
+    tokens = as_tensor(np.ascontiguousarray(padded[:, :-1]))
+    return Batch(
+        tokens, as_tensor(at), as_tensor(targets), as_tensor(trace), count(lengths, sequences.prompt)
+    )
+
+
+def count(lengths: NDArray[np.int64], prompt: Integers) -> Counts:
+    """Of sequences of these lengths and lengths of prompts."""
+    tokens, seen = int(lengths.sum()), lengths - 1
+    return Counts(tokens, tokens - int(prompt.sum()), len(lengths), int((seen * (seen + 1) // 2).sum()))

@@ -1,0 +1,69 @@
+"""The loss of a batch, padded or packed: a weighted mean of cross-entropies over completion tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.utils.checkpoint import checkpoint
+
+from tracelab.data.packing import SOLUTION, TRACE
+from tracelab.models.documents import Documents
+from tracelab.models.gpt import GPT
+
+CHUNK = 8192  # tokens of a packed batch whose logits exist at a time
+
+Sums = dict[str, Tensor]
+
+
+def padded_losses(model: GPT, tokens: Tensor, at: Tensor, targets: Tensor) -> Tensor:
+    """(n,) cross-entropies in nats at the n places of a padded batch that are to be predicted."""
+    hidden = model.hidden(tokens).flatten(0, 1)  # (B * T, width)
+    return cross_entropy(model.logits(hidden[at]), targets, reduction="none")
+
+
+def packed_losses(model: GPT, tokens: Tensor, targets: Tensor, documents: Documents) -> Tensor:
+    """(R * T,) cross-entropies at all places of a packed batch.
+
+    Of logits, R * T * vocab_size floats and as many in their gradient, only a chunk exists at a time: those
+    that the backward pass needs are computed again there.
+    """
+    hidden = model.hidden(tokens, documents=documents).flatten(0, 1)
+
+    def of_chunk(hidden: Tensor, targets: Tensor) -> Tensor:
+        return cross_entropy(model.logits(hidden), targets, reduction="none")
+
+    chunks = zip(hidden.split(CHUNK), targets.flatten().split(CHUNK), strict=True)
+    again = partial(checkpoint, of_chunk, use_reentrant=False, preserve_rng_state=False)
+    return torch.cat([again(*chunk) for chunk in chunks])
+
+
+def packed_loss(
+    model: GPT,
+    weights: Mapping[str, float],
+    tokens: Tensor,
+    targets: Tensor,
+    part: Tensor,
+    documents: Documents,
+) -> tuple[Tensor, Sums]:
+    """The weighted mean of a packed batch, and what is logged of it: one graph of fixed shapes."""
+    losses, part = packed_losses(model, tokens, targets, documents), part.flatten()
+    return weighted_mean(losses, part == TRACE, part == SOLUTION, weights)
+
+
+def weighted_mean(
+    losses: Tensor, trace: Tensor, solution: Tensor, weights: Mapping[str, float]
+) -> tuple[Tensor, Sums]:
+    """(n,) losses, and which are of traces and of solutions -> their weighted mean, and sums to log."""
+    weight = trace * weights["trace"] + solution * weights["solution"]
+    detached = losses.detach()
+    sums = {
+        "trace": (detached * trace).sum(),
+        "trace tokens": trace.sum(),
+        "solution": (detached * solution).sum(),
+        "solution tokens": solution.sum(),
+    }
+    return (losses * weight).sum() / weight.sum(), sums
