@@ -94,18 +94,31 @@ def test_no_trace_no_trace_loss():
     assert run.callback_metrics["train/loss"] == run.callback_metrics["train/solution_loss"]
 
 
-def test_not_a_number_stops_before_the_step(tmp_path):
+@pytest.mark.parametrize(
+    ("late", "every", "step"),
+    [
+        (False, 4, 5),
+        (True, 4, 7),  # as on a GPU: when the log's next line is due
+        (True, 1000, 9),  # or something is to be saved
+    ],
+)
+def test_not_a_number_stops_training_and_spoils_no_checkpoint(tmp_path, late, every, step):
     class Breaks(lightning.Callback):
         def on_before_zero_grad(self, trainer, module, optimizer):
             if trainer.global_step == 5:
                 module.model.norm.weight.register_hook(lambda grad: grad * float("nan"))
 
+        def on_train_start(self, trainer, module):
+            module._on_gpu = late
+
     module = learner(Budget(steps=9))
-    with pytest.raises(ValueError, match="norm is nan at step 5"):
-        fit(module, callbacks=[Breaks(), Checkpoints(tmp_path, every=5)])
-    assert module.progress.steps == 5
+    with pytest.raises(ValueError, match=f"norm is nan at step {step}"):
+        fit(module, callbacks=[Breaks(), Checkpoints(tmp_path, every=5)], log_every_n_steps=every)
+    assert module.progress.steps == step
     saved = load_weights(tmp_path / "last.ckpt")
-    assert all(torch.equal(saved[name], weight) for name, weight in module.model.state_dict().items())
+    assert all(weight.isfinite().all() for weight in saved.values())
+    if not late:
+        assert all(torch.equal(saved[name], weight) for name, weight in module.model.state_dict().items())
 
 
 def test_context_error_reaches_the_user():

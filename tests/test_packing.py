@@ -364,6 +364,7 @@ def test_only_prompts_and_padding_have_no_loss():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch, of itself
 def test_one_graph_forward_and_backward(monkeypatch):
     """As on a GPU, but for the code that is generated: FlexAttention refuses gradients on CPUs otherwise."""
     monkeypatch.setattr(flex_attention, "_validate_device", lambda *_: None)

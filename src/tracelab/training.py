@@ -28,8 +28,9 @@ def _train(config: DictConfig) -> Trained:
     began = time.time()
     run = Run.start(config)
     data = prepare(run.config)
-    say(data.summary)
     batches = card(data.train, run.config.data.batch_tokens, run.config.data.packing, run.config.seed)
+    padding = f"{100 * batches['padding']:8.2f} % of {batches['batches']:,} batches"
+    say(f"{data.summary}\n  {'padding':<22}{padding}")
     run.write_json("data_card.json", {**data.card, "batches": batches})
     resume = resume_from(run, data.vocabulary)
     model = build_model(run.config, data.vocabulary, data.context)
