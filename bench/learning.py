@@ -49,7 +49,7 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
         "hard": ("task.operations=[10,16]", "task.distractors=[4,8]"),
     },
     "deduction": {
-        "easy": ("task.depth=1", "task.width=1", "task.distractors=[6,9]", "task.logic=[]"),
+        "easy": ("task.depth=[1,3]", "task.width=1", "task.distractors=[3,5]", "task.logic=[]"),
         "hard": ("task.depth=[4,6]", "task.width=3", "task.logic=[and,or,not,forall]"),
     },
     "sliding_tiles": {

@@ -9,8 +9,8 @@ Traces are searches. Forward: `apply RULE LITERAL` until the query is derived or
 `try RULE PREMISE` opens a goal that a rule for the last goal needs, `apply` proves it, `fail` gives it up
 when no rule is left.
 
-Easy: depth=1, width=1, distractors=[6, 9], logic=[]. Medium: the YAML's. Hard: depth=[4, 6], width=3,
-logic=[and, or, not, forall].
+Easy: depth=[1, 3], width=1, distractors=[3, 5], logic=[]. Medium: the YAML's. Hard: depth=[4, 6],
+width=3, logic=[and, or, not, forall].
 
     python -m tracelab.show task=deduction task.solver=backward 'task.logic=[and,not,forall]'
 """
