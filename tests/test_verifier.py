@@ -231,7 +231,7 @@ def test_a_batch_may_mix_sizes():
 
 def test_a_maze_beyond_the_vocabulary_is_refused():
     examples = problems(Maze(size=9), 2)
-    with pytest.raises(ValueError, match="side of 9 is beyond this task's vocabulary"):
+    with pytest.raises(ValueError, match="9 columns is beyond this task's vocabulary"):
         Maze(size=5).judge(examples, Ragged.of([[], []]))
     with pytest.raises(ValueError, match="1 outputs for 2 examples"):
         Maze(size=9).judge(examples, Ragged.of([[]]))
