@@ -7,10 +7,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint format bench verify clean
+.PHONY: help install demo test test-slow lint format bench bench-gpu paper-maze-gpu verify clean
 
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 install: $(VENV)/installed ## Set up .venv (the other targets do so themselves)
 
@@ -41,6 +41,12 @@ bench: $(VENV)/installed-bench ## Compare speeds with peers; JSON goes to bench/
 	$(BIN)/python bench/training.py
 	$(BIN)/python bench/sampling.py
 	$(BIN)/python bench/posttraining.py
+
+bench-gpu: $(VENV)/installed-bench ## The same on one GPU, in nine minutes: MFU, training and sampling
+	$(BIN)/python bench/gpu.py
+
+paper-maze-gpu: $(VENV)/installed ## Train a 15M model for half an hour on the published mazes, and judge it
+	$(BIN)/python -m tracelab.train experiment=paper_maze trainer=gpu budget.minutes=30
 
 clean: ## Remove .venv and caches of tools
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache dist

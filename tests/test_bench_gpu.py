@@ -1,0 +1,29 @@
+"""The comparison on a GPU runs: at toy sizes, here."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tracelab.paths import ROOT
+
+pytest.importorskip("transformers")
+pytest.importorskip("accelerate")
+
+
+def test_smoke(tmp_path):
+    output = tmp_path / "gpu.json"
+    command = [sys.executable, ROOT / "bench" / "gpu.py", "--smoke", "--output", output]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    result = json.loads(output.read_text())
+    assert len(result["sides"]) == 7
+    assert all(figures["tokens_per_second"] > 0 for figures in result["sides"].values())
+    assert len(result["ratios"]) == 3
+    ours = result["sides"]["train base 8k"]
+    assert ours["attention"] == "plain"
+    assert ours["model_tflops"] > 0
+    assert ours["mfu"] is None  # no known device
+    assert result["machine"]["versions"]["torch"]
+    assert "train base 8k" in done.stdout
