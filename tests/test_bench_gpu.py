@@ -3,15 +3,16 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
 from tracelab.paths import ROOT
 
-pytest.importorskip("transformers")
-pytest.importorskip("accelerate")
+PEERS = ("transformers", "accelerate")
 
 
+@pytest.mark.skipif(not all(map(find_spec, PEERS)), reason="the peers are not installed")
 def test_smoke(tmp_path):
     output = tmp_path / "gpu.json"
     command = [sys.executable, ROOT / "bench" / "gpu.py", "--smoke", "--output", output]
