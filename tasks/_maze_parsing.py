@@ -11,7 +11,7 @@ from tracelab.search.best_first import CLOSE
 from tracelab.tasks._layouts import FREE, Knobs
 from tracelab.tasks._maze_draws import canonical_hash
 from tracelab.tasks._maze_grid import HEADER, grid_of, tables
-from tracelab.tasks._maze_kernels import MEASURES, complexities, measure
+from tracelab.tasks._maze_solving import MEASURES, complexities, measure
 from tracelab.tasks._maze_text import GOAL, START, WALL
 
 

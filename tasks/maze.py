@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import tracelab.tasks._maze_kernels as kernels
 from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of, share
 from tracelab.core.ragged import Integers, Ragged
@@ -24,11 +25,13 @@ from tracelab.search.best_first import BestFirst
 from tracelab.search.completion import check_fit, strictly_valid, verdicts_of
 from tracelab.search.judge import LEVELS
 from tracelab.search.reasons import NAMES
-from tracelab.tasks import _maze_kernels as kernels
-from tracelab.tasks._layouts import GENERATORS, ON_LATTICE, Knobs, most_moves
+from tracelab.tasks._layouts import FREE, GENERATORS, ON_LATTICE, Knobs, most_moves
 from tracelab.tasks._maze_drawing import LEGEND, PICTURE_LEGEND, draw_maze, maze_scene, plot_maze
 from tracelab.tasks._maze_draws import symmetry_hashes
+from tracelab.tasks._maze_grid import HEADER
 from tracelab.tasks._maze_parsing import example_of
+from tracelab.tasks._maze_perturbations import KINDS, identities, perturbed
+from tracelab.tasks._maze_solving import MEASURES, solved
 from tracelab.tasks._maze_text import FORMATS, codec_of, prompt_rows
 
 LATTICES = ("even", "odd", "random")
@@ -64,7 +67,8 @@ class Maze:
     largest: int | None = None
 
     name = "maze"
-    levels, reasons, complexities = LEVELS, NAMES, kernels.MEASURES
+    levels, reasons, complexities = LEVELS, NAMES, MEASURES
+    perturbations = KINDS
     legend, picture_legend = LEGEND, PICTURE_LEGEND
 
     def __post_init__(self) -> None:
@@ -160,8 +164,8 @@ class Maze:
         """One solved maze per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
         one_of("split", split, tuple(SPLITS))
         low, high = SPLITS[split]
-        failed, identity, problems, rows, row_ends, paths, path_ends, measures = kernels.generate(
-            self._knobs, self._strategy, low, high, BINS, self._hashes, self.stride, keys
+        failed, identity, problems = kernels.draw(
+            self._knobs, low, high, BINS, self._hashes, self.stride, keys
         )
         if failed >= 0:
             raise ValueError(
@@ -170,15 +174,17 @@ class Maze:
                 "split: a split that can't be made disjoint from the others, or an impossible "
                 "task.min_distance, task.coverage or task.density; take a larger task.size or looser knobs"
             )
-        offsets = np.arange(len(keys) + 1, dtype=np.int64) * problems.shape[1]
-        return Examples(
-            index=np.arange(len(keys)),
-            identity=identity,
-            problem=Ragged(problems.reshape(-1), offsets),
-            trace=Ragged(rows[: row_ends[-1]], row_ends),
-            solution=Ragged(paths[: path_ends[-1]], path_ends),
-            complexity=kernels.complexities(measures),
-        )
+        return solved(self._knobs, self._strategy, self.stride, keys, identity, problems)
+
+    def perturb(self, examples: Examples, kind: str, keys: NDArray[np.uint64]) -> Examples:
+        """One small change of each maze that has one, solved; kinds: see `_maze_perturbations`."""
+        one_of("perturbation", kind, self.perturbations)
+        assert (examples.problem.lengths == len(self._hashes[0]) + HEADER).all(), "mazes of another size"
+        rows, problems = perturbed(examples.problem, kind, keys, self.least_distance)
+        anything = self._knobs._replace(generator=FREE)  # a changed tree may be none
+        identity = identities(self._hashes, problems)
+        changed = solved(anything, self._strategy, self.stride, keys[rows], identity, problems)
+        return replace(changed, index=examples.index[rows])
 
     def parse(self, prompt: Integers, trace: Integers, solution: Integers) -> Examples:
         """One example from rows that were read from a file. ValueError if they are no maze of this size."""

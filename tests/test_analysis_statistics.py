@@ -7,7 +7,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 from statsmodels.stats.proportion import proportion_confint, proportion_effectsize
 
-from tracelab.analysis.estimates import cohens_h, gap, holm, mcnemar, spread
+from tracelab.analysis.estimates import cohens_h, gap, holm, mcnemar, nested, spread
 from tracelab.analysis.joint import _phi, _phi_interval
 from tracelab.analysis.length import partial_spearman, spearman, tobit
 from tracelab.analysis.stability import calibration
@@ -105,6 +105,20 @@ def test_intervals_of_gaps_cover(of_seeds):
     assert 0.93 <= hits / times <= 0.97
 
 
+@pytest.mark.parametrize("common", [False, True])
+@pytest.mark.parametrize(("seeds", "of_seeds"), [(1, 0.0), (3, 0.0), (3, 0.05), (3, 0.2), (5, 0.1)])
+def test_intervals_over_problems_of_seeds_own_cover(seeds, of_seeds, common):
+    """Each seed has 128 problems of its own, and perhaps 100 that all have."""
+    draw, hits, times = np.random.default_rng(9), 0, 2000
+    for _ in range(times):
+        luck = draw.normal(0, of_seeds, seeds)
+        own = [0.8 + by_seed + draw.normal(0, 0.4, 128) for by_seed in luck]
+        shared = draw.normal(0, 0.3, 100) + draw.normal(0, 0.3, (seeds, 100))
+        low, high = nested(own, 0.5 + 2 * luck[:, None] + shared if common else None).interval()
+        hits += low <= (0.3 if common else 0.8) <= high
+    assert 0.92 <= hits / times <= 0.99
+
+
 def test_intervals_of_phi_cover():
     draw, hits, times = np.random.default_rng(6), 0, 300
     shares = np.array([0.45, 0.25, 0.05, 0.25])
@@ -124,6 +138,32 @@ def test_one_seed_is_judged_by_its_problems_alone():
     assert found.value == pytest.approx((a - b).mean())
     assert found.interval() == pytest.approx(tuple(paired.confidence_interval()), abs=0.01)
     assert found.p == pytest.approx(paired.pvalue, rel=0.25)
+
+
+def test_one_seed_with_problems_of_its_own():
+    """Then it is the paired t-test of its differences, or Welch's with common ones."""
+    draw = np.random.default_rng(0)
+    own, common = draw.normal(0.2, 1, 300), draw.normal(0.0, 2, (1, 200))
+    alone, welch = stats.ttest_1samp(own, 0), stats.ttest_ind(own, common[0], equal_var=False)
+    assert nested([own]).interval() == pytest.approx(tuple(alone.confidence_interval()), abs=0.002)
+    assert nested([own]).p == pytest.approx(alone.pvalue, rel=0.1)
+    assert nested([own], common).interval() == pytest.approx(tuple(welch.confidence_interval()), abs=0.005)
+
+
+def test_verdicts_that_are_all_alike_are_not_certain():
+    """Agresti and Min's interval of paired verdicts: half a pair of each kind more."""
+    low, high = nested([np.zeros(24)]).interval()
+    error = np.sqrt((0.5 + 0.5) / 26 / 25)
+    assert (low, high) == pytest.approx((-stats.t.ppf(0.975, 25) * error, stats.t.ppf(0.975, 25) * error))
+    low, high = nested([np.ones(24)] * 3, np.zeros((3, 50))).interval()
+    assert 0.85 < low < 1 < high
+
+
+def test_seeds_that_differ_much_are_a_sample_of_their_means():
+    draw = np.random.default_rng(0)
+    own = [mean + draw.normal(0, 0.1, 50 + 10 * k) for k, mean in enumerate((0.1, 0.6, 0.9, 0.3))]
+    theirs = stats.ttest_1samp([part.mean() for part in own], 0)
+    assert nested(own).interval() == pytest.approx(tuple(theirs.confidence_interval()))
 
 
 def test_many_problems_leave_the_seeds():

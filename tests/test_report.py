@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from tests.runs import small
-from tracelab import analysis
+from tracelab import analysis, memorisation
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
@@ -33,12 +33,13 @@ PHONE = {"width": 390, "height": 844}
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Two arms of different corruption, one of them with interventions; and a run that is not finished."""
+    """Two arms, one of them with interventions and memorisation; and a run that is not finished."""
     folder = tmp_path_factory.mktemp("study")
     for rate in (0.5, 1):
         train(small(folder / f"corrupted-{rate}", "trace=corrupted", f"trace.rate={rate}", *SAMPLES))
     run = Run.open(folder / "corrupted-1")
     write(of_run(run), run.folder / "interventions.parquet")
+    write(memorisation.of_run(run), run.folder / "memorisation.parquet")
     (folder / "unfinished").mkdir()
     (folder / "unfinished" / "run.json").write_text('{"status": "training"}')
     return folder
@@ -81,7 +82,7 @@ def test_every_section_is_there(page):
     sections = set(re.findall(r'<section id="(\w+)"', page))
     assert sections == {
         *("summary", "differences", "gaps", "validity", "failures", "lengths", "samples"),
-        *("interventions", "doses", "cards", "configs", "viewer"),
+        *("interventions", "memorisation", "doses", "cards", "configs", "viewer"),
     }
     assert "can't be shown" not in page
 
@@ -101,7 +102,7 @@ def test_its_rates_are_those_of_the_outcomes(table, report, page):
 def test_figures_have_their_data_beside_them(report, page):
     folder = report.with_name("study_data")
     figures = sorted(path.stem for path in folder.glob("*.svg"))
-    assert len(figures) == page.count('<figure class="plot">') == 6
+    assert len(figures) == page.count('<figure class="plot">') == 7
     for name in figures:
         assert (folder / f"{name}.png").stat().st_size > 5000
         assert (folder / f"{name}.pdf").is_file()

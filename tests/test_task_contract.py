@@ -337,6 +337,21 @@ def test_every_treatment_can_be_had(task, name):
     assert tokens.max() < len(task.codec.vocabulary)
 
 
+def test_perturbed_problems_are_problems(task):
+    """Where a task offers small changes: solved, different, keyed, and as their example's index says."""
+    examples, keys = draw(task, 60), rng.keys(0, "train", 0, 60, "perturbation")
+    for kind in getattr(task, "perturbations", ()):
+        changed = task.perturb(examples, kind, keys)
+        assert task.judge(changed, completions(task, changed)).trace_ok.all()
+        assert task.judge_traces(changed, changed.trace).all()
+        assert set(changed.complexity) == set(examples.complexity)
+        assert (np.diff(changed.index) > 0).all()
+        pairs = zip(changed.problem, changed.index, strict=True)
+        assert not any(np.array_equal(problem, examples.problem[i]) for problem, i in pairs)
+        one = changed.index[-1:]
+        assert_same(changed.take(np.array([-1])), task.perturb(examples.take(one), kind, keys[one]))
+
+
 def test_drawing_never_fails(task):
     examples = draw(task, 5)
     for i in range(5):

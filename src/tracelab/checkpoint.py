@@ -101,6 +101,12 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
     return {name.removeprefix("model."): weight for name, weight in state.items()}
 
 
+def load_progress(path: str | Path) -> dict[str, Any]:
+    """How far the training was (`budget.Progress`) when a checkpoint was written."""
+    progress: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["progress"]
+    return progress
+
+
 def _flush(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

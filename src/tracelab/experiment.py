@@ -99,15 +99,21 @@ def problems(config: DictConfig, task: Task, split: str, count: int) -> Examples
     )
 
 
+def training_problems(config: DictConfig, task: Task) -> Callable[[int], Examples]:
+    """A function k -> the problems of the k-th chunk of a training (of a frozen set: always the same)."""
+    size, seed = config.data.train_size, config.seed
+    if config.data.online:
+        return lambda k: frozen.drawn(task, seed, "train", "problem", k * size, (k + 1) * size)
+    examples = problems(config, task, "train", size)
+    return lambda k: examples
+
+
 def training_data(
     config: DictConfig, task: Task, treatment: Treatment
 ) -> tuple[Callable[[int], Sequences], card.Arm]:
     """-> (chunk function, what the data card describes: the frozen set, or a stream's first chunk)."""
     size, seed = config.data.train_size, config.seed
-    if config.data.online:
-        examples = frozen.drawn(task, seed, "train", "problem", 0, size)
-    else:
-        examples = problems(config, task, "train", size)
+    examples = training_problems(config, task)(0)
     sequences, treated = frozen.arm(task, treatment, examples, seed, "train")
     if config.data.online:
         chunk = online.stream(task, treatment, seed=seed, split="train", chunk_size=size)

@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -116,6 +116,18 @@ def claimed(folder: str | Path) -> Iterator[None]:
         except OSError:
             raise ValueError(f"another process is training in {folder}: wait for it, or stop it") from None
         yield
+
+
+def runs_at(folders: Iterable[str | Path]) -> list[Run]:
+    """The runs in, or at any depth below, each of the folders. ValueError if there is none."""
+    found = []
+    for folder in map(Path, folders):
+        here = (folder / "config.yaml").is_file()
+        below = [folder] if here else sorted(path.parent for path in folder.rglob("config.yaml"))
+        if not below:
+            raise ValueError(f"run={folder} is no run's folder, and there is none below it")
+        found += [Run.open(run) for run in below]
+    return found
 
 
 def machine() -> dict[str, Any]:

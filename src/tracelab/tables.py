@@ -131,3 +131,26 @@ def print_sweep(jobs: list[dict[str, Any]]) -> None:
             console.print(f"  {job['folder']}/error.txt", markup=False, highlight=False, soft_wrap=True)
     if any(job["state"] in ("failed", "unfinished") for job in jobs):
         console.print("The same command goes on: it skips what is finished and resumes what was begun.")
+
+
+def print_memorisation(frame: Any, title: str, path: Path) -> None:
+    """A row per set; frame: of `analysis.memorisation.by_set`."""
+    table = Table(title=title, title_justify="left", caption="per cent, 95 % interval")
+    shown = {
+        "solution": "solution valid",
+        "origin": "as trained",
+        "trace": "strictly valid",
+        "recited": "recited in vain",
+    }
+    counts = {"n": "n", "times_trained": "times trained", "impossible": "impossible", "known": "known"}
+    table.add_column("set")
+    for name in (*shown.values(), *counts.values()):
+        table.add_column(name, justify="right")
+    for row in frame.iter_rows(named=True):
+        figures = (
+            cell(name, {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]})
+            for name in shown
+        )
+        table.add_row(row["split"], *figures, *(f"{row[name]:.4g}" for name in counts))
+    _console().print(table)
+    print(f"  {path}")

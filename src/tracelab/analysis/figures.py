@@ -64,7 +64,7 @@ def save(path: Path, frame: pl.DataFrame) -> None:
     write_csv(path, frame.columns, frame.rows())
 
 
-def _bars(part: pl.DataFrame, names: Sequence[str] = ENDS) -> tuple[Any, Any]:
+def bars(part: pl.DataFrame, names: Sequence[str] = ENDS) -> tuple[Any, Any]:
     """-> (values, distances of their intervals' ends), for `errorbar`."""
     value, low, high = (part[name].cast(pl.Float64).to_numpy() for name in names)
     return value, np.maximum([value - low, high - value], 0)
@@ -85,8 +85,8 @@ def validity_against_accuracy(path: Path, table: pl.LazyFrame, level: str = "str
                 mine = (pl.col("arm") == arm) & (pl.col("split") == split)
                 own, style = seeds.filter(mine), style_of(k)
                 ax.plot(own["value"], own["value_trace"], ls="", ms=3.5, alpha=0.35, clip_on=False, **style)
-                x, dx = _bars(whole.filter(mine))
-                y, dy = _bars(whole.filter(mine), [f"{end}_trace" for end in ENDS])
+                x, dx = bars(whole.filter(mine))
+                y, dy = bars(whole.filter(mine), [f"{end}_trace" for end in ENDS])
                 ax.errorbar(x, y, dy, dx, ls="", ms=5, lw=1.2, clip_on=False, label=arm, **style)
             ax.set(xlim=SHARE, ylim=SHARE)
         for ax in axes[::ACROSS]:
@@ -132,7 +132,7 @@ def rank_correlations(path: Path, frame: pl.DataFrame, splits: Sequence[str]) ->
         for k, arm in enumerate(arms):
             rows = _in_order(frame.filter(arm=arm), "split", splits)
             y = np.array([splits.index(s) for s in rows["split"]]) + step * (k - (len(arms) - 1) / 2)
-            x, dx = _bars(rows, ("spearman", "spearman_low", "spearman_high"))
+            x, dx = bars(rows, ("spearman", "spearman_low", "spearman_high"))
             ax.errorbar(x, y, xerr=dx, ls="", ms=4, lw=1.2, label=arm, **style_of(k))
         reference = _in_order(frame.filter(arm=arms[0]), "split", splits)
         at = [splits.index(s) for s in reference["split"]]
@@ -191,7 +191,7 @@ def imposed(path: Path, frame: pl.DataFrame) -> None:
     with panels(path, names, 3.0, 0.9 + 0.2 * most) as axes:
         for ax, (_, part) in zip(axes, groups, strict=True):
             for k, (name, (label, colour, marker)) in enumerate(shown.items()):
-                x, dx = _bars(part, (name, f"{name}_low", f"{name}_high"))
+                x, dx = bars(part, (name, f"{name}_low", f"{name}_high"))
                 y = np.arange(len(part)) + 0.2 * (k - 1)
                 ax.errorbar(x, y, xerr=dx, ls="", marker=marker, ms=3.5, lw=1, color=colour, label=label)
             labels = [_dose(*row) for row in part.select("intervention", "dose").rows()]
@@ -214,7 +214,7 @@ def dose_response(path: Path, frame: pl.DataFrame, splits: Sequence[str]) -> Non
             for k, name in enumerate(series):
                 for metric in metrics:
                     part = frame.filter(series=name, split=split, metric=metric).sort("rate")
-                    y, dy = _bars(part)
+                    y, dy = bars(part)
                     solution, style = metric == "solution_valid", style_of(k)
                     look = {"ls": "-"} if solution else {"ls": ":", "mfc": "white"}
                     label = f"{name}, {'solution' if solution else 'trace'}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from tracelab.analysis.estimates import shares
-from tracelab.analysis.loading import runs
+from tracelab.analysis.loading import load_beside
 
 FIGURES = ("valid", "changed", "follows")
 ORDER = ("own", "none", "prefix", "correct", "swapped", "corrupted", "filler")
@@ -19,17 +19,7 @@ def load_interventions(*folders: str | Path) -> pl.LazyFrame:
 
     ValueError if none has.
     """
-    parts = []
-    for row in runs(*folders).iter_rows(named=True):
-        path = Path(row["run"]) / "interventions.parquet"
-        if path.is_file():
-            labels = {name: row[name] for name in ("run", "arm", "seed")}
-            parts.append(pl.scan_parquet(path).with_columns(pl.lit(v).alias(k) for k, v in labels.items()))
-    if not parts:
-        raise ValueError(
-            "no run there has interventions.parquet: run python -m tracelab.intervene run=... first"
-        )
-    return pl.concat(parts, how="diagonal_relaxed")
+    return load_beside("interventions.parquet", "intervene", *folders)
 
 
 def of_run(path: Path) -> pl.DataFrame:

@@ -85,6 +85,22 @@ def load(*folders: str | Path) -> pl.LazyFrame:
     return pl.concat(parts, how="diagonal_relaxed")
 
 
+def load_beside(name: str, command: str, *folders: str | Path) -> pl.LazyFrame:
+    """One more table of all finished runs at or below the folders that have it, labelled as by `load`.
+
+    name: its file in a run's folder; command: what writes it. ValueError if no run has it.
+    """
+    parts = []
+    for row in runs(*folders).iter_rows(named=True):
+        path = Path(row["run"]) / name
+        if path.is_file():
+            labels = {column: row[column] for column in ("run", "arm", "seed")}
+            parts.append(pl.scan_parquet(path).with_columns(pl.lit(v).alias(k) for k, v in labels.items()))
+    if not parts:
+        raise ValueError(f"no run there has {name}: run python -m tracelab.{command} run=... first")
+    return pl.concat(parts, how="diagonal_relaxed")
+
+
 def levels_of(table: pl.LazyFrame) -> list[str]:
     """The levels of trace validity that a table has, from weak to strong."""
     names = table.collect_schema().names()

@@ -87,6 +87,11 @@ class Task(Protocol):
     needs to draw the search: width, height, blocked (cells, y * width + x), labels (text -> cell), steps
     (a [cell, 1 if it is closed] each) and path (cells); a cell is -1 where it is off the grid. Others are
     shown by `draw`.
+
+    A task may also offer small changes of its problems, to see what a model knows by heart: `perturbations`,
+    their names, and `perturb(examples, name, keys)`, which gives the changed problem, solved, of each example
+    that has one (the others are left out), in their order. It differs from the example's, has the example's
+    index, and depends on the example and its key alone.
     """
 
     name: str

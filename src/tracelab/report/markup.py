@@ -29,6 +29,12 @@ def share(value: float | None, low: float | None, high: float | None) -> Html:
     return Html(f"{100 * value:.1f} <small>[{100 * low:.1f}, {100 * high:.1f}]</small>")
 
 
+def points(value: float, low: float, high: float) -> Html:
+    """A difference of shares in percentage points, with its interval."""
+    low, high = max(low, -1), min(high, 1)  # Student's t knows of no bounds
+    return Html(f"{100 * value:+.1f} <small>[{100 * low:+.1f}, {100 * high:+.1f}]</small>")
+
+
 def number(value: float | None, low: float | None, high: float | None) -> Html:
     """A number with its interval."""
     if value is None:

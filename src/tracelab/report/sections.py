@@ -14,7 +14,7 @@ import polars as pl
 from tracelab.analysis import figures, generalisation
 from tracelab.analysis.estimates import compare, holm, rates
 from tracelab.analysis.loading import configs_that_differ
-from tracelab.report.markup import Html, details, p_value, paragraph, share, table, text
+from tracelab.report.markup import Html, details, p_value, paragraph, points, share, table, text
 from tracelab.report.study import STRICT, Study
 
 SOLUTION, TRACE = "solution_valid", f"trace_{STRICT}"
@@ -94,7 +94,7 @@ def _differences_table(frame: pl.DataFrame, column: str) -> Html:
         [
             f"{row['arm']} – {row['base']}",
             row["split"],
-            _points(row["difference"], row["low"], row["high"]),
+            points(row["difference"], row["low"], row["high"]),
             p_value(row["p_holm"]),
             f"{row['cohens_h']:+.2f}",
             None if row["discordant"] is None else f"{row['discordant']:.2f}",
@@ -105,11 +105,6 @@ def _differences_table(frame: pl.DataFrame, column: str) -> Html:
     ]
     headings = ["arms", "test set", "difference", "p (Holm)", "h", "McNemar", "n", "seeds"]
     return table(WORDS[column], headings, rows)
-
-
-def _points(value: float, low: float, high: float) -> Html:
-    low, high = max(low, -1), min(high, 1)  # Student's t knows of no bounds
-    return Html(f"{100 * value:+.1f} <small>[{100 * low:+.1f}, {100 * high:+.1f}]</small>")
 
 
 def gaps(study: Study) -> Html | None:
@@ -131,8 +126,8 @@ def gaps(study: Study) -> Html | None:
 
 
 def _gap(row: dict[str, Any]) -> Html:
-    points = _points(row["difference"], row["low"], row["high"])
-    return Html(f"{points}<br><small>p {text(p_value(row['p_holm']))}</small>")
+    difference = points(row["difference"], row["low"], row["high"])
+    return Html(f"{difference}<br><small>p {text(p_value(row['p_holm']))}</small>")
 
 
 def cards(study: Study) -> Html:

@@ -24,6 +24,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Study], Html | None]]] = {
     "lengths": ("Length and complexity", analyses.lengths),
     "samples": ("Stability and silent failure", analyses.samples),
     "interventions": ("Is the trace used?", analyses.interventions),
+    "memorisation": ("Solved or remembered?", analyses.memorisation),
     "doses": ("Dose and response", analyses.doses),
     "cards": ("Data cards", sections.cards),
     "configs": ("Runs and configs", sections.configs),

@@ -1,0 +1,37 @@
+"""Has a trained model learned to solve, or learned by heart? memorisation.parquet in its folder.
+
+python -m tracelab.memorise run=runs/...
+"""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from tracelab.entry import entry, say
+
+
+@entry("memorise")
+def main(config: DictConfig) -> None:
+    """Judge each run on trained, changed and fresh problems."""
+    from tracelab import accelerate, outcomes
+    from tracelab.analysis.memorisation import FILE, of_file
+    from tracelab.memorisation import of_run
+    from tracelab.run import runs_at
+    from tracelab.tables import print_memorisation
+
+    accelerate.start(config.threads)
+    runs = runs_at([config.run] if isinstance(config.run, str) else config.run)
+    for run in runs:
+        path = run.folder / FILE
+        try:
+            outcomes.write(of_run(run, config.problems, config.perturbations), path)
+        except ValueError as error:
+            if len(runs) == 1:
+                raise
+            say(f"{run.name} is left out: {error}")
+            continue
+        print_memorisation(of_file(path), run.name, path)
+
+
+if __name__ == "__main__":
+    main()
