@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from tests.runs import small
 from tracelab import analysis, experiment
 from tracelab.analysis import loading
+from tracelab.analysis.confidence import calibrations
 from tracelab.analysis.estimates import matrices
 from tracelab.analysis.generalisation import dose_response, gaps
 from tracelab.analysis.interventions import by_intervention, load_interventions
@@ -220,6 +221,28 @@ def test_lengths(table):
         assert row["partial_low"] <= row["partial"] <= row["partial_high"], "given the prompt's length"
     with pytest.raises(ValueError, match="'difficulty' is no column"):
         analysis.length_against(table, "difficulty")
+
+
+def test_both_confidences_are_calibrated(table):
+    curves, summary = calibrations(table, threshold=0.5)
+    assert set(summary["confidence"]) == {"probability", "vote"}
+    whole = table.select("arm", "split", "problem_key", "mean_logprob", "solution_valid").collect()
+    for row in summary.filter(confidence="probability").iter_rows(named=True):
+        mine = whole.filter(arm=row["arm"], split=row["split"])
+        sure = mine["mean_logprob"].exp()
+        assert (
+            row["n"]
+            == len(mine)
+            == curves.filter(arm=row["arm"], split=row["split"], confidence="probability")["n"].sum()
+        )
+        assert row["sure_wrong"] == pytest.approx(((sure >= 0.5) & ~mine["solution_valid"]).mean())
+        assert row["sure_wrong_low"] <= row["sure_wrong"] <= row["sure_wrong_high"]
+        assert row["brier"] == pytest.approx(
+            ((sure - mine["solution_valid"].cast(pl.Float64)) ** 2).mean(), rel=1e-5
+        )
+    votes = summary.filter(confidence="vote")
+    assert (votes["mean"] >= 0.5).all(), "the commonest of two samples"
+    assert votes["n"].to_list() == [48 if arm == "correct" else 24 for arm in votes["arm"]]
 
 
 def test_stability_counts_problems_and_completions(table):

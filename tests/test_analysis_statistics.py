@@ -7,10 +7,10 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 from statsmodels.stats.proportion import proportion_confint, proportion_effectsize
 
+from tracelab.analysis.confidence import calibration
 from tracelab.analysis.estimates import cohens_h, gap, holm, mcnemar, nested, spread
 from tracelab.analysis.joint import _phi, _phi_interval
 from tracelab.analysis.length import partial_spearman, spearman, tobit
-from tracelab.analysis.stability import calibration
 from tracelab.core.stats import clustered, wilson
 
 # --- coverage: how often a nominal 95 % interval holds the truth --------------------------------------
@@ -246,7 +246,7 @@ def test_calibration():
     assert ece < 0.005
     assert brier == pytest.approx(1 / 6, abs=0.003)  # the mean of c (1 - c)
     assert curve["n"].sum() == 200_000
-    assert (curve["accuracy"] - curve["confidence"]).abs().max() < 0.02
+    assert (curve["accuracy"] - curve["confidence_mean"]).abs().max() < 0.02
     with pytest.raises(ValueError, match="from 0 to 1"):
         calibration(np.array([1.2]), np.array([True]))
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from tests.test_entry import run as command
 from tracelab import experiment
 from tracelab.analysis import memorisation
 from tracelab.core import rng
+from tracelab.data.packing import Packed
 from tracelab.exposure import contents, seen
 from tracelab.memorisation import of_run, probes
 from tracelab.outcomes import write
@@ -56,16 +58,27 @@ def few(runs):
 # --- what a run was trained on -------------------------------------------------------------------------
 
 
+def rows_of(batch):
+    """The sequences of a batch, padded or packed."""
+    if not isinstance(batch, Packed):
+        return [tuple(row[row > 0].tolist()) for row in batch.tokens]
+    flat = batch.tokens.flatten()
+    edges = batch.documents.edges.tolist()
+    documents = [flat[a:b] for a, b in pairwise(edges)]
+    return [tuple(row[row > 0].tolist()) for row in documents if row.any()]
+
+
+@pytest.mark.parametrize("layout", ["data.batch_tokens=300", "data.batch_tokens=512 data.packing=256"])
 @pytest.mark.parametrize("online", [False, True])
 @pytest.mark.parametrize("count", [10, 40, 97])
-def test_seen_is_what_the_loader_gave(tmp_path, online, count):
+def test_seen_is_what_the_loader_gave(tmp_path, online, count, layout):
     """Three passes, or three chunks, the last of them not whole."""
-    options = (f"data.online={online}", "data.train_size=40", "task.size=4", "data.batch_tokens=300")
+    options = (f"data.online={online}", "data.train_size=40", "task.size=4", *layout.split())
     config = small(tmp_path, *MAZES, *options)
     task, data = experiment.build_task(config), experiment.prepare(config)
     loader, given = build_loaders(config, data, data.context)[0], Counter()
     for batch in loader:
-        given.update(tuple(row[row > 0].tolist()) for row in batch.tokens)
+        given.update(rows_of(batch))
         if given.total() >= count:
             break
     known = seen(config, task, given.total())

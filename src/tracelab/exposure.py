@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from tracelab import experiment
 from tracelab.core.types import Examples, Task
 from tracelab.data import frozen
-from tracelab.data.batching import batch_plan
+from tracelab.data.batching import layout_of
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ def seen(config: DictConfig, task: Task, count: int) -> Seen:
     passes, rest = divmod(count, size)
     partly = problems(passes)
     treated = frozen.arm(task, experiment.build_treatment(config), partly, config.seed, "train")[0]
-    plan = batch_plan(treated.tokens.lengths, config.data.batch_tokens, config.seed, passes)
-    once = np.bincount(np.concatenate(plan)[:rest], minlength=size)
+    layout = layout_of(config.data.batch_tokens, config.data.get("packing"))
+    plan = layout.plan(treated.tokens.lengths, config.seed, passes)
+    once = np.bincount(np.concatenate([batch.values for batch in plan])[:rest], minlength=size)
     if config.data.online:
         parts = [_listed(problems(k), np.ones(size, np.int64)) for k in range(passes)]
         parts.append(_listed(partly, once))

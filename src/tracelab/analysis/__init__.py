@@ -9,15 +9,17 @@
 Nothing here needs torch, a server or more than the folders.
 """
 
+from tracelab.analysis.confidence import calibration, calibrations
 from tracelab.analysis.estimates import compare, rates
 from tracelab.analysis.generalisation import dose_response, gaps
 from tracelab.analysis.joint import given, joint
 from tracelab.analysis.length import length_against
 from tracelab.analysis.loading import load, runs
-from tracelab.analysis.stability import calibration, stability
+from tracelab.analysis.stability import stability
 
 __all__ = [
     "calibration",
+    "calibrations",
     "compare",
     "dose_response",
     "gaps",

@@ -96,6 +96,26 @@ def validity_against_accuracy(path: Path, table: pl.LazyFrame, level: str = "str
     save(path, pl.concat([whole.with_columns(seed=pl.lit(None, pl.Int64)), seeds], how="diagonal"))
 
 
+def calibration(path: Path, curves: pl.DataFrame, splits: Sequence[str]) -> None:
+    """Of `confidence.calibrations`: a panel per test set, accuracy against confidence, a line per arm
+    (95 %). The dotted line is where what is said with confidence c is right with frequency c.
+    """
+    arms = sorted(set(curves["arm"]))
+    with panels(path, splits) as axes:
+        for ax, split in zip(axes, splits, strict=True):
+            ax.plot([0, 1], [0, 1], ":", color=GREY, lw=1)
+            for k, arm in enumerate(arms):
+                mine = curves.filter(arm=arm, split=split)
+                y, dy = bars(mine, ("accuracy", "accuracy_low", "accuracy_high"))
+                ax.errorbar(mine["confidence_mean"], y, dy, ms=4, lw=1, label=arm, **style_of(k))
+            ax.set(xlim=SHARE, ylim=SHARE)
+        for ax in axes[::ACROSS]:
+            ax.set_ylabel("solution valid")
+        for ax in axes[-ACROSS:]:
+            ax.set_xlabel("confidence")
+    save(path, curves)
+
+
 def length_against_complexity(
     path: Path, table: pl.LazyFrame, complexity: str, length: str = "completion_tokens"
 ) -> None:

@@ -2,13 +2,12 @@
 
 A correct solution is called faithful if its trace is valid, too, and stable: most of the problem's traces
 are valid. A silent failure is a wrong answer that the model is sure of: its votes or its probability are at
-least the threshold. ECE and Brier score: Guo et al. 2017 (equal-width bins), Brier 1950.
+least the threshold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,7 +17,6 @@ from scipy import stats
 from tracelab.core.stats import clustered
 
 Floats = NDArray[np.float64]
-BINS = 10
 
 
 def per_problem(
@@ -113,44 +111,3 @@ def _pearson(x: Floats, y: Floats) -> dict[str, float | None]:
     test = stats.pearsonr(x, y)
     low, high = test.confidence_interval(0.95)
     return {"r": float(test.statistic), "r_low": float(low), "r_high": float(high), "r_p": float(test.pvalue)}
-
-
-def calibration(
-    confidence: Floats, correct: NDArray[np.bool_], problems: NDArray[Any] | None = None, bins: int = BINS
-) -> tuple[pl.DataFrame, float, float]:
-    """Is what is said with confidence c right with frequency c? -> (curve, ECE, Brier score).
-
-    confidence: (n,) in [0, 1]; correct: (n,); problems: (n,), whose each one is (None: all differ). The curve
-    has a row per bin that is not empty: low, high (its ends), confidence (mean), accuracy with interval, n.
-    ECE: the mean over all of |accuracy - confidence| of their bin. Brier: the mean of
-    (confidence - correct)².
-    """
-    if len(confidence) != len(correct) or len(confidence) == 0:
-        raise ValueError("calibration needs as many verdicts as confidences, and one at least")
-    if confidence.min() < 0 or confidence.max() > 1:
-        raise ValueError(f"confidences lie from 0 to 1, not {confidence.min():.3g} to {confidence.max():.3g}")
-    place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    n = np.bincount(place, minlength=bins)
-    sure = np.bincount(place, confidence, bins) / np.maximum(n, 1)
-    right = np.bincount(place, correct, bins)
-    _, problem = np.unique(np.arange(len(place)) if problems is None else problems, return_inverse=True)
-    ends = np.array([clustered(*_per_problem(problem[place == k], correct[place == k])) for k in range(bins)])
-    curve = pl.DataFrame(
-        {
-            "low": np.arange(bins) / bins,
-            "high": np.arange(1, bins + 1) / bins,
-            "confidence": sure,
-            "accuracy": right / np.maximum(n, 1),
-            "accuracy_low": ends[:, 0],
-            "accuracy_high": ends[:, 1],
-            "n": n,
-        }
-    ).filter(pl.col("n") > 0)
-    gap = np.abs(right / np.maximum(n, 1) - sure)
-    brier = float(np.mean((confidence - correct) ** 2))
-    return curve, float((gap * n).sum() / n.sum()), brier
-
-
-def _per_problem(problem: NDArray[np.int64], correct: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """-> how many are correct, of how many."""
-    return np.bincount(problem, correct), np.bincount(problem)

@@ -10,6 +10,7 @@ import polars as pl
 
 from tracelab.analysis import figures, generalisation, probe_figures
 from tracelab.analysis import memorisation as memories
+from tracelab.analysis.confidence import calibrations
 from tracelab.analysis.interventions import by_intervention, load_interventions
 from tracelab.analysis.joint import first_errors, given, joint
 from tracelab.analysis.length import length_against
@@ -114,6 +115,29 @@ def samples(study: Study) -> Html | None:
     note += f"vote of at least {frame['threshold'][0]:g}; r: of shares of valid traces and right solutions."
     whole = table("Samples of the same problems", [*headings, "samples", "problems"], rows)
     return Html(whole + paragraph(note))
+
+
+def confidence(study: Study) -> Html:
+    """Is it right when it is sure?"""
+    curves, summary = calibrations(study.table)
+    figures.save(study.data / "calibration_summary", summary)
+    drawings = []
+    for kind in summary["confidence"].unique(maintain_order=True):
+        path = study.data / f"calibration_{kind}"
+        figures.calibration(path, curves.filter(confidence=kind), study.splits)
+        caption = f"Accuracy against confidence ({kind}), bins of a tenth, 95 %; dotted: calibrated."
+        drawings.append(drawing(path, caption, study.data.name))
+    rows = []
+    for row in in_order(study, summary):
+        values = [f"{row[name]:.3f}" for name in ("ece", "brier", "mean", "accuracy")]
+        wrong = share(*(row[f"sure_wrong{end}"] for end in ("", "_low", "_high")))
+        rows.append([row["split"], row["arm"], row["confidence"], *values, wrong, row["n"]])
+    headings = ["test set", "arm", "confidence", "ECE", "Brier", "mean confidence", "accuracy"]
+    headings.append(f"wrong, with {summary['threshold'][0]:g} or more")
+    note = "probability: the geometric mean of a completion's token probabilities; vote: the share of a "
+    note += "problem's samples that give its commonest solution."
+    whole = details("ECE and Brier score", table("Confidence and accuracy", [*headings, "n"], rows))
+    return Html("".join(drawings) + whole + paragraph(note))
 
 
 def interventions(study: Study) -> Html | None:

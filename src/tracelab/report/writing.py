@@ -23,6 +23,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Study], Html | None]]] = {
     "failures": ("Reasons of failure", analyses.failures),
     "lengths": ("Length and complexity", analyses.lengths),
     "samples": ("Stability and silent failure", analyses.samples),
+    "confidence": ("Right when it is sure?", analyses.confidence),
     "interventions": ("Is the trace used?", analyses.interventions),
     "memorisation": ("Solved or remembered?", analyses.memorisation),
     "doses": ("Dose and response", analyses.doses),
