@@ -175,8 +175,9 @@ def lines(results: dict[str, Any], reward: str) -> list[str]:
                 f"{100 * (means[1] - means[0]):+.1f} | |"
             )
     rounds = [p["steps"] for found in results.values() for p in found["progress"]]
+    span = min(rounds), max(rounds)
     return [
-        f"Reward: {reward}. {min(rounds)} to {max(rounds)} rounds in {MINUTES} minutes on one core.",
+        f"Reward: {reward}. {MINUTES} minutes on one core, {' to '.join(map(str, sorted({*span})))} rounds.",
         "",
         *head,
     ]
