@@ -1,8 +1,7 @@
-r"""The study: six arms, three seeds, and what replicates; its tables and figures for docs/results.
+"""The study: six arms, three seeds, and what replicates; its tables and figures for docs/results.
 
-    python -m tracelab.train -m "experiment=glob(study/*)" seed=0,1,2 \
-        'run_dir=runs/${hydra:runtime.choices.experiment}-${seed}'
-    for run in runs/study/*-0; do python -m tracelab.intervene run=$run problems=128; done
+    python -m tracelab.train -m "experiment=glob(study/*)" seed=0,1,2 hydra.sweep.dir=runs/study
+    for run in runs/study/*_seed-0; do python -m tracelab.intervene run=$run problems=128; done
     python bench/study.py runs/study
 
 Writes docs/results/study/ (the report's figures as PNG, its tables as CSV) and the tables of
@@ -134,7 +133,8 @@ def write(runs: Path) -> None:
         *lengths(table, splits),
     ]
     page = DOCS / "study.md"
-    before, _, rest = page.read_text().partition(START)
+    written = page.read_text() if page.is_file() else "# The study\n\n"
+    before, _, rest = written.partition(START)
     after = rest.partition(END)[2]
     page.write_text("\n".join([before + START, "", *text, END]) + after)
     print("\n".join(text))
