@@ -146,7 +146,7 @@ def table(results: dict[str, Any]) -> list[str]:
         cells = [cell(arms[arm]["estimates"]["solution_valid"]) if arm in arms else "–" for arm in ARMS]
         strict = cell(arms["correct"]["estimates"]["trace_strict"]) if "correct" in arms else "–"
         tokens = max(arms[arm]["progress"]["tokens"] for arm in ARMS if arm in arms) / 1e6
-        lines.append(f"| {task} | {difficulty} | {guess} | {' | '.join(cells)} | {strict} | {tokens:.0f} M |")
+        lines.append(f"| {task} | {difficulty} | {guess} | {' | '.join(cells)} | {strict} | {tokens:.2g} M |")
     return lines
 
 
