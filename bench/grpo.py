@@ -5,8 +5,8 @@
     python bench/grpo.py --reward trace         # the control: is validity learned when it is rewarded?
     python bench/grpo.py --collect              # only write the table and the figure
 
-The starts are maze models stopped where they solve about half of the problems; how many tokens that takes
-differs by seed. Writes docs/results/grpo.md, its figure and bench/results/grpo.json.
+The starts are maze models stopped where they solve half to three quarters of the problems; how many tokens
+that takes differs by seed. Writes docs/results/grpo.md, its figure and bench/results/grpo.json.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ def write(folder: Path) -> None:
     print("\n".join(text))
 
 
-HEAD = """# GRPO on models that solve about half of the problems
+HEAD = """# GRPO on models that solve half to three quarters of the problems
 
 7x7 Wilson mazes, 0.83 M parameters. Before and after post-training, on the same 256 test problems, greedy;
 per cent (completion tokens: tokens). The interval of a difference is for other problems and other seeds

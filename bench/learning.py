@@ -145,8 +145,9 @@ def table(results: dict[str, Any]) -> list[str]:
         guess = cell({**arms["guessing"], "low": float(low), "high": float(high)})
         cells = [cell(arms[arm]["estimates"]["solution_valid"]) if arm in arms else "–" for arm in ARMS]
         strict = cell(arms["correct"]["estimates"]["trace_strict"]) if "correct" in arms else "–"
-        tokens = max(arms[arm]["progress"]["tokens"] for arm in ARMS if arm in arms) / 1e6
-        lines.append(f"| {task} | {difficulty} | {guess} | {' | '.join(cells)} | {strict} | {tokens:.2g} M |")
+        trained = [f"{arms[arm]['progress']['tokens'] / 1e6:.2g}" for arm in ARMS if arm in arms]
+        tokens = " / ".join(dict.fromkeys(trained))
+        lines.append(f"| {task} | {difficulty} | {guess} | {' | '.join(cells)} | {strict} | {tokens} M |")
     return lines
 
 
@@ -184,7 +185,7 @@ def write(results: dict[str, Any]) -> None:
 
 Problems solved, in per cent with Wilson 95 % intervals: 0.83 M parameters, from scratch, seed 0,
 256 test problems, greedy. Guessing is the best constant answer. `python bench/learning.py`; what makes a task
-easy or hard is in that file.
+easy or hard is in that file. Tokens: trained on; where they differ, by solution_only / correct.
 """
     DOCS.mkdir(parents=True, exist_ok=True)
     (DOCS / "learning.md").write_text("\n".join([head, *table(results), ""]))
