@@ -82,7 +82,7 @@ def test_intervals_of_verdicts_cover():
         ]
         low, high = spread([arm.astype(float) for arm in arms], (1, -1)).interval()
         hits += low <= truth <= high
-    assert 0.92 <= hits / times <= 0.98
+    assert 0.93 <= hits / times <= 0.97
 
 
 def _solves(difficulty, shift, of_seeds):
@@ -127,7 +127,7 @@ def test_intervals_of_phi_cover():
         kinds = draw.choice(4, 300, p=shares)
         low, high = _phi_interval(np.eye(4)[kinds], draw)
         hits += low <= truth <= high
-    assert 0.92 <= hits / times <= 0.98
+    assert 0.93 <= hits / times <= 0.97
 
 
 def test_one_seed_is_judged_by_its_problems_alone():
