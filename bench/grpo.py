@@ -24,7 +24,7 @@ import polars as pl
 from common import RESULTS
 from numpy.typing import NDArray
 
-from tracelab.analysis.estimates import spread
+from tracelab.analysis.variance import spread
 from tracelab.figures import BLUE, RED, figure, write_csv
 from tracelab.run import machine
 

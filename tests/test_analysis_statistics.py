@@ -8,9 +8,10 @@ from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 from statsmodels.stats.proportion import proportion_confint, proportion_effectsize
 
 from tracelab.analysis.confidence import calibration
-from tracelab.analysis.estimates import cohens_h, gap, holm, mcnemar, nested, spread
+from tracelab.analysis.estimates import cohens_h, holm, mcnemar
 from tracelab.analysis.joint import _phi, _phi_interval
 from tracelab.analysis.length import partial_spearman, spearman, tobit
+from tracelab.analysis.variance import gap, nested, spread
 from tracelab.core.stats import clustered, wilson
 
 # --- coverage: how often a nominal 95 % interval holds the truth --------------------------------------

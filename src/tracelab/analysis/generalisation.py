@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tracelab.analysis.estimates import gap, holm, matrices, rates
+from tracelab.analysis.estimates import holm, matrices, rates
 from tracelab.analysis.loading import load, runs
+from tracelab.analysis.variance import gap
 
 
 def gaps(table: pl.LazyFrame, column: str, base: str, splits: Sequence[str] | None = None) -> pl.DataFrame:

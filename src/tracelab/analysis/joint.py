@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from tracelab.analysis.estimates import LEVEL, REPLICATES, shares
+from tracelab.analysis.estimates import shares
+from tracelab.analysis.variance import LEVEL
 
+REPLICATES = 2000  # of the bootstrap
 CELLS = ("both", "only_solution", "only_trace", "neither")
 
 

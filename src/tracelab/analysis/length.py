@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
-from tracelab.analysis.estimates import LEVEL
+from tracelab.analysis.variance import LEVEL
 
 Floats = NDArray[np.float64]
 REPLICATES = 400

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tracelab.analysis.estimates import Floats, Spread, holm, matrices, nested, shares
+from tracelab.analysis.estimates import holm, matrices, shares
 from tracelab.analysis.loading import load_beside
+from tracelab.analysis.variance import Floats, Spread, nested
 
 FILE = "memorisation.parquet"
 TRAIN, FRESH = "train", "fresh"
