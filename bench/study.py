@@ -1,6 +1,7 @@
-"""The study: six arms, three seeds, and what replicates; its tables and figures for docs/results.
+r"""The study: six arms, three seeds, and what replicates; its tables and figures for docs/results.
 
-    python -m tracelab.train -m "experiment=glob(study/*)" seed=0,1,2 hydra.sweep.dir=runs/study
+    python -m tracelab.train -m experiment=study/correct,study/solution_only,study/swapped,\
+study/corrupted_010,study/corrupted_050,study/corrupted_100 seed=0,1,2 hydra.sweep.dir=runs/study
     for run in runs/study/*_seed-0; do python -m tracelab.intervene run=$run problems=128; done
     python bench/study.py runs/study
 

@@ -135,3 +135,9 @@ def test_a_launcher_that_is_not_installed(package):
     check_installed("hydra._internal.core_plugins.basic_launcher.BasicLauncher")
     with pytest.raises(SystemExit, match=f"{package} is not installed"):
         check_installed(f"{package}.Launcher")
+
+
+def test_a_sweep_without_jobs_is_an_error(tmp_path):
+    done = sweep(tmp_path, "experiment=glob(study/*)")
+    assert done.returncode == 1
+    assert "no jobs" in done.stderr

@@ -90,9 +90,12 @@ class Sweep(Callback):
         say(f"Job {config.hydra.job.num}: {': '.join(v for v in outcome.values() if isinstance(v, str))}")
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """The exit status says whether a job failed."""
+        """The exit status says whether a job failed, or there was none."""
         assert self.records is not None
-        if any(record["state"] == "failed" for record in read(self.records)):
+        jobs = read(self.records)
+        if not jobs:
+            sys.exit("the sweep has no jobs: a glob() matched nothing (it sees no folders within a group)")
+        if any(record["state"] == "failed" for record in jobs):
             sys.exit(1)
 
     def _write(self, config: DictConfig, **outcome: Any) -> None:

@@ -1,9 +1,8 @@
 """Shares and differences with intervals that say what they rest on: problems, and seeds.
 
 Within one run completions differ by problem: Wilson's interval, of as many independent completions as
-they are worth. Between arms there are two sources of chance,
-the test problems (which arms share) and the seeds (which they do not): `compare` counts both. Sources:
-Owen 2007 (crossed factors), Satterthwaite 1946 (degrees of freedom), McNemar 1947, Holm 1979.
+they are worth. Between arms there are two sources of chance, the test problems (which arms share) and the
+seeds (which they do not): `compare` counts both. Sources: McNemar 1947, Holm 1979.
 """
 
 from __future__ import annotations
