@@ -1,8 +1,13 @@
-"""The published setting: its three arms differ in the traces alone."""
+"""The published setting: its three arms compose, fill packed rows, and a model computes its loss on them."""
 
 import pytest
+import torch
 
 from tests.runs import config
+from tracelab.data.batching import FixedLoader, card
+from tracelab.data.packing import PROMPT, TRACE
+from tracelab.experiment import build_model, prepare
+from tracelab.training import build_learner
 
 ARMS = {
     "paper_maze": "correct",
@@ -10,6 +15,8 @@ ARMS = {
     "paper_maze_solution_only": "solution_only",
 }
 PROTOCOL = ["wilson", "kruskal", "dfs", "drunkards_walk", "searchformer", "free_space"]
+FEW = ("data.train_size=24", "data.val_size=4", "eval.problems=2", "task.ood_generators=[kruskal]")
+TINY = ("model.layers=1", "model.width=16", "model.heads=1", "model.mlp=16", "data.batch_tokens=8192")
 
 
 @pytest.mark.parametrize("model", ["small", "base", "qwen2_380m"])
@@ -23,3 +30,23 @@ def test_arms_are_one_setting(experiment, model):
     assert (composed.data.train_size, composed.data.packing, composed.eval.problems) == (50_000, 8192, 1000)
     assert composed.budget.default_tokens == 2_000_000_000
     assert composed.loss.trace_weight == composed.loss.solution_weight == 1.0
+
+
+@pytest.mark.parametrize("online", [False, True])
+@pytest.mark.parametrize("experiment", ARMS)
+def test_arms_train(experiment, online):
+    composed = config("train", f"experiment={experiment}", f"data.online={online}", *FEW, *TINY)
+    data = prepare(composed)
+    assert len(data.vocabulary) == 944
+    sizes = {"batch_tokens": 8192, "packing": 8192}
+    assert card(data.train, **sizes, seed=0)["padding"] < 0.5
+    batch = next(iter(FixedLoader(data.train, context=data.context, **sizes)))
+    assert batch.tokens.shape == (1, 8192)
+    assert (batch.part != PROMPT).any()
+    assert (batch.part == TRACE).any() == (ARMS[experiment] != "solution_only")
+    short = data.train.take(data.train.tokens.lengths.argsort()[:1])  # the CPU's attention is quadratic
+    (one,) = FixedLoader(short, batch_tokens=3072, packing=3072, context=data.context)
+    learner = build_learner(composed, build_model(composed, data.vocabulary, data.context))
+    with torch.no_grad():
+        loss, _ = learner.loss(one)
+    assert 6.5 < loss < 7.2  # log 944 = 6.85

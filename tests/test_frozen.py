@@ -15,6 +15,7 @@ import pytest
 from tracelab.data import frozen, store
 from tracelab.data.frozen import arm, assert_disjoint, drawn, problems
 from tracelab.data.online import stream
+from tracelab.data.workers import Workers
 from tracelab.tasks.maze import Maze
 from tracelab.traces.corrupted import Corrupted
 from tracelab.traces.filler import Filler
@@ -44,15 +45,32 @@ def test_same_bytes_with_any_number_of_workers_and_any_chunk(cache, monkeypatch)
     made = []
     for workers, chunk in ((1, 1024), (2, 1024), (4, 64), (3, 100)):
         monkeypatch.setattr(frozen, "CHUNK", chunk)
-        made.append(bytes_of(problems(TASK, seed=0, split="train", count=700, workers=workers)))
+        made.append(bytes_of(problems(TASK, seed=0, split="train", count=700, workers=Workers(workers))))
         shutil.rmtree(cache)
     assert len(set(made)) == 1
 
 
-def test_processes_give_the_same_bytes(cache):
+@pytest.mark.filterwarnings("ignore")  # of the clusters' packages
+@pytest.mark.parametrize("backend", ["loky", "dask", pytest.param("ray", marks=pytest.mark.slow)])
+def test_processes_give_the_same_bytes(cache, backend):
+    pytest.importorskip({"dask": "distributed"}.get(backend, backend))
     threads = bytes_of(problems(TASK, seed=0, split="val", count=20))
     shutil.rmtree(cache)
-    assert bytes_of(problems(TASK, seed=0, split="val", count=20, workers=2, backend="loky")) == threads
+    workers = Workers(2, backend)
+    assert bytes_of(problems(TASK, seed=0, split="val", count=20, workers=workers)) == threads
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"count": 0}, "take 1 at least"),
+        ({"backend": "slurm"}, "choose one of threading, loky, dask, ray"),
+        ({"address": "tcp://host:8786"}, "set backend to dask or ray"),
+    ],
+)
+def test_workers_that_there_cannot_be(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        Workers(**wrong)
 
 
 def test_the_first_distinct_problems_of_the_stream(cache):
@@ -180,7 +198,7 @@ def test_what_a_killed_writer_leaves_is_not_trusted(cache):
 
 def test_two_at_once_leave_one_file(cache):
     def make(_):
-        return bytes_of(problems(TASK, seed=0, split="train", count=300, workers=1))
+        return bytes_of(problems(TASK, seed=0, split="train", count=300, workers=Workers(1)))
 
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(make, range(4)))) == 1

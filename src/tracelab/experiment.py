@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from tracelab.core.codec import Sequences
 from tracelab.core.types import Examples, Task
 from tracelab.data import card, frozen, online
+from tracelab.data.workers import Workers
 from tracelab.traces.base import Treatment
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def build_model(config: DictConfig, vocabulary: tuple[str, ...], context: int) -
 
 def test_sets(config: DictConfig, task: Task, against: Mapping[str, Examples] | None = None) -> TestSets:
     """The test sets, the same for all arms and seeds; disjoint from `against`, or ValueError."""
-    return frozen.test_sets(task, config.eval.seed, config.eval.problems, against, config.data.workers)
+    return frozen.test_sets(task, config.eval.seed, config.eval.problems, against, Workers.of(config.data))
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,9 @@ def prepare(config: DictConfig) -> Data:
 
 def problems(config: DictConfig, task: Task, split: str, count: int) -> Examples:
     """A frozen set of problems of the experiment's seed."""
-    data = config.data
+    workers, distinct = Workers.of(config.data), config.data.distinct
     return frozen.problems(
-        task, seed=config.seed, split=split, count=count, distinct=data.distinct, workers=data.workers
+        task, seed=config.seed, split=split, count=count, distinct=distinct, workers=workers
     )
 
 

@@ -18,6 +18,7 @@ def main(config: DictConfig) -> None:
 
     from tracelab.core.types import SPLITS
     from tracelab.data import card, frozen, jsonl, store
+    from tracelab.data.workers import Workers
     from tracelab.experiment import build_task, build_treatment
 
     output = Path(config.output)
@@ -26,9 +27,8 @@ def main(config: DictConfig) -> None:
     if config.split not in SPLITS:
         raise ValueError(f"split={config.split!r} is unknown; choose one of {', '.join(SPLITS)}")
     task, treatment = build_task(config), build_treatment(config)
-    examples = frozen.problems(
-        task, seed=config.seed, split=config.split, count=config.count, workers=config.workers
-    )
+    drawn = {"seed": config.seed, "split": config.split, "count": config.count}
+    examples = frozen.problems(task, **drawn, workers=Workers.of(config))
     sequences, treated = frozen.arm(task, treatment, examples, config.seed, config.split)
     certified = card.data_card(task, treatment, {config.split: card.Arm(examples, sequences, treated)})
     output.parent.mkdir(parents=True, exist_ok=True)

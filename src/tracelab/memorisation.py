@@ -27,6 +27,7 @@ from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.data import frozen
+from tracelab.data.workers import Workers
 from tracelab.entry import say
 from tracelab.evaluation import judge_model, labels, trained_model
 from tracelab.exposure import Seen, contents, seen
@@ -72,7 +73,7 @@ def probes(
     for kind in offered if kinds is None else kinds:
         yield _changed(config, task, known, train, times, kind)
     distinct = config.data.distinct and not config.data.online
-    options = {"distinct": distinct, "workers": config.data.workers}
+    options: dict[str, Any] = {"distinct": distinct, "workers": Workers.of(config.data)}
     fresh = frozen.problems(task, seed=config.eval.seed, split="test", count=problems, **options)
     new = ~np.isin(fresh.identity, known.identity)
     fresh = fresh.take(np.flatnonzero(new))
@@ -179,8 +180,8 @@ def _check_problems(run: Run, task: Task) -> None:
         raise ValueError(f"{run.folder} is not evaluated: python -m tracelab.evaluate run={run.folder} first")
     judged = pyarrow.parquet.read_table(path, columns=columns).to_pydict()
     theirs = {key for split, key in zip(*judged.values(), strict=True) if split == judged["split"][0]}
-    data, count = run.config.eval, run.config.eval.problems
-    ours = frozen.problems(task, seed=data.seed, split="test", count=count, workers=run.config.data.workers)
+    drawn, workers = run.config.eval, Workers.of(run.config.data)
+    ours = frozen.problems(task, seed=drawn.seed, split="test", count=drawn.problems, workers=workers)
     if theirs != set(ours.identity.tolist()):
         raise ValueError(
             f"{run.folder} was trained on problems that this version of tracelab draws differently: analyse "

@@ -32,6 +32,8 @@ WITHOUT_EFFECT = (
     "logger",
     "trainer",
     "data.workers",
+    "data.backend",
+    "data.address",
 )
 FREE_TO_CHANGE = (*WITHOUT_EFFECT, "eval", "metric")  # and between a run and its resumption
 LIBRARIES = ("tracelab", "torch", "lightning", "hydra-core", "numpy", "numba", "pyarrow")

@@ -21,11 +21,13 @@ from tracelab.core.codec import ABSENT, Sequences
 from tracelab.core.ragged import Integers, Ragged, offsets_of
 from tracelab.core.types import Examples, Task
 from tracelab.data.store import Columns, cached, description, digest
+from tracelab.data.workers import Workers
 from tracelab.traces.base import Keys, Treated, Treatment
 
 CHUNK = 1024  # problems that a worker draws at a time
 PATIENCE = 20  # draws per problem asked for before the space of problems is called too small
 RAGGED = ("problem", "trace", "solution")
+HERE = Workers()
 
 
 def problems(
@@ -36,15 +38,13 @@ def problems(
     count: int,
     name: str = "problem",
     distinct: bool = True,
-    workers: int | None = None,
-    backend: str = "threading",
+    workers: Workers = HERE,
 ) -> Examples:
     """The first `count` problems of the stream `name`, solved.
 
     distinct: leave out what was drawn before. In a small space that shifts the distribution towards
     problems of kinds that there are many of; what must be distributed as it is drawn keeps repetitions.
-    workers: None for as many as there are cores; backend: of joblib. ValueError if the space of
-    problems is too small for `count`.
+    workers: who draws them. ValueError if the space of problems is too small for `count`.
     """
     if count < 1:
         raise ValueError(f"{count} {split} problems were asked for: ask for one at least")
@@ -52,7 +52,7 @@ def problems(
     made_of["distinct"] = distinct
 
     def build() -> Columns:
-        with joblib.Parallel(workers or -1, backend=backend) as parallel:
+        with workers.parallel() as parallel:
             return _columns(_first(task, seed, split, name, count, distinct, parallel))
 
     return _examples(cached(f"{task.name}-{split}-{count}", made_of, build))
@@ -123,7 +123,7 @@ def test_sets(
     seed: int,
     count: int,
     against: Mapping[str, Examples] | None = None,
-    workers: int | None = None,
+    workers: Workers = HERE,
 ) -> dict[str, tuple[Task, Examples]]:
     """The test sets by name, each with the task that it is of and in a stream of its own.
 
