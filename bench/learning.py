@@ -30,7 +30,7 @@ DOCS = RESULTS.parents[1] / "docs" / "results"
 ARMS = ("solution_only", "correct")
 # knobs that make a task easy or hard for the nano model; medium: the YAML's own
 DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
-    "maze": {"easy": ("task.size=5",), "hard": ("task.size=11",)},
+    "maze": {"easy": ("task.size=[7,5]",), "hard": ("task.size=11",)},
     "graph_path": {
         "easy": ("task.nodes=8",),
         "hard": ("task.nodes=30", "task.max_weight=9", "task.solver=dijkstra"),
