@@ -82,11 +82,11 @@ def without_variants(task: str) -> tuple[str, ...]:
     return tuple(f"task.{name}=[]" for name in names)
 
 
-def run(folder: Path, words: tuple[str, ...], options: argparse.Namespace) -> None:
-    """Train and judge, unless that is done."""
+def run(folder: Path, words: tuple[str, ...], options: argparse.Namespace) -> bool:
+    """Train and judge, unless that is done; has it come to its end?"""
     record = folder / "run.json"
     if record.is_file() and json.loads(record.read_text())["status"] == "evaluated":
-        return
+        return True
     command = [
         sys.executable,
         "-m",
@@ -96,8 +96,7 @@ def run(folder: Path, words: tuple[str, ...], options: argparse.Namespace) -> No
         f"threads={options.threads}",
     ]
     done = subprocess.run([*command, f"budget.tokens={options.tokens}", "data.workers=1"], check=False)
-    if done.returncode:  # the others need not wait for it
-        print(f"{folder} failed", file=sys.stderr)
+    return done.returncode == 0
 
 
 def guessing(folder: Path) -> dict[str, Any]:
@@ -163,11 +162,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/learning"))
     parser.add_argument("--collect", action="store_true", help="run nothing")
     options = parser.parse_args()
+    failed = []
     for task in () if options.collect else options.tasks or DIFFICULTIES:
         for difficulty in options.difficulty:
             for arm in options.arms:
                 words = (*overrides(task, difficulty), f"trace={arm}")
-                run(options.folder / f"{task}-{difficulty}-{arm}", words, options)
+                folder = options.folder / f"{task}-{difficulty}-{arm}"
+                if not run(folder, words, options):
+                    failed.append(str(folder))  # the others go on
     results: dict[str, Any] = {}
     for task in DIFFICULTIES:
         for difficulty in ("easy", "medium", "hard"):
@@ -177,6 +179,8 @@ def main() -> None:
                 found["guessing"] = guessing(folders[next(iter(found))])
                 results[f"{task}-{difficulty}"] = found
     write(results)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 def write(results: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Run folders as tables: what is loaded, what is refused, and that the figures are those of the runs."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -71,6 +72,15 @@ def test_arms_are_named_by_what_differs(study, tmp_path):
     (folder / "config.yaml").write_text(config.replace("layers: 2", "layers: 3"))
     arms = analysis.runs(tmp_path)["arm"].to_list()
     assert sorted(arms) == ["correct layers=2", "correct layers=3", "corrupted"]
+
+
+def test_what_an_older_version_did_not_have_makes_no_arm(study, tmp_path):
+    folder = copied(study, tmp_path)
+    config = (folder / "config.yaml").read_text()
+    older = re.sub(r"^(attention|  packing|  backend|  address): .*\n", "", config, flags=re.MULTILINE)
+    assert older.count("\n") == config.count("\n") - 4
+    (folder / "config.yaml").write_text(older)
+    assert analysis.runs(tmp_path)["arm"].to_list() == ["correct", "correct", "corrupted"]
 
 
 def test_post_trained_arms_are_named_by_their_knobs(study, tmp_path):
@@ -311,16 +321,21 @@ def test_doses_and_lengths(intervened):
         "prefix",
         "correct",
         "swapped",
+        "matched",
         "corrupted",
         "filler",
     }
     assert (found.filter(intervention="none")["trace_tokens"] == 0).all()
     assert (found.filter(intervention="prefix", dose=0.0)["trace_tokens"] == 1).all()
     reference = task.codec.encode(task.codec.trace, examples.trace).lengths + 1
-    for name in ("correct", "filler"):
+    at = {int(i): n for i, n in zip(examples.index, reference, strict=True)}
+    off = {}  # tokens by which a trace is longer or shorter than the reference
+    for name in ("correct", "filler", "swapped", "matched"):
         part = found.filter(intervention=name)
-        at = {int(i): n for i, n in zip(examples.index, reference, strict=True)}
-        assert part["trace_tokens"].to_list() == [at[i] for i in part["index"]]
+        ours = np.array([at[i] for i in part["index"]])
+        off[name] = np.abs(part["trace_tokens"].to_numpy() - ours).mean()
+    assert off["correct"] == off["filler"] == 0
+    assert off["matched"] < off["swapped"] / 3
     assert set(found.filter(intervention="corrupted")["dose"]) == {0.1, 0.5, 1.0}
 
 

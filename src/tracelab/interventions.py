@@ -8,6 +8,7 @@ greedily. What is imposed:
     none          no trace at all
     correct       the reference solver's
     swapped       the reference of another problem
+    matched       the same, of a problem whose reference is as long, or nearly
     corrupted .1  the reference with a tenth of its steps damaged
     filler        as many meaningless words as the reference has
 
@@ -82,6 +83,7 @@ def interventions(
     treatments: list[tuple[str, float | None, Treatment | None]] = [
         ("correct", None, None),
         ("swapped", None, Swapped()),
+        ("matched", None, Swapped(match="length")),
         *(("corrupted", rate, Corrupted(rate=rate)) for rate in rates),
         ("filler", None, Filler()),
     ]

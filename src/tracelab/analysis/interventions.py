@@ -11,7 +11,7 @@ from tracelab.analysis.estimates import shares
 from tracelab.analysis.loading import load_beside
 
 FIGURES = ("valid", "changed", "follows")
-ORDER = ("own", "none", "prefix", "correct", "swapped", "corrupted", "filler")
+ORDER = ("own", "none", "prefix", "correct", "swapped", "matched", "corrupted", "filler")
 
 
 def load_interventions(*folders: str | Path) -> pl.LazyFrame:

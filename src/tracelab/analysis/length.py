@@ -85,8 +85,8 @@ def length_against(
 
     spearman; slope and r2 of the (Tobit) line, r2 being the squared correlation of complexity and length,
     cut off where they were; partial: spearman with the column `given` held fixed, where the table has it;
-    reference_spearman, reference_slope: the same of the reference solver's steps; censored: the share of
-    completions that were cut off; n. ValueError if there is no such measure.
+    reference_spearman, reference_steps_slope: the same of the reference solver's steps; censored: the share
+    of completions that were cut off; n. ValueError if there is no such measure.
     """
     names = table.collect_schema().names()
     for name in (complexity, length):
@@ -108,7 +108,7 @@ def length_against(
             "slope": lambda i, x=x, y=y, c=censored: _slope(x[i], y[i], c[i]),  # type: ignore[misc]
             "r2": lambda i, x=x, y=y: _r2(x[i], y[i]),  # type: ignore[misc]
             "reference_spearman": lambda i, x=x, r=reference: spearman(x[i], r[i]),  # type: ignore[misc]
-            "reference_slope": lambda i, x=x, r=reference: _slope(x[i], r[i], None),  # type: ignore[misc]
+            "reference_steps_slope": lambda i, x=x, r=reference: _slope(x[i], r[i], None),  # type: ignore[misc]
         }
         if fixed is not None:
             figures["partial"] = lambda i, x=x, r=ranked, z=fixed: partial_spearman(x[i], r[i], z[i])  # type: ignore[misc]

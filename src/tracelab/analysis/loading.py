@@ -17,6 +17,8 @@ from typing import Any
 import polars as pl
 import yaml
 
+from tracelab.run import WITHOUT_EFFECT
+
 NEEDED = (
     "split",
     "problem_key",
@@ -32,12 +34,12 @@ NEEDED = (
     "mean_logprob",
 )
 # what may differ between the runs of one arm
-OWN = ("seed", "run_dir", "ckpt_path", "threads", "compile", "logger", "metric", "trainer", "run", "hydra")
+OWN = (*WITHOUT_EFFECT, "seed", "metric", "run", "hydra", "names")
 # what all runs of a comparison have in common: the task, the test problems, how completions are sampled
 SAME = ("task", "eval.problems", "eval.seed", "eval.temperature", "eval.samples", "eval.max_new")
 # what differs between any two runs
 NOT_COMPARED = ("run_dir", "ckpt_path", "logger", "run", "hydra", "names")
-NOT_SHOWN = ("_target_", "_partial_", "workers")
+NOT_SHOWN = ("_target_", "_partial_")
 KIND = ("trace", "algorithm", "reward")  # names of a run's choices, which its arm is called by
 
 
@@ -158,10 +160,10 @@ def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _differing(configs: Iterable[dict[str, Any]]) -> list[str]:
-    """Dotted names whose values differ, or that not all have."""
+    """Dotted names whose values differ. A knob that an older version did not have is null."""
     flat = [_flat(config) for config in configs]
     names = dict.fromkeys(name for one in flat for name in one)
-    return [name for name in names if len({json.dumps(one.get(name, "–")) for one in flat}) > 1]
+    return [name for name in names if len({json.dumps(one.get(name)) for one in flat}) > 1]
 
 
 def _check_same(folders: list[Path], configs: list[dict[str, Any]]) -> None:
@@ -188,15 +190,19 @@ def _arms(configs: list[dict[str, Any]]) -> list[str]:
     """A name for each run: its kind, and what of its config differs among runs of that kind but is not its
     own.
     """
-    shown = [{k: v for k, v in config.items() if k not in (*OWN, "names")} for config in configs]
-    differing = [name for name in _differing(shown) if name.rpartition(".")[2] not in NOT_SHOWN]
+    own = tuple(f"{name}." for name in OWN)
+    differing = [
+        name
+        for name in _differing(configs)
+        if not f"{name}.".startswith(own) and name.rpartition(".")[2] not in NOT_SHOWN
+    ]
     kinds = [tuple(config["names"].get(name) for name in KIND) for config in configs]
     arms = []
     for config, kind in zip(configs, kinds, strict=True):
         flat, words = _flat(config), [config["names"]["trace"]]
         same = [other for other, its in zip(configs, kinds, strict=True) if its == kind]
         for name in differing:
-            values = {json.dumps(_flat(other).get(name, "–")) for other in same}
+            values = {json.dumps(_flat(other).get(name)) for other in same}
             if len(values) > 1 and name in flat:
                 words.append(f"{name.rpartition('.')[2]}={_short(flat[name])}")
         if "algorithm" in config["names"]:
