@@ -40,6 +40,10 @@ SIDES: dict[str, tuple[Any, str, int]] = {  # side -> what runs, the model, toke
     "hf_compiled base 8k": (hf_compiled, "base", 8192),
     "train base 4k": (train, "base", 4096),
 }
+COUNTED = (
+    "ours / peer, tokens per second. train: steps after compilation. sample: a whole second call on equal "
+    "prompts, reading them, recording graphs and fetching lines included; compilation is not"
+)
 PEERS = {  # whose speed is divided by whose
     "train base 8k": ("hf_train base 8k", "hf_compiled base 8k"),
     "sample base": ("hf_sample base",),
@@ -74,8 +78,9 @@ def ratios(results: dict[str, dict[str, Any]]) -> dict[str, float]:
 
 def write(path: Path, results: dict[str, dict[str, Any]], sizes: Sizes, seconds: float) -> None:
     content = {"sizes": vars(sizes), "sides": results, "ratios": ratios(results), "seconds": seconds}
+    content |= {"ratios_are": COUNTED, "machine": machine(), "peers": peers()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content | {"machine": machine(), "peers": peers()}, indent=2) + "\n")
+    path.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def line(side: str, figures: dict[str, Any]) -> str:
@@ -104,6 +109,7 @@ def main() -> None:
         write(options.output, results, SMOKE if options.smoke else REAL, time.monotonic() - began)
     for pair, ratio in ratios(results).items():
         print(f"{pair:44s} {ratio:8.2f}")
+    print(f"Ratios are {COUNTED}.")
     print(f"Written: {options.output}")
 
 

@@ -1,8 +1,14 @@
-"""Sampling from a full batch of prompts, for `bench/gpu.py`: our sampler, and Hugging Face's generate."""
+"""Sampling from a full batch of prompts, for `bench/gpu.py`: our sampler, and Hugging Face's generate.
+
+Counted alike on both sides: new tokens over the time of one whole call, the second of its kind, on equal
+prompts and limits, in one batch. So reading the prompts counts, and with us a copy of the weights, recording
+of graphs and fetching of lines and log-probabilities; compilation is over in the first call.
+"""
 
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +21,7 @@ from tracelab.core.ragged import Ragged
 
 
 def sample(name: str, row: int, sizes: Sizes) -> dict[str, Any]:
-    """Our sampler, all prompts in one batch; no token is a stop."""
+    """Our sampler, all prompts in one batch; no token is a stop. slow: why it wasn't compiled, if so."""
     from tracelab.sampling import generate
 
     accelerate.start()
@@ -26,7 +32,11 @@ def sample(name: str, row: int, sizes: Sizes) -> dict[str, Any]:
         done = generate(model, rows, stop=VOCABULARY, max_new=sizes.new, batch_size=n)
         return len(done.tokens.values)
 
-    return {"tokens_per_second": timed(once, sizes)}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        speed = timed(once, sizes)
+    slow = [str(warning.message)[:500] for warning in caught if "uncompiled" in str(warning.message)]
+    return {"tokens_per_second": speed, "slow": slow}
 
 
 def hf_sample(name: str, row: int, sizes: Sizes) -> dict[str, Any]:

@@ -22,6 +22,8 @@ def test_smoke(tmp_path):
     assert len(result["sides"]) == 7
     assert all(figures["tokens_per_second"] > 0 for figures in result["sides"].values())
     assert len(result["ratios"]) == 3
+    assert f"Ratios are {result['ratios_are']}" in done.stdout
+    assert result["sides"]["sample base"]["slow"] == []
     ours = result["sides"]["train base 8k"]
     assert ours["attention"] == "plain"
     assert ours["model_tflops"] > 0

@@ -5,10 +5,18 @@ import pytest
 import torch
 
 from tests.engine import CONTEXT, VOCABULARY, tiny
+from tracelab import sampling
 from tracelab.core.ragged import Ragged
 from tracelab.sampling import generate
 
 STOP = 12
+
+
+@pytest.fixture(autouse=True, params=["batches", "continuous"])
+def way(request, monkeypatch):
+    """All that is promised here holds for the way of CPUs and for that of GPUs."""
+    monkeypatch.setattr(sampling, "CONTINUOUS", ("cpu",) if request.param == "continuous" else ())
+    return request.param
 
 
 @pytest.fixture(scope="module")

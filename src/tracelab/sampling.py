@@ -2,9 +2,10 @@
 
     completions = generate(model, prompts, stop=codec.stop, max_new=512)
 
-Prompts are sorted by length and run together; rows that have stopped leave the batch. Several samples of a
-prompt share its keys and values: it is read once. What a sample gets does not depend on its neighbours:
-sample j of prompt i draws its numbers from the stream (seed, i * samples + j).
+On CPUs prompts are sorted by length and run together; rows that have stopped leave the batch, and several
+samples of a prompt share its keys and values. GPUs have a way of their own (`continuous`). Either way a
+prompt is read once for its samples, and what a sample gets does not depend on its neighbours: sample j of
+prompt i draws its numbers from the stream (seed, i * samples + j).
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tracelab import continuous
+from tracelab.continuous import Line
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.models.cache import Cache
+from tracelab.models.choosing import choose, logprob, uniform
 from tracelab.models.gpt import GPT
 
 # (B, steps): tokens, their log-probabilities at temperature 1, and as they were sampled
 Lines = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
 LEAVE = 0.2  # rows that have stopped leave when they are this share of a batch: moving the others costs time
-CHECK = (1, 16)  # steps between looks at who has stopped, on CPU and on GPU (where a look waits for it)
+CONTINUOUS = ("cuda",)  # devices on which slots are refilled while others go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +76,59 @@ def generate(
             f"{model.context}: use a model with a larger context or smaller problems"
         )
     keys = rng.keys(seed, "sampling", first, first + len(prompts) * samples, stream).reshape(-1, samples)
+    device = model.embed.weight.device.type
+    how = continuous.complete if device in CONTINUOUS else _in_batches
+    lines = how(
+        model,
+        prompts,
+        keys,
+        stop=stop,
+        max_new=max_new,
+        temperature=temperature,
+        rows=batch_size,
+        reduced=device == "cuda" if reduced is None else reduced,
+    )
+    return _joined(lines, stop)
+
+
+def _joined(lines: list[Line], stop: int) -> Completions:
+    tokens = Ragged.of([line.tokens for line in lines])
+    stopped = np.array([line.tokens[-1] == stop for line in lines], np.bool_)
+    mean_logprob = np.array([line.plain.mean() for line in lines], np.float32)
+    return Completions(
+        tokens, ~stopped, mean_logprob, Ragged.of([line.sampled for line in lines], dtype=np.float32)
+    )
+
+
+def _in_batches(
+    model: GPT,
+    prompts: Ragged,
+    keys: NDArray[np.uint64],
+    *,
+    stop: int,
+    max_new: int,
+    temperature: float,
+    rows: int,
+    reduced: bool,
+) -> list[Line]:
+    """As `continuous.complete`: batch after batch, on CPUs one on each core at a time."""
+    samples = keys.shape[1]
     order = np.argsort(-prompts.lengths, kind="stable")
     threads = torch.get_num_threads() if model.embed.weight.device.type == "cpu" else 1
-    size = max(1, min(batch_size // samples, -(-len(order) // threads)))
+    size = max(1, min(rows // samples, -(-len(order) // threads)))
     batches = [order[first : first + size] for first in range(0, len(order), size)]
     done = _side_by_side(
         lambda rows: _complete(model, prompts.take(rows), keys[rows], stop, max_new, temperature, reduced),
         batches,
         threads,
     )
-    tokens: list[NDArray[np.int32]] = [np.empty(0, np.int32)] * keys.size
-    nothing = np.empty(0, np.float32)
-    logprobs = [nothing] * keys.size
-    mean_logprob = np.zeros(keys.size, np.float32)
-    for rows, lines in zip(batches, done, strict=True):
-        places = (rows[:, None] * samples + np.arange(samples)).ravel()
-        for place, line, plain, sampled in zip(places.tolist(), *lines, strict=True):
-            n = min(_length(line, stop), model.context - len(prompts[place // samples]))
-            tokens[place], logprobs[place], mean_logprob[place] = line[:n], sampled[:n], plain[:n].mean()
-    stopped = np.array([len(row) > 0 and row[-1] == stop for row in tokens], np.bool_)
-    return Completions(Ragged.of(tokens), ~stopped, mean_logprob, Ragged.of(logprobs, dtype=np.float32))
+    found: dict[int, Line] = {}
+    for batch, lines in zip(batches, done, strict=True):
+        places = (batch[:, None] * samples + np.arange(samples)).ravel()
+        for place, *line in zip(places.tolist(), *lines, strict=True):
+            n = min(_length(line[0], stop), model.context - len(prompts[place // samples]))
+            found[place] = Line(*(part[:n] for part in line))
+    return [found[place] for place in range(keys.size)]
 
 
 def _side_by_side(
@@ -115,15 +152,11 @@ def _complete(
     stop: int,
     max_new: int,
     temperature: float,
-    reduced: bool | None,
+    reduced: bool,
 ) -> Lines:
     """Prompts with the keys of their samples, (prompts, samples) -> lines with what follows a stop."""
-    device = model.embed.weight.device
-    reduced = device.type == "cuda" if reduced is None else reduced
-    with (
-        torch.no_grad(),
-        torch.autocast(device.type, torch.bfloat16, enabled=reduced),
-    ):  # weights are cast once
+    kind = model.embed.weight.device.type
+    with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=reduced):  # weights are cast once
         return _decoded(model, prompts, keys, stop, max_new, temperature)
 
 
@@ -131,13 +164,14 @@ def _decoded(
     model: GPT, prompts: Ragged, keys: NDArray[np.uint64], stop: int, max_new: int, temperature: float
 ) -> Lines:
     """Token by token."""
-    device, samples, keys = model.embed.weight.device, keys.shape[1], keys.ravel()
+    device, samples = model.embed.weight.device, keys.shape[1]
+    words = torch.from_numpy(keys.ravel().view(np.int64)).to(device)
     limits = np.repeat(np.minimum(max_new, model.context - prompts.lengths), samples)
     limit = torch.from_numpy(limits).to(device)
-    live = torch.arange(len(keys), device=device)  # rows that are still in the batch
+    live = torch.arange(len(words), device=device)  # rows that are still in the batch
     done = torch.zeros_like(live, dtype=torch.bool)
     steps = int(limit.max())
-    tokens = torch.full((len(keys), steps), stop, device=device)
+    tokens = torch.full((len(words), steps), stop, device=device)
     logprobs = torch.zeros(tokens.shape, device=device)
     sampled = logprobs if temperature in (0.0, 1.0) else torch.zeros_like(logprobs)
     new, start = _left_pad(prompts, device)
@@ -147,26 +181,24 @@ def _decoded(
         if step == 0 and samples > 1:
             logits = logits.repeat_interleave(samples, 0)
             cache.branch(live // samples)
-        chosen = _choose(logits, temperature, keys, step)
+        chosen = logits.argmax(-1)
+        if temperature:
+            scaled = logits / temperature
+            chosen = choose(scaled, uniform(words, torch.tensor(step)))
         tokens[live, step] = chosen
-        logprobs[live, step] = _logprob(logits, chosen)
+        logprobs[live, step] = logprob(logits, chosen)
         if sampled is not logprobs:
-            sampled[live, step] = _logprob(logits / temperature, chosen)
+            sampled[live, step] = logprob(scaled, chosen)
         done |= (chosen == stop) | (limit == step + 1)
-        if step % CHECK[device.type == "cuda"] == 0 and (left := done.float().mean()) > LEAVE:
+        if (left := done.float().mean()) > LEAVE:
             if left == 1:
                 break
             going = (~done).nonzero()[:, 0]
-            live, limit, chosen, done = live[going], limit[going], chosen[going], done[going]
-            keys = keys[going.cpu().numpy()]
+            live, limit, words = live[going], limit[going], words[going]
+            chosen, done = chosen[going], done[going]
             cache.keep(going)
         new = chosen[:, None]
     return tokens.int().cpu().numpy(), logprobs.cpu().numpy(), sampled.cpu().numpy()
-
-
-def _logprob(logits: Tensor, chosen: Tensor) -> Tensor:
-    """(B, vocab_size), (B,) -> (B,)."""
-    return logits.gather(1, chosen[:, None])[:, 0] - logits.logsumexp(-1)
 
 
 def _left_pad(prompts: Ragged, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -176,24 +208,6 @@ def _left_pad(prompts: Ragged, device: torch.device) -> tuple[Tensor, Tensor]:
     padded = np.zeros((len(prompts), T), np.int64)
     padded[np.arange(T) >= start[:, None]] = prompts.values
     return torch.from_numpy(padded).to(device), torch.from_numpy(start).to(device)
-
-
-def _choose(logits: Tensor, temperature: float, keys: NDArray[np.uint64], step: int) -> Tensor:
-    """(B, vocab_size) -> (B,): the likeliest tokens, or those that the rows' random numbers fall on."""
-    if temperature == 0.0:
-        return logits.argmax(-1)
-    uniform = torch.from_numpy(_uniform(keys, step)).to(logits.device)
-    cumulative = (logits / temperature).softmax(-1).cumsum(-1)
-    place = torch.searchsorted(cumulative, uniform[:, None] * cumulative[:, -1:], right=True)[:, 0]
-    return place.clamp(max=logits.shape[1] - 1)
-
-
-def _uniform(keys: NDArray[np.uint64], step: int) -> NDArray[np.float32]:
-    """Number `step` in [0, 1) of each row's SplitMix64 stream (as in `core.rng`, over a whole array)."""
-    word = keys + np.uint64((step + 1) * 0x9E3779B97F4A7C15 % 2**64)
-    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((word ^ (word >> np.uint64(31))) >> np.uint64(40)).astype(np.float32) / np.float32(2**24)
 
 
 def _length(line: NDArray[np.int32], stop: int) -> int:

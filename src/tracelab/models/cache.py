@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
@@ -11,18 +13,30 @@ from tracelab.models.layers import Angles, attend
 LEAST = -1e30  # as good as -inf, but a padding column that sees nothing gets no NaN
 
 
+class Past(Protocol):
+    """What new tokens come after: their places, and what their queries see."""
+
+    def advance(self, n: int) -> Tensor:
+        """N columns more -> (B, n): their places in their sequences."""
+        ...
+
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Store k, v, (kv_heads, B, n, D), and let q, (heads, B, n, D), look -> like q."""
+        ...
+
+
 class Cache:
     """Keys and values of B rows, which are left-padded to equal length.
 
     start: (B,) the first real column of each row; used: columns, of which the first `read` may be shared by
-    rows: parents, (B,), says whose each row has. Room for columns grows by halves. On CPUs keys lie feature
-    after feature, as `decode` wants.
+    rows: parents, (B,), says whose each row has. Room for columns grows by halves. Keys lie feature after
+    feature, as `decode` wants: this is for CPUs.
     """
 
     def __init__(self, layers: int, start: Tensor) -> None:
         self.start, self.used, self.read, self.parents = start, 0, 0, start
         nothing = [torch.empty(0)] * layers
-        self.keys = nothing.copy()  # (kv_heads, B, D, room) on CPUs, else (kv_heads, B, room, D)
+        self.keys = nothing.copy()  # (kv_heads, B, D, room)
         self.values = nothing.copy()  # (kv_heads, B, room, D)
         self.shared_keys, self.shared_values = nothing, nothing  # the same of the rows that are shared
         self._bias: Tensor | None = None
@@ -37,18 +51,17 @@ class Cache:
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Store a layer's newest columns, (kv_heads, B, n, D), and let q, (heads, B, n, D), look at all."""
         assert not self.read, "shared columns are for the kernel"
-        axis, n = (2 if k.is_cuda else 3), k.shape[2]
+        n = k.shape[2]
         self._make_room(layer, k)
-        self.keys[layer].narrow(axis, self.used - n, n).copy_(k if k.is_cuda else k.mT)
-        self.values[layer].narrow(2, self.used - n, n).copy_(v)
-        k = self.keys[layer].narrow(axis, 0, self.used)
-        v = self.values[layer].narrow(2, 0, self.used)
-        return attend(q, k if k.is_cuda else k.mT, v, self._mask(q))
+        self.keys[layer][..., self.used - n : self.used] = k.mT
+        self.values[layer][:, :, self.used - n : self.used] = v
+        k, v = self.keys[layer][..., : self.used].mT, self.values[layer][:, :, : self.used]
+        return attend(q, k, v, self._mask(q))
 
     def decodes(self, qkv: Tensor, head_dim: int) -> bool:
         """Is `decode` for these, (B, T, ...)?"""
         one = qkv.shape[1] == 1 and self.used > 1  # behind what was read
-        return one and not torch.is_grad_enabled() and not qkv.is_cuda and head_dim % FEATURES == 0
+        return one and not torch.is_grad_enabled() and head_dim % FEATURES == 0
 
     def decode(self, layer: int, qkv: Tensor, norms: Norms | None, angles: Angles) -> Tensor:
         """Store the one new token of each row and let it look at all: (B, 1, ...) -> (B, 1, heads * D)."""
@@ -78,12 +91,10 @@ class Cache:
         kv_heads, D = like.shape[0], like.shape[-1]
         room = -(-(used + used // 2) // LANES) * LANES
         values = like.new_zeros(kv_heads, len(self.start), room, D)
-        keys = (
-            torch.zeros_like(values) if like.is_cuda else like.new_zeros(kv_heads, len(self.start), D, room)
-        )
+        keys = like.new_zeros(kv_heads, len(self.start), D, room)
         if old:
             values[:, :, :old] = kept[1]
-            keys.narrow(2 if like.is_cuda else 3, 0, old).copy_(kept[0])
+            keys[..., :old] = kept[0]
         self.keys[layer], self.values[layer] = keys, values
 
     def keep(self, rows: Tensor) -> None:
@@ -106,4 +117,4 @@ class Cache:
 
 def _has_kernel(x: Tensor) -> bool:
     """x: (..., D)."""
-    return not x.is_cuda and x.shape[-1] % FEATURES == 0
+    return x.shape[-1] % FEATURES == 0

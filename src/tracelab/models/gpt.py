@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from tracelab.models.cache import Cache
+from tracelab.models.cache import Cache, Past
 from tracelab.models.decoding import Norms
 from tracelab.models.documents import Documents, Look, look_within
 from tracelab.models.layers import Angles, angles_at, attend, normalize, rotate
@@ -82,9 +82,7 @@ class GPT(nn.Module):
         """(B, T) -> (B, T, vocab_size)."""
         return self.logits(self.hidden(tokens))
 
-    def hidden(
-        self, tokens: Tensor, cache: Cache | None = None, documents: Documents | None = None
-    ) -> Tensor:
+    def hidden(self, tokens: Tensor, cache: Past | None = None, documents: Documents | None = None) -> Tensor:
         """(B, T) -> (B, T, width), before the head.
 
         With a cache, the tokens come after those in it; with documents, each of them is by itself.
@@ -135,20 +133,18 @@ class Block(nn.Module):
         self.gate_up = nn.Linear(width, 2 * mlp, bias=False)
         self.down = nn.Linear(mlp, width, bias=False)
 
-    def forward(
-        self, x: Tensor, angles: Angles, look: Look, cache: tuple[Cache, int] | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, angles: Angles, look: Look, cache: tuple[Past, int] | None = None) -> Tensor:
         """(B, T, width) -> (B, T, width). look: what queries see where there is no cache."""
         x = x + self.attention(self.attention_norm(x), angles, look, cache)
         gate, up = self.gate_up(self.mlp_norm(x)).chunk(2, dim=-1)
         return x + self.down(silu(gate) * up)
 
-    def attention(self, x: Tensor, angles: Angles, look: Look, cache: tuple[Cache, int] | None) -> Tensor:
+    def attention(self, x: Tensor, angles: Angles, look: Look, cache: tuple[Past, int] | None) -> Tensor:
         """Causal attention, over the cache's columns too when there is one."""
         B, T, _ = x.shape
         heads, kv_heads = self.heads
         qkv = self.qkv(x)
-        if cache is not None and cache[0].decodes(qkv, self.head_dim):
+        if cache is not None and isinstance(cache[0], Cache) and cache[0].decodes(qkv, self.head_dim):
             return self.out(cache[0].decode(cache[1], qkv, self._norms(), angles))
         qkv = qkv.view(B, T, -1, self.head_dim).permute(2, 0, 1, 3).contiguous()  # (heads, B, T, D)
         qk, v = qkv.split([heads + kv_heads, kv_heads])

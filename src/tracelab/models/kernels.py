@@ -1,9 +1,11 @@
-"""Which kernel attends to packed rows: the one that is asked for, or the faster one, measured."""
+"""Which kernel attends to packed rows: to train, the one that is asked for or the faster one, measured."""
 
 from __future__ import annotations
 
+import inspect
 import time
 import warnings
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -61,3 +63,21 @@ def seconds(kernel: str, model: GPT, documents: Documents) -> float:
 
     repeat(2)
     return repeat(REPEATS) / REPEATS
+
+
+def for_reading(model: GPT) -> str:
+    """For packed prompts, forward and uncompiled: varlen where it runs (a new torch, Ampere, 16 bits)."""
+    block: Any = model.blocks[0]
+    weight = model.embed.weight
+    fits = weight.is_cuda and weight.element_size() == 2 and block.head_dim % 8 == 0
+    runs = fits and torch.cuda.get_device_capability(weight.device) >= (8, 0)
+    return "varlen" if runs and _has_varlen() else "plain"
+
+
+def _has_varlen() -> bool:
+    """In the form that `models.documents` calls: torch >= 2.12."""
+    if find_spec("torch.nn.attention.varlen") is None:
+        return False
+    from torch.nn.attention.varlen import varlen_attn
+
+    return {"window_size", "enable_gqa"} <= inspect.signature(varlen_attn).parameters.keys()
