@@ -2,7 +2,7 @@ r"""The study: six arms, three seeds, and what replicates; its tables and figure
 
     python -m tracelab.train -m experiment=study/correct,study/solution_only,study/swapped,\
 study/corrupted_010,study/corrupted_050,study/corrupted_100 seed=0,1,2 hydra.sweep.dir=runs/study
-    for run in runs/study/*_seed-0; do python -m tracelab.intervene run=$run problems=128; done
+    for run in runs/study/*_seed-0; do python -m tracelab.intervene run=$run; done
     python bench/study.py runs/study
 
 Writes docs/results/study/ (the report's figures as PNG, its tables as CSV) and the tables of
@@ -22,12 +22,13 @@ import polars as pl
 from common import RESULTS
 
 from tracelab import analysis
+from tracelab.analysis.interventions import by_intervention, load_interventions
 from tracelab.analysis.joint import given, joint
 from tracelab.analysis.loading import splits_of
 
 DOCS = RESULTS.parents[1] / "docs" / "results"
 START, END = "<!-- tables -->", "<!-- end of tables -->"
-BASE = "correct"
+BASES = ("correct", "solution_only")
 
 
 def per_cent(value: float | None, low: float | None = None, high: float | None = None) -> str:
@@ -84,9 +85,9 @@ def in_distribution(table: pl.LazyFrame, split: str) -> list[str]:
     return markdown(heads, rows)
 
 
-def differences(table: pl.LazyFrame, splits: list[str]) -> list[str]:
-    """Solution accuracy against the base arm on every test set."""
-    found = pl.concat([analysis.compare(table, "solution_valid", split, base=BASE) for split in splits])
+def differences(table: pl.LazyFrame, splits: list[str], base: str) -> list[str]:
+    """Solution accuracy against a base arm on every test set."""
+    found = pl.concat([analysis.compare(table, "solution_valid", split, base=base) for split in splits])
     rows = []
     for arm in found["arm"].unique().sort():
         cells = []
@@ -95,7 +96,7 @@ def differences(table: pl.LazyFrame, splits: list[str]) -> list[str]:
             ends = "[{:+.0f}, {:+.0f}]".format(100 * row["low"], 100 * row["high"])
             cells.append(f"{100 * row['difference']:+.1f} {ends}")
         rows.append([arm, *cells])
-    return markdown([f"arm less {BASE}", *splits], rows)
+    return markdown([f"arm less {base}", *splits], rows)
 
 
 def lengths(table: pl.LazyFrame, splits: list[str]) -> list[str]:
@@ -111,11 +112,27 @@ def lengths(table: pl.LazyFrame, splits: list[str]) -> list[str]:
             for row in picked
         ]
         rows.append([arm, *cells])
-    first = found.filter(arm=BASE)
+    first = found.filter(arm=BASES[0])
     rows.append(
         ["the solver's own", *(f"{first.filter(split=s)['reference_spearman'][0]:.2f}" for s in splits)]
     )
     return markdown(["arm", *splits], rows)
+
+
+def interventions(runs: Path, split: str) -> list[str]:
+    """Right solutions behind imposed traces; a row per arm."""
+    found = by_intervention(load_interventions(runs)).filter(split=split)
+    picked = {"own": None, "none": None, "prefix 0.5": 0.5, "correct": None}
+    picked |= {"swapped": None, "matched": None, "corrupted 0.5": 0.5, "corrupted 1": 1.0, "filler": None}
+    rows = []
+    for arm in found["arm"].unique().sort():
+        cells = []
+        for name, dose in picked.items():
+            wanted = pl.col("dose").is_null() if dose is None else pl.col("dose") == dose
+            row = found.filter(wanted, arm=arm, intervention=name.split()[0]).row(0, named=True)
+            cells.append(per_cent(row["valid"], row["valid_low"], row["valid_high"]))
+        rows.append([arm, *cells])
+    return markdown(["arm", *picked], rows)
 
 
 def write(runs: Path) -> None:
@@ -126,12 +143,15 @@ def write(runs: Path) -> None:
         f"In distribution ({splits[0]}), per cent with 95 % intervals for these runs; each seed by itself:",
         "",
         *in_distribution(table, splits[0]),
-        f"Solutions valid less those of `{BASE}`, in points, 95 % intervals for other problems and seeds:",
+        "Differences of valid solutions in points, 95 % intervals for other problems and seeds:",
         "",
-        *differences(table, splits),
+        *(line for base in BASES for line in differences(table, splits, base)),
         "Rank correlation of completion tokens and A*'s expansions, with 95 % intervals:",
         "",
         *lengths(table, splits),
+        f"Solutions valid behind an imposed trace (seed 0, 256 problems of {splits[0]}, greedy):",
+        "",
+        *interventions(runs, splits[0]),
     ]
     page = DOCS / "study.md"
     written = page.read_text() if page.is_file() else "# The study\n\n"
