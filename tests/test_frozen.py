@@ -14,7 +14,7 @@ import pytest
 
 from tracelab.data import frozen, store
 from tracelab.data.frozen import arm, assert_disjoint, drawn, problems
-from tracelab.data.online import stream
+from tracelab.data.pieces import Endless
 from tracelab.data.workers import Workers
 from tracelab.tasks.maze import Maze
 from tracelab.traces.corrupted import Corrupted
@@ -297,11 +297,11 @@ def test_a_treatment_goes_with_the_index_not_with_the_company():
 
 
 def test_a_stream_is_the_frozen_sets_beginning_and_never_repeats():
-    chunk = stream(TASK, Corrupted(0.2, "op"), seed=0, split="train", chunk_size=32)
+    chunks, treatment = Endless(TASK, 0, "train", 32), Corrupted(0.2, "op")
     together = arm(TASK, Corrupted(0.2, "op"), drawn(TASK, 0, "train", "problem", 0, 96), 0, "train")[0]
     for k in (2, 0, 1):
-        mine = chunk(k)
-        assert len(mine) == 32
+        mine = arm(TASK, treatment, chunks[chunks.piece(k)], 0, "train")[0]
+        assert len(mine) == chunks.size(k) == 32
         for i, tokens in enumerate(mine.tokens):
             assert tokens.tolist() == together.tokens[32 * k + i].tolist()
 

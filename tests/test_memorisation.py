@@ -13,6 +13,7 @@ from tests.test_entry import run as command
 from tracelab import experiment
 from tracelab.analysis import memorisation
 from tracelab.core import rng
+from tracelab.data import pieces
 from tracelab.data.packing import Packed
 from tracelab.exposure import contents, seen
 from tracelab.memorisation import of_run, probes
@@ -71,8 +72,10 @@ def rows_of(batch):
 @pytest.mark.parametrize("layout", ["data.batch_tokens=300", "data.batch_tokens=512 data.packing=256"])
 @pytest.mark.parametrize("online", [False, True])
 @pytest.mark.parametrize("count", [10, 40, 97])
-def test_seen_is_what_the_loader_gave(tmp_path, online, count, layout):
-    """Three passes, or three chunks, the last of them not whole."""
+@pytest.mark.parametrize("piece", [100_000, 16])
+def test_seen_is_what_the_loader_gave(tmp_path, monkeypatch, online, count, layout, piece):
+    """Three passes, or three chunks, the last of them not whole; the set in one piece or in three."""
+    monkeypatch.setattr(pieces, "PIECE", piece)
     options = (f"data.online={online}", "data.train_size=40", "task.size=4", *layout.split())
     config = small(tmp_path, *MAZES, *options)
     task, data = experiment.build_task(config), experiment.prepare(config)

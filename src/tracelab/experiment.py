@@ -15,7 +15,9 @@ from omegaconf import DictConfig
 
 from tracelab.core.codec import Sequences
 from tracelab.core.types import Examples, Task
-from tracelab.data import card, frozen, online
+from tracelab.data import card, frozen
+from tracelab.data.pieces import Chunks, Endless, Frozen
+from tracelab.data.survey import survey
 from tracelab.data.workers import Workers
 from tracelab.traces.base import Treatment
 
@@ -55,7 +57,8 @@ def test_sets(config: DictConfig, task: Task, against: Mapping[str, Examples] | 
 class Data:
     """What an experiment trains and is tested on.
 
-    chunk: k -> the k-th chunk of training sequences (of a frozen set: always the same); train: the first.
+    chunk: k -> the k-th chunk of training sequences (of a frozen set: one of its pieces); train: the first
+    piece, which the card describes.
     context: the longest sequence that the model must take; max_new: tokens that a completion may have.
     """
 
@@ -73,7 +76,13 @@ class Data:
 def prepare(config: DictConfig) -> Data:
     """Generate (or load) and treat the data of an experiment. ValueError if splits share problems."""
     task, treatment = build_task(config), build_treatment(config)
-    chunk, train = training_data(config, task, treatment)
+    chunks = training_problems(config, task)
+
+    def arm(piece: int) -> card.Arm:
+        examples = chunks[piece]
+        return card.Arm(examples, *frozen.arm(task, treatment, examples, config.seed, "train"))
+
+    train = arm(0)
     val_examples = problems(config, task, "val", config.data.val_size)
     val = card.Arm(val_examples, *frozen.arm(task, treatment, val_examples, config.seed, "val"))
     known = {"train": train.examples, "val": val.examples}
@@ -82,14 +91,17 @@ def prepare(config: DictConfig) -> Data:
     the_card = card.data_card(task, treatment, {"train": train, "val": val})
     the_card["loss"] = dict(config.loss)
     the_card["test sets"] = {name: len(examples) for name, (_, examples) in tests.items()}
-    max_new = config.eval.max_new or longest_completion(tests) * 3 // 2
-    context = config.model.get("context") or context_for(
-        config, train.sequences, val.sequences, tests, max_new
-    )
     summary = card.text({**the_card, "splits": {"train": the_card["splits"]["train"]}})
-    vocabulary = task.codec.vocabulary
-    sequences = chunk, train.sequences, val.sequences
-    return Data(vocabulary, *sequences, tests, the_card, summary, context, max_new)
+    longest = int(train.sequences.tokens.lengths.max())
+    if len(chunks) > 1:
+        held_out = {"val": val.examples} | {name: examples for name, (_, examples) in tests.items()}
+        whole = survey(task, treatment, map(arm, range(len(chunks))), held_out)
+        the_card["whole training set"], longest = whole, whole["longest"]
+        summary += "\n  the first of {pieces} pieces; all {problems:,} problems were judged".format(**whole)
+    max_new = config.eval.max_new or longest_completion(tests) * 3 // 2
+    context = config.model.get("context") or context_for(config, longest, val.sequences, tests, max_new)
+    sequences = training_chunks(config, chunks, train.sequences, arm), train.sequences, val.sequences
+    return Data(task.codec.vocabulary, *sequences, tests, the_card, summary, context, max_new)
 
 
 def problems(config: DictConfig, task: Task, split: str, count: int) -> Examples:
@@ -100,35 +112,26 @@ def problems(config: DictConfig, task: Task, split: str, count: int) -> Examples
     )
 
 
-def training_problems(config: DictConfig, task: Task) -> Callable[[int], Examples]:
-    """A function k -> the problems of the k-th chunk of a training (of a frozen set: always the same)."""
-    size, seed = config.data.train_size, config.seed
-    if config.data.online:
-        return lambda k: frozen.drawn(task, seed, "train", "problem", k * size, (k + 1) * size)
-    examples = problems(config, task, "train", size)
-    return lambda k: examples
+def training_problems(config: DictConfig, task: Task) -> Chunks:
+    """The problems that an experiment trains on: a frozen set, or an endless stream."""
+    data = config.data
+    if data.online:
+        return Endless(task, config.seed, "train", data.train_size)
+    return Frozen(task, config.seed, "train", data.train_size, data.distinct, Workers.of(data))
 
 
-def training_data(
-    config: DictConfig, task: Task, treatment: Treatment
-) -> tuple[Callable[[int], Sequences], card.Arm]:
-    """-> (chunk function, what the data card describes: the frozen set, or a stream's first chunk)."""
-    size, seed = config.data.train_size, config.seed
-    examples = training_problems(config, task)(0)
-    sequences, treated = frozen.arm(task, treatment, examples, seed, "train")
-    if config.data.online:
-        chunk = online.stream(task, treatment, seed=seed, split="train", chunk_size=size)
-    else:
-
-        def chunk(k: int) -> Sequences:
-            return sequences
-
-    return chunk, card.Arm(examples, sequences, treated)
+def training_chunks(
+    config: DictConfig, chunks: Chunks, first: Sequences, arm: Callable[[int], card.Arm]
+) -> Callable[[int], Sequences]:
+    """A function k -> the k-th chunk of training sequences; those of a set of one piece stay in memory."""
+    if len(chunks) == 1 and not config.data.online:
+        return lambda k: first
+    return lambda k: arm(chunks.piece(k)).sequences
 
 
-def context_for(config: DictConfig, train: Sequences, val: Sequences, tests: TestSets, max_new: int) -> int:
+def context_for(config: DictConfig, longest: int, val: Sequences, tests: TestSets, max_new: int) -> int:
     """Room for the longest training sequence, and for the longest prompt with its completion."""
-    longest = int(train.tokens.lengths.max()) * (2 if config.data.online else 1)  # later chunks may exceed
+    longest = longest * (2 if config.data.online else 1)  # later chunks may exceed
     prompts = max(int(task.prompts(examples).lengths.max()) for task, examples in tests.values())
     needed = max(longest, int(val.tokens.lengths.max()), prompts + max_new)
     return -(-needed // ROUND) * ROUND

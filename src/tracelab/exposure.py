@@ -6,6 +6,7 @@ known = seen(run.config, task, load_progress(run.checkpoint())["examples"])
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,18 +38,21 @@ def seen(config: DictConfig, task: Task, count: int) -> Seen:
     """Of the first `count` sequences that a run of this config trains on. (With several processes a pass may
     leave out the last batches of a chunk: these are counted all the same.)
     """
-    size, problems = config.data.train_size, experiment.training_problems(config, task)
-    passes, rest = divmod(count, size)
-    partly = problems(passes)
-    treated = frozen.arm(task, experiment.build_treatment(config), partly, config.seed, "train")[0]
+    chunks, treatment = experiment.training_problems(config, task), experiment.build_treatment(config)
     layout = layout_of(config.data.batch_tokens, config.data.get("packing"))
-    plan = layout.plan(treated.tokens.lengths, config.seed, passes)
-    once = np.bincount(np.concatenate([batch.values for batch in plan])[:rest], minlength=size)
-    if config.data.online:
-        parts = [_listed(problems(k), np.ones(size, np.int64)) for k in range(passes)]
-        parts.append(_listed(partly, once))
-    else:
-        parts = [_listed(partly, passes + once)]
+    taken: dict[int, NDArray[np.int64]] = {}  # how often each of a piece's problems was
+    for k in itertools.count():
+        piece = chunks.piece(k)
+        once = np.ones(chunks.size(piece), np.int64)
+        if count < len(once):
+            treated = frozen.arm(task, treatment, chunks[piece], config.seed, "train")[0]
+            plan = layout.plan(treated.tokens.lengths, config.seed, k)
+            once = np.bincount(np.concatenate([batch.values for batch in plan])[:count], minlength=len(once))
+        taken[piece] = taken.get(piece, 0) + once
+        count -= int(once.sum())
+        if not count:
+            break
+    parts = [_listed(chunks[piece], taken[piece]) for piece in sorted(taken)]
     index, identity, content, times = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     _, same = np.unique(content, return_inverse=True)
     all_times = np.bincount(same, times).astype(np.int64)[same]

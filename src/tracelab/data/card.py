@@ -43,7 +43,7 @@ def data_card(task: Task, treatment: Treatment, arms: Mapping[str, Arm]) -> dict
         "treatment": description(treatment),
         "promise": treatment.promise,
         "vocabulary": len(task.codec.vocabulary),
-        "splits": {split: _split(task, treatment, Arm(*arm), split) for split, arm in arms.items()},
+        "splits": {split: describe(task, treatment, Arm(*arm), split) for split, arm in arms.items()},
     }
     whole: dict[str, Any] = json.loads(json.dumps(card, default=list))
     return whole
@@ -79,7 +79,8 @@ def _remarks(split: Mapping[str, Any]) -> list[tuple[str, str]]:
     return remarks
 
 
-def _split(task: Task, treatment: Treatment, arm: Arm, split: str) -> dict[str, Any]:
+def describe(task: Task, treatment: Treatment, arm: Arm, split: str) -> dict[str, Any]:
+    """A split's part of the card. ValueError if the treatment's promise is broken."""
     examples, sequences, treated = arm
     lengths = sequences.tokens.lengths
     completions = between(sequences.tokens, sequences.prompt, lengths - sequences.prompt)
@@ -172,8 +173,12 @@ def _enforce(task: Task, treatment: Treatment, arm: Arm, verdicts: Verdicts, spl
 
 def _rate(flags: ArrayLike) -> dict[str, Any]:
     flags = np.asarray(flags)
-    low, high = wilson(flags.sum(), len(flags))
-    k, n = int(flags.sum()), len(flags)
+    return rate_of(int(flags.sum()), len(flags))
+
+
+def rate_of(k: int, n: int) -> dict[str, Any]:
+    """A share with its Wilson 95 % interval."""
+    low, high = wilson(k, n)
     return {"rate": k / n, "interval": [float(low), float(high)], "successes": k, "n": n}
 
 

@@ -38,9 +38,10 @@ def problems(
     count: int,
     name: str = "problem",
     distinct: bool = True,
+    start: int = 0,
     workers: Workers = HERE,
 ) -> Examples:
-    """The first `count` problems of the stream `name`, solved.
+    """The first `count` problems of the stream `name`, or those from its place `start` on, solved.
 
     distinct: leave out what was drawn before. In a small space that shifts the distribution towards
     problems of kinds that there are many of; what must be distributed as it is drawn keeps repetitions.
@@ -49,11 +50,11 @@ def problems(
     if count < 1:
         raise ValueError(f"{count} {split} problems were asked for: ask for one at least")
     made_of = {"task": description(task), "seed": seed, "split": split, "stream": name, "count": count}
-    made_of["distinct"] = distinct
+    made_of |= {"distinct": distinct} | ({"start": start} if start else {})
 
     def build() -> Columns:
         with workers.parallel() as parallel:
-            return _columns(_first(task, seed, split, name, count, distinct, parallel))
+            return _columns(_first(task, seed, split, name, start, count, distinct, parallel))
 
     return _examples(cached(f"{task.name}-{split}-{count}", made_of, build))
 
@@ -66,16 +67,16 @@ def drawn(task: Task, seed: int, split: str, name: str, start: int, stop: int) -
 
 
 def _first(
-    task: Task, seed: int, split: str, name: str, count: int, distinct: bool, parallel: Any
+    task: Task, seed: int, split: str, name: str, begin: int, count: int, distinct: bool, parallel: Any
 ) -> Examples:
     parts: list[Examples] = []
-    start, first = 0, np.empty(0, np.int64)
+    start, first = begin, np.empty(0, np.int64)
     while len(first) < count:
-        if start > PATIENCE * count + CHUNK:
+        if start - begin > PATIENCE * count + CHUNK:
             raise ValueError(
-                f"{count} {split} problems were asked for, but the first {start} of {task.name}'s stream "
-                f"{name!r} hold only {len(first)} distinct ones: there are too few problems for splits that "
-                "share none. Take a larger space (task.size for mazes) or fewer problems"
+                f"{count} {split} problems were asked for, but the first {start - begin} of {task.name}'s "
+                f"stream {name!r} hold only {len(first)} distinct ones: there are too few problems for "
+                "splits that share none. Take a larger space (task.size for mazes) or fewer problems"
             )
         stop = start + max(count - len(first), CHUNK // 4)
         edges = [*range(start, stop, CHUNK), stop]
