@@ -11,7 +11,7 @@ from tracelab.core.jit import njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.rng import mix64
 from tracelab.core.types import Examples
-from tracelab.search.batch import grown
+from tracelab.search.batch import copy_rows, grown
 from tracelab.search.best_first import CREATE, max_rows, path_to, search
 from tracelab.search.space import neighbours
 from tracelab.tasks._layouts import TREES, Knobs
@@ -99,7 +99,7 @@ def solve(knobs, strategy, stride, keys, problems):  # type: ignore[no-untyped-d
         row_ends[i + 1], path_ends[i + 1] = row_ends[i] + count, path_ends[i] + length
         all_rows = grown(all_rows, row_ends[i + 1])
         all_paths = grown(all_paths, path_ends[i + 1])
-        all_rows[row_ends[i] : row_ends[i + 1]] = scratch[:count]
+        copy_rows(scratch, count, all_rows, row_ends[i])
         for k in range(length):
             all_paths[path_ends[i] + k, 0] = 0
             all_paths[path_ends[i] + k, 1] = table[path[k], OPERAND]

@@ -113,9 +113,9 @@ def _prim(columns, rows, random, edges):  # type: ignore[no-untyped-def]
                 size += 1
         while size > 0:
             k = below(random, size)
-            room, edge = frontier[k]
+            room, edge = frontier[k, 0], frontier[k, 1]
             size -= 1
-            frontier[k] = frontier[size]
+            frontier[k, 0], frontier[k, 1] = frontier[size, 0], frontier[size, 1]
             if not seen[room]:
                 seen[room] = 1
                 edges[count] = edge

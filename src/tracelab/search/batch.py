@@ -107,7 +107,7 @@ def _solve(space, strategy, problems, offsets, random, widths, steps):  # type: 
         row_ends[i + 1] += count
         path_ends[i + 1] += length - skip
         rows, paths = grown(rows, row_ends[i + 1]), grown(paths, path_ends[i + 1])
-        rows[row_ends[i] : row_ends[i + 1]] = scratch[:count]
+        copy_rows(scratch, count, rows, row_ends[i])
         for k in range(skip, length):
             write_part(space, path, k, paths[path_ends[i] + k - skip])
         measures[i, 0], measures[i, 1] = expansions, (scratch[:count, 0] == CREATE).sum()
@@ -146,8 +146,16 @@ def grown(array, wanted):  # type: ignore[no-untyped-def]
     if wanted <= len(array):
         return array
     larger = np.empty((max(2 * len(array), wanted), array.shape[1]), array.dtype)
-    larger[: len(array)] = array
+    copy_rows(array, len(array), larger, 0)
     return larger
+
+
+@kernel
+def copy_rows(source, count, target, start):  # type: ignore[no-untyped-def]
+    """The first `count` rows to target[start:]. (A slice assigned to would take a second more to compile.)"""
+    for r in range(count):
+        for c in range(source.shape[1]):
+            target[start + r, c] = source[r, c]
 
 
 def judge(
