@@ -43,9 +43,10 @@ def ours(reduced: bool, compile: bool = False) -> float:
     from tracelab.groups import Sampler, Settings
     from tracelab.optim.adamw import adamw
     from tracelab.optim.schedule import Linear
-    from tracelab.postlearner import PostLearner, Rounds, Updates
+    from tracelab.postlearner import PostLearner, Rounds
     from tracelab.rollout import Rollouts
     from tracelab.sampling import generate
+    from tracelab.updates import Updates
 
     accelerate.start(torch.get_num_threads())
     rows, marks = prompts(), []

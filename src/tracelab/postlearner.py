@@ -1,73 +1,28 @@
 """Post-training under Lightning: sample, judge, reward, then one or several updates on what was sampled.
 
-Optimisation is manual: a training step is a whole round of rollouts and updates. The probabilities of the
-policy that sampled ("old") are computed before a round's first update, by the same forward and in the same
-micro-batches as the new ones, so there the ratio is exactly 1; how far they are from the sampler's own is
-logged.
+Optimisation is manual: a training step is a whole round of rollouts and updates.
 """
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import asdict
+from typing import Any, ClassVar
 
 import lightning
-import numpy as np
 import torch
-from torch import Tensor
 from torch.optim import Optimizer
 
-from tracelab.algorithms.base import Algorithm, Batch
+from tracelab.algorithms.base import Algorithm
 from tracelab.budget import Budget, Progress
 from tracelab.groups import Sampler
 from tracelab.models.gpt import GPT
-from tracelab.policy import Micro, evaluate, lay_out, micro_batches, token_figures
-from tracelab.rollout import Rollouts
-
-Sums = dict[str, float]
+from tracelab.policy import token_figures
+from tracelab.updates import Updater, Updates
 
 SILENT_ROUNDS = 20  # rounds without a group to learn from, in a row, before a warning
-
-
-@dataclass(frozen=True)
-class Updates:
-    """passes: over the rollouts of a round; parts: updates in a pass, each on its share of the prompts.
-    clip: of the gradient's norm. truncated: are completions that were cut off trained on (`keep`) or not
-    (`mask`)? micro_tokens: with padding, of a forward pass.
-    """
-
-    passes: int = 1
-    parts: int = 1
-    clip: float = 1.0
-    truncated: str = "keep"
-    micro_tokens: int = 8192
-
-    def __post_init__(self) -> None:
-        if self.truncated not in ("keep", "mask"):
-            raise ValueError(f"updates.truncated={self.truncated!r} is unknown; choose keep or mask")
-        for knob in ("passes", "parts", "micro_tokens", "clip"):
-            if not getattr(self, knob) > 0:
-                raise ValueError(f"updates.{knob}={getattr(self, knob)} must be more than 0")
-
-
-class Part(NamedTuple):
-    """A micro-batch and what belongs to it; `Batch` says what is what.
-
-    sampled: log-probabilities as the sampler saw them; old: None if the only update is of the policy that
-    sampled.
-    """
-
-    micro: Micro
-    sampled: Tensor
-    advantages: Tensor
-    mask: Tensor
-    weights: Tensor
-    old: Tensor | None
-    reference: Tensor | None
 
 
 class PostLearner(lightning.LightningModule):
@@ -105,6 +60,7 @@ class PostLearner(lightning.LightningModule):
         self.held_out, self.every, self.compile_forward = held_out, every, compile
         self.progress = Progress()
         self._frozen = (reference,)  # in a tuple: its weights belong to no checkpoint
+        self._learn: Updater | None = None
         self._silent = 0
 
     def setup(self, stage: str) -> None:
@@ -123,6 +79,18 @@ class PostLearner(lightning.LightningModule):
 
     def on_train_start(self) -> None:
         """Measure where it starts; a run that is resumed after its end does nothing."""
+        reference, settings = self._frozen[0], self.sampler.settings
+        self._learn = Updater(
+            self.model,
+            self.algorithm,
+            self.updates,
+            reference and reference.to(self.device),
+            optimizer=self.optimizers(),
+            forward=self._forward,
+            backward=self.manual_backward,
+            max_new=settings.max_new,
+            temperature=settings.temperature,
+        )
         if self.progress.steps == 0:
             self._report(self._measure())
         self._stop_if_used()
@@ -140,6 +108,7 @@ class PostLearner(lightning.LightningModule):
         self.model.train()
         self._set_rates(self.schedule(self.progress.steps, used))
         if len(rollouts):
+            assert self._learn is not None
             figures |= self._learn(rollouts)
         self._warn_if_silent(len(rollouts))
         ended = time.perf_counter()
@@ -154,82 +123,6 @@ class PostLearner(lightning.LightningModule):
             figures |= self._measure()
         self._report(figures)
         self._stop_if_used()
-
-    def _learn(self, rollouts: Rollouts) -> dict[str, float]:
-        """All updates of a round -> figures."""
-        advantages = self.algorithm.advantages(torch.from_numpy(rollouts.rewards)).float()  # (P, G)
-        parts = np.array_split(np.arange(len(rollouts)), min(self.updates.parts, len(rollouts)))
-        prepared = [self._prepared(rollouts.take(part), advantages[part]) for part in parts]
-        prepared = [part for part in prepared if part]  # a step where nothing counts would follow momentum
-        sums: Sums = defaultdict(float)
-        norms = [self._update(part, sums) for _ in range(self.updates.passes) for part in prepared]
-        figures = {f"update/{name}": sums[name] / max(sums["tokens"], 1) for name in sums if name != "tokens"}
-        return figures | {"update/grad_norm": float(np.mean(norms)) if norms else 0.0}
-
-    @torch.no_grad()
-    def _prepared(self, rollouts: Rollouts, advantages: Tensor) -> list[Part]:
-        """Some groups as micro-batches, with all that updates will not change; [] if no token counts."""
-        group, done = rollouts.rewards.shape[1], rollouts.completions
-        rows = np.repeat(np.arange(len(rollouts)), group)
-        kept = ~done.truncated if self.updates.truncated == "mask" else np.ones(len(rows), bool)
-        lengths = done.tokens.lengths
-        mask = torch.from_numpy((np.arange(lengths.max()) < lengths[:, None]) & kept[:, None])
-        flat = advantages.flatten()
-        weights = self.algorithm.weights(mask, flat, self.sampler.settings.max_new)
-        if not weights.any():
-            return []
-        several = self.updates.passes * self.updates.parts > 1
-        prompts = rollouts.prompts.take(rows)
-        parts = []
-        for micro in micro_batches(prompts, done.tokens, self.updates.micro_tokens):
-            places, T = micro.rows, micro.mask.shape[1]
-            sampled = torch.from_numpy(done.logprobs.take(places.numpy()).values)
-            moved = Micro(*(part.to(self.device) for part in micro))
-            parts.append(
-                Part(
-                    moved,
-                    lay_out(sampled, micro.mask).to(self.device),
-                    flat[places].to(self.device),
-                    mask[places, :T].to(self.device),
-                    weights[places, :T].to(self.device),
-                    self._logprobs(self.model, moved) if several else None,
-                    None if self._frozen[0] is None else self._logprobs(self._frozen[0], moved),
-                )
-            )
-        return parts
-
-    def _logprobs(self, model: GPT, micro: Micro) -> Tensor:
-        """By the very function that an update takes, with its gradient: compiled without one, it may round
-        otherwise, and the ratio would not be 1.
-        """
-        with torch.enable_grad():
-            return self._evaluate(model.to(self.device), micro)[0].detach()
-
-    def _evaluate(self, model: GPT, micro: Micro) -> tuple[Tensor, Tensor]:
-        temperature, bonus = self.sampler.settings.temperature, self.algorithm.entropy > 0
-        return evaluate(model, micro, temperature, bonus, self._forward)
-
-    def _update(self, parts: list[Part], sums: Sums) -> float:
-        """One step of the optimiser -> the norm of its gradient."""
-        optimizer: Any = self.optimizers()
-        optimizer.zero_grad()
-        for part in parts:
-            logprobs, entropy = self._evaluate(self.model, part.micro)
-            old = logprobs.detach() if part.old is None else part.old
-            batch = Batch(logprobs, old, part.advantages, part.mask, part.weights, part.reference, entropy)
-            terms = self.algorithm.loss(batch)
-            self.manual_backward(terms.loss)
-            difference = (old - part.sampled).abs().where(part.mask, 0.0).sum()
-            for name, value in (terms.sums | {"sampler_difference": difference}).items():
-                sums[name] += float(value)
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.updates.clip))
-        if not np.isfinite(norm):
-            raise ValueError(
-                f"the gradient's norm is {norm} in round {self.progress.steps}. Neither weights nor "
-                "last.ckpt are spoilt: lower the learning rate, or look at the rewards"
-            )
-        optimizer.step()
-        return norm
 
     def _set_rates(self, factor: float) -> None:
         for group in self.trainer.optimizers[0].param_groups:

@@ -32,8 +32,9 @@ from tracelab.groups import Sampler, Settings
 from tracelab.metrics.pass_at_k import PassAtK
 from tracelab.models.gpt import GPT
 from tracelab.outcomes import table_of
-from tracelab.postlearner import PostLearner, Rounds, Updates
+from tracelab.postlearner import PostLearner, Rounds
 from tracelab.run import Run, claimed, machine
+from tracelab.updates import Updates
 
 FEW = 4  # completions of a prompt
 INHERITED = ("task", "trace", "model", "metric", "data", "loss", "eval", "names")  # from the source's config

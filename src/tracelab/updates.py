@@ -1,0 +1,155 @@
+"""A round's updates: the gradient steps that are made of rollouts.
+
+The probabilities of the policy that sampled ("old") are computed before a round's first update, by the same
+forward and in the same micro-batches as the new ones, so there the ratio is exactly 1; how far they are from
+the sampler's own is logged.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tracelab.algorithms.base import Algorithm, Batch
+from tracelab.models.gpt import GPT
+from tracelab.policy import Forward, Micro, evaluate, lay_out, micro_batches
+from tracelab.rollout import Rollouts
+
+Sums = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Updates:
+    """passes: over the rollouts of a round; parts: updates in a pass, each on its share of the prompts.
+    clip: of the gradient's norm. truncated: are completions that were cut off trained on (`keep`) or not
+    (`mask`)? micro_tokens: with padding, of a forward pass.
+    """
+
+    passes: int = 1
+    parts: int = 1
+    clip: float = 1.0
+    truncated: str = "keep"
+    micro_tokens: int = 8192
+
+    def __post_init__(self) -> None:
+        if self.truncated not in ("keep", "mask"):
+            raise ValueError(f"updates.truncated={self.truncated!r} is unknown; choose keep or mask")
+        for knob in ("passes", "parts", "micro_tokens", "clip"):
+            if not getattr(self, knob) > 0:
+                raise ValueError(f"updates.{knob}={getattr(self, knob)} must be more than 0")
+
+
+class Part(NamedTuple):
+    """A micro-batch and what belongs to it; `Batch` says what is what.
+
+    sampled: log-probabilities as the sampler saw them; old: None if the only update is of the policy that
+    sampled.
+    """
+
+    micro: Micro
+    sampled: Tensor
+    advantages: Tensor
+    mask: Tensor
+    weights: Tensor
+    old: Tensor | None
+    reference: Tensor | None
+
+
+@dataclass
+class Updater:
+    """Makes a round's updates of a model.
+
+    knobs: how many, of what; reference: the frozen model that a KL term pulls to; forward:
+    `policy.token_figures` or the same compiled; backward: adds a loss's gradient; max_new, temperature: of
+    the rollouts.
+    """
+
+    model: GPT
+    algorithm: Algorithm
+    knobs: Updates
+    reference: GPT | None
+    optimizer: Any
+    forward: Forward
+    backward: Callable[[Tensor], None]
+    max_new: int
+    temperature: float
+
+    def __call__(self, rollouts: Rollouts) -> dict[str, float]:
+        """All updates of a round -> figures."""
+        advantages = self.algorithm.advantages(torch.from_numpy(rollouts.rewards)).float()  # (P, G)
+        parts = np.array_split(np.arange(len(rollouts)), min(self.knobs.parts, len(rollouts)))
+        prepared = [self._prepared(rollouts.take(part), advantages[part]) for part in parts]
+        prepared = [part for part in prepared if part]  # a step where nothing counts would follow momentum
+        sums: Sums = defaultdict(float)
+        norms = [self._update(part, sums) for _ in range(self.knobs.passes) for part in prepared]
+        figures = {f"update/{name}": sums[name] / max(sums["tokens"], 1) for name in sums if name != "tokens"}
+        return figures | {"update/grad_norm": float(np.mean(norms)) if norms else 0.0}
+
+    @torch.no_grad()
+    def _prepared(self, rollouts: Rollouts, advantages: Tensor) -> list[Part]:
+        """Some groups as micro-batches, with all that updates will not change; [] if no token counts."""
+        group, done = rollouts.rewards.shape[1], rollouts.completions
+        rows = np.repeat(np.arange(len(rollouts)), group)
+        kept = ~done.truncated if self.knobs.truncated == "mask" else np.ones(len(rows), bool)
+        lengths = done.tokens.lengths
+        mask = torch.from_numpy((np.arange(lengths.max()) < lengths[:, None]) & kept[:, None])
+        flat = advantages.flatten()
+        weights = self.algorithm.weights(mask, flat, self.max_new)
+        if not weights.any():
+            return []
+        several = self.knobs.passes * self.knobs.parts > 1
+        prompts, device = rollouts.prompts.take(rows), self.model.embed.weight.device
+        parts = []
+        for micro in micro_batches(prompts, done.tokens, self.knobs.micro_tokens):
+            places, T = micro.rows, micro.mask.shape[1]
+            sampled = torch.from_numpy(done.logprobs.take(places.numpy()).values)
+            moved = Micro(*(part.to(device) for part in micro))
+            parts.append(
+                Part(
+                    moved,
+                    lay_out(sampled, micro.mask).to(device),
+                    flat[places].to(device),
+                    mask[places, :T].to(device),
+                    weights[places, :T].to(device),
+                    self._logprobs(self.model, moved) if several else None,
+                    None if self.reference is None else self._logprobs(self.reference, moved),
+                )
+            )
+        return parts
+
+    def _logprobs(self, model: GPT, micro: Micro) -> Tensor:
+        """By the very function that an update takes, with its gradient: compiled without one, it may round
+        otherwise, and the ratio would not be 1.
+        """
+        with torch.enable_grad():
+            return self._evaluate(model, micro)[0].detach()
+
+    def _evaluate(self, model: GPT, micro: Micro) -> tuple[Tensor, Tensor]:
+        return evaluate(model, micro, self.temperature, self.algorithm.entropy > 0, self.forward)
+
+    def _update(self, parts: list[Part], sums: Sums) -> float:
+        """One step of the optimiser -> the norm of its gradient."""
+        self.optimizer.zero_grad()
+        for part in parts:
+            logprobs, entropy = self._evaluate(self.model, part.micro)
+            old = logprobs.detach() if part.old is None else part.old
+            batch = Batch(logprobs, old, part.advantages, part.mask, part.weights, part.reference, entropy)
+            terms = self.algorithm.loss(batch)
+            self.backward(terms.loss)
+            difference = (old - part.sampled).abs().where(part.mask, 0.0).sum()
+            for name, value in (terms.sums | {"sampler_difference": difference}).items():
+                sums[name] += float(value)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.knobs.clip))
+        if not np.isfinite(norm):
+            raise ValueError(
+                f"the gradient's norm is {norm}. Neither weights nor last.ckpt are spoilt: lower the "
+                "learning rate, or look at the rewards"
+            )
+        self.optimizer.step()
+        return norm
