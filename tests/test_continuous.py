@@ -3,18 +3,19 @@
 import numpy as np
 import pytest
 import torch
+from torch._dynamo.exc import FailOnRecompileLimitHit, Unsupported
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.engine import VOCABULARY, tiny
 from tracelab import continuous, sampling
-from tracelab.continuous import PACK
+from tracelab.continuous import PACK, Batch, Queue
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.models import stepping
 from tracelab.models.choosing import uniform
 from tracelab.models.gpt import GPT
 from tracelab.models.slots import GROWTH, Slots, slot_bytes, slots_for, widths
-from tracelab.models.stepping import Rows, Steps, Wish
+from tracelab.models.stepping import Rows, Steps, Wish, draw
 from tracelab.sampling import generate
 
 STOP, CONTEXT, LONGEST = 12, 420, 150
@@ -165,9 +166,33 @@ def test_a_step_neither_waits_nor_copies_from_the_host(temperature):
     assert before == [part.data_ptr() for part in (*slots.keys, *slots.values, *rows)]
 
 
-def test_where_nothing_can_be_compiled_sampling_goes_on(monkeypatch):
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_all_that_a_step_needs_is_on_the_device(monkeypatch, temperature):
+    """On one without memory, where asking for a value fails, as does what lies elsewhere."""
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: False)  # it does not know this device
+    model, device = made().to("meta"), torch.device("meta")
+    waiting = prompts(12)
+    keys = rng.keys(0, "sampling", 0, 24, "tokens").reshape(12, 2)
+    queue = Queue(waiting, keys, np.full(12, 50))
+    batch = Batch(model, queue, 24, 256, Wish.of(STOP, temperature, device))
+    steps = Steps(model, batch.slots, batch.rows, batch.wish, compiled=False)
+    with torch.no_grad():
+        batch._admit()
+        steps.run(24, 256, 2)
+        batch.live[5:] = False
+        batch._shrink()
+        assert len(batch.sample) == 6
+        steps.run(6, 256, 2)
+        with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
+            batch.rows.done.any().item()
+        with pytest.raises(RuntimeError, match="meta"):
+            draw(batch.rows, torch.zeros(24, VOCABULARY), batch.wish)
+
+
+@pytest.mark.parametrize("error", [Unsupported("no compiler"), FailOnRecompileLimitHit("no compiler")])
+def test_where_nothing_can_be_compiled_sampling_goes_on(monkeypatch, error):
     def fail(*arguments):
-        raise torch._dynamo.exc.TorchDynamoException("no compiler")
+        raise error
 
     monkeypatch.setattr(stepping, "compiled_step", lambda: fail)
     keys = rng.keys(0, "sampling", 0, 20, "tokens").reshape(-1, 1)

@@ -117,7 +117,8 @@ def compiled_step() -> Callable[[GPT, Slots, Rows, Tensor, Wish], None]:
 class Steps:
     """Steps of the first rows of the slots, again and again.
 
-    compiled: is `step` one program? Where it can't be (no Triton, no C compiler), a warning says so.
+    compiled: is `step` one program? Where it can't be (no Triton, no C compiler, a ninth shape of models in
+    one process), a warning says so.
     """
 
     def __init__(self, model: GPT, slots: Slots, rows: Rows, wish: Wish, *, compiled: bool) -> None:
@@ -144,12 +145,14 @@ class Steps:
     def _once(self, n: int, width: int) -> None:
         rows, columns = self.rows.first(n), self.columns[:width]
         if self.compiled:
+            dynamo = torch._dynamo  # a second of importing, only where it is used
             for part in (*rows, columns):
-                torch._dynamo.maybe_mark_dynamic(part, list(range(part.ndim)))
+                dynamo.maybe_mark_dynamic(part, list(range(part.ndim)))
             try:
                 compiled_step()(self.model, self.slots, rows, columns, self.wish)
                 return
-            except torch._dynamo.exc.TorchDynamoException as error:  # before anything ran
+            except (dynamo.exc.TorchDynamoException, dynamo.exc.FailOnRecompileLimitHit) as error:
+                # nothing ran yet
                 warnings.warn(f"sampling goes on uncompiled and slower: {error}", stacklevel=2)
                 self.compiled = False
         step(self.model, self.slots, rows, columns, self.wish)
