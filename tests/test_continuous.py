@@ -139,6 +139,16 @@ def test_what_is_recorded_is_replayed(monkeypatch, both):
     assert len(replays) > 50
 
 
+def test_where_nothing_can_be_recorded_sampling_goes_on(monkeypatch, both):
+    def fail(self, *shape):
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(stepping, "RECORDED", ("cpu",))
+    monkeypatch.setattr(Steps, "_recorded", fail)
+    with pytest.warns(UserWarning, match="without CUDA graphs and slower: operation not permitted"):
+        assert_equal(*both(made(), prompts(), stop=STOP, max_new=100, temperature=0.7, batch_size=9))
+
+
 class Noted(TorchDispatchMode):
     """Names of all operations."""
 

@@ -118,12 +118,12 @@ class Steps:
     """Steps of the first rows of the slots, again and again.
 
     compiled: is `step` one program? Where it can't be (no Triton, no C compiler, a ninth shape of models in
-    one process), a warning says so.
+    one process), a warning says so, and so where a step can't be recorded.
     """
 
     def __init__(self, model: GPT, slots: Slots, rows: Rows, wish: Wish, *, compiled: bool) -> None:
         self.model, self.slots, self.rows, self.wish = model, slots, rows, wish
-        self.compiled = compiled
+        self.compiled, self.records = compiled, rows.token.device.type in RECORDED
         room = slots.keys[0].shape[2]
         self.columns = torch.arange(room, device=rows.token.device)
         self.graphs: dict[tuple[int, int], torch.cuda.CUDAGraph] = {}
@@ -132,9 +132,9 @@ class Steps:
 
     def run(self, n: int, width: int, times: int) -> None:
         """So many steps of the first n rows, looking at the first `width` columns."""
-        if self.columns.device.type in RECORDED and times > 1 and (n, width) not in self.graphs:
+        if self.records and times > 1 and (n, width) not in self.graphs:
             self._once(n, width)  # for real: what is compiled and set up now need not be while recording
-            self.graphs[n, width] = self._recorded(n, width)
+            self._record(n, width)
             times -= 1
         for _ in range(times):
             if (n, width) in self.graphs:
@@ -156,6 +156,13 @@ class Steps:
                 warnings.warn(f"sampling goes on uncompiled and slower: {error}", stacklevel=2)
                 self.compiled = False
         step(self.model, self.slots, rows, columns, self.wish)
+
+    def _record(self, n: int, width: int) -> None:
+        try:
+            self.graphs[n, width] = self._recorded(n, width)
+        except RuntimeError as error:  # nothing ran while it was recorded
+            warnings.warn(f"sampling goes on without CUDA graphs and slower: {error}", stacklevel=2)
+            self.records = False
 
     def _recorded(self, n: int, width: int) -> torch.cuda.CUDAGraph:
         """A step as a graph. Nothing it allocates outlives it, so that all graphs share one pool."""
