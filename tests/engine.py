@@ -1,5 +1,7 @@
 """Small models, made-up sequences and trainers for the tests of the engine."""
 
+import itertools
+
 import lightning
 import numpy as np
 import torch
@@ -8,6 +10,7 @@ from tracelab.budget import Budget
 from tracelab.core.codec import Sequences
 from tracelab.core.ragged import Ragged
 from tracelab.data.batching import FixedLoader, Loader
+from tracelab.data.packing import Packed
 from tracelab.learner import Learner
 from tracelab.models.gpt import GPT
 from tracelab.optim.muon import MuonAdamW
@@ -56,6 +59,42 @@ def loader(data=None, **options):
 
 def validation():
     return FixedLoader(sequences(10, seed=5), batch_tokens=256, context=CONTEXT)
+
+
+def trained_on(batch):
+    """The sequences that something is predicted of, as tuples, of a padded or a packed batch."""
+    if not isinstance(batch, Packed):
+        row = batch.at // batch.tokens.shape[1]
+        rows = row.unique().tolist()
+        return [(*batch.tokens[r, :3].tolist(), *batch.targets[row == r].tolist()) for r in rows]
+    found = []
+    for tokens, targets, part, start in zip(*batch[:3], batch.documents.start, strict=True):
+        for a, b in itertools.pairwise([*start.unique().tolist(), len(start)]):
+            if part[a:b].any():
+                found.append((*tokens[a:b].tolist(), targets[b - 1].item()))
+    return found
+
+
+def shares(monkeypatch, build, processes, n):
+    """The first n batches of a loader, as each of several processes gets them."""
+    for rank in range(processes):
+        monkeypatch.setattr("tracelab.data.batching._ranks", lambda rank=rank: (rank, processes))
+        yield list(itertools.islice(build(), n))
+    monkeypatch.undo()
+
+
+def check_shares(monkeypatch, build, processes):
+    """Do processes get shares of an epoch's batches that are the whole, once? build: of a loader."""
+    steps = len(build()._planned(0)[1])
+    alone = list(itertools.islice(build(), steps))
+    of_each = list(shares(monkeypatch, build, processes, steps))
+    for whole, *parts in zip(alone, *of_each, strict=True):
+        together = [sequence for part in parts for sequence in trained_on(part)]
+        assert sorted(together) == sorted(trained_on(whole))
+        assert all((part.counts, part.after) == (whole.counts, whole.after) for part in parts)
+    seen = [sequence for part in itertools.chain(*of_each) for sequence in trained_on(part)]
+    assert len(seen) == len(set(seen)) == sum(batch.counts.examples for batch in alone)
+    return of_each
 
 
 def fit(module, train=None, val=None, *, callbacks=(), resume=None, **options):

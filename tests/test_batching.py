@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.engine import CONTEXT, loader, sequences
+from tests.engine import CONTEXT, check_shares, loader, sequences, shares, trained_on, validation
 from tracelab.data.batching import FixedLoader, Loader
 from tracelab.data.padding import ROUND, batch_plan, collate
 
@@ -91,20 +91,21 @@ def test_fixed_loader():
     assert all(same(a, b) for a, b in zip(data, data, strict=True))
 
 
-def test_processes_share_a_step(monkeypatch):
-    alone = first(loader(), 6)
-    monkeypatch.setattr("tracelab.data.batching._ranks", lambda: (0, 2))
-    left = first(loader(), 3)
-    monkeypatch.setattr("tracelab.data.batching._ranks", lambda: (1, 2))
-    right = first(loader(), 3)
-    for i, (a, b) in enumerate(zip(left, right, strict=True)):
-        assert torch.equal(a.tokens, alone[2 * i].tokens)
-        assert torch.equal(b.tokens, alone[2 * i + 1].tokens)
-        assert (
-            a.counts
-            == b.counts
-            == tuple(map(sum, zip(alone[2 * i].counts, alone[2 * i + 1].counts, strict=True)))
-        )
+@pytest.mark.parametrize("processes", [2, 3, 7])
+def test_processes_share_each_batch(monkeypatch, processes):
+    check_shares(monkeypatch, loader, processes)
+
+
+def test_a_share_may_be_empty(monkeypatch):
+    alone, other = check_shares(monkeypatch, lambda: loader(batch_tokens=8), 2)
+    assert all(len(batch.targets) for batch in alone)
+    assert all(len(batch.tokens) == 1 and not len(batch.targets) for batch in other)
+
+
+def test_processes_share_validation(monkeypatch):
+    whole, parts = validation(), list(shares(monkeypatch, validation, 2, 100))
+    together = [trained_on(a) + trained_on(b) for a, b in zip(*parts, strict=True)]
+    assert [sorted(batch) for batch in together] == [sorted(trained_on(batch)) for batch in whole]
 
 
 def test_one_sequence_may_be_longer_than_a_batch():

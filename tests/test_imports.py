@@ -20,7 +20,7 @@ LAYERS = (
     {"tasks", "traces", "models", "metrics", "algorithms", "rewards", "optim"},
     {"data", "learner", "sampling", "budget", "checkpoint", "experiment", "outcomes", "run"}
     | {"accelerate", "loggers", "losses", "throughput", "progress", "figures", "tables"}
-    | {"entry", "policy", "rollout", "groups", "postlearner", "continuous", "updates"},
+    | {"processes", "entry", "policy", "rollout", "groups", "postlearner", "continuous", "updates"},
     {"evaluation", "fitting", "training", "posttraining"},
 )
 SIBLINGS = LAYERS[2]

@@ -9,7 +9,7 @@ from torch._dynamo.utils import counters
 from torch.nn.attention import flex_attention, varlen
 from torch.nn.attention.flex_attention import create_block_mask
 
-from tests.engine import CONTEXT, VOCABULARY, fit, learner, sequences, tiny
+from tests.engine import CONTEXT, VOCABULARY, check_shares, fit, learner, sequences, tiny, trained_on
 from tests.runs import small
 from tests.test_resume import StopAt, equal
 from tracelab.budget import Budget
@@ -69,12 +69,10 @@ def test_best_fit_against_the_definition():
         left[row] -= size
 
 
-@pytest.mark.parametrize("processes", [1, 3])
-def test_plan_has_every_sequence_once_in_rows_that_hold_them(processes):
+def test_plan_has_every_sequence_once_in_rows_that_hold_them():
     lengths = sequences(500).tokens.lengths
-    plan = PACKING.plan(lengths, 0, 0, processes)
+    plan = PACKING.plan(lengths, 0, 0)
     assert sorted(np.concatenate([rows.values for rows in plan])) == list(range(500))
-    assert len(plan) % processes == 0
     sizes = [len(rows) for rows in plan]
     assert max(sizes) <= 4
     assert max(sizes) - min(sizes) <= 1
@@ -116,7 +114,8 @@ def test_collate_against_loops():
     assert batch.documents.edges.tolist()[: len(edges)] == edges
     assert set(batch.documents.edges.tolist()[len(edges) :]) == {len(rows) * 128}
     pairs = sum(n * (n - 1) // 2 for n in data.tokens.lengths.tolist())
-    assert batch.counts == (len(data.tokens.values), len(data.tokens.values) - 90, 30, pairs)
+    completion = len(data.tokens.values) - 90
+    assert batch.counts == (len(data.tokens.values), completion, 30, pairs, data.trace.sum())
 
 
 def test_one_shape_for_all_batches():
@@ -144,8 +143,6 @@ def test_what_does_not_fit_is_refused():
         next(iter(loader(data, context=300)))
     with pytest.raises(ValueError, match="the model's context is 48"):
         next(iter(loader(data)))
-    with pytest.raises(ValueError, match="can't be shared by 3 processes"):
-        PACKING.plan(sequences(2).tokens.lengths, 0, 0, 3)
 
 
 # the stream
@@ -153,14 +150,10 @@ def test_what_does_not_fit_is_refused():
 
 def test_every_epoch_has_every_sequence_once():
     data = sequences(60)
-    expected = sorted(tuple(row[:-1].tolist()) for row in data.tokens)
+    expected = sorted(tuple(row.tolist()) for row in data.tokens)
     found, epoch = [], 0
     for batch in first(loader(data), 40):
-        for r in range(4):
-            starts = sorted(set(batch.documents.start[r].tolist()))
-            for a, b in itertools.pairwise([*starts, 128]):
-                if batch.part[r, a:b].any():
-                    found.append(tuple(batch.tokens[r, a:b].tolist()))
+        found += trained_on(batch)
         if batch.after[1] == 0:
             assert sorted(found) == expected
             found, epoch = [], epoch + 1
@@ -175,18 +168,11 @@ def test_the_loader_goes_on_with_the_next_batch():
         assert all(same(a, b) for a, b in zip(first(resumed, 5), whole[done : done + 5], strict=True))
 
 
-def test_processes_share_a_step(monkeypatch):
-    found, data = [], sequences(60)
-    for rank in (0, 1):
-        monkeypatch.setattr("tracelab.data.batching._ranks", lambda rank=rank: (rank, 2))
-        batches = loader(data)
-        epoch = first(batches, len(batches._planned(0, 2)[1]) // 2)
-        assert epoch[-1].after == (1, 0)
-        found.append(epoch)
-    both = list(zip(*found, strict=True))
-    assert all(a.counts == b.counts for a, b in both)
-    assert sum(a.counts.examples for a, _ in both) == 60
-    assert not any(torch.equal(a.tokens, b.tokens) for a, b in both)
+@pytest.mark.parametrize("processes", [2, 3, 7])
+def test_processes_share_each_batch(monkeypatch, processes):
+    of_each = check_shares(monkeypatch, loader, processes)
+    rows = -(-4 // processes)
+    assert {batch.tokens.shape for batches in of_each for batch in batches} == {(rows, 128)}
 
 
 # the loss
@@ -377,6 +363,7 @@ def test_one_graph_forward_and_backward(monkeypatch):
             model.kernel = kernel
             model.zero_grad()
             loss, _ = loss_of(model, weights, batch.tokens, batch.targets, batch.part, batch.documents)
+            loss = loss / batch.counts.completion_tokens
             loss.backward()
             both.append([loss.detach(), *(p.grad.clone() for p in model.parameters())])
         for plain, flex in zip(*both, strict=True):

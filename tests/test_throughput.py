@@ -31,7 +31,7 @@ def test_flops_of_matrices_are_what_torch_counts():
 def test_pairs_are_of_documents_not_of_rows():
     data = sequences(7)
     pairs = sum(sum(range(1, len(row))) for row in data.tokens)
-    assert count(data.tokens.lengths, data.prompt).pairs == pairs
+    assert count(data).pairs == pairs
     assert pairs < 7 * CONTEXT**2
 
 
@@ -59,16 +59,16 @@ def test_no_peak_of_an_unknown_device(device):
 
 def test_figures_since_the_last_time():
     model, through = tiny(), Throughput(peak=1e9)
-    through.add(Counts(100, 60, 10, 500), 1 / 60)
-    through.add(Counts(200, 90, 20, 700), 3 / 60)
+    through.add(Counts(100, 60, 10, 500, 40), 1 / 60)
+    through.add(Counts(200, 90, 20, 700, 50), 3 / 60)
     figures = through.figures(model, waited=0.5)
     assert figures["tokens_per_second"] == pytest.approx(75)
     assert figures["data_wait_ms"] == pytest.approx(250)
     assert figures["mfu"] == pytest.approx(training_flops(model, 270, 1200) / 4 / 1e9)
-    through.add(Counts(50, 5, 1, 100), 1 / 60)
+    through.add(Counts(50, 5, 1, 100, 0), 1 / 60)
     again = through.figures(model, waited=0.7)
     assert again["tokens_per_second"] == pytest.approx(50)
     assert again["data_wait_ms"] == pytest.approx(200)
     through.peak = None
-    through.add(Counts(50, 5, 1, 100), 1 / 60)
+    through.add(Counts(50, 5, 1, 100, 0), 1 / 60)
     assert "mfu" not in through.figures(model, waited=0.7)

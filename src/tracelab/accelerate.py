@@ -17,10 +17,12 @@ import torch
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 
 
-def start(threads: int | None = None) -> None:
-    """Keep freed memory, allow TF32, and use so many threads (torch's own choice if None)."""
+def start(threads: int | None = None, processes: int = 1) -> None:
+    """Keep freed memory, allow TF32, and use so many threads (if None, a share of torch's own choice)."""
     keep_freed_memory()
     torch.set_float32_matmul_precision("high")
+    if threads is None and processes > 1:
+        threads = max(1, torch.get_num_threads() // processes)
     if threads is not None:
         torch.set_num_threads(threads)
 

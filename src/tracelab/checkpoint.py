@@ -2,7 +2,7 @@
 
 A checkpoint is written beside its place, flushed to disk, and renamed: readers see the old file or
 the new one, whole. Ctrl-C ends the step under way, writes `last.ckpt`, then interrupts; a second
-Ctrl-C interrupts at once.
+Ctrl-C interrupts at once. Several processes stop after the same step, whichever of them was told to.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
+from tracelab.processes import most
+
 
 class Checkpoints(lightning.Callback):
     """`last.ckpt` every `every` steps, at the end and on Ctrl-C; `best.ckpt` at the least `monitor`."""
@@ -26,22 +28,26 @@ class Checkpoints(lightning.Callback):
         self.folder, self.every, self.monitor = Path(folder), every, monitor
         self.best = float("inf")
         self._saved = -1  # the step of last.ckpt
-        self._interrupted = False
-        self._handler: Any = None
+        self._told = 0  # the signal that came
+        self._handlers: dict[int, Any] = {}
 
     def on_train_start(self, trainer: lightning.Trainer, learner: Any) -> None:
-        """Let Ctrl-C wait for the end of a step."""
+        """Let Ctrl-C wait for the end of a step.
+
+        Of several processes SIGTERM, too: Lightning would tell the others from within the step under way.
+        """
         if threading.current_thread() is threading.main_thread():
-            self._handler = signal.signal(signal.SIGINT, self._interrupt)
+            numbers = [signal.SIGINT, *([signal.SIGTERM] if trainer.world_size > 1 else [])]
+            self._handlers = {number: signal.signal(number, self._note) for number in numbers}
 
     def on_train_batch_end(self, trainer: lightning.Trainer, learner: Any, *_: Any) -> None:
         """Save when it is time to, or when this was the last step."""
-        steps = learner.progress.steps
+        told, steps = most(self._told), learner.progress.steps
         due = steps % self.every == 0 and steps != self._saved
-        if due or trainer.should_stop or self._interrupted:
+        if due or trainer.should_stop or told:
             self._save_last(trainer, learner)
-        if self._interrupted:
-            raise KeyboardInterrupt
+        if told:
+            raise KeyboardInterrupt if told == signal.SIGINT else SIGTERMException
 
     def on_validation_end(self, trainer: lightning.Trainer, learner: Any) -> None:
         """Save the best model so far."""
@@ -54,13 +60,13 @@ class Checkpoints(lightning.Callback):
         """Save what something else than the budget has stopped."""
         if learner.progress.steps != self._saved:
             self._save_last(trainer, learner)
-        self._restore_handler()
+        self._restore_handlers()
 
     def on_exception(self, trainer: lightning.Trainer, learner: Any, exception: BaseException) -> None:
         """A job that is told to end (SIGTERM) has finished its step: save it. Others may be half-way."""
-        if isinstance(exception, SIGTERMException):
+        if isinstance(exception, SIGTERMException) and learner.progress.steps != self._saved:
             self._save_last(trainer, learner)
-        self._restore_handler()
+        self._restore_handlers()
 
     def state_dict(self) -> dict[str, Any]:
         """The least value so far."""
@@ -74,14 +80,14 @@ class Checkpoints(lightning.Callback):
         self._saved = learner.progress.steps
         save(trainer, self.folder / "last.ckpt")
 
-    def _interrupt(self, *_: Any) -> None:
-        self._interrupted = True
-        self._restore_handler()
+    def _note(self, number: int, _: Any) -> None:
+        self._told = number
+        self._restore_handlers()
 
-    def _restore_handler(self) -> None:
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
-            self._handler = None
+    def _restore_handlers(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
 
 
 def save(trainer: lightning.Trainer, path: Path) -> None:

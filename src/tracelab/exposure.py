@@ -35,9 +35,7 @@ class Seen:
 
 
 def seen(config: DictConfig, task: Task, count: int) -> Seen:
-    """Of the first `count` sequences that a run of this config trains on. (With several processes a pass may
-    leave out the last batches of a chunk: these are counted all the same.)
-    """
+    """Of the first `count` sequences that a run of this config trains on."""
     chunks, treatment = experiment.training_problems(config, task), experiment.build_treatment(config)
     layout = layout_of(config.data.batch_tokens, config.data.get("packing"))
     taken: dict[int, NDArray[np.int64]] = {}  # how often each of a piece's problems was

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from tracelab.budget import Budget
+from tracelab.budget import Budget, Progress
 from tracelab.checkpoint import Checkpoints
 from tracelab.entry import say
 from tracelab.evaluation import evaluate
 from tracelab.experiment import TestSets
+from tracelab.processes import in_shards
 from tracelab.progress import ProgressLine
 from tracelab.run import Run
 
@@ -57,13 +59,21 @@ def build_budget(config: DictConfig) -> Budget:
 
 def resume_from(run: Run, vocabulary: tuple[str, ...]) -> Path | None:
     """The checkpoint to go on from, if any. ValueError if it is of another vocabulary."""
+    path = checkpoint_of(run)
+    if path is not None:
+        check_vocabulary(path.parents[1], vocabulary)
+        check_shards(path, in_shards(run.config))
+        say(f"Resuming from {path}")
+    run.write_json("vocab.json", list(vocabulary))
+    return path
+
+
+def checkpoint_of(run: Run) -> Path | None:
+    """The checkpoint that is given, else the run's own, if it has one."""
     given = run.config.ckpt_path
     path = Path(given) if given else run.checkpoint()
     if given and not path.is_file():
         raise ValueError(f"ckpt_path={path}: there is no such file")
-    if path.is_file():
-        check_vocabulary(path.parents[1], vocabulary)
-    run.write_json("vocab.json", list(vocabulary))
     return path if path.is_file() else None
 
 
@@ -76,6 +86,16 @@ def check_vocabulary(folder: Path, vocabulary: tuple[str, ...]) -> None:
             f"{folder} holds a checkpoint of another vocabulary (it has {len(theirs)} words, this task "
             f"{len(vocabulary)}): take the task and the task.format, task.size and task.largest that it was "
             "trained with"
+        )
+
+
+def check_shards(path: Path, wished: bool) -> None:
+    """ValueError if a checkpoint is of FSDP and FSDP is not wished for, or the other way round."""
+    sharded = torch.load(path, map_location="cpu", mmap=True, weights_only=True).get("sharded", False)
+    if sharded != wished:
+        raise ValueError(
+            f"{path} was written {'with' if sharded else 'without'} trainer=fsdp, which names the "
+            "optimiser's state in another way: go on with the trainer that it was begun with"
         )
 
 
@@ -95,11 +115,11 @@ def fit(run: Run, learner: Any, loaders: tuple[Any, ...], resume: Path | None, *
         callbacks=[Checkpoints(run.folder / "checkpoints", every=config.checkpoint_every), ProgressLine()],
         **options,
     )
-    if resume is not None:
-        say(f"Resuming from {resume}")
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # waits for GPUs; Checkpoints tells
     try:
         with warnings.catch_warnings():
-            for noise in (".*does not have many workers.*", ".*LeafSpec.*is deprecated.*"):
+            # what is logged is of all processes already
+            for noise in (".*many workers.*", ".*LeafSpec.*is deprecated.*", ".*sync_dist=True.*"):
                 warnings.filterwarnings("ignore", message=noise)
             trainer.fit(learner, *loaders, ckpt_path=resume, weights_only=True)
     except (KeyboardInterrupt, SystemExit):
@@ -108,14 +128,14 @@ def fit(run: Run, learner: Any, loaders: tuple[Any, ...], resume: Path | None, *
 
 
 def conclude(
-    run: Run, record: dict[str, Any], learner: Any, finished: bool, began: float, tests: TestSets
+    run: Run, record: dict[str, Any], progress: Progress, finished: bool, began: float, tests: TestSets
 ) -> dict[str, Any] | None:
     """Record how it went; judge the model if it is finished -> the metrics."""
-    record |= {"progress": asdict(learner.progress), "seconds": {"training": time.time() - began}}
+    record |= {"progress": asdict(progress), "seconds": {"training": time.time() - began}}
     if not finished:
         run.write_json("run.json", {**record, "status": "interrupted"})
         say(
-            f"Stopped after {learner.progress.tokens:,} tokens; nothing is lost.\n"
+            f"Stopped after {progress.tokens:,} tokens; nothing is lost.\n"
             f"  evaluate: python -m tracelab.evaluate run={run.folder}\n"
             f"  resume:   the same command with run_dir={run.folder}"
         )

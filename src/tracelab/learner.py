@@ -3,8 +3,9 @@
     learner = Learner(model, optimizer=MuonAdamW, schedule=Linear(), budget=Budget(minutes=10))
     trainer.fit(learner, loader, val_loader)
 
-The loss is a weighted mean over the completion tokens of a batch; weights of 1 and 1 make it plain. On GPUs
-nothing waits for the device between two lines of the log, so that it is never without work.
+The loss is a weighted mean over the completion tokens of a batch; weights of 1 and 1 make it plain. Several
+processes share a batch, whose weight each of them knows. On GPUs nothing waits for the device between two
+lines of the log, so that it is never without work.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from typing import Any, ClassVar
 import lightning
 import torch
 from torch import Tensor
+from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
 from tracelab.budget import Budget, Progress
 from tracelab.data.packing import Packed
-from tracelab.data.padding import Batch
-from tracelab.losses import Sums, packed_loss, padded_losses, weighted_mean
+from tracelab.data.padding import Batch, Counts
+from tracelab.losses import Sums, packed_loss, padded_losses, weighted_sum
 from tracelab.models.gpt import GPT
 from tracelab.models.kernels import choose
+from tracelab.processes import most
 from tracelab.throughput import Throughput, peak_flops
 
 
@@ -58,7 +62,7 @@ class Learner(lightning.LightningModule):
         self.compile_losses, self.attention = compile, attention
         self._padded: Any = padded_losses
         self._packed: Any = packed_loss
-        self._on_gpu = False
+        self._on_gpu, self._compiles, self._processes = False, False, 1
         self._throughput = Throughput()
         self._clock = 0.0
         self._largest = torch.zeros(())  # norm of a gradient since it was last looked at
@@ -67,18 +71,34 @@ class Learner(lightning.LightningModule):
     def setup(self, stage: str) -> None:
         """Compile, if so wished. On a CPU a step is then a fifth faster, after half a minute."""
         self._on_gpu = self.trainer.strategy.root_device.type == "cuda"
-        wished = self._on_gpu if self.compile_losses is None else self.compile_losses
-        if wished:
+        self._compiles = self._on_gpu if self.compile_losses is None else self.compile_losses
+        self._processes = self.trainer.world_size
+        if self._compiles and self.device_mesh is None:
+            torch._dynamo.config.optimize_ddp = False  # it would cut graphs that can't be cut
             self._padded = torch.compile(padded_losses, dynamic=True)
             self._packed = torch.compile(packed_loss, dynamic=False, fullgraph=True)
         peak = peak_flops(torch.cuda.get_device_name()) if self._on_gpu else None
-        self._throughput.peak = peak and peak * self.trainer.world_size
+        self._throughput.peak = peak and peak * self._processes
+
+    def configure_model(self) -> None:
+        """Shard the blocks and what is around them, if the strategy is to (FSDP2); no graph spans them."""
+        if self.device_mesh is None:
+            return
+        mesh = self.device_mesh["data_parallel"]
+        for block in self.model.blocks:
+            if self._compiles:
+                block.compile()
+            fully_shard(block, mesh=mesh)
+        fully_shard(self.model, mesh=mesh)
+        for method in ("hidden", "logits"):  # what is called instead of forward
+            register_fsdp_forward_method(self.model, method)
 
     def on_train_batch_start(self, batch: Batch | Packed, batch_index: int) -> None:
         """Choose the kernel for packed rows, once."""
         if isinstance(batch, Packed) and self.model.kernel != self.attention:
             with self.trainer.precision_plugin.forward_context():
-                self.attention = choose(self.attention, self.model, batch.documents)
+                chosen = choose(self.attention, self.model, batch.documents)
+            self.attention = self.trainer.strategy.broadcast(chosen)
             self.model.kernel = self.attention
 
     def configure_optimizers(self) -> Optimizer:
@@ -89,12 +109,23 @@ class Learner(lightning.LightningModule):
         return optimizer
 
     def loss(self, batch: Batch | Packed) -> tuple[Tensor, Sums]:
-        """The weighted mean loss of a batch, and sums over its traces and its solutions."""
+        """The weighted mean loss of a batch, and sums over its traces and its solutions.
+
+        Of several processes each has a part of both: sums add up to the batch's, losses have the batch's as
+        their mean, for gradients are averaged.
+        """
         if isinstance(batch, Packed):
             tensors = batch.tokens, batch.targets, batch.part, batch.documents
-            return self._packed(self.model, self.part_weights, *tensors)
-        losses = self._padded(self.model, batch.tokens, batch.at, batch.targets)
-        return weighted_mean(losses, batch.trace, ~batch.trace, self.part_weights)
+            total, sums = self._packed(self.model, self.part_weights, *tensors)
+        else:
+            losses = self._padded(self.model, batch.tokens, batch.at, batch.targets)
+            total, sums = weighted_sum(losses, batch.trace, ~batch.trace, self.part_weights)
+        return total / (self._weight(batch.counts) / self._processes), sums
+
+    def _weight(self, counts: Counts) -> float:
+        """Of a batch, whoever has a share of it."""
+        solution = counts.completion_tokens - counts.trace_tokens
+        return self.part_weights["trace"] * counts.trace_tokens + self.part_weights["solution"] * solution
 
     def training_step(self, batch: Batch | Packed, batch_index: int) -> Tensor:
         """The weighted mean loss of a batch."""
@@ -123,6 +154,7 @@ class Learner(lightning.LightningModule):
         """
         clip = float("inf") if gradient_clip_val is None else gradient_clip_val
         norm = torch.nn.utils.clip_grad_norm_(self.parameters(), clip)
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
         self._largest = torch.maximum(self._largest.to(norm.device), norm)
         if self._at_log_step() or not self._on_gpu:
             self._refuse_unless_finite()
@@ -152,6 +184,7 @@ class Learner(lightning.LightningModule):
         checkpoint["progress"] = asdict(self.progress)
         checkpoint["attention"] = self.attention
         checkpoint["torch_rng"] = torch.get_rng_state()
+        checkpoint["sharded"] = self.device_mesh is not None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from there."""
@@ -162,6 +195,8 @@ class Learner(lightning.LightningModule):
     def _count(self, batch: Batch | Packed) -> None:
         now = time.perf_counter()
         minutes, self._clock = (now - self._clock) / 60, now
+        if self.budget.unit == "minutes":  # rates follow it, so it must be the same everywhere
+            minutes = most(minutes)
         counts, progress = batch.counts, self.progress
         progress.tokens += counts.tokens
         progress.completion_tokens += counts.completion_tokens
@@ -181,15 +216,16 @@ class Learner(lightning.LightningModule):
             )
 
     def _stop_if_used(self) -> None:
-        used = self.budget.used(self.progress) >= 1.0
-        self.trainer.should_stop |= self.trainer.strategy.reduce_boolean_decision(used, all=False)
+        self.trainer.should_stop |= self.budget.used(self.progress) >= 1.0
 
     def _at_log_step(self) -> bool:
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         return (self.progress.steps + 1) % every == 0
 
     def _log_losses(self, stage: str, sums: dict[str, Tensor]) -> None:
-        """Log means of trace, solution and both; in training, the counts and the speed too."""
+        """Log means of trace, solution and both, over all processes."""
+        if self._processes > 1:
+            sums = {name: self.trainer.strategy.reduce(part, reduce_op="sum") for name, part in sums.items()}
         means = {name: sums[name] / sums[f"{name} tokens"] for name in ("trace", "solution")}
         weights = {name: self.part_weights[name] * sums[f"{name} tokens"] for name in ("trace", "solution")}
         total = sum(weights[name] * means[name].nan_to_num() for name in weights) / sum(weights.values())

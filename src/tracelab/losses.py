@@ -1,4 +1,8 @@
-"""The loss of a batch, padded or packed: a weighted mean of cross-entropies over completion tokens."""
+"""The loss of a batch, padded or packed: a weighted mean of cross-entropies over completion tokens.
+
+Its sum is taken here and divided in `learner`, where the weight of the whole batch is known: here may be no
+more than one process's share.
+"""
 
 from __future__ import annotations
 
@@ -49,15 +53,15 @@ def packed_loss(
     part: Tensor,
     documents: Documents,
 ) -> tuple[Tensor, Sums]:
-    """The weighted mean of a packed batch, and what is logged of it: one graph of fixed shapes."""
+    """The weighted sum over a packed batch, and what is logged of it: one graph of fixed shapes."""
     losses, part = packed_losses(model, tokens, targets, documents), part.flatten()
-    return weighted_mean(losses, part == TRACE, part == SOLUTION, weights)
+    return weighted_sum(losses, part == TRACE, part == SOLUTION, weights)
 
 
-def weighted_mean(
+def weighted_sum(
     losses: Tensor, trace: Tensor, solution: Tensor, weights: Mapping[str, float]
 ) -> tuple[Tensor, Sums]:
-    """(n,) losses, and which are of traces and of solutions -> their weighted mean, and sums to log."""
+    """(n,) losses, and which are of traces and of solutions -> their weighted sum, and sums to log."""
     weight = trace * weights["trace"] + solution * weights["solution"]
     detached = losses.detach()
     sums = {
@@ -66,4 +70,4 @@ def weighted_mean(
         "solution": (detached * solution).sum(),
         "solution tokens": solution.sum(),
     }
-    return (losses * weight).sum() / weight.sum(), sums
+    return (losses * weight).sum(), sums

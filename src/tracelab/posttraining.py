@@ -33,6 +33,7 @@ from tracelab.metrics.pass_at_k import PassAtK
 from tracelab.models.gpt import GPT
 from tracelab.outcomes import table_of
 from tracelab.postlearner import PostLearner, Rounds
+from tracelab.processes import wished
 from tracelab.run import Run, claimed, machine
 from tracelab.updates import Updates
 
@@ -49,6 +50,8 @@ def posttrain(config: DictConfig) -> Trained:
 
 
 def _posttrain(config: DictConfig, source: Run) -> Trained:
+    if wished(config) > 1:
+        raise ValueError("post-training uses one device: leave trainer.devices at 1, and trainer at auto")
     accelerate.start(config.threads)
     began = time.time()
     run = Run.start(config)
@@ -68,7 +71,7 @@ def _posttrain(config: DictConfig, source: Run) -> Trained:
         run.write_json("passes_before.json", passes(model))
     model.train()
     finished = fit(run, learner, (Rounds(),), resume, gradient_clip_val=None, limit_val_batches=0)
-    metrics = conclude(run, record, learner, finished, began, tests)
+    metrics = conclude(run, record, learner.progress, finished, began, tests)
     if metrics is not None:
         run.write_json("passes_after.json", passes(model.eval()))
         draw(run)

@@ -54,7 +54,7 @@ class Throughput:
 
     def figures(self, model: GPT, waited: float) -> dict[str, float]:
         """Since the last call. waited: seconds that training has waited for data, ever."""
-        tokens, _, examples, pairs = (sum(column) for column in zip(*self.counts, strict=True))
+        tokens, _, examples, pairs, _ = (sum(column) for column in zip(*self.counts, strict=True))
         seconds = max(60 * self.minutes, 1e-9)
         figures = {
             "tokens_per_second": tokens / seconds,

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import time
 
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig
 
 from tracelab import accelerate
+from tracelab.budget import Progress
+from tracelab.checkpoint import load_progress
 from tracelab.data.batching import FixedLoader, Loader, card
 from tracelab.entry import say
 from tracelab.experiment import Data, build_model, prepare
-from tracelab.fitting import Trained, build_budget, conclude, finished_before, fit, resume_from
+from tracelab.fitting import (
+    Trained,
+    build_budget,
+    checkpoint_of,
+    conclude,
+    finished_before,
+    fit,
+    resume_from,
+)
 from tracelab.learner import Learner
 from tracelab.models.gpt import GPT
+from tracelab.optim.muon import MuonAdamW
+from tracelab.processes import in_shards, together, wished
 from tracelab.run import Run, claimed, machine
 
 
@@ -24,6 +36,7 @@ def train(config: DictConfig) -> Trained:
 
 
 def _train(config: DictConfig) -> Trained:
+    refuse_muon_in_shards(config)
     accelerate.start(config.threads)
     began = time.time()
     run = Run.start(config)
@@ -33,20 +46,55 @@ def _train(config: DictConfig) -> Trained:
     say(f"{data.summary}\n  {'padding':<22}{padding}")
     run.write_json("data_card.json", {**data.card, "batches": batches})
     resume = resume_from(run, data.vocabulary)
-    model = build_model(run.config, data.vocabulary, data.context)
-    learner = build_learner(run.config, model)
+    learner, loaders = build(run.config, data)
     record = {
         "seed": run.config.seed,
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": sum(p.numel() for p in learner.model.parameters()),
         "context": data.context,
         "max_new": data.max_new,
         **machine(),
     }
     run.write_json("run.json", {**record, "status": "training"})
-    loaders = build_loaders(run.config, data, model.context)
-    finished = fit(run, learner, loaders, resume, val_check_interval=run.config.validate_every)
-    metrics = conclude(run, record, learner, finished, began, data.tests)
+    if "strategy" in run.config.trainer or wished(run.config) > 1:
+        progress, finished = fit_together(run)
+    else:
+        every = run.config.validate_every
+        finished = fit(run, learner, loaders, resume, val_check_interval=every)
+        progress = learner.progress
+    metrics = conclude(run, record, progress, finished, began, data.tests)
     return Trained(run, metrics, "resumed" if resume else "finished")
+
+
+def refuse_muon_in_shards(config: DictConfig) -> None:
+    """ValueError if a config asks for both."""
+    if in_shards(config) and get_object(config.optim.optimizer["_target_"]) is MuonAdamW:
+        raise ValueError(
+            "Muon orthogonalises whole matrices, of which trainer=fsdp leaves each process a shard: "
+            "take optim=adamw, or trainer=ddp"
+        )
+
+
+def fit_together(run: Run) -> tuple[Progress, bool]:
+    """Train in several processes -> how far they came, and is it finished?"""
+    together(wished(run.config), take_part, str(run.folder))
+    if not run.checkpoint().is_file():
+        return Progress(), False
+    progress = Progress(**load_progress(run.checkpoint()))
+    return progress, build_budget(run.config.budget).used(progress) >= 1.0
+
+
+def take_part(folder: str) -> None:
+    """Train the run in a folder as one of several processes."""
+    run = Run.open(folder)
+    accelerate.start(run.config.threads, wished(run.config))
+    learner, loaders = build(run.config, prepare(run.config))
+    fit(run, learner, loaders, checkpoint_of(run), val_check_interval=run.config.validate_every)
+
+
+def build(config: DictConfig, data: Data) -> tuple[Learner, tuple[Loader, FixedLoader]]:
+    """The learner and its loaders."""
+    model = build_model(config, data.vocabulary, data.context)
+    return build_learner(config, model), build_loaders(config, data, model.context)
 
 
 def build_learner(config: DictConfig, model: GPT) -> Learner:

@@ -6,6 +6,7 @@
 The loader never ends: a budget ends training. Chunk k is asked for while chunk k - 1 is trained on;
 a frozen set is the same chunk every time, an online stream a new one. Batches are laid out ahead, too, in a
 thread, and in pinned memory where there is a GPU; `waited` says how long training had to wait all the same.
+Several processes make the same plan and share every batch of it: each lays out one row in n.
 As they are ahead, the learner tells the loader what has been trained on (`loader.trained`); that is what a
 checkpoint keeps, and a resumed run goes on with the very next batch.
 """
@@ -16,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,7 +28,7 @@ from torch import Tensor
 from tracelab.core.codec import Sequences
 from tracelab.core.ragged import Ragged
 from tracelab.data.packing import Packed, Packing
-from tracelab.data.padding import Batch, Counts, Padding, count
+from tracelab.data.padding import Batch, Padding, count
 
 AHEAD = 2  # batches that are laid out before they are asked for
 
@@ -39,7 +41,7 @@ def layout_of(batch_tokens: int, packing: int | None) -> Padding | Packing:
 
 
 class Loader:
-    """Endless batches of `chunk(0)`, `chunk(1)`, ...; with several processes, each takes its share."""
+    """Endless batches of `chunk(0)`, `chunk(1)`, ...; several processes share each batch."""
 
     def __init__(
         self,
@@ -68,25 +70,21 @@ class Loader:
                 yield batch
 
     def _batches(self) -> Iterator[Batch | Packed]:
-        rank, world = _ranks()
         k, start = self.trained
         with ThreadPoolExecutor(1, "next-chunk") as ahead:
-            upcoming = ahead.submit(self._planned, k, world)
+            upcoming = ahead.submit(self._planned, k)
             while True:
                 sequences, plan = upcoming.result()
-                upcoming = ahead.submit(self._planned, k + 1, world)
-                steps = len(plan) // world
-                for i in range(start, steps):
-                    shares = plan[i * world : (i + 1) * world]
-                    batch = self.layout.collate(sequences, shares[rank], self.pad)
-                    after = (k, i + 1) if i + 1 < steps else (k + 1, 0)
-                    yield pinned(batch._replace(counts=count_all(sequences, shares), after=after))
+                upcoming = ahead.submit(self._planned, k + 1)
+                for i in range(start, len(plan)):
+                    batch = share(self.layout, sequences, plan[i], self.pad)
+                    yield pinned(batch._replace(after=(k, i + 1) if i + 1 < len(plan) else (k + 1, 0)))
                 k, start = k + 1, 0
 
-    def _planned(self, k: int, world: int) -> tuple[Sequences, list[Ragged]]:
+    def _planned(self, k: int) -> tuple[Sequences, list[Ragged]]:
         sequences = self.chunk(k)
         check_lengths(sequences, self.context)
-        return sequences, self.layout.plan(sequences.tokens.lengths, self.seed, k, world)
+        return sequences, self.layout.plan(sequences.tokens.lengths, self.seed, k)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the next batch to train on is."""
@@ -99,7 +97,7 @@ class Loader:
 
 
 class FixedLoader:
-    """Every sequence once, in a fixed order: for validation."""
+    """Every sequence once, in a fixed order: for validation. Several processes share each batch."""
 
     def __init__(
         self,
@@ -111,12 +109,16 @@ class FixedLoader:
         pad: int = 0,
     ) -> None:
         check_lengths(sequences, context)
-        layout = layout_of(batch_tokens, packing)
-        plan = layout.plan(sequences.tokens.lengths, seed=0, chunk=0)
-        self.batches = [layout.collate(sequences, rows, pad) for rows in plan]
+        self.sequences, self.layout, self.pad = sequences, layout_of(batch_tokens, packing), pad
+        self.plan = self.layout.plan(sequences.tokens.lengths, seed=0, chunk=0)
+
+    @cached_property
+    def batches(self) -> list[Batch | Packed]:
+        """Shares of this process."""
+        return [share(self.layout, self.sequences, rows, self.pad) for rows in self.plan]
 
     def __len__(self) -> int:
-        return len(self.batches)
+        return len(self.plan)
 
     def __iter__(self) -> Iterator[Batch | Packed]:
         return iter(self.batches)
@@ -135,10 +137,11 @@ def card(sequences: Sequences, batch_tokens: int, packing: int | None, seed: int
     }
 
 
-def count_all(sequences: Sequences, shares: list[Ragged]) -> Counts:
-    """What the shares of all processes hold together."""
-    chosen = np.concatenate([share.values for share in shares])
-    return count(sequences.tokens.lengths[chosen], sequences.prompt[chosen])
+def share(layout: Padding | Packing, sequences: Sequences, batch: Ragged, pad: int) -> Batch | Packed:
+    """What a process trains on of a planned batch: one row in n; the counts are of the whole batch."""
+    rank, world = _ranks()
+    rows = batch.take(np.arange(rank, len(batch), world))
+    return layout.share(world).collate(sequences, rows, pad)._replace(counts=count(sequences, batch.values))
 
 
 def pinned(batch: Some) -> Some:

@@ -60,8 +60,8 @@ class Packing:
                 f"data.batch_tokens={self.batch_tokens} must be a multiple of data.packing={self.row}"
             )
 
-    def plan(self, lengths: NDArray[np.int64], seed: int, chunk: int, processes: int = 1) -> list[Ragged]:
-        """The sequences of each row of each batch; every sequence once, as many batches as processes need.
+    def plan(self, lengths: NDArray[np.int64], seed: int, chunk: int) -> list[Ragged]:
+        """The sequences of each row of each batch; every sequence once.
 
         Rows are filled best-fit, longest sequences first, and then shuffled. Batches have equally many
         rows but for one, so no step is taken on a small rest.
@@ -77,11 +77,7 @@ class Packing:
         order = np.lexsort((generator.permutation(len(lengths)), -lengths))
         row = best_fit((lengths[order] - 1).tolist(), self.row)
         rows = Ragged(order[np.argsort(row, kind="stable")], offsets_of(np.bincount(row)))
-        batches = processes * -(-len(rows) * self.row // (self.batch_tokens * processes))
-        if batches > len(rows):
-            raise ValueError(
-                f"{len(rows)} packed rows can't be shared by {processes} processes: draw more data"
-            )
+        batches = -(-len(rows) * self.row // self.batch_tokens)
         return [rows.take(which) for which in np.array_split(generator.permutation(len(rows)), batches)]
 
     def collate(self, sequences: Sequences, rows: Ragged, pad: int) -> Packed:
@@ -114,7 +110,12 @@ class Packing:
         edges[: len(row) + len(padding)] = np.sort(np.concatenate([row * T + column, padding]))
         grid = [torch.from_numpy(flat.reshape(R, T)) for flat in (tokens, targets, part, start)]
         documents = Documents(grid[3], torch.from_numpy(edges))
-        return Packed(grid[0], grid[1], grid[2], documents, count(lengths, chosen.prompt))
+        return Packed(grid[0], grid[1], grid[2], documents, count(chosen))
+
+    def share(self, processes: int) -> Packing:
+        """How a process lays out its share of a batch: as many rows as the others, so some may be empty."""
+        rows = -(-self.batch_tokens // (self.row * processes))
+        return Packing(rows * self.row, self.row)
 
     def columns(self, lengths: NDArray[np.int64], batch: Ragged) -> int:
         """Columns of a planned batch, padding included."""

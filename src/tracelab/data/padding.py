@@ -19,13 +19,15 @@ ROUND = 8  # padded lengths are multiples: sequences mix by chance in a batch, m
 
 class Counts(NamedTuple):
     """What a batch holds, of all processes together: tokens that are not padding, completion tokens,
-    sequences, and pairs of a query and a key that causal attention within sequences looks at.
+    sequences, pairs of a query and a key that causal attention within sequences looks at, and those of the
+    completion tokens that are a trace's.
     """
 
     tokens: int
     completion_tokens: int
     examples: int
     pairs: int
+    trace_tokens: int
 
 
 class Batch(NamedTuple):
@@ -50,14 +52,21 @@ class Padding:
 
     batch_tokens: int
 
-    def plan(self, lengths: NDArray[np.int64], seed: int, chunk: int, processes: int = 1) -> list[Ragged]:
+    def plan(self, lengths: NDArray[np.int64], seed: int, chunk: int) -> list[Ragged]:
         """The sequences of each row of each batch."""
         plan = batch_plan(lengths, self.batch_tokens, seed, chunk)
         return [Ragged(rows, np.arange(len(rows) + 1)) for rows in plan]
 
     def collate(self, sequences: Sequences, rows: Ragged, pad: int) -> Batch:
-        """The batch of these sequences."""
-        return collate(sequences.take(rows.values), pad)
+        """The batch of these sequences; without any, of a row that nothing is predicted of."""
+        if len(rows):
+            return collate(sequences.take(rows.values), pad)
+        batch = collate(sequences.take(np.zeros(1, np.int64)), pad)
+        return batch._replace(at=batch.at[:0], targets=batch.targets[:0], trace=batch.trace[:0])
+
+    def share(self, processes: int) -> Padding:
+        """How a process lays out its share of a batch."""
+        return self
 
     def columns(self, lengths: NDArray[np.int64], batch: Ragged) -> int:
         """Columns of a planned batch, padding included."""
@@ -97,12 +106,12 @@ def collate(sequences: Sequences, pad: int) -> Batch:
     targets = padded[:, 1:].ravel()[at]
     as_tensor = torch.from_numpy
     tokens = as_tensor(np.ascontiguousarray(padded[:, :-1]))
-    return Batch(
-        tokens, as_tensor(at), as_tensor(targets), as_tensor(trace), count(lengths, sequences.prompt)
-    )
+    return Batch(tokens, as_tensor(at), as_tensor(targets), as_tensor(trace), count(sequences))
 
 
-def count(lengths: NDArray[np.int64], prompt: Integers) -> Counts:
-    """Of sequences of these lengths and lengths of prompts."""
+def count(sequences: Sequences, rows: Integers | slice = slice(None)) -> Counts:
+    """Of all sequences, or of some of them."""
+    lengths = sequences.tokens.lengths[rows]
     tokens, seen = int(lengths.sum()), lengths - 1
-    return Counts(tokens, tokens - int(prompt.sum()), len(lengths), int((seen * (seen + 1) // 2).sum()))
+    completion, trace = tokens - int(sequences.prompt[rows].sum()), int(sequences.trace[rows].sum())
+    return Counts(tokens, completion, len(lengths), int((seen * (seen + 1) // 2).sum()), trace)

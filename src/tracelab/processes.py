@@ -1,0 +1,113 @@
+"""Several processes on this machine, one per device, that train one run together.
+
+    together(2, take_part, folder)  # take_part(folder), twice
+
+They are started by the run's own process, which waits for them and has no part in the training: so the
+crash of one ends all, as an error like any other, and a sweep goes on. A signal is passed on to them; they
+agree after which step to stop.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import dropwhile
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.environments.lightning import find_free_network_port
+from omegaconf import DictConfig
+from torch import distributed
+from torch.multiprocessing.spawn import ProcessContext, ProcessRaisedException, start_processes
+
+PATIENCE = 10.0  # seconds that the others have to end by themselves when one has failed
+
+
+def wished(config: DictConfig) -> int:
+    """How many processes a run's config asks for."""
+    devices = config.trainer.devices
+    if not isinstance(devices, int) or devices < 1:
+        raise ValueError(f"trainer.devices={devices}: say how many devices, such as trainer.devices=2")
+    return devices
+
+
+def in_shards(config: DictConfig) -> bool:
+    """Does a config ask for FSDP, where no process holds whole matrices?"""
+    strategy = config.trainer.get("strategy")
+    return isinstance(strategy, DictConfig) and strategy["_target_"].endswith("ModelParallelStrategy")
+
+
+def together(count: int, function: Callable[..., None], *arguments: Any) -> None:
+    """Call a function in as many processes, which Lightning joins. RuntimeError if one fails; all end."""
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(find_free_network_port()), "NODE_RANK": "0"}
+    started: Any = start_processes(_part, (place, function, arguments), nprocs=count, join=False)
+    try:
+        with _signals_passed_on(started):
+            while not started.join(timeout=1.0, grace_period=PATIENCE):
+                pass
+    except ProcessRaisedException as error:
+        raise RuntimeError(f"process {error.error_index} of {count}: {_what(str(error))}") from error
+    finally:
+        for process in started.processes:
+            process.kill()
+
+
+def _part(
+    rank: int, place: dict[str, str], function: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
+    os.setpgrp()  # Ctrl-C is the first process's to pass on
+    os.environ |= {**place, "LOCAL_RANK": str(rank)}
+    try:
+        function(*arguments)
+    finally:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+def _what(traceback: str) -> str:
+    """The exception's own lines of a traceback."""
+    lines = traceback.rstrip().rpartition("Traceback (most recent call last):\n")[2].splitlines()
+    return "\n".join(dropwhile(lambda line: line.startswith(" "), lines))
+
+
+@contextmanager
+def _signals_passed_on(started: ProcessContext) -> Iterator[None]:
+    """Ctrl-C and SIGTERM are for the processes; a second one is for this one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def pass_on(number: int, _: Any) -> None:
+        restore()
+        for process in started.processes:
+            if process.is_alive():
+                os.kill(process.pid, number)
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        restore()
+
+
+def most(value: float) -> float:
+    """The largest of what all processes give. Their hosts agree on it: no GPU is waited for."""
+    if not distributed.is_initialized() or distributed.get_world_size() == 1:
+        return value
+    number = torch.tensor(value, dtype=torch.float64)
+    distributed.all_reduce(number, distributed.ReduceOp.MAX, group=_hosts(distributed.group.WORLD))
+    return number.item()
+
+
+@lru_cache(maxsize=1)
+def _hosts(everyone: Any) -> Any:
+    """The group of all processes' hosts."""
+    return distributed.new_group(backend="gloo")
