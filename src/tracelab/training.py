@@ -36,6 +36,7 @@ def train(config: DictConfig) -> Trained:
 
 
 def _train(config: DictConfig) -> Trained:
+    shared = "strategy" in config.trainer or wished(config) > 1
     refuse_muon_in_shards(config)
     accelerate.start(config.threads)
     began = time.time()
@@ -55,7 +56,7 @@ def _train(config: DictConfig) -> Trained:
         **machine(),
     }
     run.write_json("run.json", {**record, "status": "training"})
-    if "strategy" in run.config.trainer or wished(run.config) > 1:
+    if shared:
         progress, finished = fit_together(run)
     else:
         every = run.config.validate_every
