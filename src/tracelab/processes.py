@@ -22,7 +22,7 @@ import torch
 from lightning.fabric.plugins.environments.lightning import find_free_network_port
 from omegaconf import DictConfig
 from torch import distributed
-from torch.multiprocessing.spawn import ProcessContext, ProcessRaisedException, start_processes
+from torch.multiprocessing.spawn import ProcessContext, ProcessException, start_processes
 
 PATIENCE = 10.0  # seconds that the others have to end by themselves when one has failed
 
@@ -49,8 +49,8 @@ def together(count: int, function: Callable[..., None], *arguments: Any) -> None
         with _signals_passed_on(started):
             while not started.join(timeout=1.0, grace_period=PATIENCE):
                 pass
-    except ProcessRaisedException as error:
-        raise RuntimeError(f"process {error.error_index} of {count}: {_what(str(error))}") from error
+    except ProcessException as error:
+        raise RuntimeError(f"one of {count} processes failed: {_what(str(error))}") from error
     finally:
         for process in started.processes:
             process.kill()
@@ -61,11 +61,9 @@ def _part(
 ) -> None:
     os.setpgrp()  # Ctrl-C is the first process's to pass on
     os.environ |= {**place, "LOCAL_RANK": str(rank)}
-    try:
-        function(*arguments)
-    finally:
-        if distributed.is_initialized():
-            distributed.destroy_process_group()
+    function(*arguments)
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _what(traceback: str) -> str:
