@@ -13,6 +13,7 @@ import lightning
 import pytest
 import torch
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 from tests.engine import CONTEXT, fit, learner, loader, sequences, trained_on
 from tests.runs import SMALL, config, small
@@ -75,10 +76,11 @@ def run(folder, layout, *callbacks, resume=None, **options):
 def take_part(folder):
     """What each of two processes does: every run, crashing after step 8 and resumed after step 5."""
     for name in SHARED:
-        trainer = config("train", f"trainer={name}").trainer
+        trainer = OmegaConf.to_container(config("train", f"trainer={name}").trainer, resolve=True)
+        chosen = {part: trainer[part] for part in ("devices", "strategy", "plugins")}
 
-        def parts(trainer=trainer):
-            return {"devices": 2} | {part: instantiate(trainer[part]) for part in ("strategy", "plugins")}
+        def parts(chosen=chosen):
+            return instantiate(chosen, _convert_="all")
 
         for layout in LAYOUTS:
             place = folder / f"{name}-{layout}"
