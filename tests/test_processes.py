@@ -127,8 +127,8 @@ def assert_same_weights(path, other, **tolerance):
 @pytest.mark.parametrize("name", SHARED)
 def test_losses_norms_and_weights_are_those_of_one_process(folder, name, layout):
     alone, shared = folder / f"alone-{layout}", folder / f"{name}-{layout}"
-    assert_same_figures(alone / "metrics.csv", shared / "metrics.csv", 1e-4)
-    assert_same_weights(alone / "last.ckpt", shared / "last.ckpt", rtol=1e-3, atol=1e-5)
+    assert_same_figures(alone / "metrics.csv", shared / "metrics.csv", 1e-5)
+    assert_same_weights(alone / "last.ckpt", shared / "last.ckpt", rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -179,6 +179,11 @@ def test_the_failure_of_one_process_ends_all(monkeypatch, raises, says):
     monkeypatch.setattr(processes, "PATIENCE", 0.5)
     with pytest.raises(RuntimeError, match=says):
         together(2, fail, raises)
+
+
+def test_devices_are_how_many_or_which():
+    for devices, count in {"1": 1, "4": 4, "[2]": 1, "[0,3]": 2}.items():
+        assert processes.wished(config("train", f"trainer.devices={devices}")) == count
 
 
 def test_what_is_refused(tmp_path):

@@ -109,8 +109,18 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
 
 def load_progress(path: str | Path) -> dict[str, Any]:
     """How far the training was (`budget.Progress`) when a checkpoint was written."""
-    progress: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["progress"]
+    progress: dict[str, Any] = _read(path)["progress"]
     return progress
+
+
+def is_sharded(path: str | Path) -> bool:
+    """Was a checkpoint written by processes that hold shards (FSDP)?"""
+    return bool(_read(path).get("sharded", False))
+
+
+def _read(path: str | Path) -> dict[str, Any]:
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return content
 
 
 def _flush(path: Path) -> None:

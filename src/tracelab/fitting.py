@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from tracelab.budget import Budget, Progress
-from tracelab.checkpoint import Checkpoints
+from tracelab.checkpoint import Checkpoints, is_sharded
 from tracelab.entry import say
 from tracelab.evaluation import evaluate
 from tracelab.experiment import TestSets
@@ -91,7 +90,7 @@ def check_vocabulary(folder: Path, vocabulary: tuple[str, ...]) -> None:
 
 def check_shards(path: Path, wished: bool) -> None:
     """ValueError if a checkpoint is of FSDP and FSDP is not wished for, or the other way round."""
-    sharded = torch.load(path, map_location="cpu", mmap=True, weights_only=True).get("sharded", False)
+    sharded = is_sharded(path)
     if sharded != wished:
         raise ValueError(
             f"{path} was written {'with' if sharded else 'without'} trainer=fsdp, which names the "

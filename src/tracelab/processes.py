@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.environments.lightning import find_free_network_port
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from torch import distributed
 from torch.multiprocessing.spawn import ProcessContext, ProcessException, start_processes
 
@@ -28,11 +28,12 @@ PATIENCE = 10.0  # seconds that the others have to end by themselves when one ha
 
 
 def wished(config: DictConfig) -> int:
-    """How many processes a run's config asks for."""
+    """How many processes a run's config asks for. trainer.devices: how many, or which."""
     devices = config.trainer.devices
-    if not isinstance(devices, int) or devices < 1:
+    count = len(devices) if isinstance(devices, ListConfig) else devices
+    if not isinstance(count, int) or count < 1:
         raise ValueError(f"trainer.devices={devices}: say how many devices, such as trainer.devices=2")
-    return devices
+    return count
 
 
 def in_shards(config: DictConfig) -> bool:
