@@ -54,18 +54,26 @@ def test_sets(config: DictConfig, task: Task, against: Mapping[str, Examples] | 
 
 
 @dataclass(frozen=True)
-class Data:
-    """What an experiment trains and is tested on.
+class Sets:
+    """What a model is trained and validated on.
 
-    chunk: k -> the k-th chunk of training sequences (of a frozen set: one of its pieces); train: the first
-    piece, which the card describes.
-    context: the longest sequence that the model must take; max_new: tokens that a completion may have.
+    chunk: k -> the k-th chunk of training sequences (of a frozen set: one of its pieces).
     """
 
     vocabulary: tuple[str, ...]
     chunk: Callable[[int], Sequences]
-    train: Sequences
     val: Sequences
+
+
+@dataclass(frozen=True)
+class Data(Sets):
+    """And what it is tested on and described by.
+
+    train: the first piece, which the card describes; context: the longest sequence that the model must take;
+    max_new: tokens that a completion may have.
+    """
+
+    train: Sequences
     tests: TestSets
     card: dict[str, Any]
     summary: str
@@ -76,15 +84,8 @@ class Data:
 def prepare(config: DictConfig) -> Data:
     """Generate (or load) and treat the data of an experiment. ValueError if splits share problems."""
     task, treatment = build_task(config), build_treatment(config)
-    chunks = training_problems(config, task)
-
-    def arm(piece: int) -> card.Arm:
-        examples = chunks[piece]
-        return card.Arm(examples, *frozen.arm(task, treatment, examples, config.seed, "train"))
-
+    chunks, arm, val = arms(config, task, treatment)
     train = arm(0)
-    val_examples = problems(config, task, "val", config.data.val_size)
-    val = card.Arm(val_examples, *frozen.arm(task, treatment, val_examples, config.seed, "val"))
     known = {"train": train.examples, "val": val.examples}
     frozen.assert_disjoint(known)
     tests = test_sets(config, task, known)
@@ -100,8 +101,30 @@ def prepare(config: DictConfig) -> Data:
         summary += "\n  the first of {pieces} pieces; all {problems:,} problems were judged".format(**whole)
     max_new = config.eval.max_new or longest_completion(tests) * 3 // 2
     context = config.model.get("context") or context_for(config, longest, val.sequences, tests, max_new)
-    sequences = training_chunks(config, chunks, train.sequences, arm), train.sequences, val.sequences
+    chunk = training_chunks(config, chunks, train.sequences, arm)
+    sequences = chunk, val.sequences, train.sequences
     return Data(task.codec.vocabulary, *sequences, tests, the_card, summary, context, max_new)
+
+
+def prepared(config: DictConfig) -> Sets:
+    """What `prepare` has prepared before, for training alone: nothing is judged again."""
+    task = build_task(config)
+    chunks, arm, val = arms(config, task, build_treatment(config))
+    chunk = training_chunks(config, chunks, arm(0).sequences, arm)
+    return Sets(task.codec.vocabulary, chunk, val.sequences)
+
+
+def arms(
+    config: DictConfig, task: Task, treatment: Treatment
+) -> tuple[Chunks, Callable[[int], card.Arm], card.Arm]:
+    """-> (the training problems, a function piece -> these treated, the validation set treated)."""
+    chunks = training_problems(config, task)
+
+    def treated(examples: Examples, split: str) -> card.Arm:
+        return card.Arm(examples, *frozen.arm(task, treatment, examples, config.seed, split))
+
+    val = treated(problems(config, task, "val", config.data.val_size), "val")
+    return chunks, lambda piece: treated(chunks[piece], "train"), val
 
 
 def problems(config: DictConfig, task: Task, split: str, count: int) -> Examples:

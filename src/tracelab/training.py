@@ -12,7 +12,7 @@ from tracelab.budget import Progress
 from tracelab.checkpoint import load_progress
 from tracelab.data.batching import FixedLoader, Loader, card
 from tracelab.entry import say
-from tracelab.experiment import Data, build_model, prepare
+from tracelab.experiment import Sets, build_model, prepare, prepared
 from tracelab.fitting import (
     Trained,
     build_budget,
@@ -47,7 +47,7 @@ def _train(config: DictConfig) -> Trained:
     say(f"{data.summary}\n  {'padding':<22}{padding}")
     run.write_json("data_card.json", {**data.card, "batches": batches})
     resume = resume_from(run, data.vocabulary)
-    learner, loaders = build(run.config, data)
+    learner, loaders = build(run.config, data, data.context)
     record = {
         "seed": run.config.seed,
         "parameters": sum(p.numel() for p in learner.model.parameters()),
@@ -88,14 +88,14 @@ def take_part(folder: str) -> None:
     """Train the run in a folder as one of several processes."""
     run = Run.open(folder)
     accelerate.start(run.config.threads, wished(run.config))
-    learner, loaders = build(run.config, prepare(run.config))
+    learner, loaders = build(run.config, prepared(run.config), run.read_json("run.json")["context"])
     fit(run, learner, loaders, checkpoint_of(run), val_check_interval=run.config.validate_every)
 
 
-def build(config: DictConfig, data: Data) -> tuple[Learner, tuple[Loader, FixedLoader]]:
+def build(config: DictConfig, data: Sets, context: int) -> tuple[Learner, tuple[Loader, FixedLoader]]:
     """The learner and its loaders."""
-    model = build_model(config, data.vocabulary, data.context)
-    return build_learner(config, model), build_loaders(config, data, model.context)
+    model = build_model(config, data.vocabulary, context)
+    return build_learner(config, model), build_loaders(config, data, context)
 
 
 def build_learner(config: DictConfig, model: GPT) -> Learner:
@@ -112,7 +112,7 @@ def build_learner(config: DictConfig, model: GPT) -> Learner:
     )
 
 
-def build_loaders(config: DictConfig, data: Data, context: int) -> tuple[Loader, FixedLoader]:
+def build_loaders(config: DictConfig, data: Sets, context: int) -> tuple[Loader, FixedLoader]:
     """Of training and of validation."""
     sizes = {
         "batch_tokens": config.data.batch_tokens,
