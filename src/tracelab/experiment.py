@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ROUND = 64  # a context that the data decides is a multiple
 
 TestSets = Mapping[str, tuple[Task, Examples]]
+Treated = Callable[[Examples, str], card.Arm]
 
 
 def build_task(config: DictConfig) -> Task:
@@ -84,8 +85,9 @@ class Data(Sets):
 def prepare(config: DictConfig) -> Data:
     """Generate (or load) and treat the data of an experiment. ValueError if splits share problems."""
     task, treatment = build_task(config), build_treatment(config)
-    chunks, arm, val = arms(config, task, treatment)
-    train = arm(0)
+    chunks, arm = training_problems(config, task), arms(config, task, treatment)
+    train = arm(chunks[0], "train")
+    val = arm(problems(config, task, "val", config.data.val_size), "val")
     known = {"train": train.examples, "val": val.examples}
     frozen.assert_disjoint(known)
     tests = test_sets(config, task, known)
@@ -96,7 +98,9 @@ def prepare(config: DictConfig) -> Data:
     longest = int(train.sequences.tokens.lengths.max())
     if len(chunks) > 1:
         held_out = {"val": val.examples} | {name: examples for name, (_, examples) in tests.items()}
-        whole = survey(task, treatment, map(arm, range(len(chunks))), held_out)
+        whole = survey(
+            task, treatment, (arm(chunks[piece], "train") for piece in range(len(chunks))), held_out
+        )
         the_card["whole training set"], longest = whole, whole["longest"]
         summary += "\n  the first of {pieces} pieces; all {problems:,} problems were judged".format(**whole)
     max_new = config.eval.max_new or longest_completion(tests) * 3 // 2
@@ -109,22 +113,17 @@ def prepare(config: DictConfig) -> Data:
 def prepared(config: DictConfig) -> Sets:
     """What `prepare` has prepared before, for training alone: nothing is judged again."""
     task = build_task(config)
-    chunks, arm, val = arms(config, task, build_treatment(config))
-    chunk = training_chunks(config, chunks, arm(0).sequences, arm)
+    chunks, arm = training_problems(config, task), arms(config, task, build_treatment(config))
+    chunk = training_chunks(config, chunks, arm(chunks[0], "train").sequences, arm)
+    val = arm(problems(config, task, "val", config.data.val_size), "val")
     return Sets(task.codec.vocabulary, chunk, val.sequences)
 
 
-def arms(
-    config: DictConfig, task: Task, treatment: Treatment
-) -> tuple[Chunks, Callable[[int], card.Arm], card.Arm]:
-    """-> (the training problems, a function piece -> these treated, the validation set treated)."""
-    chunks = training_problems(config, task)
-
-    def treated(examples: Examples, split: str) -> card.Arm:
-        return card.Arm(examples, *frozen.arm(task, treatment, examples, config.seed, split))
-
-    val = treated(problems(config, task, "val", config.data.val_size), "val")
-    return chunks, lambda piece: treated(chunks[piece], "train"), val
+def arms(config: DictConfig, task: Task, treatment: Treatment) -> Treated:
+    """A function (problems, split) -> these treated."""
+    return lambda examples, split: card.Arm(
+        examples, *frozen.arm(task, treatment, examples, config.seed, split)
+    )
 
 
 def problems(config: DictConfig, task: Task, split: str, count: int) -> Examples:
@@ -144,12 +143,12 @@ def training_problems(config: DictConfig, task: Task) -> Chunks:
 
 
 def training_chunks(
-    config: DictConfig, chunks: Chunks, first: Sequences, arm: Callable[[int], card.Arm]
+    config: DictConfig, chunks: Chunks, first: Sequences, arm: Treated
 ) -> Callable[[int], Sequences]:
     """A function k -> the k-th chunk of training sequences; those of a set of one piece stay in memory."""
     if len(chunks) == 1 and not config.data.online:
         return lambda k: first
-    return lambda k: arm(chunks.piece(k)).sequences
+    return lambda k: arm(chunks[chunks.piece(k)], "train").sequences
 
 
 def context_for(config: DictConfig, longest: int, val: Sequences, tests: TestSets, max_new: int) -> int:
