@@ -152,7 +152,7 @@ def grown(array, wanted):  # type: ignore[no-untyped-def]
 
 @kernel
 def copy_rows(source, count, target, start):  # type: ignore[no-untyped-def]
-    """The first `count` rows to target[start:]. (A slice assigned to would take a second more to compile.)"""
+    """The first `count` rows to target[start:]. (To assign a slice compiles numba's error messages, too.)"""
     for r in range(count):
         for c in range(source.shape[1]):
             target[start + r, c] = source[r, c]
