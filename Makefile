@@ -36,11 +36,8 @@ verify: $(VENV)/installed-test ## Check the verifiers on hundreds of thousands o
 	$(BIN)/python -m tests.full_checks
 	$(BIN)/python -m tests.task_checks
 
-bench: $(VENV)/installed-bench ## Compare speeds with peers; JSON goes to bench/results
-	$(BIN)/python bench/generation.py
-	$(BIN)/python bench/training.py
-	$(BIN)/python bench/sampling.py
-	$(BIN)/python bench/posttraining.py
+bench: $(VENV)/installed-bench ## Compare speeds with peers in a quarter of an hour; one table at the end
+	$(BIN)/python bench/suite.py
 
 bench-gpu: $(VENV)/installed-bench ## The same on one GPU, in nine minutes: MFU, training and sampling
 	$(BIN)/python bench/gpu.py

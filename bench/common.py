@@ -9,26 +9,44 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from tracelab.run import machine
 
 RESULTS = Path(__file__).parent / "results"
-PEERS = ("transformers", "accelerate", "trl", "reasoning_gym")
+DOCS = RESULTS.parents[1] / "docs"
+PEERS = ("transformers", "accelerate", "trl", "reasoning_gym", "maze_dataset")
 KEEP_MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "8000000000",
     "MALLOC_TOP_PAD_": "268435456",
 }
+START, END = "<!-- tables -->", "<!-- end of tables -->"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One of ours against one peer. equal: between the two; n: what a round is made of; sides by name."""
+
+    what: str
+    peer: str
+    equal: str
+    n: str
+    ours: str = "ours"
 
 
 def arguments(description: str, sides: Sequence[str], rounds: int = 3) -> argparse.Namespace:
     """Command-line options of a comparison; `--side` is what its own subprocesses are given."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--side", choices=sides, help="run one side and print its figure")
+    parser.add_argument("--sides", nargs="+", default=sides, choices=sides, help="run these; all by default")
     parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
     return parser.parse_args()
 
 
@@ -36,38 +54,94 @@ def in_turn(
     script: str, sides: Sequence[str], options: argparse.Namespace, tuned: Sequence[str] = ()
 ) -> dict[str, list[float]]:
     """Each side once, then each again, ...: a slow minute of the machine hits all. -> figures by side."""
-    figures: dict[str, list[float]] = {side: [] for side in sides}
+    figures: dict[str, list[float]] = {side: [] for side in sides if side in options.sides}
     for _ in range(options.rounds):
-        for side in sides:
-            command = [sys.executable, script, "--side", side, "--threads", str(options.threads)]
-            environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
+        for side in figures:
+            environment = {"OMP_NUM_THREADS": str(options.threads)}
             environment |= KEEP_MEMORY if side in tuned else {}
-            done = subprocess.run(command, env=environment, capture_output=True, text=True)
-            if done.returncode:
-                raise RuntimeError(f"{side} failed:\n{done.stderr[-3000:]}")
-            figures[side].append(float(done.stdout.split()[-1]))
+            figures[side].append(float(own_process(script, environment, side=side, threads=options.threads)))
             print(f"{side:24s} {figures[side][-1]:12,.4g}", flush=True)
     return figures
 
 
+def own_process(script: str, environment: dict[str, str], **options: Any) -> str:
+    """The last line that a script prints, run with these options. RuntimeError if it fails."""
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, script, *words]
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(words)} failed:\n{done.stderr[-3000:]}")
+    return done.stdout.strip().splitlines()[-1]
+
+
 def report(
-    name: str, unit: str, figures: dict[str, list[float]], equal: str, options: argparse.Namespace
+    name: str,
+    unit: str,
+    figures: dict[str, list[float]],
+    rows: Sequence[Row],
+    options: argparse.Namespace,
+    **more: Any,
 ) -> None:
-    """Print ours against each peer, and write everything to `bench/results/<name>.json`."""
+    """Print ours against each peer, and write everything to `<results>/<name>.json`."""
     medians = {side: statistics.median(values) for side, values in figures.items()}
-    ours = medians["ours"]
-    print(f"\n{'peer':24s} {'ours':>12s} {'peer':>12s} {'ratio':>7s}   ({unit}, median of {options.rounds})")
-    for side, value in medians.items():
-        if not side.startswith("ours"):
-            print(f"{side:24s} {ours:12,.4g} {value:12,.4g} {ours / value:7.2f}")
-    for side in medians.keys() - {"ours"}:
-        if side.startswith("ours"):
-            print(f"{side:24s} {medians[side]:12,.4g}")
-    print(f"\nEqual on all sides: {equal}")
-    RESULTS.mkdir(exist_ok=True)
-    result = {"unit": unit, "medians": medians, "runs": figures, "equal": equal, "threads": options.threads}
-    path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps(result | {"machine": machine(), "peers": peers()}, indent=2) + "\n")
+    measured = [row for row in rows if {row.ours, row.peer} <= medians.keys()]
+    compared = [
+        {
+            **asdict(row),
+            "unit": unit,
+            "ours_median": medians[row.ours],
+            "peer_median": medians[row.peer],
+            "ratio": medians[row.ours] / medians[row.peer],
+            "rounds": len(figures[row.ours]),
+        }
+        for row in measured
+    ]
+    print("", *table(compared), "", sep="\n")
+    content = {"unit": unit, "rows": compared, "medians": medians, "runs": figures, **more}
+    write_json(options.results / f"{name}.json", content | {"threads": options.threads})
+
+
+def table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Lines of text: a row per comparison."""
+    heads = ("what", "ours", "peer", "ratio", "n x rounds", "peer is; equal on both sides")
+    cells = [heads, *(cells_of(row) for row in rows)]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(heads))]
+    aligned = ("<", ">", ">", ">", "<", "<")
+    return [
+        "  ".join(f"{text:{side}{width}}" for text, side, width in zip(row, aligned, widths, strict=True))
+        for row in cells
+    ]
+
+
+def cells_of(row: dict[str, Any]) -> tuple[str, ...]:
+    """A row of a table, as text."""
+    ours, peer = (f"{row[side]:,.3g}" if row[side] < 100 else f"{row[side]:,.0f}" for side in MEDIANS)
+    named = f"{row['peer'].partition(':')[2] or row['peer']}; {row['equal']}"
+    what = f"{row['what']}, {row['unit']}"
+    return what, ours, peer, f"{row['ratio']:.2f}", f"{row['n']} x {row['rounds']}", named
+
+
+MEDIANS = ("ours_median", "peer_median")
+
+
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table for a page."""
+    return [f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *rows)] + [""]
+
+
+def between_marks(page: Path, lines: Sequence[str], title: str) -> None:
+    """Put lines between a page's two marks; what is written by hand around them stays."""
+    written = page.read_text() if page.is_file() else f"# {title}\n\n"
+    before, _, rest = written.partition(START)
+    after = rest.partition(END)[2] or "\n"
+    page.write_text("\n".join([before + START, "", *lines, END]) + after)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Results with the hardware, the versions and the day."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = {"machine": machine(), "peers": peers(), "date": date.today().isoformat()}
+    path.write_text(json.dumps(content | made, indent=1) + "\n")
     print(f"Written: {path}")
 
 

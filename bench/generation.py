@@ -3,27 +3,38 @@
     python bench/generation.py            # all sides in turn, three rounds, about two minutes
 
 30x30 Wilson mazes in the published format. ours: tokens; plain_python: the same in the obvious way, as
-text; reasoning_gym, where it is installed: mazes of the same size without traces.
+text (bench/plain.py); where they are installed, reasoning_gym and maze_dataset: mazes of the same size,
+without a trace of the search.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import time
+from importlib.util import find_spec
 
 import plain
-from common import arguments, in_turn, report
+from common import Row, arguments, in_turn, report
 
-PEERS = ("reasoning_gym",) if importlib.util.find_spec("reasoning_gym") else ()
+PEERS = tuple(name for name in ("reasoning_gym", "maze_dataset") if find_spec(name))
 GENERATE = ("ours", "plain_python", *PEERS)
 VERIFY = ("verify_ours", "verify_plain_python")
 SIDE, COUNT = 30, 4000
-EQUAL = (
-    "one core; 30x30 Wilson mazes, A* trace and path, published format (reasoning_gym: no trace, no search)"
+SOLVED = 60  # mazes of maze_dataset
+WHAT = "mazes 30x30 with A* trace and tokens"
+ROWS = (
+    Row(WHAT, "plain_python", "one core, Wilson, trace, published format", f"{COUNT:,} / {COUNT // 40}"),
+    Row(WHAT, "maze_dataset", "one core, Wilson, 15x15 rooms, solution; no trace", f"{COUNT:,} / {SOLVED}"),
+    Row(WHAT, "reasoning_gym", "one core, size; no trace, no path", f"{COUNT:,} / {COUNT // 4:,}"),
 )
-EQUAL_VERIFY = (
-    "one core; strict verdict on reference traces of 30x30 Wilson mazes (ours: from tokens, all levels)"
+ROWS_VERIFY = (
+    Row(
+        "verdict on traces of mazes 30x30",
+        "verify_plain_python",
+        "one core, strict verdict on valid traces; ours from tokens, all levels",
+        f"{COUNT:,} / {COUNT // 40}",
+        "verify_ours",
+    ),
 )
 
 
@@ -57,6 +68,18 @@ def reasoning_gym() -> float:
     for i in range(count):
         data[i]
     return count / (time.perf_counter() - began)
+
+
+def maze_dataset() -> float:
+    """Problems per second: a spanning tree of 15x15 rooms (30x30 cells with walls), and its solution."""
+    from maze_dataset import MazeDataset, MazeDatasetConfig
+    from maze_dataset.generation import LatticeMazeGenerators
+
+    wilson = LatticeMazeGenerators.gen_wilson
+    settings = MazeDatasetConfig(name="speed", grid_n=SIDE // 2, n_mazes=SOLVED, maze_ctor=wilson)
+    began = time.perf_counter()
+    assert len(MazeDataset.generate(settings, gen_parallel=False)) == SOLVED
+    return SOLVED / (time.perf_counter() - began)
 
 
 def verify_ours() -> float:
@@ -116,10 +139,8 @@ def main() -> None:
     if options.side:
         print(globals()[options.side]())
         return
-    report("generation", "problems/s", in_turn(__file__, GENERATE, options), EQUAL, options)
-    figures = in_turn(__file__, VERIFY, options)
-    figures = {side.removeprefix("verify_"): values for side, values in figures.items()}
-    report("verification", "traces/s", figures, EQUAL_VERIFY, options)
+    report("generation", "problems/s", in_turn(__file__, GENERATE, options), ROWS, options)
+    report("verification", "traces/s", in_turn(__file__, VERIFY, options), ROWS_VERIFY, options)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 VOCABULARY, CONTEXT = 60, 512
 
 
-def nano() -> GPT:
-    """Ours; alone has QK-norm."""
+def nano(width: int = 128, context: int = CONTEXT) -> GPT:
+    """Ours, or one of another width; alone has QK-norm."""
     from tracelab.models.gpt import GPT
 
-    return GPT(VOCABULARY, CONTEXT, layers=4, width=128, heads=4, mlp=352, qk_norm=True)
+    return GPT(
+        VOCABULARY, context, layers=4, width=width, heads=width // 32, mlp=width * 11 // 4, qk_norm=True
+    )
 
 
 def llama(attention: str, **options: Any) -> LlamaForCausalLM:

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import torch
-from common import arguments, in_turn, report
+from common import Row, arguments, in_turn, report
 from models import VOCABULARY, llama, nano
 
 PROMPT, NEW, PROMPTS = 42, 160, 512
 BATCHES = (64, 256)
 SIDES = ("ours", "hf_sdpa_64", "hf_sdpa_256", "hf_eager_64", "hf_eager_256", "ours_64")
-EQUAL = (
-    f"0.83M parameters, float32, greedy, {PROMPT} prompt and {NEW} new tokens (none stops early), threads; "
-    "ours at its default batch of 256 unless named"
+EQUAL = f"0.83M, float32, greedy, {PROMPT} prompt and {NEW} new tokens, none stops early, threads"
+ROWS = tuple(
+    Row(f"sampling, batch {batch}", peer, f"{EQUAL}, batch", f"{PROMPTS} prompts", ours)
+    for batch, ours in ((256, "ours"), (64, "ours_64"))
+    for peer in (f"hf_sdpa_{batch}", f"hf_eager_{batch}")
 )
 
 
@@ -27,7 +30,7 @@ def prompts(n: int) -> np.ndarray:
     return np.random.default_rng(0).integers(4, VOCABULARY, (n, PROMPT))
 
 
-def ours(batch: int) -> float:
+def ours(batch: int, count: int = PROMPTS) -> float:
     """Our sampler; no token is a stop."""
     from tracelab import accelerate
     from tracelab.core.ragged import Ragged
@@ -40,7 +43,7 @@ def ours(batch: int) -> float:
         done = generate(model, Ragged.of(list(prompts(n))), stop=VOCABULARY, max_new=NEW, batch_size=batch)
         return len(done.tokens.values)
 
-    return speed(run, batch)
+    return speed(run, batch, count)
 
 
 def hf(attention: str, batch: int) -> float:
@@ -59,11 +62,11 @@ def hf(attention: str, batch: int) -> float:
         return speed(run, batch)
 
 
-def speed(run: object, batch: int) -> float:
-    """New tokens per second over 512 prompts, after one batch to warm up."""
-    run(batch)  # type: ignore[operator]
+def speed(run: Callable[[int], int], batch: int, count: int = PROMPTS) -> float:
+    """New tokens per second over so many prompts, after one batch to warm up."""
+    run(batch)
     start = time.perf_counter()
-    tokens = run(PROMPTS)  # type: ignore[operator]
+    tokens = run(count)
     return tokens / (time.perf_counter() - start)
 
 
@@ -71,7 +74,7 @@ def main() -> None:
     options = arguments("Sampling speed", SIDES)
     torch.set_num_threads(options.threads)
     if not options.side:
-        report("sampling", "new tokens/s", in_turn(__file__, SIDES, options), EQUAL, options)
+        report("sampling", "new tokens/s", in_turn(__file__, SIDES, options), ROWS, options)
         return
     warnings.filterwarnings("ignore")
     name, *rest = options.side.split("_")

@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 import polars as pl
-from common import RESULTS
+from common import RESULTS, between_marks, markdown
 
 from tracelab import analysis
 from tracelab.analysis.interventions import by_intervention, load_interventions
@@ -27,7 +27,6 @@ from tracelab.analysis.joint import given, joint
 from tracelab.analysis.loading import splits_of
 
 DOCS = RESULTS.parents[1] / "docs" / "results"
-START, END = "<!-- tables -->", "<!-- end of tables -->"
 BASES = ("correct", "solution_only")
 
 
@@ -38,11 +37,6 @@ def per_cent(value: float | None, low: float | None = None, high: float | None =
     return f"{100 * value:.1f}" + (
         "" if low is None or high is None else f" [{100 * low:.0f}, {100 * high:.0f}]"
     )
-
-
-def markdown(heads: list[str], rows: list[list[str]]) -> list[str]:
-    """A table."""
-    return [f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *rows)] + [""]
 
 
 def seeds_of(table: pl.LazyFrame, column: str) -> dict[tuple[str, str], str]:
@@ -153,11 +147,7 @@ def write(runs: Path) -> None:
         "",
         *interventions(runs, splits[0]),
     ]
-    page = DOCS / "study.md"
-    written = page.read_text() if page.is_file() else "# The study\n\n"
-    before, _, rest = written.partition(START)
-    after = rest.partition(END)[2]
-    page.write_text("\n".join([before + START, "", *text, END]) + after)
+    between_marks(DOCS / "study.md", text, "The study")
     print("\n".join(text))
 
 

@@ -1,7 +1,7 @@
 """Every task on one core: problems generated with trace and tokens, and completions verified, per second.
 
     python bench/tasks.py                 # all tasks, three rounds in turn, about five minutes
-    python bench/tasks.py sokoban sat
+    python bench/tasks.py --sides sokoban:generate sokoban:verify
 
 At the medium setting (the YAML's own); and against reasoning_gym's generator of the same kind of problem at
 the same size, where it has one. Its problems come as text and without a trace.
@@ -9,19 +9,14 @@ the same size, where it has one. Its problems come as text and without a trace.
 
 from __future__ import annotations
 
-import argparse
-import importlib.util
-import json
-import statistics
 import time
-from pathlib import Path
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from common import RESULTS, arguments, in_turn, peers
+from common import Row, arguments, in_turn, report
 
 from tracelab.paths import CONF
-from tracelab.run import machine
 
 COUNT = 4000
 TASKS = sorted(path.stem for path in (CONF / "task").glob("*.yaml"))
@@ -46,6 +41,18 @@ GYM: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         {"min_empty": 30, "max_empty": 50},
     ),
 }
+GYM_SECONDS = 4.0
+ROWS = [
+    Row(
+        f"{task} with trace and tokens",
+        f"{task}:gym",
+        f"reasoning_gym's {theirs} with {', '.join(f'{k}={v}' for k, v in knobs.items()) or 'its defaults'}, "
+        "ours at the same size; one core; theirs is text without a trace",
+        f"{COUNT:,} / {GYM_SECONDS:g} s",
+        f"{task}:same",
+    )
+    for task, (_, theirs, knobs) in GYM.items()
+]
 
 
 def built(name: str, **knobs: Any) -> Any:
@@ -80,7 +87,8 @@ def verify(task: Any, count: int = COUNT) -> float:
 
     examples = task.generate(keys(count, "timed"), "train")
     completions = references(task, examples)
-    task.judge(examples.take(np.arange(64)), completions.take(np.arange(64)))
+    few = np.arange(min(64, count))
+    task.judge(examples.take(few), completions.take(few))
     began = time.perf_counter()
     verdicts = task.judge(examples, completions)
     seconds = time.perf_counter() - began
@@ -88,7 +96,7 @@ def verify(task: Any, count: int = COUNT) -> float:
     return count / seconds
 
 
-def gym(name: str, knobs: dict[str, Any], seconds: float = 4.0) -> float:
+def gym(name: str, knobs: dict[str, Any], seconds: float = GYM_SECONDS) -> float:
     """Problems per second of the peer's generator."""
     import reasoning_gym
 
@@ -101,7 +109,7 @@ def gym(name: str, knobs: dict[str, Any], seconds: float = 4.0) -> float:
 
 
 def sides_of(task: str) -> list[str]:
-    both = ["same", "gym"] if task in GYM and importlib.util.find_spec("reasoning_gym") else []
+    both = ["same", "gym"] if task in GYM and find_spec("reasoning_gym") else []
     return [f"{task}:{side}" for side in ("generate", "verify", *both)]
 
 
@@ -115,42 +123,15 @@ def measure(side: str) -> float:
 
 def main() -> None:
     sides = [side for task in TASKS for side in sides_of(task)]
-    options, chosen = parse(sides)
+    options = arguments("Tasks: generation and verification speed", sides)
+    options.threads = 1
     if options.side:
         print(measure(options.side))
         return
-    path = RESULTS / "tasks.json"
-    found = json.loads(path.read_text())["runs"] if path.is_file() else {}
-    for task in chosen:
-        found |= in_turn(__file__, sides_of(task), options)
-        write(path, found)
-    medians = {side: statistics.median(values) for side, values in found.items()}
-    print(f"\n{'task':16s} {'generate/s':>12s} {'verify/s':>12s} {'ratio to reasoning_gym':>24s}")
+    figures: dict[str, list[float]] = {}
     for task in TASKS:
-        if f"{task}:verify" in medians:
-            ratio = medians.get(f"{task}:same", 0) / medians.get(f"{task}:gym", 1)
-            shown = f"{ratio:24,.0f}" if ratio else f"{'–':>24s}"
-            print(
-                f"{task:16s} {medians[f'{task}:generate']:12,.0f} {medians[f'{task}:verify']:12,.0f} {shown}"
-            )
-    print(f"Written: {path}")
-
-
-def write(path: Path, found: dict[str, list[float]]) -> None:
-    medians = {side: statistics.median(values) for side, values in found.items()}
-    content = {"unit": "problems/s on one core", "medians": medians, "runs": found, "same_as_gym": GYM}
-    path.write_text(json.dumps(content | {"machine": machine(), "peers": peers()}, indent=2) + "\n")
-
-
-def parse(sides: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """-> common options with one thread, tasks."""
-    import sys
-
-    named = [word for word in sys.argv[1:] if word in TASKS]
-    sys.argv = [word for word in sys.argv if word not in TASKS]
-    options = arguments("Tasks: generation and verification speed", sides)
-    options.threads = 1
-    return options, named or TASKS
+        figures |= in_turn(__file__, sides_of(task), options)
+    report("tasks", "problems/s", figures, ROWS, options, same_as_gym=GYM)
 
 
 if __name__ == "__main__":

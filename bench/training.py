@@ -5,6 +5,7 @@
 ours: the learner through Lightning, Muon included. hf_grouped: HF Trainer, batches grouped by length.
 hf_tuned: the same with every setting that made it faster (eager attention, lengths padded to 32,
 freed memory kept). plain_loop: a GPT-2-like model in a bare loop on fixed blocks without padding.
+Ours alone has QK-norm. The matrices are of equal size on all sides, batches of about 4,096 tokens.
 ours_adamw: AdamW in place of Muon, as the peers have. ours_compiled: with `compile=True`; the half
 minute that takes is not counted.
 """
@@ -15,22 +16,35 @@ import math
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from common import arguments, in_turn, report
-from models import CONTEXT, VOCABULARY, llama, nano
+from common import Row, arguments, in_turn, report
+from models import VOCABULARY, llama, nano
 from torch import nn
 from torch.nn import functional as nnf
+
+if TYPE_CHECKING:
+    from tracelab.models.gpt import GPT
 
 SIDES = ("ours", "hf_grouped", "hf_tuned", "plain_loop", "ours_adamw", "ours_compiled")
 PROMPT, BATCH_TOKENS = 42, 4096
 SHORTEST, LONGEST = 60, 400
 STEPS, WARM = 70, 15
-EQUAL = (
-    "0.83M parameters (4 layers, width 128, 4 heads; matrices of equal size), bfloat16, batches of about "
-    "4,096 tokens, the same 4,000 sequences of 60 to 400 tokens, threads; clipping to norm 1. Ours "
-    "alone has QK-norm and (but for ours_adamw) Muon, which cost it 10 %"
+WHAT, N = "training a nano model", f"{STEPS - WARM} steps of {BATCH_TOKENS:,}"
+EQUAL = "0.83M, bfloat16, the same sequences of 60 to 400 tokens, clipping, threads"
+ROWS = (
+    Row(f"{WHAT}, Muon", "hf_grouped", f"{EQUAL}; it has AdamW", N),
+    Row(f"{WHAT}, Muon", "hf_tuned", f"{EQUAL}; it has AdamW", N),
+    Row(f"{WHAT}, Muon", "plain_loop", f"{EQUAL}; it has AdamW, GPT-2's shape, blocks of 256 tokens", N),
+    Row(f"{WHAT}, AdamW", "hf_grouped", f"{EQUAL}, AdamW", N, "ours_adamw"),
+    Row(f"{WHAT}, AdamW", "hf_tuned", f"{EQUAL}, AdamW", N, "ours_adamw"),
+    Row(f"{WHAT}, AdamW", "plain_loop", f"{EQUAL}, AdamW; it has GPT-2's shape, blocks", N, "ours_adamw"),
+    Row(f"{WHAT}, compiled", "hf_grouped", f"{EQUAL}; it is not compiled", N, "ours_compiled"),
+    Row(f"{WHAT}, compiled", "hf_tuned", f"{EQUAL}; it is not compiled", N, "ours_compiled"),
+    Row(f"{WHAT}, compiled", "plain_loop", f"{EQUAL}; it is not compiled", N, "ours_compiled"),
 )
 
 
@@ -43,6 +57,21 @@ def rows() -> list[np.ndarray]:
 
 def ours(compiled: bool = False, plain_adamw: bool = False) -> float:
     """Our own path, exactly as an entry point sets it up."""
+    from tracelab.optim.adamw import adamw
+    from tracelab.optim.muon import MuonAdamW
+
+    return speed(trained(nano(), rows(), STEPS, adamw if plain_adamw else MuonAdamW, compiled))
+
+
+def trained(
+    model: GPT,
+    sequences: list[np.ndarray],
+    steps: int,
+    optimizer: Any = None,
+    compiled: bool = False,
+    more: Sequence[Any] = (),
+) -> list[tuple[float, int]]:
+    """(time, tokens so far) after each step. optimizer: Muon unless given; more: callbacks."""
     import lightning
 
     from tracelab import accelerate
@@ -51,17 +80,14 @@ def ours(compiled: bool = False, plain_adamw: bool = False) -> float:
     from tracelab.core.ragged import Ragged
     from tracelab.data.batching import FixedLoader, Loader
     from tracelab.learner import Learner
-    from tracelab.optim.adamw import adamw
     from tracelab.optim.muon import MuonAdamW
     from tracelab.optim.schedule import Linear
 
     accelerate.start(torch.get_num_threads())
-    tokens = Ragged.of(rows())
+    tokens = Ragged.of(sequences)
     prompt = np.full(len(tokens), PROMPT, np.int32)
     data = Sequences(tokens, prompt, (tokens.lengths - PROMPT - 12).astype(np.int32))
-    model = nano()
-    optimizer = adamw if plain_adamw else MuonAdamW
-    learner = Learner(model, optimizer, Linear(), Budget(steps=STEPS), compile=compiled)
+    learner = Learner(model, optimizer or MuonAdamW, Linear(), Budget(steps=steps), compile=compiled)
 
     class Clock(lightning.Callback):
         def on_train_batch_end(self, trainer: object, module: Learner, *_: object) -> None:
@@ -77,13 +103,13 @@ def ours(compiled: bool = False, plain_adamw: bool = False) -> float:
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[Clock()],
+        callbacks=[Clock(), *more],
         num_sanity_val_steps=0,
         limit_val_batches=0,
     )
-    sizes = {"batch_tokens": BATCH_TOKENS, "context": CONTEXT}
+    sizes = {"batch_tokens": BATCH_TOKENS, "context": model.context}
     trainer.fit(learner, Loader(lambda k: data, **sizes), FixedLoader(data.take(np.arange(2)), **sizes))
-    return speed(marks)
+    return marks
 
 
 def hf_trainer(attention: str, multiple: int) -> float:
@@ -171,9 +197,9 @@ def plain_loop() -> float:
     return speed(marks)
 
 
-def speed(marks: list[tuple[float, int]]) -> float:
+def speed(marks: list[tuple[float, int]], warm: int = WARM) -> float:
     """(time, tokens so far) after each step -> tokens per second once it is warm."""
-    (start, before), (end, after) = marks[WARM], marks[-1]
+    (start, before), (end, after) = marks[warm], marks[-1]
     return (after - before) / (end - start)
 
 
@@ -182,7 +208,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     if not options.side:
         figures = in_turn(__file__, SIDES, options, tuned=["hf_tuned"])
-        report("training", "real tokens/s", figures, EQUAL, options)
+        report("training", "real tokens/s", figures, ROWS, options)
         return
     warnings.filterwarnings("ignore")
     sides = {

@@ -1,0 +1,100 @@
+"""The tables of docs/performance.md, from bench/results; what they mean is written by hand around them.
+
+make bench && python bench/growth.py && python bench/profiling.py && python bench/startup.py
+python bench/performance.py
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from common import DOCS, RESULTS, between_marks, cells_of, markdown
+
+Result = dict[str, Any]
+
+
+def suite(result: Result) -> list[str]:
+    """Every comparison."""
+    heads = ["what", "ours", "peer", "ratio", "n × rounds", "threads", "peer; what is equal on both sides"]
+    rows = [list(cells_of(row)) for row in result["rows"]]
+    for cells, row in zip(rows, result["rows"], strict=True):
+        cells.insert(5, str(row["threads"]))
+    minutes = sum(result["seconds"].values()) / 60
+    return [f"Took {minutes:.1f} minutes.", "", *markdown(heads, rows)]
+
+
+def tasks(result: Result) -> list[str]:
+    """Both speeds of every task."""
+    names = sorted({side.partition(":")[0] for side in result["medians"]})
+    speeds = [[result["medians"][f"{name}:{what}"] for what in ("generate", "verify")] for name in names]
+    rows = [[name, *(f"{value:,.0f}" for value in pair)] for name, pair in zip(names, speeds, strict=True)]
+    return markdown(["task, medium setting", "problems/s with trace and tokens", "verdicts/s"], rows)
+
+
+def profiling(result: Result) -> list[str]:
+    """Where a step's time goes, and the share of the machine's rate."""
+    shares = [[name, f"{100 * share:.1f} %"] for name, share in result["shares"].items()]
+    used = [
+        [name, f"{result['machine_gflops'][name]:,.0f}", f"{100 * share:.1f} %"]
+        for name, share in result["utilisation"].items()
+    ]
+    speed = "{tokens_per_second:,.0f} tokens/s of {flops_per_token:,.0f} FLOPs: {gflops:,.0f} GFLOP/s."
+    return [
+        *markdown(["a step's time goes to", "share"], shares),
+        speed.format(**result),
+        "",
+        *markdown(["rate of", "GFLOP/s of this machine's products", "reached in training"], used),
+    ]
+
+
+def startup(result: Result) -> list[str]:
+    """Seconds against their targets."""
+    rows = [
+        [name, f"{value:.2f}", f"{result['targets'][name]:g}"] for name, value in result["medians"].items()
+    ]
+    return markdown(["start", "seconds", "target"], rows)
+
+
+def growth(result: Result) -> list[str]:
+    """The figure, and memory while streaming in numbers."""
+    rows = [
+        [f"{point['at']:,}", *(f"{point[name]:.2f}" for name in ("files_gib", "gib", "making_gib"))]
+        for point in result["parts"]["streaming"]
+    ]
+    heads = ["problems (5×5 mazes)", "files, GiB", "most memory reading, GiB", "most memory making, GiB"]
+    return ["![Growth of time and memory](results/growth.png)", "", *markdown(heads, rows)]
+
+
+SECTIONS: dict[str, tuple[str, str, Callable[[Result], list[str]]]] = {  # file -> title, command, table
+    "suite": ("Against what one would use instead", "make bench", suite),
+    "tasks": ("Every task on one core", "python bench/tasks.py", tasks),
+    "profiling": ("Where a training step's time goes", "python bench/profiling.py", profiling),
+    "startup": ("Starting", "python bench/startup.py", startup),
+    "growth": ("Growth", "python bench/growth.py", growth),
+}
+
+
+def made(result: Result, command: str) -> str:
+    """By what, on what, when."""
+    machine = result["machine"]
+    versions = {name: machine["versions"][name] for name in ("torch", "numba")} | result["peers"]
+    named = ", ".join(f"{name} {version}" for name, version in versions.items())
+    hardware = "{cpu}, {cores} cores, {memory_gib} GiB".format(**machine)
+    return f"`{command}`, {result['date']}; {hardware}; Python {machine['python']}, {named}."
+
+
+def main() -> None:
+    lines = []
+    for name, (title, command, tables) in SECTIONS.items():
+        path = RESULTS / f"{name}.json"
+        if path.is_file():
+            result = json.loads(path.read_text())
+            lines += [f"## {title}", "", made(result, command), "", *tables(result)]
+    between_marks(DOCS / "performance.md", lines, "Performance")
+    print(f"Written: {DOCS / 'performance.md'}")
+
+
+if __name__ == "__main__":
+    main()

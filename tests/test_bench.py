@@ -1,0 +1,66 @@
+"""The comparisons on a CPU: rows name sides that exist, ratios are ours to theirs, pages keep their prose."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tracelab.paths import ROOT
+
+BENCH = ROOT / "bench"
+
+
+def run(*words):
+    """A Python command in bench/ -> what it printed."""
+    done = subprocess.run([sys.executable, *words], cwd=BENCH, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_rows_compare_sides_that_exist():
+    run(
+        "-c",
+        "import sys, generation, posttraining, sampling, suite, tasks, training\n"
+        "sides = {'generation': (*generation.GENERATE, 'reasoning_gym', 'maze_dataset')}\n"
+        "sides |= {m.__name__: m.SIDES for m in (posttraining, sampling, training)}\n"
+        "sides['tasks'] = [f'{task}:{side}' for task in tasks.TASKS for side in ('same', 'gym')]\n"
+        "for name, known in sides.items():\n"
+        "    for row in sys.modules[name].ROWS: assert {row.ours, row.peer} <= set(known), row\n"
+        "    assert set(suite.SCRIPTS[name]) <= set(known), name\n",
+    )
+
+
+def test_a_report_is_ours_over_theirs(tmp_path):
+    script = (
+        "import argparse, pathlib, sys; from common import Row, report\n"
+        "options = argparse.Namespace(results=pathlib.Path(sys.argv[1]), threads=1)\n"
+        "figures = {'ours': [3.0, 9.0, 4.0], 'theirs': [2.0, 1.0, 7.0]}\n"
+        "rows = [Row('speed', 'theirs', 'all', '5'), Row('speed', 'not run', 'all', '5')]\n"
+        "report('made_up', 'steps/s', figures, rows, options)"
+    )
+    printed = run("-c", script, str(tmp_path))
+    result = json.loads((tmp_path / "made_up.json").read_text())
+    (row,) = result["rows"]
+    assert (row["ours_median"], row["peer_median"], row["ratio"], row["rounds"]) == (4.0, 2.0, 2.0, 3)
+    assert "speed, steps/s" in printed
+    assert result["machine"]["versions"]["torch"]
+
+
+def test_a_page_keeps_what_is_written_by_hand(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Mine\n\nbefore\n<!-- tables -->\nold\n<!-- end of tables -->\nafter\n")
+    script = "import pathlib, sys; from common import between_marks as put\n"
+    script += "for lines in (['new'], ['newer']): put(pathlib.Path(sys.argv[1]), lines, 'title')"
+    run("-c", script, str(page))
+    text = page.read_text()
+    assert text.startswith("# Mine\n\nbefore\n")
+    assert text.endswith("\nafter\n")
+    assert "newer" in text
+    assert "old" not in text
+
+
+@pytest.mark.parametrize(("part", "at"), [("mazes", 5), ("streaming", 300)])
+def test_a_point_of_growth(part, at):
+    figures = json.loads(run("growth.py", "--part", part, "--at", str(at)).splitlines()[-1])
+    assert all(value > 0 for value in figures.values())
