@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracelab.core.codec import Codec, Field, Format
+from tracelab.core.codec import Codec
+from tracelab.core.formats import Field, Format
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.tasks._arithmetic_program import HEADER, LET, OPS, WIDTH
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import ABSENT
+from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel, njit
 from tracelab.search import space as spaces
 from tracelab.search.interning import Interned, forget, intern, interning, new_interned

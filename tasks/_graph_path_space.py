@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import ABSENT
+from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel, njit
 from tracelab.search import space as spaces
 from tracelab.tasks._graph_path_draws import (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracelab.core.codec import ABSENT, Codec, Field, Format
+from tracelab.core.codec import Codec
+from tracelab.core.formats import ABSENT, Field, Format
 from tracelab.core.jit import kernel, njit
 from tracelab.tasks._graph_path_draws import EDGES, HEADER, SECOND, START, TARGET
 

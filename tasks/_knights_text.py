@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tracelab.core.codec import Codec, Field, Format
+from tracelab.core.codec import Codec
+from tracelab.core.formats import Field, Format
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.search.backtracking import CONFLICT, OPS
 from tracelab.tasks._knights_statements import CONNECTIVE, CONNECTIVES, HEADER, NOT

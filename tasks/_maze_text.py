@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracelab.core.codec import BOS, EOS, Codec, Field, Format
+from tracelab.core.codec import BOS, EOS, Codec
+from tracelab.core.formats import Field, Format
 from tracelab.core.jit import njit
 from tracelab.tasks._maze_grid import HEADER
 

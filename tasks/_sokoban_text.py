@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracelab.core.codec import Codec, Field, Format
+from tracelab.core.codec import Codec
+from tracelab.core.formats import Field, Format
 from tracelab.core.jit import njit
 from tracelab.tasks._sokoban_yard import FIRST, HEADER
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import ABSENT
+from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel
 from tracelab.search import backtracking_problem as problems
 from tracelab.search.backtracking import how_many

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracelab.core.codec import Codec, Field, Format
+from tracelab.core.codec import Codec
+from tracelab.core.formats import Field, Format
 from tracelab.core.ragged import Ragged
 from tracelab.search.backtracking import OPS
 from tracelab.tasks._sudoku_grid import HEADER, SIZES

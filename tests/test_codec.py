@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.full_checks import as_tokens, completions, problems
-from tracelab.core.codec import EOS, PAD, SPECIALS, UNK, Codec, Field, Format, narrow
+from tracelab.core.codec import EOS, PAD, SPECIALS, UNK, Codec, narrow
+from tracelab.core.formats import Field, Format
 from tracelab.core.ragged import Ragged, offsets_of
 from tracelab.tasks.maze import FORMATS, Maze
 

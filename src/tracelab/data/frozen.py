@@ -17,7 +17,8 @@ import joblib
 import numpy as np
 
 from tracelab.core import rng
-from tracelab.core.codec import ABSENT, Sequences
+from tracelab.core.codec import Sequences
+from tracelab.core.formats import ABSENT
 from tracelab.core.ragged import Integers, Ragged, offsets_of
 from tracelab.core.types import Examples, Task
 from tracelab.data.store import Columns, cached, description, digest

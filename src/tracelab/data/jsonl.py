@@ -14,7 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
-from tracelab.core.codec import ABSENT, Sequences
+from tracelab.core.codec import Sequences
+from tracelab.core.formats import ABSENT
 from tracelab.core.ragged import Integers
 from tracelab.core.types import Examples, Task
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import ABSENT
+from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import below
 from tracelab.search.backtracking_problem import (

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracelab.core.codec import ABSENT
+from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel
 from tracelab.search.backtracking import (
     BACKTRACK,

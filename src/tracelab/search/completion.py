@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import ABSENT, Codec, decode_row, narrow, op_begun
+from tracelab.core.codec import Codec, narrow
+from tracelab.core.formats import ABSENT, decode_row, op_begun
 from tracelab.core.jit import kernel
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import decode_row
+from tracelab.core.formats import decode_row
 from tracelab.core.jit import kernel, njit
 from tracelab.search.completion import find, set_levels, split_completion
 from tracelab.search.paper import paper_rows, paper_verdict

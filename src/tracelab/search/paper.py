@@ -11,7 +11,8 @@ of costs (the published parser drops the first character unseen, and reads `17` 
 
 from __future__ import annotations
 
-from tracelab.core.codec import EOS, SPECIALS, decode_row, op_begun, width_of
+from tracelab.core.codec import EOS, SPECIALS
+from tracelab.core.formats import decode_row, op_begun, width_of
 from tracelab.core.jit import kernel
 from tracelab.search.best_first import CLOSED, CREATE, OPEN, UNSEEN
 from tracelab.search.reasons import R

@@ -23,7 +23,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import Table
+from tracelab.core.formats import Table
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.traces._damage import COST, INSERT, KINDS, OP, STATE, WHERE, damage
