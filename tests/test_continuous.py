@@ -11,7 +11,7 @@ from tracelab import continuous, sampling
 from tracelab.continuous import PACK, Batch, Queue
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
-from tracelab.models import stepping
+from tracelab.models import precision, stepping
 from tracelab.models.choosing import uniform
 from tracelab.models.gpt import GPT
 from tracelab.models.slots import GROWTH, Slots, slot_bytes, slots_for, widths
@@ -206,7 +206,7 @@ def test_where_nothing_can_be_compiled_sampling_goes_on(monkeypatch, error):
 
     monkeypatch.setattr(stepping, "compiled_step", lambda: fail)
     keys = rng.keys(0, "sampling", 0, 20, "tokens").reshape(-1, 1)
-    options = {"stop": STOP, "max_new": 20, "temperature": 0.7, "rows": 8, "reduced": False}
+    options = {"stop": STOP, "max_new": 20, "temperature": 0.7, "rows": 8}
     with pytest.warns(UserWarning, match="uncompiled and slower: no compiler"):
         lines = continuous.complete(made(), prompts(), keys, compiled=True, **options)
     plain = continuous.complete(made(), prompts(), keys, **options)
@@ -218,7 +218,7 @@ def test_where_nothing_can_be_compiled_sampling_goes_on(monkeypatch, error):
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
 def test_one_compilation_serves_all_shapes(shapes, temperature):
     """Other numbers of rows and of prompts, widths, lengths of lines, temperatures and weights."""
-    options = {"stop": STOP, "reduced": False, "temperature": temperature}
+    options = {"stop": STOP, "temperature": temperature}
     keys = rng.keys(0, "sampling", 0, 100, "tokens")
     first = keys[:12].reshape(-1, 1)
     continuous.complete(made(), prompts(12), first, max_new=150, rows=12, compiled=True, **options)
@@ -260,12 +260,14 @@ def test_on_a_gpu(temperature):
     options = {"stop": STOP, "max_new": 200, "temperature": temperature, "samples": 3, "batch_size": 17}
     cpu = generate(made(), prompts(), **options)
     torch.set_float32_matmul_precision("highest")
-    gpu = generate(made().cuda(), prompts(), reduced=False, **options)
+    gpu = generate(made().cuda(), prompts(), **options)
     alike = [a.tolist() == b.tolist() for a, b in zip(cpu.tokens, gpu.tokens, strict=True)]
     assert np.mean(alike) > 0.9
-    again = generate(made().cuda(), prompts(), reduced=False, **options)
+    again = generate(made().cuda(), prompts(), **options)
     assert again.tokens.values.tolist() == gpu.tokens.values.tolist()
-    reduced = generate(made().cuda(), prompts(), **options)
+    model = made().cuda()
+    model.products = precision.REDUCED
+    reduced = generate(model, prompts(), **options)
     ends = [row[-1] == STOP for row in reduced.tokens]
     assert reduced.truncated.tolist() == np.logical_not(ends).tolist()
     assert np.isfinite(reduced.logprobs.values).all()

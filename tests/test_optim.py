@@ -9,6 +9,7 @@ import torch
 from tests.engine import tiny
 from tests.runs import config as composed
 from tracelab.budget import Budget, Progress
+from tracelab.models.precision import FULL, REDUCED
 from tracelab.optim.adamw import adamw
 from tracelab.optim.muon import MuonAdamW, is_hidden_matrix, orthogonalize
 from tracelab.optim.schedule import Cosine, Linear
@@ -30,6 +31,7 @@ def steps(model, *optimizers):
 
 def test_is_torchs_muon_and_torchs_adamw():
     ours, theirs = tiny(), tiny()
+    ours.products = REDUCED  # as torch's is, always
     matrices = [p for n, p in theirs.named_parameters() if is_hidden_matrix(n, p)]
     others = [p for n, p in theirs.named_parameters() if not is_hidden_matrix(n, p)]
     steps(ours, MuonAdamW(ours, lr=0.01, weight_decay=0.1, adam_lr=0.003))
@@ -79,6 +81,20 @@ def test_orthogonalize(shape):
     )
     assert singular.max() < 1.3
     assert singular.median() > 0.6
+
+
+def test_muon_multiplies_in_the_model_s_format():
+    """Its updates are numbers of that format, and no others are."""
+    for products in (FULL, REDUCED):
+        model = tiny()
+        model.products = products
+        before = copy.deepcopy(model)
+        optimizer = MuonAdamW(model, lr=1.0)
+        backward(model, 0)
+        optimizer.step()
+        update = (before.blocks[0].out.weight - model.blocks[0].out.weight).detach()
+        error = (update.to(REDUCED).float() - update).abs().max()
+        assert (error < 1e-6) == (products == REDUCED)
 
 
 @pytest.mark.parametrize("path", sorted((CONF / "optim").glob("*.yaml")), ids=lambda path: path.stem)

@@ -18,7 +18,10 @@ import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
+from tracelab.models.precision import REDUCED, name_of
 from tracelab.processes import most
+
+BEFORE_RECORDED = name_of(REDUCED)
 
 
 class Checkpoints(lightning.Callback):
@@ -111,6 +114,12 @@ def load_progress(path: str | Path) -> dict[str, Any]:
     """How far the training was (`budget.Progress`) when a checkpoint was written."""
     progress: dict[str, Any] = _read(path)["progress"]
     return progress
+
+
+def load_precision(path: str | Path) -> str:
+    """The precision that a checkpoint's run computes in; before runs recorded it, all had one."""
+    precision: str = _read(path).get("precision", BEFORE_RECORDED)
+    return precision
 
 
 def is_sharded(path: str | Path) -> bool:

@@ -1,6 +1,6 @@
 """Decoding in slots that are never empty while someone waits: the way of GPUs.
 
-    lines = complete(model, prompts, keys, stop=stop, max_new=512, temperature=1.0, rows=1024, reduced=True)
+    lines = complete(model, prompts, keys, stop=stop, max_new=512, temperature=1.0, rows=1024)
 
 Prompts are read packed and put into slots; all slots go on by one token a step (`models.stepping`), and only
 every so many steps the host looks at who is done. Then their lines are fetched and the next in the queue get
@@ -47,19 +47,18 @@ def complete(
     max_new: int,
     temperature: float,
     rows: int,
-    reduced: bool,
     compiled: bool | None = None,
 ) -> list[Line]:
     """The lines of all samples of the first prompt, then of the next.
 
     keys: (prompts, samples), of their random numbers; rows: the most slots, if there is memory for them;
-    reduced: in bfloat16?; compiled: None: on GPUs.
+    compiled: None: on GPUs.
     """
     if not keys.size:
         return []
     device = model.embed.weight.device
     with torch.no_grad(), torch.autocast(device.type, enabled=False), own_stream(device):
-        own = copy.deepcopy(model).to(torch.bfloat16 if reduced else torch.float32)  # weights are cast once
+        own = copy.deepcopy(model).to(model.products)  # weights are cast once
         queue = Queue(prompts, keys, np.minimum(max_new, model.context - prompts.lengths))
         room = widths(int((prompts.lengths + queue.limits).max()))
         n = slots_for(min(rows, keys.size), slot_bytes(own, room), _free(device), room)

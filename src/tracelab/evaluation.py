@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from tracelab.checkpoint import load_weights
 from tracelab.core.types import Examples, Task
-from tracelab.experiment import TestSets, build_model
+from tracelab.experiment import TestSets, build_model, device_of
 from tracelab.metrics.base import Metric
 from tracelab.models.gpt import GPT
+from tracelab.models.precision import name_of
 from tracelab.outcomes import Judged, columns_of, table_of, write
 from tracelab.run import Run
 from tracelab.sampling import generate
@@ -48,7 +48,7 @@ def judge_model(model: GPT, task: Task, examples: Examples, config: DictConfig, 
 
 def outcomes(
     model: GPT, tests: TestSets, config: DictConfig, max_new: int, labels: Mapping[str, Any]
-) -> tuple[pa.Table, dict[str, float]]:
+) -> tuple[pa.Table, dict[str, Any]]:
     """The outcomes on all test sets in one table, and sampling's figures (new tokens per second)."""
     model.eval()
     tables, tokens, seconds = [], 0, 0.0
@@ -58,7 +58,12 @@ def outcomes(
         seconds += time.perf_counter() - began
         tokens += len(judged.completions.tokens.values)
         tables.append(table_of(judged, task, {**labels, "split": name}))
-    speed = {"new_tokens": tokens, "seconds": seconds, "new_tokens_per_second": tokens / max(seconds, 1e-9)}
+    speed = {
+        "precision": name_of(model.products),
+        "new_tokens": tokens,
+        "seconds": seconds,
+        "new_tokens_per_second": tokens / max(seconds, 1e-9),
+    }
     return pa.concat_tables(tables, promote_options="permissive"), speed
 
 
@@ -104,10 +109,12 @@ def trained_model(run: Run, task: Task, checkpoint: str, context: int) -> GPT:
     path = run.checkpoint(checkpoint)
     if not path.is_file():
         raise ValueError(f"{run.folder} holds no checkpoints/{path.name}: nothing of it is trained yet")
-    model = build_model(run.config, task.codec.vocabulary, context)
+    config = run.config.copy()
+    if "precision" not in run.read_json("run.json"):  # of a version in which nobody had to ask for one
+        config.trainer.precision = "auto"
+    model = build_model(config, task.codec.vocabulary, context)
     model.load_state_dict(load_weights(path))
-    cpu = run.config.trainer.accelerator == "cpu" or not torch.cuda.is_available()
-    return model.to("cpu" if cpu else "cuda").eval()
+    return model.to(device_of(config)).eval()
 
 
 def labels(run: Run) -> dict[str, Any]:

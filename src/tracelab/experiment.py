@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.utils import instantiate
@@ -22,9 +23,13 @@ from tracelab.data.workers import Workers
 from tracelab.traces.base import Treatment
 
 if TYPE_CHECKING:
+    import torch
+
     from tracelab.models.gpt import GPT
+    from tracelab.models.precision import Precision
 
 ROUND = 64  # a context that the data decides is a multiple
+WIDTH = 128  # of products that are measured for a model that states no width
 
 TestSets = Mapping[str, tuple[Task, Examples]]
 Treated = Callable[[Examples, str], card.Arm]
@@ -42,11 +47,39 @@ def build_treatment(config: DictConfig) -> Treatment:
     return treatment
 
 
-def build_model(config: DictConfig, vocabulary: tuple[str, ...], context: int) -> GPT:
-    """The model, initialised from the seed. context: the longest sequence that it takes."""
+def build_model(
+    config: DictConfig, vocabulary: tuple[str, ...], context: int, precision: Precision | None = None
+) -> GPT:
+    """The model, initialised from the seed. context: the longest sequence that it takes; precision: of its
+    matrix products (None: as the config asks for).
+    """
     shape = {k: v for k, v in config.model.items() if k != "context"}
     model: GPT = instantiate(shape, vocab_size=len(vocabulary), context=context, seed=config.seed)
+    model.products = (precision or precision_of(config)).products
     return model
+
+
+def device_of(config: DictConfig) -> torch.device:
+    """Where a config's model computes: a GPU, if there is one and trainer.accelerator does not say cpu."""
+    import torch
+
+    cpu = config.trainer.accelerator == "cpu" or not torch.cuda.is_available()
+    return torch.device("cpu" if cpu else "cuda")
+
+
+def precision_of(config: DictConfig, resumed: Path | None = None) -> Precision:
+    """What trainer.precision means on this machine. resumed: a checkpoint, whose precision is kept."""
+    from tracelab.checkpoint import load_precision
+    from tracelab.models.precision import choose
+
+    before = None if resumed is None else load_precision(resumed)
+    width = config.model.get("width", WIDTH)
+    shapes = {
+        "tokens": config.data.batch_tokens,
+        "width": width,
+        "hidden": 2 * config.model.get("mlp", width),
+    }
+    return choose(config.trainer.precision, device_of(config), **shapes, before=before)
 
 
 def test_sets(config: DictConfig, task: Task, against: Mapping[str, Examples] | None = None) -> TestSets:

@@ -19,6 +19,7 @@ from tracelab.checkpoint import Checkpoints, is_sharded
 from tracelab.entry import say
 from tracelab.evaluation import evaluate
 from tracelab.experiment import TestSets
+from tracelab.models.precision import name_of
 from tracelab.processes import in_shards
 from tracelab.progress import ProgressLine
 from tracelab.run import Run
@@ -109,6 +110,7 @@ def fit(run: Run, learner: Any, loaders: tuple[Any, ...], resume: Path | None, *
     lightning.seed_everything(config.seed, verbose=False)
     trainer = instantiate(
         config.trainer,
+        precision=name_of(learner.model.products),
         default_root_dir=str(run.folder),
         logger=[instantiate(logger) for logger in config.logger.values()],
         callbacks=[Checkpoints(run.folder / "checkpoints", every=config.checkpoint_every), ProgressLine()],

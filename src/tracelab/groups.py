@@ -39,7 +39,6 @@ class Settings:
     """prompts, group: problems per step and completions of each. max_new: tokens of a completion.
     temperature: of sampling, and of the probabilities that are trained. curriculum: a complexity measure
     by which problems go from the easiest to the hardest quarter. batch_size: rows sampled together.
-    reduced: sample in bfloat16, as training computes? (Half the time on a CPU.)
     """
 
     prompts: int
@@ -50,7 +49,6 @@ class Settings:
     rounds: int = 4
     curriculum: str | None = None
     batch_size: int = 256
-    reduced: bool = True
 
     def __post_init__(self) -> None:
         if self.equal not in EQUAL:
@@ -132,7 +130,6 @@ class Sampler:
             first=first,
             hints=hints,
             batch_size=settings.batch_size,
-            reduced=settings.reduced,
         )
 
     def _resampled(self, model: GPT, rollouts: Rollouts, used: float) -> Rollouts:

@@ -184,13 +184,13 @@ def _equal(one: Ragged, other: Ragged) -> NDArray[np.bool_]:
     return np.array([np.array_equal(a, b) for a, b in zip(one, other, strict=True)], np.bool_)
 
 
-@torch.no_grad()
 def _likelihood(model: GPT, prompts: Ragged, completions: Ragged) -> NDArray[np.float64]:
     """(n,): the log-probability of each completion."""
     sums, device = np.zeros(len(prompts)), model.embed.weight.device
     for micro in micro_batches(prompts, completions, MICRO_TOKENS):
         moved = type(micro)(*(part.to(device) for part in micro))
-        logprobs, _ = evaluate(model, moved, temperature=1.0)
+        with torch.no_grad(), model.computing():
+            logprobs, _ = evaluate(model, moved, temperature=1.0)
         sums[micro.rows.numpy()] = logprobs.sum(1).double().cpu().numpy()
     return sums
 

@@ -29,6 +29,7 @@ from tracelab.data.padding import Batch, Counts
 from tracelab.losses import Sums, packed_loss, padded_losses, weighted_sum
 from tracelab.models.gpt import GPT
 from tracelab.models.kernels import choose
+from tracelab.models.precision import name_of
 from tracelab.processes import most
 from tracelab.throughput import Throughput, peak_flops
 
@@ -183,6 +184,7 @@ class Learner(lightning.LightningModule):
         self._refuse_unless_finite()
         checkpoint["progress"] = asdict(self.progress)
         checkpoint["attention"] = self.attention
+        checkpoint["precision"] = name_of(self.model.products)
         checkpoint["torch_rng"] = torch.get_rng_state()
         checkpoint["sharded"] = self.device_mesh is not None
 

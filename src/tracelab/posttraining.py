@@ -17,12 +17,14 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from tracelab import accelerate, figures
 from tracelab.algorithms.base import Algorithm
 from tracelab.core.types import Task
+from tracelab.entry import say
 from tracelab.evaluation import judge_model, labels, metrics_of, trained_model
-from tracelab.experiment import TestSets, build_task, problems, test_sets
+from tracelab.experiment import TestSets, build_task, precision_of, problems, test_sets
 from tracelab.fitting import (
     Trained,
     build_budget,
     check_vocabulary,
+    checkpoint_of,
     conclude,
     finished_before,
     fit,
@@ -55,16 +57,20 @@ def _posttrain(config: DictConfig, source: Run) -> Trained:
     accelerate.start(config.threads)
     began = time.time()
     run = Run.start(config)
+    precision = precision_of(run.config, checkpoint_of(run))
+    say(str(precision))
     task = build_task(run.config)
     check_vocabulary(source.folder, task.codec.vocabulary)
     theirs = source.read_json("run.json")
     limits = {name: theirs[name] for name in ("parameters", "context", "max_new")}
+    resume = resume_from(run, task.codec.vocabulary)
     model = trained_model(source, task, run.config.checkpoint, limits["context"])
+    model.products = precision.products
     tests = test_sets(run.config, task)
     learner = build_learner(run.config, task, model, limits["max_new"])
     run.write_json("data_card.json", source.read_json("data_card.json"))
-    resume = resume_from(run, task.codec.vocabulary)
-    record = {"seed": run.config.seed, "source": str(source.folder), **limits, **machine()}
+    made = {"source": str(source.folder), "precision": precision.as_dict()}
+    record = {"seed": run.config.seed, **made, **limits, **machine()}
     run.write_json("run.json", {**record, "status": "training"})
     passes = build_passes(run, tests, limits["max_new"])
     if run.read_json("passes_before.json") is None:

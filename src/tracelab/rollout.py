@@ -80,7 +80,6 @@ def roll(
     first: int,
     hints: Ragged | None = None,
     batch_size: int = 256,
-    reduced: bool | None = None,
 ) -> Rollouts:
     """Complete each problem's prompt `group` times, judge, reward.
 
@@ -100,7 +99,6 @@ def roll(
         stream="rollout",
         first=first,
         batch_size=batch_size,
-        reduced=reduced,
     )
     rows = np.repeat(np.arange(len(examples)), group)
     whole = joined(hints.take(rows), completions.tokens)

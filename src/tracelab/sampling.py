@@ -60,12 +60,11 @@ def generate(
     stream: str = "tokens",
     first: int = 0,
     batch_size: int = 256,
-    reduced: bool | None = None,
 ) -> Completions:
     """Complete prompts, each `samples` times by at most max_new tokens and within the model's context.
 
-    The samples' random numbers are those of the items from `first` on of a named stream. reduced: are the
-    matrix products in bfloat16? None: on GPUs.
+    The samples' random numbers are those of the items from `first` on of a named stream. Matrix products are
+    in the model's format, `model.products`.
     """
     if samples < 1:
         raise ValueError(f"samples={samples}: each prompt needs 1 completion at least")
@@ -86,7 +85,6 @@ def generate(
         max_new=max_new,
         temperature=temperature,
         rows=batch_size,
-        reduced=device == "cuda" if reduced is None else reduced,
     )
     return _joined(lines, stop)
 
@@ -109,7 +107,6 @@ def _in_batches(
     max_new: int,
     temperature: float,
     rows: int,
-    reduced: bool,
 ) -> list[Line]:
     """As `continuous.complete`: batch after batch, on CPUs one on each core at a time."""
     samples = keys.shape[1]
@@ -118,7 +115,7 @@ def _in_batches(
     size = max(1, min(rows // samples, -(-len(order) // threads)))
     batches = [order[first : first + size] for first in range(0, len(order), size)]
     done = _side_by_side(
-        lambda rows: _complete(model, prompts.take(rows), keys[rows], stop, max_new, temperature, reduced),
+        lambda rows: _complete(model, prompts.take(rows), keys[rows], stop, max_new, temperature),
         batches,
         threads,
     )
@@ -152,11 +149,9 @@ def _complete(
     stop: int,
     max_new: int,
     temperature: float,
-    reduced: bool,
 ) -> Lines:
     """Prompts with the keys of their samples, (prompts, samples) -> lines with what follows a stop."""
-    kind = model.embed.weight.device.type
-    with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=reduced):  # weights are cast once
+    with torch.no_grad(), model.computing():  # weights are cast once
         return _decoded(model, prompts, keys, stop, max_new, temperature)
 
 

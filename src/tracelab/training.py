@@ -12,7 +12,7 @@ from tracelab.budget import Progress
 from tracelab.checkpoint import load_progress
 from tracelab.data.batching import FixedLoader, Loader, card
 from tracelab.entry import say
-from tracelab.experiment import Sets, build_model, prepare, prepared
+from tracelab.experiment import Sets, build_model, precision_of, prepare, prepared
 from tracelab.fitting import (
     Trained,
     build_budget,
@@ -24,6 +24,7 @@ from tracelab.fitting import (
 )
 from tracelab.learner import Learner
 from tracelab.models.gpt import GPT
+from tracelab.models.precision import Precision
 from tracelab.optim.muon import MuonAdamW
 from tracelab.processes import in_shards, together, wished
 from tracelab.run import Run, claimed, machine
@@ -41,18 +42,21 @@ def _train(config: DictConfig) -> Trained:
     accelerate.start(config.threads)
     began = time.time()
     run = Run.start(config)
+    precision = precision_of(run.config, checkpoint_of(run))
+    say(str(precision))
     data = prepare(run.config)
     batches = card(data.train, run.config.data.batch_tokens, run.config.data.packing, run.config.seed)
     padding = f"{100 * batches['padding']:8.2f} % of {batches['batches']:,} batches"
     say(f"{data.summary}\n  {'padding':<22}{padding}")
-    run.write_json("data_card.json", {**data.card, "batches": batches})
     resume = resume_from(run, data.vocabulary)
-    learner, loaders = build(run.config, data, data.context)
+    run.write_json("data_card.json", {**data.card, "batches": batches, "precision": precision.as_dict()})
+    learner, loaders = build(run.config, data, data.context, precision)
     record = {
         "seed": run.config.seed,
         "parameters": sum(p.numel() for p in learner.model.parameters()),
         "context": data.context,
         "max_new": data.max_new,
+        "precision": precision.as_dict(),
         **machine(),
     }
     run.write_json("run.json", {**record, "status": "training"})
@@ -88,13 +92,17 @@ def take_part(folder: str) -> None:
     """Train the run in a folder as one of several processes."""
     run = Run.open(folder)
     accelerate.start(run.config.threads, wished(run.config))
-    learner, loaders = build(run.config, prepared(run.config), run.read_json("run.json")["context"])
+    record = run.read_json("run.json")
+    precision = Precision(**record["precision"])
+    learner, loaders = build(run.config, prepared(run.config), record["context"], precision)
     fit(run, learner, loaders, checkpoint_of(run), val_check_interval=run.config.validate_every)
 
 
-def build(config: DictConfig, data: Sets, context: int) -> tuple[Learner, tuple[Loader, FixedLoader]]:
-    """The learner and its loaders."""
-    model = build_model(config, data.vocabulary, context)
+def build(
+    config: DictConfig, data: Sets, context: int, precision: Precision | None = None
+) -> tuple[Learner, tuple[Loader, FixedLoader]]:
+    """The learner and its loaders. precision: None: as the config asks for."""
+    model = build_model(config, data.vocabulary, context, precision)
     return build_learner(config, model), build_loaders(config, data, context)
 
 

@@ -74,7 +74,7 @@ def decode(
 
 def _bits(x: Tensor) -> Any:
     """An array over the same memory: float32, or the 16 bits of bfloat16."""
-    return x.view(torch.int16).numpy().view(np.uint16) if x.dtype == torch.bfloat16 else x.numpy()
+    return x.view(torch.int16).numpy().view(np.uint16) if x.element_size() == 2 else x.numpy()
 
 
 def _bitcast(typing: Any, bits: Any) -> Any:

@@ -6,10 +6,13 @@ from the reference implementations and compare outputs. `conf/model/` holds the 
     model = GPT(vocab_size=60, context=512, layers=4, width=128, heads=4, mlp=352, qk_norm=True)
     logits = model(tokens)  # (B, T) -> (B, T, vocab_size), float32
 
-Weights are float32; under autocast the residual stream and the matrices are bfloat16.
+Weights are float32. Under autocast the residual stream and the matrices are in the format of
+`products`, which `models.precision` chooses.
 """
 
 from __future__ import annotations
+
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
@@ -26,10 +29,12 @@ class GPT(nn.Module):
 
     context: the most tokens a sequence may have. kv_heads divides heads; fewer means grouped-query
     attention. head_dim is width / heads unless given. mlp: width of the SwiGLU's hidden layer. `kernel`
-    says how packed rows are attended to (`models.documents`).
+    says how packed rows are attended to (`models.documents`), `products` in which number format matrices
+    are multiplied (`models.precision`).
     """
 
     kernel = "plain"
+    products = torch.float32
 
     def __init__(
         self,
@@ -102,6 +107,14 @@ class GPT(nn.Module):
         for i, block in enumerate(self.blocks):
             x = block(x, angles, look, None if cache is None else (cache, i))
         return self.norm(x)
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Within it, matrix products are in the model's format (autocast), as they are in training."""
+        device = self.embed.weight.device.type
+        context: AbstractContextManager[None] = torch.autocast(
+            device, self.products, enabled=self.products != torch.float32
+        )
+        return context
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., width) -> (..., vocab_size), always float32."""

@@ -23,7 +23,8 @@ QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan's coefficients: steepest at zero, 
 class MuonAdamW(Optimizer):
     """Muon at `lr` on the blocks' matrices, AdamW at `adam_lr` on embedding, head, gains and biases.
 
-    A step of Muon has the size of AdamW's on a matrix when scaled by sqrt(max(1, rows / columns)).
+    A step of Muon has the size of AdamW's on a matrix when scaled by sqrt(max(1, rows / columns)). It
+    orthogonalises in the number format of the model's products (`model.products`; float32 if it names none).
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class MuonAdamW(Optimizer):
         adam_lr: float = 0.003,
         adam_betas: tuple[float, float] = (0.9, 0.95),
     ) -> None:
+        self.products = getattr(model, "products", torch.float32)
         parameters = dict(model.named_parameters())
         matrices = [p for name, p in parameters.items() if is_hidden_matrix(name, p)]
         others = [p for name, p in parameters.items() if not is_hidden_matrix(name, p)]
@@ -65,7 +67,7 @@ class MuonAdamW(Optimizer):
             if not state:
                 state["momentum"] = torch.zeros_like(grads)
             momentum = state["momentum"].lerp_(grads, 1 - group["momentum"])
-            updates = orthogonalize(grads.lerp_(momentum, group["momentum"]))  # Nesterov's
+            updates = orthogonalize(grads.lerp_(momentum, group["momentum"]), self.products)  # Nesterov's
             if group["weight_decay"]:
                 torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
             scale = max(1.0, rows / columns) ** 0.5
@@ -101,12 +103,12 @@ def is_hidden_matrix(name: str, p: Tensor) -> bool:
     return p.ndim == 2 and not name.startswith(("embed", "head"))
 
 
-def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
-    """(n, rows, columns) -> their nearest semi-orthogonal matrices, roughly, by Newton-Schulz in bfloat16.
+def orthogonalize(matrices: Tensor, products: torch.dtype = torch.float32, steps: int = 5) -> Tensor:
+    """(n, rows, columns) -> their nearest semi-orthogonal matrices, roughly, by Newton-Schulz in `products`.
 
     Singular values end between about 0.7 and 1.2, which trains as well as exact ones do.
     """
-    x = matrices.bfloat16()
+    x = matrices.to(products)
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
