@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import platform
 
+import joblib
 import torch
 
 # mallopt's parameters, from malloc.h
@@ -18,13 +19,15 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 
 
 def start(threads: int | None = None, processes: int = 1) -> None:
-    """Keep freed memory, allow TF32, and use so many threads (if None, a share of torch's own choice)."""
+    """Keep freed memory, allow TF32, and use so many threads.
+
+    None: torch's own choice, but no more than the cores that a container gives, shared by the processes.
+    """
     keep_freed_memory()
     torch.set_float32_matmul_precision("high")
-    if threads is None and processes > 1:
-        threads = max(1, torch.get_num_threads() // processes)
-    if threads is not None:
-        torch.set_num_threads(threads)
+    if threads is None:
+        threads = max(1, min(torch.get_num_threads(), joblib.cpu_count()) // processes)
+    torch.set_num_threads(threads)
 
 
 def keep_freed_memory() -> None:

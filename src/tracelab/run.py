@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import joblib
 from omegaconf import DictConfig, OmegaConf
 
 from tracelab.paths import PACKAGE
@@ -138,8 +139,8 @@ def machine() -> dict[str, Any]:
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
-        "cpu": _cpu(),
-        "cores": os.cpu_count(),
+        "cpu": cpu_name(),
+        "cores": joblib.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "gpu": gpu,
         "system": platform.platform(),
@@ -149,7 +150,8 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _cpu() -> str:
+def cpu_name() -> str:
+    """The processor, as it names itself."""
     info = Path("/proc/cpuinfo")
     names = [line for line in info.read_text().splitlines() if "model name" in line] if info.is_file() else []
     return names[0].split(":")[1].strip() if names else platform.processor()

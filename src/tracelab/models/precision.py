@@ -17,6 +17,7 @@ import platform
 import time
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,12 @@ def measured(tokens: int, width: int, hidden: int) -> dict[str, float]:
         _write(path, known)
     rates: dict[str, float] = known[key]
     return rates
+
+
+def forget() -> None:
+    """Drop all rates that were kept, so that they are measured anew."""
+    with suppress(OSError):
+        (cache_home() / "precision.json").unlink()
 
 
 def _processor() -> str:

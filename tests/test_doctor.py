@@ -1,0 +1,103 @@
+"""The doctor's screen: what it finds, what it calls bad, and how it says to mend that."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tracelab import doctor
+from tracelab.doctor import BAD, CHECKS, GOOD, NOTE, Finding
+
+
+def examined(folder, **environment):
+    """(exit status, lines) of the command, run in a folder."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tracelab.doctor"],
+        cwd=folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        capture_output=True,
+        text=True,
+    )
+    return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+def test_one_screen_on_a_machine_that_can_train(tmp_path):
+    status, lines, errors = examined(tmp_path, TRACELAB_CACHE=str(tmp_path / "cache"))
+    text = "\n".join(lines)
+    assert status == 0, text
+    assert not errors
+    assert len(lines) < 25
+    assert [line for line in lines if line.startswith(BAD)] == []
+    for about in ("python", "versions", *CHECKS):
+        assert any(line[5:].startswith(about) for line in lines), f"{about} is missing:\n{text}"
+    assert re.search(
+        r"precision +(32-true|bf16-mixed) \(measured here: bfloat16 [\d.,]+, float32 [\d.,]+", text
+    )
+    assert re.search(r"tokens/s: make demo takes about \d+ minutes", text)
+    assert lines[-1] == "Training can run here."
+    assert not (tmp_path / "runs").exists(), "it leaves nothing behind"
+
+
+def test_what_cannot_be_written_is_bad_and_says_how_to_mend_it(tmp_path):
+    (tmp_path / "runs").write_text("a file in the way")
+    (tmp_path / "cache").write_text("another")
+    status, lines, _ = examined(tmp_path, TRACELAB_CACHE=str(tmp_path / "cache"))
+    text = "\n".join(lines)
+    assert status == 1
+    assert lines[-1] == "Training cannot run here: mend what is BAD."
+    assert re.search(r"BAD +cache +\S+/cache cannot be written.*\n +→ TRACELAB_CACHE=<folder> moves it", text)
+    assert re.search(r"BAD +runs +\S+/runs cannot be written.*\n +→ .*give run_dir=<folder>", text)
+
+
+def test_a_full_disk_is_bad(tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: type("usage", (), {"free": 2**28})())
+    found = doctor.folder("runs", tmp_path, "")
+    assert found.state == BAD
+    assert "make room" in found.mend
+
+
+def test_little_memory_is_a_note(monkeypatch):
+    monkeypatch.setattr(doctor, "LEAST_MEMORY", 10**6)
+    assert doctor.memory().state == NOTE
+
+
+def test_without_a_compiler_training_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    found = doctor.compiler()
+    assert found.state == NOTE
+    assert "only compile=true needs it" in found.mend
+
+
+def test_a_missing_library_is_bad_and_another_version_a_note(monkeypatch):
+    real = doctor.metadata.version
+
+    def version(name):
+        if name == "polars":
+            raise doctor.metadata.PackageNotFoundError(name)
+        return {"numpy": "1.0", "scipy": "1.14.99"}.get(name) or real(name)
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+    found = list(doctor.versions())
+    assert [f.state for f in found] == [BAD, BAD, NOTE]
+    assert "numpy 1.0, but >=2.0 is needed" in [f.text for f in found]
+    assert "polars is not installed" in [f.text for f in found]
+    assert "scipy 1.14.99 (pinned: " in found[-1].text
+
+
+def test_a_check_that_fails_is_bad_and_the_others_go_on(monkeypatch):
+    def fails():
+        raise RuntimeError("no such processor")
+
+    monkeypatch.setattr(doctor, "CHECKS", {"processor": fails, "gpu": doctor.gpu})
+    found = list(doctor.findings())
+    assert str(found[-2]) == "BAD  processor   RuntimeError: no such processor"
+    assert found[-1].about == "gpu"
+
+
+@pytest.mark.parametrize("state", [GOOD, NOTE, BAD])
+def test_a_line(state):
+    line = str(Finding("runs", "text", state, "do that"))
+    assert line == f"{state:<5}runs        text\n                 → do that"
