@@ -2,7 +2,7 @@
 
     curves.learning(folder / "figures" / "learning", folder / "metrics.csv", "maze, corrupted, seed 0")
 
-A validation's row has the shares of `val/problems` held-out problems (`validation.HeldOut`) beside its losses.
+A validation's row has shares of `val/problems` held-out problems (`validation.HeldOut`) beside its losses.
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ class Learner(lightning.LightningModule):
         self._sums = {name: self._sums.get(name, 0.0) + value for name, value in sums.items()}
 
     def on_validation_epoch_end(self) -> None:
-        """Log the means over the validation set, and after how much training; its time is not training time."""
+        """Log the means over the validation set, and when it was; its time is not training time."""
         self._log_losses("val", self._sums)
         self.log_dict(self._so_far())
         self._sums = {}

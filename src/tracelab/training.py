@@ -59,6 +59,11 @@ def _train(config: DictConfig) -> Trained:
         **machine(),
     }
     run.write_json("run.json", {**record, "status": "training"})
+    if in_shards(run.config) and run.config.validate_problems:
+        say(
+            "Accuracy and validity are not measured during training, for with trainer=fsdp no device "
+            "holds the whole model."
+        )
     if shared:
         progress, finished = fit_together(run)
     else:

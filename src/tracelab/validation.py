@@ -3,8 +3,8 @@
     validation = Validation(HeldOut.of(config, task, examples, max_new))
     trainer = lightning.Trainer(callbacks=[validation], val_check_interval=500)
 
-They are problems of the validation split, never of a test set, so that a run may be stopped, or chosen, by what
-is seen here. Completions are greedy: training's random numbers are what they would be without.
+They are problems of the validation split, never of a test set, so that a run may be stopped, or chosen, by
+what is seen here. Completions are greedy: training's random numbers are what they would be without.
 """
 
 from __future__ import annotations
