@@ -25,6 +25,7 @@ SMALL = (
     "budget.steps=12",
     "checkpoint_every=5",
     "validate_every=6",
+    "validate_problems=8",
     "trainer=cpu",
     "trainer.log_every_n_steps=2",
 )

@@ -19,9 +19,9 @@ LAYERS = (
     {"search"},
     {"tasks", "traces", "models", "metrics", "algorithms", "rewards", "optim"},
     {"data", "learner", "sampling", "budget", "checkpoint", "experiment", "outcomes", "run"}
-    | {"accelerate", "loggers", "losses", "throughput", "progress", "figures", "tables"}
+    | {"accelerate", "loggers", "losses", "throughput", "progress", "figures", "curves", "tables"}
     | {"processes", "entry", "policy", "rollout", "groups", "postlearner", "continuous", "updates"},
-    {"evaluation", "fitting", "training", "posttraining"},
+    {"evaluation", "validation", "fitting", "training", "posttraining"},
 )
 SIBLINGS = LAYERS[2]
 WITHOUT_TORCH = {"core", "search", "tasks", "traces", "metrics", "rewards", "analysis", "paths"}

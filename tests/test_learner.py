@@ -138,7 +138,8 @@ def test_progress_lines(capsys):
 def test_trainer_configs(name):
     with hydra.initialize_config_dir(str(CONF), version_base=None):
         config = hydra.compose("trainer/" + name)["trainer"]
-    run = hydra.utils.instantiate(config, logger=False, accelerator="cpu")
+    assert config["precision"] == "auto"  # decided when a run begins
+    run = hydra.utils.instantiate(config, logger=False, accelerator="cpu", precision="32-true")
     assert isinstance(run, lightning.Trainer)
     module = learner(Budget(steps=2))
     run.fit(module, loader(), validation())

@@ -297,6 +297,9 @@ def test_a_run_from_folder_to_figures(whole):
     assert [bool(row["val/solution_valid"]) for row in rows] == [True, False, False, False, True]
     for level in ("parses", "local", "strict", "paper"):
         assert all(row[f"rollout/trace_{level}"] for row in rows[1:])
+        assert all(row[f"val/trace_{level}"] for row in (rows[0], rows[-1]))
+    assert {rows[k]["val/problems"] for k in (0, -1)} == {"16"}
+    assert float(rows[-1]["train/tokens"]) == record["progress"]["tokens"]
     for figure in ("reward", "equal_groups", "tokens", "truncated", "seconds"):
         assert all(row[f"rollout/{figure}"] for row in rows[1:])
     for figure in ("clip_share", "entropy", "grad_norm", "seconds"):
@@ -363,7 +366,7 @@ def test_resume_continues_bit_for_bit(source, tmp_path, overrides):
             assert posttrain(run).state == "resumed"
     a, b = (load_weights(tmp_path / name / "checkpoints" / "last.ckpt") for name in ("whole", "parts"))
     assert all(torch.equal(a[name], b[name]) for name in a)
-    drop = {"rollout/seconds", "update/seconds"}
+    drop = {"rollout/seconds", "update/seconds", "val/seconds", "train/minutes"}
     left, right = (
         [{k: v for k, v in row.items() if k not in drop} for row in rows_of(tmp_path / name)]
         for name in ("whole", "parts")

@@ -81,8 +81,8 @@ def test_it_needs_no_network(page):
 def test_every_section_is_there(page):
     sections = set(re.findall(r'<section id="(\w+)"', page))
     assert sections == {
-        *("summary", "differences", "gaps", "validity", "failures", "lengths", "samples", "confidence"),
-        *("interventions", "memorisation", "doses", "cards", "configs", "viewer"),
+        *("summary", "differences", "gaps", "learning", "validity", "failures", "lengths", "samples"),
+        *("confidence", "interventions", "memorisation", "doses", "cards", "configs", "viewer"),
     }
     assert "can't be shown" not in page
 
@@ -102,7 +102,7 @@ def test_its_rates_are_those_of_the_outcomes(table, report, page):
 def test_figures_have_their_data_beside_them(report, page):
     folder = report.with_name("study_data")
     figures = sorted(path.stem for path in folder.glob("*.svg"))
-    assert len(figures) == page.count('<figure class="plot">') == 9
+    assert len(figures) == page.count('<figure class="plot">') == 10
     for name in figures:
         assert (folder / f"{name}.png").stat().st_size > 5000
         assert (folder / f"{name}.pdf").is_file()
@@ -110,6 +110,31 @@ def test_figures_have_their_data_beside_them(report, page):
             assert len(list(csv.reader(file))) > 2
     for link in re.findall(r'href="(study_data/[^"]+)"', page):
         assert (report.parent / link).is_file()
+
+
+def test_what_was_measured_during_training(study, report, page):
+    section = page[page.index('<section id="learning"') :].split("</section>")[0]
+    assert "the same 8 held-out problems" in section
+    assert section.count("0 of 1") == 4  # arms and qualities: nobody is that good
+    assert "is left out" not in section
+    written = pl.read_csv(report.with_name("study_data") / "time_to_quality.csv")
+    assert written["reached"].to_list() == [False] * 4
+    assert written["tokens"].null_count() == 4
+
+
+def test_runs_without_curves_are_named(study, tmp_path):
+    for name in ARMS:
+        shutil.copytree(study / name, tmp_path / "runs" / name)
+    log = tmp_path / "runs" / ARMS[0] / "metrics.csv"
+    old = pl.read_csv(log)
+    old.drop([name for name in old.columns if name.startswith("val/")]).write_csv(log)
+    main([str(tmp_path / "runs"), "--out", str(tmp_path / "report.html"), "--examples", "0"])
+    section = (tmp_path / "report.html").read_text().split('<section id="learning"')[1].split("</section>")[0]
+    assert re.search(rf"{ARMS[0]} is left out: it completed no held-out problems", section)
+    assert section.count("0 of 1") == 2
+    (tmp_path / "runs" / ARMS[1] / "metrics.csv").unlink()
+    main([str(tmp_path / "runs"), "--out", str(tmp_path / "report.html"), "--examples", "0"])
+    assert '<section id="learning"' not in (tmp_path / "report.html").read_text()
 
 
 def test_ids_are_unique(page):

@@ -23,7 +23,7 @@ FILES = (
     "metrics.json",
     "outcomes.parquet",
 )
-FIGURES = ("loss", "accuracy_and_validity", "examples")
+FIGURES = ("loss", "learning", "accuracy_and_validity", "examples")
 
 
 @pytest.mark.parametrize("arm", ["correct", "solution_only", "swapped", "corrupted"])

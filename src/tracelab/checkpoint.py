@@ -3,6 +3,8 @@
 A checkpoint is written beside its place, flushed to disk, and renamed: readers see the old file or
 the new one, whole. Ctrl-C ends the step under way, writes `last.ckpt`, then interrupts; a second
 Ctrl-C interrupts at once. Several processes stop after the same step, whichever of them was told to.
+A checkpoint is written before the validation of its step: a run that ended between them validates first when
+it is resumed.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ class Checkpoints(lightning.Callback):
     def __init__(self, folder: str | Path, every: int = 1000, monitor: str = "val/loss") -> None:
         self.folder, self.every, self.monitor = Path(folder), every, monitor
         self.best = float("inf")
+        self.validated = -1  # after which step
         self._saved = -1  # the step of last.ckpt
         self._told = 0  # the signal that came
         self._handlers: dict[int, Any] = {}
@@ -42,6 +45,8 @@ class Checkpoints(lightning.Callback):
         if threading.current_thread() is threading.main_thread():
             numbers = [signal.SIGINT, *([signal.SIGTERM] if trainer.world_size > 1 else [])]
             self._handlers = {number: signal.signal(number, self._note) for number in numbers}
+        if self._not_validated(trainer, learner):
+            validate(trainer)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, learner: Any, *_: Any) -> None:
         """Save when it is time to, or when this was the last step."""
@@ -54,6 +59,7 @@ class Checkpoints(lightning.Callback):
 
     def on_validation_end(self, trainer: lightning.Trainer, learner: Any) -> None:
         """Save the best model so far."""
+        self.validated = learner.progress.steps
         value = trainer.callback_metrics.get(self.monitor, torch.inf)
         if not trainer.sanity_checking and value < self.best:
             self.best = float(value)
@@ -72,12 +78,20 @@ class Checkpoints(lightning.Callback):
         self._restore_handlers()
 
     def state_dict(self) -> dict[str, Any]:
-        """The least value so far."""
-        return {"best": self.best}
+        """The least value so far, and when it was last looked at."""
+        return {"best": self.best, "validated": self.validated}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there."""
-        self.best = state_dict["best"]
+        self.best, self.validated = state_dict["best"], state_dict.get("validated", -1)
+
+    def _not_validated(self, trainer: lightning.Trainer, learner: Any) -> bool:
+        """Has a run that is resumed not seen the validation that was due after its last step?"""
+        steps, every = learner.progress.steps, trainer.val_check_batch
+        if steps == 0 or steps == self.validated or not trainer.enable_validation:
+            return False
+        due = (trainer.fit_loop.epoch_loop.total_batch_idx + 1) % (every or 1) == 0
+        return due or learner.budget.used(learner.progress) >= 1.0
 
     def _save_last(self, trainer: lightning.Trainer, learner: Any) -> None:
         self._saved = learner.progress.steps
@@ -91,6 +105,15 @@ class Checkpoints(lightning.Callback):
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers = {}
+
+
+def validate(trainer: lightning.Trainer) -> None:
+    """Validate before the first step, as Lightning does after one."""
+    loop = trainer.fit_loop.epoch_loop.val_loop
+    loop.restarting = False
+    trainer.validating = True
+    loop.run()
+    trainer.training = True
 
 
 def save(trainer: lightning.Trainer, path: Path) -> None:

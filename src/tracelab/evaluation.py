@@ -133,13 +133,16 @@ def labels(run: Run) -> dict[str, Any]:
 
 def draw(run: Run, table: pa.Table, metrics: dict[str, Any], tests: TestSets, folder: Path) -> None:
     """The figures of a run."""
-    from tracelab import figures
+    from tracelab import curves, figures
 
     about = labels(run)
     words = (about["task"], about["treatment"], about["treatment_options"], about["model"])
     title = ", ".join([*(word for word in words if word), f"seed {about['seed']}"])
-    if (run.folder / "metrics.csv").is_file() and "algorithm" not in run.config:
-        figures.loss_curve(folder / "loss", run.folder / "metrics.csv")
+    log = run.folder / "metrics.csv"
+    if log.is_file() and "algorithm" not in run.config:
+        curves.loss(folder / "loss", log)
+        if curves.measured(curves.read(log)):
+            curves.learning(folder / "learning", log, title)
     figures.accuracy_and_validity(folder / "accuracy_and_validity", metrics, title)
     first = next(iter(tests))
     figures.examples(folder / "examples", tests[first][0], figures.picks_of(table, first))

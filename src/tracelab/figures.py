@@ -15,8 +15,6 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from tracelab.core.stats import wilson
-
 matplotlib.use("Agg")
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports every font table it writes
 from matplotlib import pyplot as plt  # noqa: E402
@@ -67,35 +65,6 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) 
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
-
-
-def loss_curve(path: Path, metrics_csv: Path) -> None:
-    """Training and validation loss of trace and solution against tokens."""
-    with metrics_csv.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    tokens = {int(r["step"]): float(r["train/tokens"]) for r in rows if r.get("train/tokens")}
-    steps = np.array(sorted(tokens))
-    shown = {"trace": BLUE, "solution": ORANGE}
-    data = []
-    with figure(path, 5.0, 3.0) as (_, ax):
-        for part, colour in shown.items():
-            for stage, style in (
-                ("train", {"lw": 1.0, "alpha": 0.9}),
-                ("val", {"ls": "", "marker": "o", "ms": 3.5}),
-            ):
-                points = [(int(r["step"]), float(r[k])) for r in rows if r.get(k := f"{stage}/{part}_loss")]
-                if not points or not len(steps):
-                    continue
-                at, loss = np.array(points).T
-                millions = np.interp(at, steps, [tokens[s] for s in steps]) / 1e6
-                ax.plot(millions, loss, color=colour, label=f"{part}, {stage}", **style)
-                data += [
-                    (stage, part, int(s), m * 1e6, v) for s, m, v in zip(at, millions, loss, strict=True)
-                ]
-        ax.set(xlabel="training tokens (millions)", ylabel="loss per token (nats)", yscale="log")
-        if data:  # a run of a few steps has logged none
-            ax.legend(ncols=2)
-    write_csv(path, ("stage", "part", "step", "tokens", "loss"), data)
 
 
 def accuracy_and_validity(path: Path, metrics: Mapping[str, Any], title: str) -> None:
@@ -162,29 +131,6 @@ def picks_of(table: Any, split: str, count: int = 3) -> list[dict[str, Any]]:
     chosen = [longer[kind][0] for kind in kinds][:count]
     chosen += longer[kinds[0]][1 : 1 + count - len(chosen)]
     return [row for i in chosen for row in rows.slice(i, 1).to_pylist()]
-
-
-def post_training(path: Path, metrics_csv: Path, n: int, title: str) -> None:
-    """Accuracy and validity on held-out problems against rounds, with Wilson 95 % intervals."""
-    with metrics_csv.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row.get("val/solution_valid")]
-    shown = {
-        "solution_valid": ("solution valid", BLUE, "o"),
-        "trace_local": ("trace locally valid", GREEN, "^"),
-        "trace_strict": ("trace strictly valid", RED, "s"),
-    }
-    rounds, data = [int(row["step"]) for row in rows], []
-    with figure(path, 5.0, 3.2) as (_, ax):
-        for metric, (label, colour, marker) in shown.items():
-            shares = np.array([float(row[f"val/{metric}"]) for row in rows])
-            low, high = wilson(shares * n, n)
-            ax.plot(rounds, shares, color=colour, marker=marker, ms=3, lw=1.2, label=label)
-            ax.fill_between(rounds, low, high, color=colour, alpha=0.15, lw=0)
-            data += [(r, metric, *values, n) for r, *values in zip(rounds, shares, low, high, strict=True)]
-        ax.set(xlabel="rounds of post-training", ylabel=f"share of {n} held-out problems", ylim=(-0.02, 1.02))
-        ax.set_title(title, loc="left", fontsize=8)
-        ax.legend(loc="best")
-    write_csv(path, ("round", "metric", "value", "low", "high", "n"), data)
 
 
 def passes(path: Path, before: Mapping[str, Any], after: Mapping[str, Any], title: str) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import lightning
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from tracelab import curves
 from tracelab.budget import Budget, Progress
 from tracelab.checkpoint import Checkpoints, is_sharded
 from tracelab.entry import say
@@ -99,10 +101,18 @@ def check_shards(path: Path, wished: bool) -> None:
         )
 
 
-def fit(run: Run, learner: Any, loaders: tuple[Any, ...], resume: Path | None, **options: Any) -> bool:
+def fit(
+    run: Run,
+    learner: Any,
+    loaders: tuple[Any, ...],
+    resume: Path | None,
+    callbacks: Sequence[lightning.Callback] = (),
+    **options: Any,
+) -> bool:
     """Train under Lightning -> is it finished? (Not if Ctrl-C stopped it.)
 
-    loaders: of training and, if any, of validation; options: of the trainer, beside config.trainer.
+    loaders: of training and, if any, of validation; callbacks: beside those of every run; options: of the
+    trainer, beside config.trainer.
     """
     config = run.config
     for name in ("lightning.pytorch", "lightning.fabric"):
@@ -113,7 +123,11 @@ def fit(run: Run, learner: Any, loaders: tuple[Any, ...], resume: Path | None, *
         precision=name_of(learner.model.products),
         default_root_dir=str(run.folder),
         logger=[instantiate(logger) for logger in config.logger.values()],
-        callbacks=[Checkpoints(run.folder / "checkpoints", every=config.checkpoint_every), ProgressLine()],
+        callbacks=[
+            *callbacks,
+            Checkpoints(run.folder / "checkpoints", every=config.checkpoint_every),
+            ProgressLine(),
+        ],
         **options,
     )
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # waits for GPUs; Checkpoints tells
@@ -132,7 +146,8 @@ def conclude(
     run: Run, record: dict[str, Any], progress: Progress, finished: bool, began: float, tests: TestSets
 ) -> dict[str, Any] | None:
     """Record how it went; judge the model if it is finished -> the metrics."""
-    record |= {"progress": asdict(progress), "seconds": {"training": time.time() - began}}
+    seconds = {"training": time.time() - began, "of that, held-out problems": curves.seconds(run.folder)}
+    record |= {"progress": asdict(progress), "seconds": seconds}
     if not finished:
         run.write_json("run.json", {**record, "status": "interrupted"})
         say(
@@ -143,6 +158,6 @@ def conclude(
         return None
     run.write_json("run.json", {**record, "status": "trained"})
     metrics = evaluate(run, run.config.eval, tests, run.folder)
-    record["seconds"]["in all"] = time.time() - began
+    seconds["in all"] = time.time() - began
     run.write_json("run.json", {**record, "status": "evaluated"})
     return metrics

@@ -43,7 +43,13 @@ class Learner(lightning.LightningModule):
     attention: the kernel for packed rows (`models.kernels`); a resumed run keeps the one that it had.
     """
 
-    shown: ClassVar = {"loss": "train/loss", "val": "val/loss", "mfu": "train/mfu"}  # in the progress line
+    shown: ClassVar = {  # in the progress line
+        "loss": ("train/loss", ".4f"),
+        "val": ("val/loss", ".4f"),
+        "right": ("val/solution_valid", ".0%"),
+        "strict": ("val/trace_strict", ".0%"),
+        "mfu": ("train/mfu", ".4f"),
+    }
 
     def __init__(
         self,
@@ -169,8 +175,9 @@ class Learner(lightning.LightningModule):
         self._sums = {name: self._sums.get(name, 0.0) + value for name, value in sums.items()}
 
     def on_validation_epoch_end(self) -> None:
-        """Log the means over the validation set; its time is not training time."""
+        """Log the means over the validation set, and when it was; its time is not training time."""
         self._log_losses("val", self._sums)
+        self.log_dict(self._so_far())
         self._sums = {}
         self._clock = time.perf_counter()
 
@@ -237,8 +244,11 @@ class Learner(lightning.LightningModule):
                 self.log(f"{stage}/{name}_loss", mean, batch_size=1)
 
     def _log_speed(self) -> None:
-        """Tokens so far, and how fast they went by since the last time."""
+        """Tokens and minutes so far, and how fast tokens went by since the last time."""
         loader: Any = self.trainer.train_dataloader
         figures = self._throughput.figures(self.model, loader.waited)
-        figures["tokens"] = float(self.progress.tokens)
-        self.log_dict({f"train/{name}": value for name, value in figures.items()})
+        self.log_dict({f"train/{name}": value for name, value in figures.items()} | self._so_far())
+
+    def _so_far(self) -> dict[str, float]:
+        """Of training, without validation."""
+        return {"train/tokens": float(self.progress.tokens), "train/minutes": self.progress.minutes}

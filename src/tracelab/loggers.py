@@ -45,9 +45,9 @@ class CSV(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Add a row, or to the last row if it is of the same step."""
         if not self._fresh:
-            self.rows = [row for row in self.rows if step is None or int(row["step"]) < step]
+            self.rows = [row for row in self.rows if step is None or int(row["step"]) <= step]
         known = set().union(*(row.keys() for row in self.rows)) if self.rows else set()
-        if self.rows and self.rows[-1]["step"] == step:
+        if self.rows and int(self.rows[-1]["step"]) == step:
             self.rows[-1] |= metrics
             whole = True
         else:

@@ -34,9 +34,9 @@ class PostLearner(lightning.LightningModule):
     """
 
     shown: ClassVar = {  # in the progress line
-        "reward": "rollout/reward",
-        "accuracy": "val/solution_valid",
-        "strict": "val/trace_strict",
+        "reward": ("rollout/reward", ".4f"),
+        "right": ("val/solution_valid", ".0%"),
+        "strict": ("val/trace_strict", ".0%"),
     }
 
     def __init__(
@@ -130,7 +130,9 @@ class PostLearner(lightning.LightningModule):
 
     def _measure(self) -> dict[str, float]:
         self.model.eval()
-        return {f"val/{name}": value for name, value in self.held_out(self.model).items()}
+        figures = {f"val/{name}": value for name, value in self.held_out(self.model).items()}
+        so_far = {"train/tokens": float(self.progress.tokens), "train/minutes": self.progress.minutes}
+        return figures | so_far
 
     def _report(self, figures: dict[str, float]) -> None:
         """Log, by round."""

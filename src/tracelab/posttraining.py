@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 from hydra.utils import instantiate
-from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from tracelab import accelerate, figures
+from tracelab import accelerate, curves, figures
 from tracelab.algorithms.base import Algorithm
 from tracelab.core.types import Task
 from tracelab.entry import say
@@ -38,6 +37,7 @@ from tracelab.postlearner import PostLearner, Rounds
 from tracelab.processes import wished
 from tracelab.run import Run, claimed, machine
 from tracelab.updates import Updates
+from tracelab.validation import HeldOut
 
 FEW = 4  # completions of a prompt
 INHERITED = ("task", "trace", "model", "metric", "data", "loss", "eval", "names")  # from the source's config
@@ -120,6 +120,7 @@ def build_learner(config: DictConfig, task: Task, model: GPT, max_new: int) -> P
             stacklevel=2,
         )
     rewards = {str(name): instantiate(reward) for name, reward in config.reward.items()}
+    held_out = problems(config, task, "val", config.held_out.problems)
     reference = copy.deepcopy(model).requires_grad_(False) if algorithm.kl else None
     return PostLearner(
         model,
@@ -129,34 +130,11 @@ def build_learner(config: DictConfig, task: Task, model: GPT, max_new: int) -> P
         schedule=instantiate(config.optim.schedule),
         budget=build_budget(config.budget),
         updates=Updates(**config.updates),
-        held_out=build_held_out(config, task, max_new),
+        held_out=HeldOut.of(config.eval, task, held_out, max_new),
         every=config.held_out.every,
         reference=reference,
         compile=config.compile,
     )
-
-
-def build_held_out(config: DictConfig, task: Task, max_new: int) -> Callable[[GPT], dict[str, float]]:
-    """A function of a model: greedy accuracy and validity on problems of the validation split."""
-    examples = problems(config, task, "val", config.held_out.problems)
-    greedy = OmegaConf.merge(config.eval, {"temperature": 0.0, "samples": 1})
-    assert isinstance(greedy, DictConfig)
-
-    def measure(model: GPT) -> dict[str, float]:
-        judged = judge_model(model, task, examples, greedy, max_new)
-        verdicts = judged.verdicts
-        levels = {f"trace_{level}": verdicts.trace_ok[:, k] for k, level in enumerate(task.levels)}
-        columns: dict[str, NDArray[Any]] = {
-            "solution_valid": verdicts.solution_valid,
-            "solution_optimal": verdicts.solution_optimal,
-            **levels,
-            "truncated": judged.completions.truncated,
-            "tokens": judged.completions.tokens.lengths,
-            "trace_steps": verdicts.steps,
-        }
-        return {name: float(values.mean()) for name, values in columns.items()}
-
-    return measure
 
 
 def build_passes(run: Run, tests: TestSets, max_new: int) -> Callable[[GPT], dict[str, Any]]:
@@ -181,8 +159,7 @@ def draw(run: Run) -> None:
     folder = Path(run.folder) / "figures"
     names = run.config.names
     title = f"{names.task}, {names.trace}, {names.algorithm}, reward {names.reward}, seed {run.config.seed}"
-    n = run.config.held_out.problems
-    figures.post_training(folder / "post_training", run.folder / "metrics.csv", n, title)
+    curves.post_training(folder / "post_training", run.folder / "metrics.csv", title)
     before, after = (run.read_json(f"passes_{when}.json") for when in ("before", "after"))
     if before:  # of one sample there is no curve
         figures.passes(folder / "pass_at_k", before, after, title)

@@ -23,26 +23,30 @@ class ProgressLine(lightning.Callback):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, learner: Any, *_: Any) -> None:
         """Show the line if it is time to."""
-        terminal = sys.stderr.isatty()
-        due = time.monotonic() - self._printed > (0.2 if terminal else self.seconds)
-        if trainer.is_global_zero and (due or trainer.should_stop):
-            self._printed = time.monotonic()
-            text = line(trainer, learner)
-            sys.stderr.write(f"\r\033[K{text}" if terminal else f"{text}\n")
-            sys.stderr.flush()
+        if time.monotonic() - self._printed > (0.2 if sys.stderr.isatty() else self.seconds):
+            self._show(trainer, learner)
 
     def on_train_end(self, trainer: lightning.Trainer, learner: Any) -> None:
-        """Leave the last line standing."""
-        if sys.stderr.isatty():
+        """Leave the last line standing, with what the last validation found."""
+        self._show(trainer, learner)
+        if trainer.is_global_zero and sys.stderr.isatty():
             sys.stderr.write("\n")
+
+    def _show(self, trainer: lightning.Trainer, learner: Any) -> None:
+        self._printed = time.monotonic()
+        if trainer.is_global_zero:
+            text = line(trainer, learner)
+            sys.stderr.write(f"\r\033[K{text}" if sys.stderr.isatty() else f"{text}\n")
+            sys.stderr.flush()
 
 
 def line(trainer: lightning.Trainer, learner: Any) -> str:
-    """`━━━━━━━━──────────── 42%  step 1,200  loss 0.312  val 0.298  51,200 tokens/s  0:03:10 left`."""
+    """`━━━━━━━━──────────── 42%  step 1,200  loss 0.312  val 0.298  right 95%  strict 88% ...`."""
     progress, used = learner.progress, learner.budget.used(learner.progress)
     parts = [f"{bar(used)} {used:4.0%}", f"step {progress.steps:,}"]
-    values = {name: trainer.callback_metrics.get(key) for name, key in learner.shown.items()}
-    parts += [f"{name} {float(value):.4f}" for name, value in values.items() if value is not None]
+    for name, (key, form) in learner.shown.items():
+        if (value := trainer.callback_metrics.get(key)) is not None:
+            parts.append(f"{name} {float(value):{form}}")
     if progress.minutes and used:
         left = int(60 * progress.minutes * (1 / used - 1))
         parts.append(f"{progress.tokens / progress.minutes / 60:,.0f} tokens/s")

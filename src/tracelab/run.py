@@ -32,6 +32,7 @@ WITHOUT_EFFECT = (
     "attention",
     "logger",
     "trainer",
+    "validate_problems",
     "data.workers",
     "data.backend",
     "data.address",

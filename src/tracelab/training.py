@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
+import numpy as np
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig
 
@@ -12,7 +14,15 @@ from tracelab.budget import Progress
 from tracelab.checkpoint import load_progress
 from tracelab.data.batching import FixedLoader, Loader, card
 from tracelab.entry import say
-from tracelab.experiment import Sets, build_model, precision_of, prepare, prepared
+from tracelab.experiment import (
+    Sets,
+    build_model,
+    build_task,
+    precision_of,
+    prepare,
+    prepared,
+    problems,
+)
 from tracelab.fitting import (
     Trained,
     build_budget,
@@ -28,6 +38,7 @@ from tracelab.models.precision import Precision
 from tracelab.optim.muon import MuonAdamW
 from tracelab.processes import in_shards, together, wished
 from tracelab.run import Run, claimed, machine
+from tracelab.validation import HeldOut, Validation
 
 
 def train(config: DictConfig) -> Trained:
@@ -60,11 +71,15 @@ def _train(config: DictConfig) -> Trained:
         **machine(),
     }
     run.write_json("run.json", {**record, "status": "training"})
+    if in_shards(run.config) and run.config.validate_problems:
+        say(
+            "Accuracy and validity are not measured during training, for with trainer=fsdp no device "
+            "holds the whole model."
+        )
     if shared:
         progress, finished = fit_together(run)
     else:
-        every = run.config.validate_every
-        finished = fit(run, learner, loaders, resume, val_check_interval=every)
+        finished = fit_validated(run, learner, loaders, resume, data)
         progress = learner.progress
     metrics = conclude(run, record, progress, finished, began, data.tests)
     return Trained(run, metrics, "resumed" if resume else "finished")
@@ -92,10 +107,35 @@ def take_part(folder: str) -> None:
     """Train the run in a folder as one of several processes."""
     run = Run.open(folder)
     accelerate.start(run.config.threads, wished(run.config))
-    record = run.read_json("run.json")
+    record, data = run.read_json("run.json"), prepared(run.config)
     precision = Precision(**record["precision"])
-    learner, loaders = build(run.config, prepared(run.config), record["context"], precision)
-    fit(run, learner, loaders, checkpoint_of(run), val_check_interval=run.config.validate_every)
+    learner, loaders = build(run.config, data, record["context"], precision)
+    fit_validated(run, learner, loaders, checkpoint_of(run), data)
+
+
+def fit_validated(
+    run: Run, learner: Learner, loaders: tuple[Loader, FixedLoader], resume: Path | None, data: Sets
+) -> bool:
+    """Train, with a look at losses and held-out problems every so many steps -> is it finished?"""
+    held_out = build_held_out(run.config, data)
+    callbacks = [] if held_out is None else [Validation(held_out)]
+    return fit(run, learner, loaders, resume, callbacks, val_check_interval=run.config.validate_every)
+
+
+def build_held_out(config: DictConfig, data: Sets) -> HeldOut | None:
+    """The first problems of the validation set, or None if none are wished for.
+
+    A completion may be half as long again as the longest that the set teaches for them: at first a model
+    never stops, and as much as the test sets may need would take it several times as long.
+    """
+    if config.validate_problems < 1 or in_shards(config):
+        return None
+    task = build_task(config)
+    first = np.arange(min(config.validate_problems, config.data.val_size))
+    examples = problems(config, task, "val", config.data.val_size).take(first)
+    longest = int((data.val.tokens.lengths - data.val.prompt)[first].max())
+    limit = min(longest * 3 // 2, config.eval.max_new or longest * 3 // 2)
+    return HeldOut.of(config.eval, task, examples, limit)
 
 
 def build(

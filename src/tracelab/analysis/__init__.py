@@ -13,6 +13,7 @@ from tracelab.analysis.confidence import calibration, calibrations
 from tracelab.analysis.estimates import compare, rates
 from tracelab.analysis.generalisation import dose_response, gaps
 from tracelab.analysis.joint import given, joint
+from tracelab.analysis.learning import learning_curves, time_to_quality
 from tracelab.analysis.length import length_against
 from tracelab.analysis.loading import load, runs
 from tracelab.analysis.stability import stability
@@ -25,9 +26,11 @@ __all__ = [
     "gaps",
     "given",
     "joint",
+    "learning_curves",
     "length_against",
     "load",
     "rates",
     "runs",
     "stability",
+    "time_to_quality",
 ]

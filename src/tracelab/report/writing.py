@@ -10,7 +10,7 @@ from importlib.resources import files
 from string import Template
 
 from tracelab.entry import say
-from tracelab.report import analyses, sections
+from tracelab.report import analyses, sections, training
 from tracelab.report.markup import Html, paragraph, text
 from tracelab.report.study import Study
 from tracelab.report.traces import traces
@@ -19,6 +19,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Study], Html | None]]] = {
     "summary": ("Summary", sections.summary),
     "differences": ("Differences between arms", sections.differences),
     "gaps": ("Beyond the training distribution", sections.gaps),
+    "learning": ("During training", training.learning),
     "validity": ("Validity and accuracy", analyses.validity),
     "failures": ("Reasons of failure", analyses.failures),
     "lengths": ("Length and complexity", analyses.lengths),

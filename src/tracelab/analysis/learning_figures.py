@@ -1,0 +1,35 @@
+"""Figures of learning curves, in the style of `analysis.figures`: PNG, PDF and SVG with their CSV.
+
+learning_figures.learning(Path("figures/learning"), analysis.learning_curves("runs/study"))
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from tracelab.analysis.figures import ACROSS, SHARE, panels, save, style_of
+from tracelab.analysis.learning import means, metrics_of
+
+
+def learning(path: Path, curves: pl.DataFrame) -> None:
+    """Of `learning_curves`: a panel per metric, a line per arm, the mean of its seeds; thin: each seed."""
+    whole, metrics, arms = means(curves), metrics_of(curves), sorted(set(curves["arm"]))
+    with panels(path, metrics) as axes:
+        for ax, metric in zip(axes, metrics, strict=True):
+            for k, arm in enumerate(arms):
+                mine = curves.filter(arm=arm, metric=metric)
+                style = style_of(k)
+                for _, seed in mine.group_by("run", maintain_order=True):
+                    ax.plot(seed["tokens"] / 1e6, seed["value"], lw=0.6, alpha=0.45, color=style["color"])
+                mean = whole.filter(arm=arm, metric=metric)
+                look = {"lw": 1.6, "ms": 4, "markevery": max(1, len(mean) // 6), "clip_on": False}
+                ax.plot(mean["tokens"] / 1e6, mean["value"], label=arm, **look, **style)
+            ax.set_ylim(SHARE)
+        for ax in axes[::ACROSS]:
+            ax.set_ylabel("share of held-out problems")
+        for ax in axes[-ACROSS:]:
+            ax.set_xlabel("training tokens (millions)")
+    seeds = curves.select("arm", "metric", "tokens", "value", "run", "seed", "n")
+    save(path, pl.concat([whole, seeds], how="diagonal"))

@@ -1,0 +1,96 @@
+"""Accuracy and validity during training: held-out problems, completed and judged at every validation.
+
+    validation = Validation(HeldOut.of(config, task, examples, max_new))
+    trainer = lightning.Trainer(callbacks=[validation], val_check_interval=500)
+
+They are problems of the validation split, never of a test set, so that a run may be stopped, or chosen, by
+what is seen here. Completions are greedy: training's random numbers are what they would be without.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from tracelab.core.types import Examples, Task
+from tracelab.evaluation import judge_model
+from tracelab.models.gpt import GPT
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A function of a model: its figures on the same problems every time.
+
+    config: of sampling, as eval's; max_new: tokens that a completion may have.
+    """
+
+    task: Task
+    examples: Examples
+    config: DictConfig
+    max_new: int
+
+    @staticmethod
+    def of(config: DictConfig, task: Task, examples: Examples, max_new: int) -> HeldOut:
+        """One completion of each problem, greedy. config: eval's."""
+        greedy = OmegaConf.merge(config, {"temperature": 0.0, "samples": 1})
+        assert isinstance(greedy, DictConfig)
+        return HeldOut(task, examples, greedy, max_new)
+
+    def __call__(
+        self, model: GPT, rank: int = 0, world: int = 1, add: Callable[[Tensor], Tensor] | None = None
+    ) -> dict[str, float]:
+        """Means over all problems, of both verdicts at every level among them; how many; seconds taken.
+
+        Of `world` processes each completes a share, and `add` adds up what they have found.
+        """
+        began = time.perf_counter()
+        mine = self.examples.take(np.arange(rank, len(self.examples), world))
+        columns = self._judged(model, mine)
+        sums = torch.tensor([values.sum() for values in columns.values()], dtype=torch.float64)
+        means = (sums if add is None else add(sums)) / len(self.examples)
+        figures = dict(zip(columns, means.tolist(), strict=True))
+        return {"problems": len(self.examples), **figures, "seconds": time.perf_counter() - began}
+
+    def _judged(self, model: GPT, examples: Examples) -> dict[str, NDArray[Any]]:
+        """(n,) each."""
+        judged = judge_model(model, self.task, examples, self.config, self.max_new)
+        verdicts, completions = judged.verdicts, judged.completions
+        levels = {f"trace_{level}": verdicts.trace_ok[:, k] for k, level in enumerate(self.task.levels)}
+        return {
+            "solution_valid": verdicts.solution_valid,
+            "solution_optimal": verdicts.solution_optimal,
+            **levels,
+            "truncated": completions.truncated,
+            "tokens": completions.tokens.lengths,
+            "trace_steps": verdicts.steps,
+        }
+
+
+class Validation(lightning.Callback):
+    """Logs the figures of `held_out` with each validation, val/solution_valid and so on.
+
+    Several processes share the problems. The time it takes is val/seconds, and no training time.
+    """
+
+    def __init__(self, held_out: HeldOut) -> None:
+        self.held_out = held_out
+
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, learner: Any) -> None:
+        """Before the learner's own, which starts the clock of training again."""
+
+        def add(sums: Tensor) -> Tensor:
+            summed: Tensor = trainer.strategy.reduce(sums.to(learner.device), reduce_op="sum")
+            return summed
+
+        with torch.inference_mode(False), torch.no_grad():  # as in evaluation, for which sampling compiles
+            figures = self.held_out(learner.model, trainer.global_rank, trainer.world_size, add)
+        learner.log_dict({f"val/{name}": value for name, value in figures.items()}, batch_size=1)
