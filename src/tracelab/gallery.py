@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import DictConfig
 
+from tracelab.core import jit
 from tracelab.entry import entry
 from tracelab.paths import CONF
 
@@ -33,6 +34,7 @@ Made by `python -m tracelab.gallery`.
 @entry("gallery")
 def main(config: DictConfig) -> None:
     """Write the page, and a picture per task beside it."""
+    jit.interpret()
     output = Path(config.output)
     output.parent.mkdir(parents=True, exist_ok=True)
     names = config.tasks or sorted(path.stem for path in CONF.glob("task/*.yaml"))
