@@ -18,6 +18,7 @@ def main(config: DictConfig) -> None:
 
     from tracelab.core.types import SPLITS
     from tracelab.data import card, frozen, jsonl, store
+    from tracelab.data.compiling import compile_ahead
     from tracelab.data.workers import Workers
     from tracelab.experiment import build_task, build_treatment
 
@@ -27,6 +28,7 @@ def main(config: DictConfig) -> None:
     if config.split not in SPLITS:
         raise ValueError(f"split={config.split!r} is unknown; choose one of {', '.join(SPLITS)}")
     task, treatment = build_task(config), build_treatment(config)
+    compile_ahead(config)
     drawn = {"seed": config.seed, "split": config.split, "count": config.count}
     examples = frozen.problems(task, **drawn, workers=Workers.of(config))
     sequences, treated = frozen.arm(task, treatment, examples, config.seed, config.split)

@@ -11,11 +11,13 @@ before kernels are imported, and they are plain Python then, with the same resul
     from tracelab.tasks.maze import Maze
 """
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Callable
-from functools import cache
-from typing import Any
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -35,15 +37,27 @@ def sources_hash() -> str:
 
 
 class _Mode:
-    """Are kernels plain Python? None until the first is met; all of a process are alike."""
+    """Are kernels plain Python? None until the first is met; all of a process are alike.
+
+    calls: of a rehearsal, what kernels were called with from outside; inside: is one running?
+    """
 
     interpreted: bool | None = None
+    calls: list[tuple[Kernel, tuple[Any, ...]]] | None = None
+    inside = False
 
 
 def interpret() -> None:
     """Let kernels be plain Python, unless some were imported before: then they stay compiled, all of them."""
     if _Mode.interpreted is None:
         _Mode.interpreted = True
+
+
+def rehearse() -> list[tuple[Kernel, tuple[Any, ...]]]:
+    """`interpret` -> a list that will hold each kernel that is called from outside of kernels, with what."""
+    assert _Mode.interpreted is None, "a rehearsal comes before kernels are imported"
+    _Mode.interpreted, _Mode.calls = True, []
+    return _Mode.calls
 
 
 def interpreted() -> bool:
@@ -67,9 +81,47 @@ def _numba() -> Any:
 def _compiled(function: Kernel, **options: Any) -> Kernel:
     """Kept on disk, releasing the GIL, dividing as NumPy does."""
     if interpreted():
-        return function
-    kernel: Kernel = _numba().njit(function, cache=True, nogil=True, error_model="numpy", **options)
-    return kernel
+        return function if _Mode.calls is None else _noted(function, _Mode.calls)
+    kernel: Any = _numba().njit(function, nogil=True, error_model="numpy", **options)
+    kernel._cache = _cache()(function)
+    return cast(Kernel, kernel)
+
+
+def _noted(function: Kernel, calls: list[tuple[Kernel, tuple[Any, ...]]]) -> Kernel:
+    """The function, noting in a list what it is called with from outside of kernels."""
+
+    @wraps(function)
+    def call(*arguments: Any) -> Any:
+        if _Mode.inside:
+            return function(*arguments)
+        calls.append((function, arguments))
+        _Mode.inside = True
+        try:
+            return function(*arguments)
+        finally:
+            _Mode.inside = False
+
+    return call
+
+
+@cache
+def _cache() -> Any:
+    """Numba's cache of a function, to which one process at a time writes.
+
+    Two that compiled the same function for different types at once might take one file name for both, and
+    the index say of the one that it is the other: a kernel called with arrays that it does not know.
+    """
+    from numba.core.caching import FunctionCache
+
+    class OneWriter(FunctionCache):  # type: ignore[misc]
+        def save_overload(self, sig: Any, data: Any) -> None:
+            folder = Path(os.environ["NUMBA_CACHE_DIR"])
+            folder.mkdir(parents=True, exist_ok=True)
+            with open(folder / "lock", "a") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                super().save_overload(sig, data)
+
+    return OneWriter
 
 
 def njit(function: Kernel) -> Kernel:
