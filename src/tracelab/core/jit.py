@@ -84,7 +84,18 @@ def _compiled(function: Kernel, **options: Any) -> Kernel:
         return function if _Mode.calls is None else _noted(function, _Mode.calls)
     kernel: Any = _numba().njit(function, nogil=True, error_model="numpy", **options)
     kernel._cache = _cache()(function)
+    kernel.get_call_template = _without_literals(kernel.get_call_template)
     return cast(Kernel, kernel)
+
+
+def _without_literals(template: Kernel) -> Kernel:
+    """A kernel that another calls with 0 and with 1 is compiled once, for integers, not for 0 and for 1."""
+    from numba.core.types import unliteral
+
+    def call(arguments: Any, keywords: Any) -> Any:
+        return template(tuple(map(unliteral, arguments)), {k: unliteral(v) for k, v in keywords.items()})
+
+    return call
 
 
 def _noted(function: Kernel, calls: list[tuple[Kernel, tuple[Any, ...]]]) -> Kernel:

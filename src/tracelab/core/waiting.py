@@ -19,6 +19,7 @@ from contextlib import contextmanager
 
 PATIENCE = 2.0  # seconds before the first line
 PAUSE = 20.0  # between lines where standard error is no terminal
+WIDTH = 79  # of lines elsewhere
 BLINK = 0.2  # between lines on a terminal
 
 _waits: list["_Wait"] = []  # the work within work last: that one is shown
@@ -43,16 +44,15 @@ class _Wait(threading.Thread):
         pause = PATIENCE
         while not self.ended.wait(pause):
             if _waits[-1:] == [self]:
-                self.write(f"\r\033[K{self.line(_columns() - 1)}" if self.terminal else f"{self.line(40)}\n")
+                self.write(f"\r\033[K{self.line(_columns() - 1)}" if self.terminal else f"{self.line(WIDTH)}\n")
             pause = BLINK if self.terminal else PAUSE
 
     def line(self, width: int) -> str:
-        """`Drawing problems: 1,024 of 50,000, 12 s`, as much of it as fits."""
-        seconds = f"{time.monotonic() - self.began:.0f} s"
-        if self.total is None:
-            return f"{self.what}: {seconds}"[:width]
-        # more than was asked for may be drawn, where some must be left out
-        return f"{self.what}: {self.items:,} of {max(self.total, self.items):,}, {seconds}"[:width]
+        """`Drawing problems: 1,024 of 50,000, 12 s`; where that is too long, the words are cut."""
+        tail = f"{time.monotonic() - self.began:.0f} s"
+        if self.total is not None:  # more than was asked for may be drawn, where some must be left out
+            tail = f"{self.items:,} of {max(self.total, self.items):,}, {tail}"
+        return f"{self.what[: max(0, width - len(tail) - 2)]}: {tail}"[:width]
 
     def write(self, text: str) -> None:
         sys.stderr.write(text)
