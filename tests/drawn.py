@@ -53,7 +53,10 @@ def of_task(task: Any) -> Iterator[tuple[str, str]]:
         treated = instantiate(yaml.safe_load(path.read_text()))(task, examples, keys)
         yield path.stem, digest(treated)
         if treated.rows is not None:
-            yield f"{path.stem}, judged", digest(task.judge(examples, completions(task, examples, treated.rows)))
+            yield (
+                f"{path.stem}, judged",
+                digest(task.judge(examples, completions(task, examples, treated.rows))),
+            )
     for kind in getattr(task, "perturbations", ()):
         yield kind, digest(task.perturb(examples, kind, keys))
 

@@ -13,6 +13,7 @@ import numpy as np
 from omegaconf import DictConfig
 
 from tracelab.core import jit
+from tracelab.core.waiting import waiting
 from tracelab.entry import entry
 from tracelab.paths import CONF
 
@@ -38,7 +39,11 @@ def main(config: DictConfig) -> None:
     output = Path(config.output)
     output.parent.mkdir(parents=True, exist_ok=True)
     names = config.tasks or sorted(path.stem for path in CONF.glob("task/*.yaml"))
-    parts = [HEAD, *(section(str(name), config, output.parent / "figures" / "gallery") for name in names)]
+    parts = [HEAD]
+    with waiting("Writing the gallery", len(names)) as done:
+        for name in names:
+            parts.append(section(str(name), config, output.parent / "figures" / "gallery"))
+            done(1)
     output.write_text("\n".join(parts))
     print(output)
 

@@ -22,7 +22,7 @@ PAUSE = 20.0  # between lines where standard error is no terminal
 WIDTH = 79  # of lines elsewhere
 BLINK = 0.2  # between lines on a terminal
 
-_waits: list["_Wait"] = []  # the work within work last: that one is shown
+_waits: list[_Wait] = []  # the work within work last: that one is shown
 
 
 class _Wait(threading.Thread):
@@ -44,7 +44,9 @@ class _Wait(threading.Thread):
         pause = PATIENCE
         while not self.ended.wait(pause):
             if _waits[-1:] == [self]:
-                self.write(f"\r\033[K{self.line(_columns() - 1)}" if self.terminal else f"{self.line(WIDTH)}\n")
+                self.write(
+                    f"\r\033[K{self.line(_columns() - 1)}" if self.terminal else f"{self.line(WIDTH)}\n"
+                )
             pause = BLINK if self.terminal else PAUSE
 
     def line(self, width: int) -> str:

@@ -3,8 +3,8 @@
     compile_ahead(config)
 
 Compiled when they are met, they would be compiled one after another. Which they are is found by a rehearsal:
-a few problems are drawn, treated and judged by kernels that are plain Python. It is done once for each kind of
-task and treatment and each version of the sources; what it did not meet is compiled when it is met.
+a few problems are drawn, treated and judged by kernels that are plain Python. It is done once for each kind
+of task and treatment and each version of the sources; what it did not meet is compiled when it is met.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -24,32 +25,47 @@ from omegaconf import OmegaConf
 
 from tracelab.core.jit import sources_hash
 from tracelab.core.waiting import waiting
-from tracelab.data.store import digest
 from tracelab.paths import cache_home
 
 PARTS = ("task", "trace")
-Needed = tuple[str, str, Any]  # module, name, signature
+Parts = Mapping[str, Any]  # of a config: task and trace
+Needed = tuple[str, str, str, Any]  # the task's module, the kernel's, its name, its signature
 
 
 def compile_ahead(config: Any) -> None:
-    """Compile, or find that it was done before. config: has `task` and `trace`, whose classes alone matter."""
-    parts = {part: OmegaConf.to_container(config[part], resolve=True) for part in PARTS}
-    names = "-".join(str(parts[part]["_target_"]) for part in PARTS)
-    mark = cache_home() / "kernels" / sources_hash() / f"{digest(names.encode())}.compiled"
+    """Compile, or find that it was done before. Of `task` and `trace` in the config the classes matter."""
+    compile_for([{part: OmegaConf.to_container(config[part], resolve=True) for part in PARTS}])
+
+
+def compile_for(experiments: Sequence[Parts]) -> None:
+    """`compile_ahead` for several tasks and treatments; nothing on one core, where nothing is gained."""
     workers = len(os.sched_getaffinity(0))
-    if workers > 1 and not mark.is_file():
-        compiled(needed(parts), workers)
+    new = [parts for parts in experiments if not all(mark.is_file() for mark in _marks(parts))]
+    if workers == 1 or not new:
+        return
+    with waiting("Looking what is to be compiled", len(new)) as done:
+        kernels: dict[Needed, None] = {}
+        for found in joblib.Parallel(workers, "threading")(joblib.delayed(needed)(parts) for parts in new):
+            kernels |= dict.fromkeys(found)
+            done(1)
+    compiled(list(kernels), workers)
+    for mark in (mark for parts in new for mark in _marks(parts)):
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
 
 
-def needed(parts: Mapping[str, Any]) -> list[Needed]:
+def _marks(parts: Parts) -> list[Path]:
+    """Files that say that the kernels of a task and of a treatment are there."""
+    folder = cache_home() / "kernels" / sources_hash()
+    return [folder / f"{parts[part]['_target_']}.compiled" for part in PARTS]
+
+
+def needed(parts: Parts) -> list[Needed]:
     """What a task and a treatment call, in order."""
     command = [sys.executable, "-m", "tracelab.data.rehearsal"]
     path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    given = {"input": json.dumps(parts).encode(), "env": {**os.environ, **path}}
-    with waiting("Looking what is to be compiled"):
-        done = subprocess.run(command, stdout=subprocess.PIPE, check=True, **given)
+    given: dict[str, Any] = {"input": json.dumps(parts).encode(), "env": {**os.environ, **path}}
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, **given)
     kernels: list[Needed] = pickle.loads(done.stdout)
     return kernels
 
@@ -63,5 +79,6 @@ def compiled(kernels: Sequence[Needed], workers: int) -> None:
     get_reusable_executor().shutdown()  # their memory is needed
 
 
-def _compile(module: str, name: str, signature: Any) -> None:
+def _compile(task: str, module: str, name: str, signature: Any) -> None:
+    import_module(task)
     getattr(import_module(module), name).compile(signature)

@@ -2,7 +2,8 @@
 
 python -m tracelab.data.rehearsal < config.json > kernels.pickle      # as data.compiling does
 
-The output is a list of (module, name, signature), in the order in which they are needed.
+The output is a list of (the task's module, a kernel's module and name, signature), in the order in which they
+are needed. (The task's module makes known to the compiler what its spaces mean by each question.)
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ def main() -> None:
     config, calls = json.load(sys.stdin), jit.rehearse()
     with suppress(ValueError):  # of these few problems no arm can be made, say: the rest is compiled when met
         play(config)
-    sys.stdout.buffer.write(pickle.dumps(signatures(calls)))
+    task = config["task"]["_target_"].rpartition(".")[0]
+    sys.stdout.buffer.write(pickle.dumps([(task, *kernel) for kernel in signatures(calls)]))
 
 
 def play(config: Any) -> None:
