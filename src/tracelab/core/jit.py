@@ -74,7 +74,7 @@ def _numba() -> Any:
 
     import numba
 
-    numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]  # it may have been imported before
+    setattr(numba.config, "CACHE_DIR", os.environ["NUMBA_CACHE_DIR"])  # noqa: B010 (it may have been imported before)
     return numba
 
 
@@ -124,7 +124,7 @@ def _cache() -> Any:
     """
     from numba.core.caching import FunctionCache
 
-    class OneWriter(FunctionCache):  # type: ignore[misc]
+    class OneWriter(FunctionCache):
         def save_overload(self, sig: Any, data: Any) -> None:
             folder = Path(os.environ["NUMBA_CACHE_DIR"])
             folder.mkdir(parents=True, exist_ok=True)
