@@ -44,7 +44,7 @@ def signatures(calls: list[tuple[jit.Kernel, tuple[Any, ...]]]) -> list[tuple[st
     """Each kernel that was called, and for which types; each once."""
     from numba import typeof
 
-    found = {}
+    found: dict[tuple[str, str, Any], None] = {}
     for function, arguments in calls:
         types = tuple(typeof(argument) for argument in arguments)
         found[function.__module__, function.__qualname__, types] = None
