@@ -74,7 +74,7 @@ def drawn(task: Task, seed: int, split: str, name: str, start: int, stop: int) -
 
 def piece_of(count: int) -> int:
     """How many of so many problems a worker draws at a time: a slow draw is seen to go on, too."""
-    return max(LEAST_CHUNK, min(CHUNK, count // PIECES))
+    return min(CHUNK, max(LEAST_CHUNK, count // PIECES))
 
 
 def _first(
