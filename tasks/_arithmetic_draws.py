@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.jit import kernel
+from tracelab.core.jit import kernel, wrapping
 from tracelab.core.rng import below, mix64, shuffle, uniform
 from tracelab.search import derivation
 from tracelab.tasks._arithmetic_program import ADD, HEADER, LET, MUL, WIDTH, Program
@@ -91,6 +91,7 @@ def define(program, random, k, needed, out):  # type: ignore[no-untyped-def]
 
 
 @derivation.implements(derivation.identity, Program)
+@wrapping
 def identity(program):  # type: ignore[no-untyped-def]
     """Equal under renaming, another order of the definitions, and exchanged operands of add and mul."""
     colours, whole = program.colours, np.uint64(0)
@@ -109,6 +110,7 @@ def identity(program):  # type: ignore[no-untyped-def]
 
 
 @kernel
+@wrapping
 def colour_of(colours, operand):  # type: ignore[no-untyped-def]
     """Of a definition, or of a constant."""
     if operand >= 0:

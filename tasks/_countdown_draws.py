@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.jit import kernel, njit
+from tracelab.core.jit import kernel, njit, wrapping
 from tracelab.core.rng import below, mix64, shuffle
 from tracelab.core.types import MAX_REDRAWS
 
@@ -121,6 +121,7 @@ def draw_numbers(knobs, target, random, numbers, values, siblings):  # type: ign
 
 
 @kernel
+@wrapping
 def canonical_hash(target, numbers):  # type: ignore[no-untyped-def]
     """Equal for problems of the same numbers, in any order, and the same target."""
     whole = np.uint64(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracelab.core.jit import kernel
+from tracelab.core.jit import kernel, wrapping
 from tracelab.core.rng import mix64
 from tracelab.core.types import BINS
 from tracelab.search import derivation
@@ -14,6 +14,7 @@ ROUNDS = 8  # of refining colours
 
 
 @derivation.implements(derivation.identity, Theory)
+@wrapping
 def identity(theory):  # type: ignore[no-untyped-def]
     """Equal under other names, labels, orders, and exchange of p and `not p`: colours of literals, refined
     by the rules that they stand in. The split's bin hangs on facts and rules alone: both queries of a
@@ -45,6 +46,7 @@ def identity(theory):  # type: ignore[no-untyped-def]
 
 
 @kernel
+@wrapping
 def coloured(theory, label, now, new):  # type: ignore[no-untyped-def]
     """Add a rule's colour to those of its literals -> its sum over entities."""
     whole = np.uint64(0)

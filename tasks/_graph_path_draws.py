@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracelab.core.jit import kernel, njit
+from tracelab.core.jit import kernel, njit, wrapping
 from tracelab.core.rng import below, mix64, shuffle
 from tracelab.core.types import MAX_REDRAWS
 from tracelab.tasks._graph_path_edges import STAR, WEIGHT, A, B, draw_edges, new_desk
@@ -21,6 +21,7 @@ NODES, EDGES, DIRECTED, COORDINATES, START, TARGET, SECOND = range(HEADER)
 
 
 @kernel
+@wrapping
 def canonical_hash(knobs, desk, start, goal, other):  # type: ignore[no-untyped-def]
     """Equal for graphs that differ in labels and in the order of edges alone, by colour refinement.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracelab.core.jit import kernel
+from tracelab.core.jit import kernel, wrapping
 from tracelab.core.rng import below, mix64
 from tracelab.search import backtracking_problem as problems
 from tracelab.tasks._knights_statements import (
@@ -169,6 +169,7 @@ def is_one_case(cases):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.identity, Island)
+@wrapping
 def _identity(island):  # type: ignore[no-untyped-def]
     """Colour refinement of people: equal under renaming them, and under exchanging the operands of "and",
     "or" and "iff".
@@ -193,6 +194,7 @@ def _identity(island):  # type: ignore[no-untyped-def]
 
 
 @kernel
+@wrapping
 def hash_of(island, speaker, colours):  # type: ignore[no-untyped-def]
     """Of a statement, given the colours of people."""
     stack, size = island.hashes[0], 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.jit import kernel, njit
+from tracelab.core.jit import kernel, njit, wrapping
 from tracelab.core.rng import below, mix64
 from tracelab.core.types import MAX_REDRAWS
 from tracelab.tasks._layouts import SEARCHFORMER, draw_layout
@@ -75,6 +75,7 @@ def symmetry_hashes(width: int, height: int) -> NDArray[np.uint64]:
 
 
 @njit
+@wrapping
 def mix64_array(words):  # type: ignore[no-untyped-def]
     """mix64, twice, of each word."""
     out = np.empty_like(words)
@@ -84,6 +85,7 @@ def mix64_array(words):  # type: ignore[no-untyped-def]
 
 
 @njit
+@wrapping
 def canonical_hash(hashes, free, start, goal):  # type: ignore[no-untyped-def]
     """The least hash over the eight symmetries: equal for mirrored and rotated mazes."""
     image = np.empty(8, np.uint64)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.jit import kernel
+from tracelab.core.jit import kernel, wrapping
 from tracelab.core.rng import below, mix64, next64
 from tracelab.search import backtracking_problem as problems
 from tracelab.search.backtracking_problem import OPEN, OUTSIDE
@@ -221,6 +221,7 @@ def _identity(formula):  # type: ignore[no-untyped-def]
 
 
 @kernel
+@wrapping
 def refined(formula):  # type: ignore[no-untyped-def]
     """A clause's colour is that of its literals; a literal's, that of its clauses and its negation."""
     variables, clauses, size = formula.shape[0], formula.shape[1], formula.shape[2]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracelab.core.jit import kernel, njit
+from tracelab.core.jit import kernel, njit, wrapping
 from tracelab.core.rng import below, mix64, shuffle
 from tracelab.core.types import MAX_REDRAWS
 from tracelab.tasks._sliding_space import HEADER, MOST_CELLS
@@ -15,6 +15,7 @@ from tracelab.tasks._symmetries import SYMMETRIES, beside, moved
 
 
 @kernel
+@wrapping
 def canonical_hash(rows, columns, cells, goal, scratch):  # type: ignore[no-untyped-def]
     """Equal for puzzles that are the same. scratch: (2, MOST_CELLS)."""
     count, least = rows * columns, np.uint64(0xFFFFFFFFFFFFFFFF)

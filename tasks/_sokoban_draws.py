@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracelab.core.jit import kernel, njit
+from tracelab.core.jit import kernel, njit, wrapping
 from tracelab.core.rng import below, mix64, shuffle
 from tracelab.core.types import MAX_REDRAWS
 from tracelab.tasks._sokoban_yard import FREE, HEADER, MOST_CELLS, free_beside, new_yard
@@ -17,6 +17,7 @@ from tracelab.tasks._symmetries import SYMMETRIES, moved
 
 
 @kernel
+@wrapping
 def canonical_hash(problem, hashes):  # type: ignore[no-untyped-def]
     """Equal for problems that are the same. hashes: scratch, (MOST_CELLS,)."""
     rows, columns, count = problem[0], problem[1], problem[2]

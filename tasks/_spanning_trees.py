@@ -89,9 +89,9 @@ def _backtracker(columns, rows, random, edges):  # type: ignore[no-untyped-def]
         if degree == 0:
             depth -= 1
             continue
-        direction = choices[below(random, degree)]
-        edges[count] = edge_to(columns, room, direction)
-        stack[depth] = neighbour(columns, rows, room, direction)
+        chosen = choices[below(random, degree)]
+        edges[count] = edge_to(columns, room, chosen)
+        stack[depth] = neighbour(columns, rows, room, chosen)
         seen[stack[depth]] = 1
         depth, count = depth + 1, count + 1
     return count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracelab.core.jit import kernel
+from tracelab.core.jit import kernel, wrapping
 from tracelab.core.rng import mix64, shuffle
 from tracelab.search import backtracking_problem as problems
 from tracelab.search.backtracking import how_many, pick
@@ -116,6 +116,7 @@ def _identity(grid):  # type: ignore[no-untyped-def]
 
 
 @kernel
+@wrapping
 def named_by_order(grid):  # type: ignore[no-untyped-def]
     """The clues' cells and digits, digits numbered in the order in which they come."""
     names, count, total = np.int64(0), np.int64(0), np.uint64(1)
@@ -134,6 +135,7 @@ def named_by_order(grid):  # type: ignore[no-untyped-def]
 
 
 @kernel
+@wrapping
 def refined(grid):  # type: ignore[no-untyped-def]
     """Colour refinement: a cell's colour is that of its row and column, its box and its digit, and these
     are those of their cells. Equal for sudokus that differ in names of digits, order of rows, columns,

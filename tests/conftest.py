@@ -1,6 +1,27 @@
-"""Settings of the whole suite."""
+"""Settings of the whole suite, and kernels compiled before its workers start: each would compile its own."""
 
 from hypothesis import settings
 
 settings.register_profile("tracelab", deadline=None, database=None, derandomize=True)
 settings.load_profile("tracelab")
+
+
+def pytest_sessionstart(session):
+    """Before a run of all tests by several workers, compile what nearly all of them need, once."""
+    options = session.config.option
+    if hasattr(session.config, "workerinput") or not getattr(options, "numprocesses", None):
+        return
+    if session.config.args_source is session.config.ArgsSource.TESTPATHS and not options.collectonly:
+        from omegaconf import OmegaConf
+
+        from tracelab.data.compiling import compile_for
+        from tracelab.paths import CONF
+
+        axes = {
+            axis: [
+                OmegaConf.to_container(OmegaConf.load(path)) for path in sorted(CONF.glob(f"{axis}/*.yaml"))
+            ]
+            for axis in ("task", "trace")
+        }
+        pairs = [{"task": task, "trace": axes["trace"][0]} for task in axes["task"]]
+        compile_for(pairs + [{"task": axes["task"][0], "trace": trace} for trace in axes["trace"][1:]])

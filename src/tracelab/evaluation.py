@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from tracelab.checkpoint import load_weights
 from tracelab.core.types import Examples, Task
+from tracelab.core.waiting import waiting
 from tracelab.experiment import TestSets, build_model, device_of
 from tracelab.metrics.base import Metric
 from tracelab.models.gpt import GPT
@@ -40,7 +41,8 @@ def judge_model(model: GPT, task: Task, examples: Examples, config: DictConfig, 
         seed=config.seed,
         batch_size=config.batch_size,
     )
-    verdicts = task.judge(repeated, completions.tokens)
+    with waiting("Judging completions"):
+        verdicts = task.judge(repeated, completions.tokens)
     assert not (completions.truncated & verdicts.solution_valid).any()
     sample = np.arange(len(rows)) % config.samples
     return Judged(repeated, completions, verdicts, sample)

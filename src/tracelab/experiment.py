@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from tracelab.core.codec import Sequences
 from tracelab.core.types import Examples, Task
 from tracelab.data import card, frozen
+from tracelab.data.compiling import compile_ahead
 from tracelab.data.pieces import Chunks, Endless, Frozen
 from tracelab.data.survey import survey
 from tracelab.data.workers import Workers
@@ -118,6 +119,7 @@ class Data(Sets):
 def prepare(config: DictConfig) -> Data:
     """Generate (or load) and treat the data of an experiment. ValueError if splits share problems."""
     task, treatment = build_task(config), build_treatment(config)
+    compile_ahead(config)
     chunks, arm = training_problems(config, task), arms(config, task, treatment)
     train = arm(chunks[0], "train")
     val = arm(problems(config, task, "val", config.data.val_size), "val")

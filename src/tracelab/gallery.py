@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import DictConfig
 
+from tracelab.core import jit
+from tracelab.core.waiting import waiting
 from tracelab.entry import entry
 from tracelab.paths import CONF
 
@@ -33,10 +35,15 @@ Made by `python -m tracelab.gallery`.
 @entry("gallery")
 def main(config: DictConfig) -> None:
     """Write the page, and a picture per task beside it."""
+    jit.interpret()
     output = Path(config.output)
     output.parent.mkdir(parents=True, exist_ok=True)
     names = config.tasks or sorted(path.stem for path in CONF.glob("task/*.yaml"))
-    parts = [HEAD, *(section(str(name), config, output.parent / "figures" / "gallery") for name in names)]
+    parts = [HEAD]
+    with waiting("Writing the gallery", len(names)) as done:
+        for name in names:
+            parts.append(section(str(name), config, output.parent / "figures" / "gallery"))
+            done(1)
     output.write_text("\n".join(parts))
     print(output)
 

@@ -17,7 +17,9 @@ def main(config: DictConfig) -> None:
     from pathlib import Path
 
     from tracelab.core.types import SPLITS
+    from tracelab.core.waiting import waiting
     from tracelab.data import card, frozen, jsonl, store
+    from tracelab.data.compiling import compile_ahead
     from tracelab.data.workers import Workers
     from tracelab.experiment import build_task, build_treatment
 
@@ -27,15 +29,17 @@ def main(config: DictConfig) -> None:
     if config.split not in SPLITS:
         raise ValueError(f"split={config.split!r} is unknown; choose one of {', '.join(SPLITS)}")
     task, treatment = build_task(config), build_treatment(config)
+    compile_ahead(config)
     drawn = {"seed": config.seed, "split": config.split, "count": config.count}
     examples = frozen.problems(task, **drawn, workers=Workers.of(config))
     sequences, treated = frozen.arm(task, treatment, examples, config.seed, config.split)
     certified = card.data_card(task, treatment, {config.split: card.Arm(examples, sequences, treated)})
     output.parent.mkdir(parents=True, exist_ok=True)
-    if output.suffix == ".jsonl":
-        jsonl.write_jsonl(output, task, sequences)
-    else:
-        store.save(output, frozen.columns(task, examples, treatment, config.seed, config.split))
+    with waiting("Writing"):
+        if output.suffix == ".jsonl":
+            jsonl.write_jsonl(output, task, sequences)
+        else:
+            store.save(output, frozen.columns(task, examples, treatment, config.seed, config.split))
     beside = output.with_suffix(".card.json")
     beside.write_text(json.dumps({**certified, "words": task.codec.vocabulary}, indent=1) + "\n")
     say(card.text(certified))

@@ -26,6 +26,7 @@ from tracelab.core import rng
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples, Task
+from tracelab.core.waiting import waiting
 from tracelab.data import frozen
 from tracelab.data.workers import Workers
 from tracelab.entry import say
@@ -66,7 +67,8 @@ def probes(
         one_of("perturbations", kind, offered)
     rows = _drawn(known, config.seed, problems)
     keys = rng.keys(config.seed, "train", 0, int(known.index.max()) + 1, "problem")
-    train = _with_index(task.generate(keys[known.index[rows]], "train"), known.index[rows])
+    with waiting("Drawing trained problems"):
+        train = _with_index(task.generate(keys[known.index[rows]], "train"), known.index[rows])
     assert (train.identity == known.identity[rows]).all()
     times = known.times[rows]
     yield Probe("train", train, train, times)
@@ -98,7 +100,8 @@ def _changed(
     """
     stream = f"perturbation {kind}"
     keys = rng.keys(config.seed, "train", 0, int(train.index.max()) + 1, stream)[train.index]
-    changed = task.perturb(train, kind, keys)
+    with waiting(f"Changing problems ({kind})"):
+        changed = task.perturb(train, kind, keys)
     rows = np.searchsorted(train.index, changed.index)
     own = changed.identity == train.identity[rows]
     trained = np.isin(contents(changed), known.content) | (np.isin(changed.identity, known.identity) & ~own)
@@ -163,7 +166,8 @@ def of_run(run: Run, problems: int | None = None, kinds: Sequence[str] | None = 
     task = experiment.build_task(config)
     model = trained_model(run, task, config.eval.checkpoint, record["context"])
     _check_problems(run, task)
-    known = seen(config, task, load_progress(run.checkpoint(config.eval.checkpoint))["examples"])
+    with waiting("Looking what was trained on"):
+        known = seen(config, task, load_progress(run.checkpoint(config.eval.checkpoint))["examples"])
     limit, parts = config.eval.max_new or record["max_new"], []
     for probe in probes(config, task, known, problems or config.eval.problems, kinds):
         if len(probe.examples) == 0:

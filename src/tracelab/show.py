@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from omegaconf import DictConfig
 
+from tracelab.core import jit
 from tracelab.entry import entry
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ def main(config: DictConfig) -> None:
     """Draw the problem and print its treated trace."""
     from hydra.utils import instantiate
 
+    if not config.compiled:
+        jit.interpret()
     from tracelab.core import rng
     from tracelab.experiment import build_task
 

@@ -1,17 +1,29 @@
-"""`njit` as used here: cached on disk, GIL released, and never stale.
+"""Kernels: the functions that draw, solve, record, treat and judge, compiled by numba or as they stand.
 
 Numba's cache looks at the file of the function alone, so a kernel that calls another file's kernel
 keeps running the old code after that file changes: a silent wrong number. The cache folder is
 therefore named by a hash of every source file that can hold kernels.
+
+To compile takes a minute, which nobody waits to see one example. Who needs a handful of problems says so
+before kernels are imported, and they are plain Python then, with the same results:
+
+    jit.interpret()
+    from tracelab.tasks.maze import Maze
 """
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Callable
-from functools import cache
-from typing import Any
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
 
 from tracelab.paths import PACKAGE, TASKS, cache_home
+
+Kernel = Callable[..., Any]
 
 
 @cache
@@ -19,42 +31,132 @@ def sources_hash() -> str:
     """Names the version of all code that draws, solves, records, treats or judges problems."""
     digest = hashlib.sha256()
     for folder in (PACKAGE / "core", PACKAGE / "search", PACKAGE / "traces", TASKS):
-        for path in sorted(folder.glob("*.py")):
-            digest.update(path.name.encode() + path.read_bytes())
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-# whatever it was: another folder would not be named by the sources (TRACELAB_CACHE moves ours)
-os.environ["NUMBA_CACHE_DIR"] = str(cache_home() / "kernels" / sources_hash())
+class _Mode:
+    """Are kernels plain Python? None until the first is met; all of a process are alike.
 
-import numba  # noqa: E402  (reads NUMBA_CACHE_DIR when it is imported)
+    calls: of a rehearsal, what kernels were called with from outside; inside: is one running?
+    """
 
-setattr(numba.config, "CACHE_DIR", os.environ["NUMBA_CACHE_DIR"])  # noqa: B010 (it may have been imported before)
+    interpreted: bool | None = None
+    calls: list[tuple[Kernel, tuple[Any, ...]]] | None = None
+    inside = False
 
 
-def njit(function: Callable[..., Any]) -> Callable[..., Any]:
+def interpret() -> None:
+    """Let kernels be plain Python, unless some were imported before: then they stay compiled, all of them."""
+    if _Mode.interpreted is None:
+        _Mode.interpreted = True
+
+
+def rehearse() -> list[tuple[Kernel, tuple[Any, ...]]]:
+    """`interpret` -> a list that will hold each kernel that is called from outside of kernels, with what."""
+    assert _Mode.interpreted is None, "a rehearsal comes before kernels are imported"
+    _Mode.interpreted, _Mode.calls = True, []
+    return _Mode.calls
+
+
+def interpreted() -> bool:
+    """Are this process's kernels plain Python? The first to ask settles it."""
+    _Mode.interpreted = bool(_Mode.interpreted)
+    return _Mode.interpreted
+
+
+@cache
+def _numba() -> Any:
+    """The compiler, with its cache where the sources say."""
+    # whatever it was: another folder would not be named by the sources (TRACELAB_CACHE moves ours)
+    os.environ["NUMBA_CACHE_DIR"] = str(cache_home() / "kernels" / sources_hash())
+
+    import numba
+
+    setattr(numba.config, "CACHE_DIR", os.environ["NUMBA_CACHE_DIR"])  # noqa: B010 (it may have been imported before)
+    return numba
+
+
+def _compiled(function: Kernel, **options: Any) -> Kernel:
+    """Kept on disk, releasing the GIL, dividing as NumPy does."""
+    if interpreted():
+        return function if _Mode.calls is None else _noted(function, _Mode.calls)
+    kernel: Any = _numba().njit(function, nogil=True, error_model="numpy", **options)
+    kernel._cache = _cache()(function)
+    kernel.get_call_template = _without_literals(kernel.get_call_template)
+    return cast(Kernel, kernel)
+
+
+def _without_literals(template: Kernel) -> Kernel:
+    """A kernel that another calls with 0 and with 1 is compiled once, for integers, not for 0 and for 1."""
+    from numba.core.types import unliteral
+
+    def call(arguments: Any, keywords: Any) -> Any:
+        return template(tuple(map(unliteral, arguments)), {k: unliteral(v) for k, v in keywords.items()})
+
+    return call
+
+
+def _noted(function: Kernel, calls: list[tuple[Kernel, tuple[Any, ...]]]) -> Kernel:
+    """The function, noting in a list what it is called with from outside of kernels."""
+
+    @wraps(function)
+    def call(*arguments: Any) -> Any:
+        if _Mode.inside:
+            return function(*arguments)
+        calls.append((function, arguments))
+        _Mode.inside = True
+        try:
+            return function(*arguments)
+        finally:
+            _Mode.inside = False
+
+    return call
+
+
+@cache
+def _cache() -> Any:
+    """Numba's cache of a function, to which one process at a time writes.
+
+    Two that compiled the same function for different types at once might take one file name for both, and
+    the index say of the one that it is the other: a kernel called with arrays that it does not know.
+    """
+    from numba.core.caching import FunctionCache
+
+    class OneWriter(FunctionCache):
+        def save_overload(self, sig: Any, data: Any) -> None:
+            folder = Path(os.environ["NUMBA_CACHE_DIR"])
+            folder.mkdir(parents=True, exist_ok=True)
+            with open(folder / "lock", "a") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                super().save_overload(sig, data)
+
+    return OneWriter
+
+
+def njit(function: Kernel) -> Kernel:
     """Compile without Python objects, keep the result on disk, release the GIL while it runs."""
-    compiled: Callable[..., Any] = numba.njit(function, cache=True, nogil=True, error_model="numpy")
-    return compiled
+    return _compiled(function)
 
 
-def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+def kernel(function: Kernel) -> Kernel:
     """`njit` for inner loops, without reference counts: they may neither allocate nor return arrays.
 
     An ordinary compiled call counts, atomically, every array that it is passed, those within tuples
     too; with a state space and a board as tuples of arrays that took nine tenths of a replay's time.
     """
-    options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
-    return numba.njit(function, **options)
+    return _compiled(function, _nrt=False)
 
 
-def dense(function: Callable[..., Any]) -> Callable[..., Any]:
+def dense(function: Kernel) -> Kernel:
     """`njit` for loops over floats: products and sums may be fused, and no value is infinite or NaN.
 
     Such a kernel calls kernels of its own file alone (or of those that `sources_hash` covers).
     """
-    fused = {"contract", "nnan", "ninf", "nsz"}
-    compiled: Callable[..., Any] = numba.njit(
-        function, cache=True, nogil=True, error_model="numpy", fastmath=fused
-    )
-    return compiled
+    return _compiled(function, fastmath={"contract", "nnan", "ninf", "nsz"})
+
+
+def wrapping(function: Kernel) -> Kernel:
+    """Stands below `kernel` where sums and products are meant modulo 2**64: NumPy would warn of overflow."""
+    return np.errstate(over="ignore")(function) if interpreted() else function

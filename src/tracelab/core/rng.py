@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.jit import kernel
+from tracelab.core.jit import kernel, wrapping
 
 _WORDS = 4  # 64-bit words that Philox4x64 gives per counter
 
@@ -37,6 +37,7 @@ def rng(seed: int, split: str, index: int, purpose: str) -> np.random.Generator:
 
 
 @kernel
+@wrapping
 def next64(state):  # type: ignore[no-untyped-def]
     """SplitMix64 (Steele, Lea and Flood 2014): the next word; `state` is a uint64 array of one."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
@@ -44,6 +45,7 @@ def next64(state):  # type: ignore[no-untyped-def]
 
 
 @kernel
+@wrapping
 def mix64(word):  # type: ignore[no-untyped-def]
     """SplitMix64's finaliser: a bijection of 64-bit words, also used as a hash."""
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from tracelab.core.codec import Sequences
 from tracelab.core.stats import wilson
 from tracelab.core.types import Examples, Task, Verdicts
+from tracelab.core.waiting import waiting
 from tracelab.data.frozen import between
 from tracelab.data.store import description
 from tracelab.traces.base import Treated, Treatment
@@ -84,7 +85,8 @@ def describe(task: Task, treatment: Treatment, arm: Arm, split: str) -> dict[str
     examples, sequences, treated = arm
     lengths = sequences.tokens.lengths
     completions = between(sequences.tokens, sequences.prompt, lengths - sequences.prompt)
-    verdicts = task.judge(examples, completions)
+    with waiting(f"Judging traces ({split})"):
+        verdicts = task.judge(examples, completions)
     part = {
         "problems": len(examples),
         "distinct": len(np.unique(examples.identity)),

@@ -9,7 +9,7 @@ any number of workers; sets are kept as files (`data.store`) in $TRACELAB_CACHE/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -21,11 +21,16 @@ from tracelab.core.codec import Sequences
 from tracelab.core.formats import ABSENT
 from tracelab.core.ragged import Integers, Ragged, offsets_of
 from tracelab.core.types import Examples, Task
+from tracelab.core.waiting import waiting
 from tracelab.data.store import Columns, cached, description, digest
 from tracelab.data.workers import Workers
 from tracelab.traces.base import Keys, Treated, Treatment
 
-CHUNK = 1024  # problems that a worker draws at a time
+LEAST_CHUNK, CHUNK = (
+    8,
+    1024,
+)  # problems that a worker draws at a time, as many as that a set is so many pieces:
+PIECES = 32
 PATIENCE = 20  # draws per problem asked for before the space of problems is called too small
 RAGGED = ("problem", "trace", "solution")
 HERE = Workers()
@@ -54,8 +59,8 @@ def problems(
     made_of |= {"distinct": distinct} | ({"start": start} if start else {})
 
     def build() -> Columns:
-        with workers.parallel() as parallel:
-            return _columns(_first(task, seed, split, name, start, count, distinct, parallel))
+        with workers.parallel() as parallel, waiting(f"Drawing problems ({split})", count) as done:
+            return _columns(_first(task, seed, split, name, start, count, distinct, parallel, done))
 
     return _examples(cached(f"{task.name}-{split}-{count}", made_of, build))
 
@@ -67,8 +72,21 @@ def drawn(task: Task, seed: int, split: str, name: str, start: int, stop: int) -
     return Examples(**columns)
 
 
+def piece_of(count: int) -> int:
+    """How many of so many problems a worker draws at a time: a slow draw is seen to go on, too."""
+    return min(CHUNK, max(LEAST_CHUNK, count // PIECES))
+
+
 def _first(
-    task: Task, seed: int, split: str, name: str, begin: int, count: int, distinct: bool, parallel: Any
+    task: Task,
+    seed: int,
+    split: str,
+    name: str,
+    begin: int,
+    count: int,
+    distinct: bool,
+    parallel: Any,
+    done: Callable[[int], None],
 ) -> Examples:
     parts: list[Examples] = []
     start, first = begin, np.empty(0, np.int64)
@@ -80,8 +98,12 @@ def _first(
                 "splits that share none. Take a larger space (task.size for mazes) or fewer problems"
             )
         stop = start + max(count - len(first), CHUNK // 4)
-        edges = [*range(start, stop, CHUNK), stop]
-        parts += parallel(joblib.delayed(drawn)(task, seed, split, name, a, b) for a, b in pairwise(edges))
+        edges = [*range(start, stop, piece_of(stop - start)), stop]
+        for part in parallel(
+            joblib.delayed(drawn)(task, seed, split, name, a, b) for a, b in pairwise(edges)
+        ):
+            parts.append(part)
+            done(len(part))
         identity, start = np.concatenate([part.identity for part in parts]), stop
         once = np.unique(identity, return_index=True)[1]
         first = np.sort(once) if distinct else np.arange(len(identity))
@@ -99,7 +121,8 @@ def arm(
     """
 
     def build() -> Columns:
-        return _arm_columns(task, examples, treatment(task, examples, _keys(examples, seed, split)))
+        with waiting(f"Treating traces ({split})"):
+            return _arm_columns(task, examples, treatment(task, examples, _keys(examples, seed, split)))
 
     if not cache:
         return _arm(task, build())

@@ -42,7 +42,10 @@ class Workers:
 
     @contextmanager
     def parallel(self) -> Iterator[Any]:
-        """`joblib.Parallel` while it is needed. ValueError if the backend's package is missing."""
+        """`joblib.Parallel` while it is needed, which gives results as they come, in order.
+
+        ValueError if the backend's package is missing.
+        """
         with ExitStack() as stack:
             if self.backend in CLUSTERS:
                 try:
@@ -53,7 +56,9 @@ class Workers:
                         "python -m pip install -c constraints.txt -e '.[cluster]'"
                     ) from error
             stack.enter_context(joblib.parallel_config(self.backend, n_jobs=self.count or -1))
-            yield stack.enter_context(joblib.Parallel())
+            yield stack.enter_context(
+                joblib.Parallel(return_as="list" if self.backend == "ray" else "generator")
+            )
 
 
 @contextmanager

@@ -141,12 +141,13 @@ def search(space, strategy, random, rows):  # type: ignore[no-untyped-def]
             g[successor], depth[successor] = new_g, depth[state] + 1
             h = heuristic(space, successor)
             rank = priority(strategy.solver, new_g, h, depth[successor], expansions)
-            size = push(keys, items, size, (rank << 32) + tie[successor], successor)
+            size = push(keys, items, size, (np.int64(rank) << 32) + tie[successor], successor)
             count = record(space, rows, count, CREATE, successor, new_g, h)
             if by_moves(space):
                 write_move(space, state, successor, rows[count - 1])
         if strategy.tie_break == RANDOM:
-            order[:degree].sort()
+            for k in range(degree):  # what sorting gives, without compiling a sort
+                order[k] = k
     return count, -1, parent, expansions
 
 

@@ -5,72 +5,96 @@
     @implements(neighbours, Grid)
     def grid_neighbours(grid, state, states, costs): ...
 
-States are small integers (0..capacity-1). The functions below are stubs: compiled code that calls
-them with a Grid gets Grid's own, inlined and cached on disk, which functions passed as arguments
-would not be. Those that do not raise may be left out: they mean what stands here.
+States are small integers (0..capacity-1). The functions below are stubs: code that calls them with a Grid
+gets Grid's own. Compiled, that is inlined and cached on disk, which functions passed as arguments would not
+be; interpreted, it is looked up. Those that do not raise may be left out: they mean what stands here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
-from numba import types
-from numba.extending import overload
+from tracelab.core.jit import Kernel, interpreted
 
 WITHOUT_COUNTS: Any = {"_nrt": False, "error_model": "numpy"}  # see core.jit.kernel
-OWN: dict[Callable[..., Any], set[type]] = {}  # stub -> the spaces with a meaning of their own
+OWN: dict[Kernel, dict[type, Kernel]] = {}  # stub -> its meanings
 
 
+def stub(function: Kernel) -> Kernel:
+    """A question that each NamedTuple class answers for itself; one that does not means the function here."""
+    own: dict[type, Kernel] = {}
+
+    @wraps(function)
+    def ask(space: Any, *rest: Any) -> Any:
+        return own.get(type(space), function)(space, *rest)
+
+    asked = ask if interpreted() else function
+    OWN[asked] = own
+    return asked
+
+
+@stub
 def capacity(space: Any) -> Any:
     """One more than the largest state."""
     raise NotImplementedError
 
 
+@stub
 def start(space: Any) -> Any:
     """The state that the search starts from."""
     raise NotImplementedError
 
 
+@stub
 def is_goal(space: Any, state: Any) -> Any:
     """Does a state solve the problem?"""
     raise NotImplementedError
 
 
+@stub
 def heuristic(space: Any, state: Any) -> Any:
     """A lower bound on the cost from a state to a goal, an integer."""
     raise NotImplementedError
 
 
+@stub
 def neighbours(space: Any, state: Any, states: Any, costs: Any) -> Any:
     """Write the successors of a state and the costs of reaching them, in order -> how many."""
     raise NotImplementedError
 
 
+@stub
 def max_degree(space: Any) -> Any:
     """The most successors that a state can have."""
     raise NotImplementedError
 
 
+@stub
 def read_state(space: Any, row: Any, column: Any) -> Any:
     """The state that a row's operands name from `column` on, or -1 where they name none."""
     raise NotImplementedError
 
 
+@stub
 def write_state(space: Any, state: Any, row: Any, column: Any) -> Any:
     """Write a state's operands into a row from `column` on."""
     raise NotImplementedError
 
 
+@stub
 def pose(space: Any, problem: Any) -> Any:
     """Make the space, whose arrays are reused, that of a stored problem."""
 
 
+@stub
 def is_full(space: Any) -> Any:
     """Did the search meet more states than there is room for?"""
     return False
 
 
+@stub
 def by_moves(space: Any) -> Any:
     """Do rows name moves? Then a creation's row says how its state is reached, and a solution's rows are
     the moves from the start on, which itself is left out.
@@ -78,45 +102,45 @@ def by_moves(space: Any) -> Any:
     return False
 
 
+@stub
 def names_created(space: Any) -> Any:
     """Do creations name the state, or the move that leads to it alone (by_moves alone)?"""
     return True
 
 
+@stub
 def follow(space: Any, state: Any, row: Any) -> Any:
     """The state that a row's move leads to from a state, or -1 (by_moves alone)."""
     return -1
 
 
+@stub
 def write_move(space: Any, state: Any, after: Any, row: Any) -> Any:
     """Write the move from a state to one of its successors into a row (by_moves alone)."""
 
 
-def implements(stub: Callable[..., Any], kind: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make a function the compiled meaning of `stub` for spaces of a NamedTuple class."""
+def implements(stub: Kernel, kind: type) -> Callable[[Kernel], Kernel]:
+    """Make a function the meaning of `stub` for spaces of a NamedTuple class."""
 
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        OWN.setdefault(stub, set()).add(kind)
-
-        def choose(space: Any, *rest: Any) -> Callable[..., Any] | None:
-            mine = isinstance(space, types.NamedTuple) and space.instance_class is kind
-            return function if mine else None
-
-        overload(stub, strict=False, jit_options=WITHOUT_COUNTS)(choose)
+    def register(function: Kernel) -> Kernel:
+        OWN[stub][kind] = function
+        if not interpreted():
+            _overload(stub, function, lambda own: own is kind)
         return function
 
     return register
 
 
-def _by_default(stub: Callable[..., Any]) -> None:
-    """Let a stub mean its own body for spaces that do not implement it."""
+def _overload(stub: Kernel, function: Kernel, concerns: Callable[[type], bool]) -> None:
+    """Let compiled code take the function for a stub, for spaces of the classes that it concerns."""
+    from numba import types
+    from numba.extending import overload
 
-    def choose(space: Any, *rest: Any) -> Callable[..., Any] | None:
-        theirs = isinstance(space, types.NamedTuple) and space.instance_class not in OWN.get(stub, ())
-        return stub if theirs else None
+    def choose(space: Any, *rest: Any) -> Kernel | None:
+        return function if isinstance(space, types.NamedTuple) and concerns(space.instance_class) else None
 
     overload(stub, strict=False, jit_options=WITHOUT_COUNTS)(choose)
 
 
-for _stub in (pose, is_full, by_moves, names_created, follow, write_move):
-    _by_default(_stub)
+for _stub in () if interpreted() else (pose, is_full, by_moves, names_created, follow, write_move):
+    _overload(_stub, _stub, lambda kind, own=OWN[_stub]: kind not in own)  # type: ignore[misc]

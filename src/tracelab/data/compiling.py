@@ -1,0 +1,84 @@
+"""Kernels that an experiment needs are compiled by several processes, before it needs them.
+
+    compile_ahead(config)
+
+Compiled when they are met, they would be compiled one after another. Which they are is found by a rehearsal:
+a few problems are drawn, treated and judged by kernels that are plain Python. It is done once for each kind
+of task and treatment and each version of the sources; what it did not meet is compiled when it is met.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import joblib
+from joblib.externals.loky import get_reusable_executor
+from omegaconf import OmegaConf
+
+from tracelab.core.jit import sources_hash
+from tracelab.core.waiting import waiting
+from tracelab.paths import cache_home
+
+PARTS = ("task", "trace")
+Parts = Mapping[str, Any]  # of a config: task and trace
+Needed = tuple[str, str, str, Any]  # the task's module, the kernel's, its name, its signature
+
+
+def compile_ahead(config: Any) -> None:
+    """Compile, or find that it was done before. Of `task` and `trace` in the config the classes matter."""
+    compile_for([{part: OmegaConf.to_container(config[part], resolve=True) for part in PARTS}])
+
+
+def compile_for(experiments: Sequence[Parts]) -> None:
+    """`compile_ahead` for several tasks and treatments; nothing on one core, where nothing is gained."""
+    workers = joblib.cpu_count()
+    new = [parts for parts in experiments if not all(mark.is_file() for mark in _marks(parts))]
+    if workers == 1 or not new:
+        return
+    with waiting("Looking what is to be compiled", len(new)) as done:
+        kernels: dict[Needed, None] = {}
+        for found in joblib.Parallel(workers, "threading")(joblib.delayed(needed)(parts) for parts in new):
+            kernels |= dict.fromkeys(found)
+            done(1)
+    compiled(list(kernels), workers)
+    for mark in (mark for parts in new for mark in _marks(parts)):
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+
+
+def _marks(parts: Parts) -> list[Path]:
+    """Files that say that the kernels of a task and of a treatment are there."""
+    folder = cache_home() / "kernels" / sources_hash()
+    return [folder / f"{parts[part]['_target_']}.compiled" for part in PARTS]
+
+
+def needed(parts: Parts) -> list[Needed]:
+    """What a task and a treatment call, in order."""
+    command = [sys.executable, "-m", "tracelab.data.rehearsal"]
+    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    given: dict[str, Any] = {"input": json.dumps(parts).encode(), "env": {**os.environ, **path}}
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, **given)
+    kernels: list[Needed] = pickle.loads(done.stdout)
+    return kernels
+
+
+def compiled(kernels: Sequence[Needed], workers: int) -> None:
+    """Compile each, in so many processes; those that stand on disk are read."""
+    parallel = joblib.Parallel(workers, "loky", return_as="generator_unordered", batch_size=1)
+    with waiting("Compiling kernels (once per version)", len(kernels)) as done:
+        for _ in parallel(joblib.delayed(_compile)(*kernel) for kernel in kernels):
+            done(1)
+    get_reusable_executor().shutdown()  # their memory is needed
+
+
+def _compile(task: str, module: str, name: str, signature: Any) -> None:
+    import_module(task)
+    getattr(import_module(module), name).compile(signature)

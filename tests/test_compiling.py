@@ -1,0 +1,91 @@
+"""Kernels compiled ahead: all that an experiment calls, once, by writers that wait for each other."""
+
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+
+import numba
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+
+from tracelab.core import jit, rng
+from tracelab.data.compiling import needed
+from tracelab.paths import CONF
+
+TASKS = sorted(path.stem for path in CONF.glob("task/*.yaml"))
+
+
+def parts(task, trace="correct"):
+    files = {"task": CONF / "task" / f"{task}.yaml", "trace": CONF / "trace" / f"{trace}.yaml"}
+    return {part: OmegaConf.to_container(OmegaConf.load(path)) for part, path in files.items()}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_rehearsal_finds_who_draws_and_who_judges(task):
+    names = [name for *_, name, _ in needed(parts(task, "corrupted"))]
+    assert len(names) == len(set(names))
+    assert "damage" in names
+    assert sum("judge" in name for name in names) >= 2
+    assert any(name in ("_generate", "draw_problems", "draw") for name in names)
+
+
+def test_what_was_compiled_ahead_is_not_compiled_again(tmp_path):
+    """From an empty cache, in other processes; this one then draws, treats and judges without a compiler."""
+    code = """
+from numba.core import event
+from omegaconf import OmegaConf
+from tracelab import experiment
+from tracelab.data import card, compiling, frozen
+from tracelab.paths import CONF
+config = OmegaConf.create({part: OmegaConf.load(CONF / path) for part, path in
+                           (("task", "task/arithmetic.yaml"), ("trace", "trace/corrupted.yaml"))})
+compiling.compile_ahead(config)
+with event.install_recorder("numba:compile") as record:
+    task, treatment = experiment.build_task(config), experiment.build_treatment(config)
+    examples = frozen.problems(task, seed=0, split="train", count=40)
+    arm = card.Arm(examples, *frozen.arm(task, treatment, examples, 0, "train"))
+    card.data_card(task, treatment, {"train": arm})
+print(len(record.buffer), {e.data["dispatcher"].py_func.__qualname__ for _, e in record.buffer})
+"""
+    environment = {**os.environ, "TRACELAB_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.split()[0] == "0", done.stdout
+    marks = sorted(path.name for path in tmp_path.glob("kernels/*/*.compiled"))
+    assert marks == [
+        "tracelab.tasks.arithmetic.Arithmetic.compiled",
+        "tracelab.traces.corrupted.Corrupted.compiled",
+    ]
+
+
+def test_one_process_at_a_time_writes_to_the_cache(tmp_path, monkeypatch):
+    """Numba itself would let two take one file name for kernels of different types."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    module = tmp_path / "halves.py"
+    module.write_text("def half(n):\n    return n // 2\n")
+    names = {}
+    exec(compile(module.read_text(), str(module), "exec"), names)
+    half = jit.njit(names["half"])
+    with open(tmp_path / "lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        writer = threading.Thread(target=half, args=(7,))
+        writer.start()
+        writer.join(1.0)
+        assert writer.is_alive()
+        assert not list(tmp_path.rglob("*.nbi"))
+    writer.join(60)
+    assert len(list(tmp_path.rglob("*.nbi"))) == 1
+    assert half(9) == 4
+
+
+def test_literals_are_integers_to_a_kernel():
+    """`below(random, 2)` within a kernel takes the code of `below(random, n)`."""
+    fresh = jit.kernel(rng.below.py_func)
+    names = {"below": fresh}
+    exec("def draw(random, n):\n    return below(random, 2) + below(random, 3) + below(random, n)", names)
+    numba.njit(names["draw"])(np.zeros(1, np.uint64), 5)
+    assert len(fresh.signatures) == 1
