@@ -11,7 +11,7 @@ from tests.runs import config as composed
 from tracelab.budget import Budget, Progress
 from tracelab.models.precision import FULL, REDUCED
 from tracelab.optim.adamw import adamw
-from tracelab.optim.muon import MuonAdamW, is_hidden_matrix, orthogonalize
+from tracelab.optim.muon import MuonAdamW, _by_gram, _directly, is_hidden_matrix, orthogonalize
 from tracelab.optim.schedule import Cosine, Linear
 from tracelab.paths import CONF
 
@@ -74,13 +74,43 @@ def test_state_dict_goes_on_bit_for_bit():
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
 
 
+def noise(*shape):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("products", [FULL, REDUCED])
 @pytest.mark.parametrize("shape", [(3, 16, 16), (2, 40, 16), (2, 16, 40)])
-def test_orthogonalize(shape):
-    singular = torch.linalg.svdvals(
-        orthogonalize(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
-    )
+def test_orthogonalize(shape, products):
+    singular = torch.linalg.svdvals(orthogonalize(noise(*shape), products))
     assert singular.max() < 1.3
     assert singular.median() > 0.6
+
+
+def test_the_gram_matrix_gives_the_same():
+    """To a thousandth of a singular value, also where these span six orders of magnitude, and of zeros."""
+    left, right = torch.linalg.qr(noise(3, 16, 16))[0], torch.linalg.qr(noise(3, 40, 40))[0][:, :16]
+    steep = left * torch.logspace(0, -6, 16) @ right
+    for x in (noise(3, 16, 40), steep, torch.zeros(3, 16, 40)):
+        torch.testing.assert_close(_by_gram(x, 5), _directly(x, 5), rtol=0, atol=1e-3)
+
+
+def test_queries_keys_and_values_have_one_speed_each():
+    """However much larger the gradient of one of them is; together, the largest takes it all."""
+    sizes = {}
+    for split in (True, False):
+        model = tiny()
+        weight = model.blocks[0].qkv.weight
+        before = weight.detach().clone()
+        rows = model.stacks["blocks.0.qkv.weight"]
+        assert sum(rows) == len(weight)
+        optimizer = MuonAdamW(model, lr=1.0, split=split)
+        weight.grad = noise(*weight.shape)
+        weight.grad[: rows[0] + rows[1]] *= 1e-3
+        optimizer.step()
+        parts = (weight.detach() - before).split(rows)
+        sizes[split] = [float(torch.linalg.matrix_norm(part, 2)) for part in parts]
+    assert min(sizes[True]) > 0.6
+    assert max(sizes[False][:2]) < 0.1 < sizes[False][2]
 
 
 def test_muon_multiplies_in_the_model_s_format():

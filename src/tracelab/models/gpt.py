@@ -13,6 +13,7 @@ Weights are float32. Under autocast the residual stream and the matrices are in 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -83,6 +84,12 @@ class GPT(nn.Module):
             else:
                 weight.fill_(0.0 if name.endswith("bias") else 1.0)
 
+    @property
+    def stacks(self) -> dict[str, tuple[int, ...]]:
+        """Parameters that are several matrices on top of each other -> the rows of each: q, k and v."""
+        blocks: list[Any] = list(self.blocks)
+        return {f"blocks.{i}.qkv.weight": block.qkv_rows for i, block in enumerate(blocks)}
+
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, vocab_size)."""
         return self.logits(self.hidden(tokens))
@@ -138,7 +145,8 @@ class Block(nn.Module):
         super().__init__()
         self.heads, self.head_dim, self.norm_eps = (heads, kv_heads), head_dim, norm_eps
         self.attention_norm = Norm(width, norm_eps)
-        self.qkv = nn.Linear(width, (heads + 2 * kv_heads) * head_dim, bias=qkv_bias)
+        self.qkv_rows = (heads * head_dim, kv_heads * head_dim, kv_heads * head_dim)
+        self.qkv = nn.Linear(width, sum(self.qkv_rows), bias=qkv_bias)
         self.q_gain = nn.Parameter(torch.ones(head_dim)) if qk_norm else None
         self.k_gain = nn.Parameter(torch.ones(head_dim)) if qk_norm else None
         self.out = nn.Linear(heads * head_dim, width, bias=False)

@@ -18,6 +18,8 @@ from torch.optim import Optimizer
 from torch.optim.adamw import adamw
 
 QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan's coefficients: steepest at zero, lands near one
+GRAM = 2  # times as many columns as rows, from which on it pays to iterate on x xᵀ
+LEAST = 1e-7  # of a norm that is divided by
 
 
 class MuonAdamW(Optimizer):
@@ -25,6 +27,9 @@ class MuonAdamW(Optimizer):
 
     A step of Muon has the size of AdamW's on a matrix when scaled by sqrt(max(1, rows / columns)). It
     orthogonalises in the number format of the model's products (`model.products`; float32 if it names none).
+    split: take a parameter that is several matrices on top of each other (`model.stacks`: queries, keys and
+    values) apart? Orthogonalised as one, they share one speed, and at first nearly all of it goes to the
+    values, whose gradient is many times that of queries and keys.
     """
 
     def __init__(
@@ -35,13 +40,16 @@ class MuonAdamW(Optimizer):
         weight_decay: float = 0.0,
         adam_lr: float = 0.003,
         adam_betas: tuple[float, float] = (0.9, 0.95),
+        split: bool = False,
     ) -> None:
+        stacks: dict[str, tuple[int, ...]] = getattr(model, "stacks", {}) if split else {}
         self.products = getattr(model, "products", torch.float32)
         parameters = dict(model.named_parameters())
         matrices = [p for name, p in parameters.items() if is_hidden_matrix(name, p)]
         others = [p for name, p in parameters.items() if not is_hidden_matrix(name, p)]
         muon = {"params": matrices, "lr": lr, "momentum": momentum, "weight_decay": weight_decay}
         adam = {"params": others, "lr": adam_lr, "betas": tuple(adam_betas)}
+        self.parts = {parameters[name]: rows for name, rows in stacks.items()}
         super().__init__([muon, adam], {})
 
     @torch.no_grad()
@@ -57,21 +65,23 @@ class MuonAdamW(Optimizer):
         return loss
 
     def _muon(self, group: dict[str, Any]) -> None:
-        same_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
+        alike: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)  # by shape and by rows of their parts
         for p in group["params"]:
             if p.grad is not None:
-                same_shape[p.shape].append(p)
-        for (rows, columns), params in same_shape.items():
+                alike[(*p.shape, *self.parts.get(p, p.shape[:1]))].append(p)
+        for (_, _, *parts), params in alike.items():
             grads = torch.stack([p.grad for p in params if p.grad is not None])
             state = self.state[params[0]]  # of all of this shape
             if not state:
                 state["momentum"] = torch.zeros_like(grads)
             momentum = state["momentum"].lerp_(grads, 1 - group["momentum"])
-            updates = orthogonalize(grads.lerp_(momentum, group["momentum"]), self.products)  # Nesterov's
+            whole = grads.lerp_(momentum, group["momentum"])  # Nesterov's
             if group["weight_decay"]:
                 torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
-            scale = max(1.0, rows / columns) ** 0.5
-            torch._foreach_add_(params, updates.unbind(), alpha=-group["lr"] * scale)
+            for k, part in enumerate(whole.split(parts, dim=1)):
+                updates = orthogonalize(part, self.products).unbind()
+                scale = max(1.0, part.shape[1] / part.shape[2]) ** 0.5
+                torch._foreach_add_([p.split(parts)[k] for p in params], updates, alpha=-group["lr"] * scale)
 
     def _adam(self, group: dict[str, Any]) -> None:
         params = [p for p in group["params"] if p.grad is not None]
@@ -111,9 +121,32 @@ def orthogonalize(matrices: Tensor, products: torch.dtype = torch.float32, steps
     x = matrices.to(products)
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
-    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
+    by_gram = products == torch.float32 and x.shape[-1] >= GRAM * x.shape[-2]
+    x = (_by_gram if by_gram else _directly)(x, steps)
+    return (x.mT if tall else x).to(matrices.dtype)
+
+
+def _directly(x: Tensor, steps: int) -> Tensor:
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=LEAST)
     a, b, c = QUINTIC
     for _ in range(steps):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return (x.mT if tall else x).to(matrices.dtype)
+    return x
+
+
+def _by_gram(x: Tensor, steps: int) -> Tensor:
+    """The same polynomials of the small matrix x xᵀ, and one product with x in the end: half the operations
+    where x is long. It needs float32's digits.
+    """
+    gram = x @ x.mT
+    norm = gram.diagonal(dim1=-2, dim2=-1).sum(-1).sqrt().clamp(min=LEAST)[..., None, None]
+    gram, whole = gram / norm.square(), None
+    a, b, c = QUINTIC
+    for step in range(steps):
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal(dim1=-2, dim2=-1).add_(a)
+        whole = factor if whole is None else factor @ whole
+        if step < steps - 1:
+            gram = factor @ gram @ factor
+    return x if whole is None else (whole / norm) @ x
