@@ -15,6 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from models import best
+
 from tracelab.run import machine
 
 RESULTS = Path(__file__).parent / "results"
@@ -140,8 +142,8 @@ def between_marks(page: Path, lines: Sequence[str], title: str) -> None:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Results with the hardware, the versions and the day."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = {"machine": machine(), "peers": peers(), "date": date.today().isoformat()}
-    path.write_text(json.dumps(content | made, indent=1) + "\n")
+    made = {"machine": machine(), "precision": best().as_dict(), "peers": peers()}
+    path.write_text(json.dumps(content | made | {"date": date.today().isoformat()}, indent=1) + "\n")
     print(f"Written: {path}")
 
 

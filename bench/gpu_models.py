@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from tracelab.models.gpt import GPT
+from tracelab.models.precision import REDUCED
 
 VOCABULARY = 944  # of 30x30 mazes in the published format
 SHAPES: dict[str, dict[str, Any]] = {
@@ -36,7 +37,9 @@ SMOKE = Sizes(batch=512, shortest=40, longest=120, warm=1, steps=3, prompts=4, p
 
 
 def model_of(name: str, context: int) -> GPT:
-    return GPT(VOCABULARY, context, **SHAPES[name])
+    model = GPT(VOCABULARY, context, **SHAPES[name])
+    model.products = REDUCED
+    return model
 
 
 def llama(name: str, attention: str, context: int) -> Any:

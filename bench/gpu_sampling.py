@@ -18,6 +18,7 @@ from gpu_models import VOCABULARY, Sizes, device, llama, model_of, wait
 
 from tracelab import accelerate
 from tracelab.core.ragged import Ragged
+from tracelab.models.precision import REDUCED
 
 
 def sample(name: str, row: int, sizes: Sizes) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def hf_sample(name: str, row: int, sizes: Sizes) -> dict[str, Any]:
     """HF generate, all prompts in one batch."""
     from transformers import GenerationConfig
 
-    model = llama(name, "sdpa", sizes.prompt + sizes.new).to(device(), torch.bfloat16).eval()
+    model = llama(name, "sdpa", sizes.prompt + sizes.new).to(device(), REDUCED).eval()
     new = {"max_new_tokens": sizes.new, "min_new_tokens": sizes.new}
     settings = GenerationConfig(**new, do_sample=False, pad_token_id=0)
 

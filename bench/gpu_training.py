@@ -16,6 +16,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.data.batching import FixedLoader, Loader
 from tracelab.models.flops import training_flops
 from tracelab.models.gpt import GPT
+from tracelab.models.precision import REDUCED, name_of
 from tracelab.throughput import peak_flops
 
 
@@ -51,7 +52,7 @@ def train(name: str, row: int, sizes: Sizes) -> dict[str, Any]:
     trainer = lightning.Trainer(
         accelerator="auto",
         devices=1,
-        precision="bf16-mixed",
+        precision=name_of(REDUCED),
         max_epochs=1,
         gradient_clip_val=1.0,
         log_every_n_steps=10**6,

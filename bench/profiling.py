@@ -2,7 +2,7 @@
 
     python bench/profiling.py            # half a minute
 
-The nano model on the sequences of bench/training.py, bfloat16, Muon. Shares of the time between the beginning
+The nano model on the sequences of bench/training.py, Muon, in the faster number format. Shares of the time between the beginning
 of a step and the end of it: matrix products of the model and of Muon (torch.profiler, self CPU time), all
 other operators, and what is no operator (Python, Lightning). The machine's rate is the fastest of several
 square products of 1,024 to 4,096, measured in this run. Model FLOPs: tracelab.models.flops.
@@ -21,10 +21,12 @@ import lightning
 import numpy as np
 import torch
 from common import RESULTS, write_json
+from models import best
 from torch.profiler import ProfilerActivity, profile, record_function
 from training import STEPS, WARM, nano, rows, speed, trained
 
 from tracelab.models.flops import training_flops
+from tracelab.models.precision import FULL
 from tracelab.optim.muon import MuonAdamW
 
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
@@ -112,7 +114,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore")
-    rates = {"bfloat16": rate(torch.bfloat16), "float32": rate(torch.float32)}
+    rates = {str(products).removeprefix("torch."): rate(products) for products in {best().products, FULL}}
     tokens = speed(trained(nano(), rows(), STEPS))
     achieved = tokens * flops_per_token()
     content: dict[str, Any] = {

@@ -27,7 +27,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {  # script -> sides; compiled ones take a
     "tasks": tuple(f"{task}:{side}" for task in GYM for side in ("same", "gym")),
     "training": ("ours", "hf_grouped", "hf_tuned", "plain_loop", "ours_adamw"),
     "sampling": ("ours", "hf_sdpa_256", "hf_eager_256"),
-    "posttraining": ("ours", "trl", "trl_bf16", "ours_float32"),
+    "posttraining": ("ours", "trl"),
 }
 ORDER = ("generation", "verification", "tasks", "training", "sampling", "posttraining")
 

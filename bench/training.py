@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from common import Row, arguments, in_turn, report
-from models import VOCABULARY, llama, nano
+from models import VOCABULARY, best, llama, nano
 from torch import nn
 from torch.nn import functional as nnf
+
+from tracelab.models.precision import REDUCED
 
 if TYPE_CHECKING:
     from tracelab.models.gpt import GPT
@@ -34,7 +36,7 @@ PROMPT, BATCH_TOKENS = 42, 4096
 SHORTEST, LONGEST = 60, 400
 STEPS, WARM = 70, 15
 WHAT, N = "training a nano model", f"{STEPS - WARM} steps of {BATCH_TOKENS:,}"
-EQUAL = "0.83M, bfloat16, the same sequences of 60 to 400 tokens, clipping, threads"
+EQUAL = "0.83M, the faster number format, the same sequences of 60 to 400 tokens, clipping, threads"
 ROWS = (
     Row(f"{WHAT}, Muon", "hf_grouped", f"{EQUAL}; it has AdamW", N),
     Row(f"{WHAT}, Muon", "hf_tuned", f"{EQUAL}; it has AdamW", N),
@@ -96,7 +98,7 @@ def trained(
     marks: list[tuple[float, int]] = []
     trainer = lightning.Trainer(
         accelerator="cpu",
-        precision="bf16-mixed",
+        precision=best().name,
         max_epochs=1,
         gradient_clip_val=1.0,
         logger=False,
@@ -141,7 +143,7 @@ def hf_trainer(attention: str, multiple: int) -> float:
             per_device_train_batch_size=round(BATCH_TOKENS / ((SHORTEST + LONGEST) / 2)),
             train_sampling_strategy="group_by_length",
             max_steps=STEPS,
-            bf16=True,
+            bf16=best().products == REDUCED,
             use_cpu=True,
             max_grad_norm=1.0,
             logging_steps=50,
@@ -182,11 +184,11 @@ def plain_loop() -> float:
     blocks = nn.Sequential(*(PlainBlock(128, 4) for _ in range(4)), nn.LayerNorm(128, bias=False))
     model = nn.ModuleList([embed, place, blocks])
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
-    marks = []
+    marks, products = [], best().products
     for step in range(STEPS):
         starts = torch.randint(len(stream) - 257, (BATCH_TOKENS // 256,))
         block = torch.stack([stream[start : start + 257] for start in starts])
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", products, enabled=products == REDUCED):
             x = blocks(embed(block[:, :-1]) + place.weight)
             loss = nnf.cross_entropy((x @ embed.weight.T).flatten(0, 1), block[:, 1:].flatten())
         loss.backward()
