@@ -3,9 +3,9 @@
     python bench/startup.py            # three rounds in turn, about two minutes
     python -X importtime -m tracelab.train --help 2> imports.txt     # what takes long, if it does
 
-help: `python -m tracelab.train --help`. show: an example of the slowest task, with an empty cache. cold: from the command to the end of the first training step with an
-empty cache, so that numba compiles and 100,000 problems are drawn. warm: compiled before, drawn anew.
-again: both there, as for the second arm of an experiment.
+help: `python -m tracelab.train --help`. show: an example of the slowest task, with an empty cache. cold: from
+the command to the end of the first training step with an empty cache, so that numba compiles and 100,000
+problems are drawn. warm: compiled before, drawn anew. again: both there, as for the second arm of an experiment.
 """
 
 from __future__ import annotations
