@@ -3,9 +3,9 @@
     python bench/profiling.py            # half a minute
 
 The nano model on the sequences of bench/training.py, Muon, in the faster number format. Shares of the time
-between the beginning of a step and the end of it: matrix products of the model and of Muon (torch.profiler, self CPU time), all
-other operators, and what is no operator (Python, Lightning). The machine's rate is the fastest of several
-square products of 1,024 to 4,096, measured in this run. Model FLOPs: tracelab.models.flops.
+between the beginning of a step and the end of it: matrix products of the model and of Muon (torch.profiler,
+self CPU time), all other operators, and what is no operator (Python, Lightning). The machine's rate is the
+fastest of several square products of 1,024 to 4,096, measured in this run. Model FLOPs: `models.flops`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 
 help: `python -m tracelab.train --help`. show: an example of the slowest task, with an empty cache. cold: from
 the command to the end of the first training step with an empty cache, so that numba compiles and 100,000
-problems are drawn. warm: compiled before, drawn anew. again: both there, as for the second arm of an experiment.
+problems are drawn. warm: compiled before, drawn anew. again: both there, as for an experiment's second arm.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tests.engine import CONTEXT, check_shares, loader, sequences, shares, trained_on, validation
-from tracelab.data.batching import FixedLoader, Loader
-from tracelab.data.padding import ROUND, batch_plan, collate
+from tracelab.data.batching import FixedLoader, Loader, layout_of
+from tracelab.data.padding import ROUND, Padding, batch_plan, collate
 
 
 def same(a, b):
@@ -51,6 +51,41 @@ def test_collate():
     assert batch.targets.tolist() == expected == flat_next.flatten()[batch.at].tolist()
     assert batch.trace.tolist() == trace
     assert batch.counts[:3] == (len(data.tokens.values), len(expected), 6)
+
+
+def test_short_sequences_come_first_and_all_of_them_once():
+    lengths = sequences(3000, longest=200).tokens.lengths
+    plain, warm = Padding(256).plan(lengths, 0, 0), Padding(256, short_first=20_000).plan(lengths, 0, 0)
+    assert sorted(np.concatenate([b.values for b in warm])) == list(range(3000))
+    assert sorted(b.values.tolist() for b in warm) == sorted(b.values.tolist() for b in plain)
+    used = np.cumsum([0, *(lengths[b.values].sum() for b in warm)])[:-1]
+    longest = np.array([lengths[b.values].max() for b in warm])
+    for share in (0.1, 0.5, 0.9):  # of the warm-up gone by
+        limit = np.quantile(lengths, share + 0.02) + 2
+        assert longest[used < share * 20_000].max() <= limit
+    assert longest[used < 20_000].max() >= lengths.max() - 4  # it has grown to all lengths
+    assert Padding(256, short_first=20_000).plan(lengths, 0, 1)[0].values.tolist() == (
+        Padding(256).plan(lengths, 0, 1)[0].values.tolist()
+    ), "later passes are in any order"
+
+
+def test_too_few_short_sequences_are_followed_by_the_shortest_left():
+    lengths = sequences(50, longest=200).tokens.lengths
+    longest = [lengths[b.values].max() for b in Padding(64, short_first=10**9).plan(lengths, 0, 0)]
+    assert longest == sorted(longest)
+
+
+def test_packed_rows_mix_lengths():
+    with pytest.raises(ValueError, match=r"data\.short_first=1000.* set data\.short_first=null"):
+        layout_of(256, 128, 1000.0)
+
+
+def test_a_resumed_warm_up_goes_on_where_it_was():
+    options = {"short_first": 2000}
+    whole = first(loader(**options), 30)
+    resumed = loader(**options)
+    resumed.load_state_dict({"trained": list(whole[6].after)})
+    assert all(same(a, b) for a, b in zip(first(resumed, 5), whole[7:12], strict=True))
 
 
 def test_loader_is_endless_and_covers_every_chunk():

@@ -37,7 +37,8 @@ class Seen:
 def seen(config: DictConfig, task: Task, count: int) -> Seen:
     """Of the first `count` sequences that a run of this config trains on."""
     chunks, treatment = experiment.training_problems(config, task), experiment.build_treatment(config)
-    layout = layout_of(config.data.batch_tokens, config.data.get("packing"))
+    data = config.data
+    layout = layout_of(data.batch_tokens, data.get("packing"), data.get("short_first"))
     taken: dict[int, NDArray[np.int64]] = {}  # how often each of a piece's problems was
     for k in itertools.count():
         piece = chunks.piece(k)

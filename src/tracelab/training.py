@@ -167,4 +167,6 @@ def build_loaders(config: DictConfig, data: Sets, context: int) -> tuple[Loader,
         "packing": config.data.packing,
         "context": context,
     }
-    return Loader(data.chunk, **sizes, seed=config.seed), FixedLoader(data.val, **sizes)
+    short_first = config.data.get("short_first")
+    loader = Loader(data.chunk, **sizes, short_first=short_first, seed=config.seed)
+    return loader, FixedLoader(data.val, **sizes)

@@ -35,9 +35,18 @@ AHEAD = 2  # batches that are laid out before they are asked for
 Some = TypeVar("Some")
 
 
-def layout_of(batch_tokens: int, packing: int | None) -> Padding | Packing:
-    """How batches are laid out. packing: tokens of a packed row, or None for padding."""
-    return Padding(batch_tokens) if packing is None else Packing(batch_tokens, packing)
+def layout_of(batch_tokens: int, packing: int | None, short_first: float | None = None) -> Padding | Packing:
+    """How batches are laid out. packing: tokens of a packed row, or None for padding; short_first: see
+    `Padding`. ValueError if rows are to be packed, for these hold long and short sequences, and short first.
+    """
+    if packing is None:
+        return Padding(batch_tokens, int(short_first or 0))
+    if short_first:
+        raise ValueError(
+            f"data.short_first={short_first} orders batches of one length, but packed rows mix lengths: set "
+            "data.short_first=null, or data.packing=null"
+        )
+    return Packing(batch_tokens, packing)
 
 
 class Loader:
@@ -50,10 +59,11 @@ class Loader:
         batch_tokens: int,
         context: int,
         packing: int | None = None,
+        short_first: float | None = None,
         pad: int = 0,
         seed: int = 0,
     ) -> None:
-        self.chunk, self.layout = chunk, layout_of(batch_tokens, packing)
+        self.chunk, self.layout = chunk, layout_of(batch_tokens, packing, short_first)
         self.context, self.pad, self.seed = context, pad, seed
         self.trained = (0, 0)
         self.waited = 0.0  # seconds, in all

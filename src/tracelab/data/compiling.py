@@ -14,13 +14,15 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor as Threads
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import joblib
-from joblib.externals.loky import get_reusable_executor
 from omegaconf import OmegaConf
 
 from tracelab.core.jit import sources_hash
@@ -62,23 +64,49 @@ def _marks(parts: Parts) -> list[Path]:
 
 def needed(parts: Parts) -> list[Needed]:
     """What a task and a treatment call, in order."""
-    command = [sys.executable, "-m", "tracelab.data.rehearsal"]
-    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    given: dict[str, Any] = {"input": json.dumps(parts).encode(), "env": {**os.environ, **path}}
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, **given)
+    options: Any = _options("tracelab.data.rehearsal")
+    done = subprocess.run(**options, input=json.dumps(parts).encode(), check=True)
     kernels: list[Needed] = pickle.loads(done.stdout)
     return kernels
 
 
 def compiled(kernels: Sequence[Needed], workers: int) -> None:
-    """Compile each, in so many processes; those that stand on disk are read."""
-    parallel = joblib.Parallel(workers, "loky", return_as="generator_unordered", batch_size=1)
-    with waiting("Compiling kernels (once per version)", len(kernels)) as done:
-        for _ in parallel(joblib.delayed(_compile)(*kernel) for kernel in kernels):
-            done(1)
-    get_reusable_executor().shutdown()  # their memory is needed
+    """Compile each, in so many processes; those that stand on disk are read.
+
+    A process that dies leaves its kernel to be compiled when it is met. (Pools of processes will not do: one
+    takes the memory that compiling needs for a leak, another wants the main module imported again.)
+    """
+    waiting_kernels = deque(kernels)
+    with waiting("Compiling kernels (once per version)", len(kernels)) as done, Threads(workers) as threads:
+        for _ in threads.map(_work, [waiting_kernels] * workers, [done] * workers):
+            pass
+
+
+def _work(kernels: deque[Needed], done: Callable[[int], None]) -> None:
+    """Have one process compile what waits, one kernel after another."""
+    options: Any = _options("tracelab.data.compiling")
+    process: Any
+    with subprocess.Popen(**options, stdin=subprocess.PIPE) as process:
+        while kernels and process.poll() is None:
+            with suppress(IndexError, BrokenPipeError):
+                pickle.dump(kernels.popleft(), process.stdin)
+                process.stdin.flush()
+                done(len(process.stdout.readline()))
+
+
+def _options(module: str) -> dict[str, Any]:
+    """Of a process that runs one of our modules and answers on standard output."""
+    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return {"args": [sys.executable, "-m", module], "stdout": subprocess.PIPE, "env": {**os.environ, **path}}
 
 
 def _compile(task: str, module: str, name: str, signature: Any) -> None:
     import_module(task)
     getattr(import_module(module), name).compile(signature)
+
+
+if __name__ == "__main__":
+    with suppress(EOFError):
+        while True:
+            _compile(*pickle.load(sys.stdin.buffer))
+            print(flush=True)  # one character: one kernel is done

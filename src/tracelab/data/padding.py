@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +16,7 @@ from tracelab.core import rng
 from tracelab.core.codec import Sequences
 from tracelab.core.ragged import Integers, Ragged
 
+SHORTEST = 0.02  # share of the sequences that a warm-up of lengths begins with
 ROUND = 8  # padded lengths are multiples: sequences mix by chance in a batch, matrices have few shapes
 
 
@@ -48,13 +51,20 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Padding:
-    """One sequence a row: batches of at most `batch_tokens` with padding, but of one row at least."""
+    """One sequence a row: batches of at most `batch_tokens` with padding, but of one row at least.
+
+    short_first: tokens at the beginning of training over which short sequences come before long ones (see
+    `shortest_first`); 0: in any order.
+    """
 
     batch_tokens: int
+    short_first: int = 0
 
     def plan(self, lengths: NDArray[np.int64], seed: int, chunk: int) -> list[Ragged]:
         """The sequences of each row of each batch."""
         plan = batch_plan(lengths, self.batch_tokens, seed, chunk)
+        if self.short_first and chunk == 0:
+            plan = shortest_first(plan, lengths, self.short_first)
         return [Ragged(rows, np.arange(len(rows) + 1)) for rows in plan]
 
     def collate(self, sequences: Sequences, rows: Ragged, pad: int) -> Batch:
@@ -86,6 +96,29 @@ def batch_plan(
         plan.append(order[start : start + count])
         start += count
     return [plan[i] for i in generator.permutation(len(plan))]
+
+
+def shortest_first(
+    plan: list[NDArray[np.int64]], lengths: NDArray[np.int64], tokens: int
+) -> list[NDArray[np.int64]]:
+    """The same batches, short sequences before long ones while the first `tokens` go by.
+
+    The longest sequence that a batch may hold grows from the SHORTEST share of all lengths to the longest,
+    linearly in the tokens. Among batches that are allowed the order stays; if none is left, the shortest is
+    next. What is left out at the beginning comes later, so each sequence still comes once.
+    """
+    longest = np.array([lengths[batch].max() for batch in plan])
+    used, ordered, waiting = 0, np.sort(lengths), deque(np.argsort(longest, kind="stable").tolist())
+    allowed: list[int] = []  # a heap: the first of the plan is next
+    result = []
+    for _ in plan:
+        share = min(1.0, SHORTEST + (1.0 - SHORTEST) * used / tokens)
+        limit = ordered[int(share * (len(ordered) - 1))]
+        while waiting and (longest[waiting[0]] <= limit or not allowed):
+            heappush(allowed, waiting.popleft())
+        result.append(plan[heappop(allowed)])
+        used += int(lengths[result[-1]].sum())
+    return result
 
 
 def padded_length(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
