@@ -47,8 +47,10 @@ def compile_for(experiments: Sequence[Parts]) -> None:
         return
     with waiting("Looking what is to be compiled", len(new)) as done:
         kernels: dict[Needed, None] = {}
-        for found in joblib.Parallel(workers, "threading")(joblib.delayed(needed)(parts) for parts in new):
-            kernels |= dict.fromkeys(found)
+        for found in joblib.Parallel(workers, "threading")(
+            joblib.delayed(_rehearsed)(parts) for parts in new
+        ):
+            kernels |= dict.fromkeys(pickle.loads(found))  # here, as modules are imported
             done(1)
     compiled(list(kernels), workers)
     for mark in (mark for parts in new for mark in _marks(parts)):
@@ -64,10 +66,14 @@ def _marks(parts: Parts) -> list[Path]:
 
 def needed(parts: Parts) -> list[Needed]:
     """What a task and a treatment call, in order."""
-    options: Any = _options("tracelab.data.rehearsal")
-    done = subprocess.run(**options, input=json.dumps(parts).encode(), check=True)
-    kernels: list[Needed] = pickle.loads(done.stdout)
+    kernels: list[Needed] = pickle.loads(_rehearsed(parts))
     return kernels
+
+
+def _rehearsed(parts: Parts) -> bytes:
+    """What `needed` returns, pickled."""
+    options: Any = _options("tracelab.data.rehearsal")
+    return bytes(subprocess.run(**options, input=json.dumps(parts).encode(), check=True).stdout)
 
 
 def compiled(kernels: Sequence[Needed], workers: int) -> None:
