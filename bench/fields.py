@@ -5,7 +5,7 @@
 
 Trains trace=correct on mazes with the defaults and the overrides given, and measures on the validation set,
 every so many steps, how often the likeliest next token is the right one (teacher forced). h is shown in three
-parts, for they are learned at different times: of the first step, which names a distance that nothing before it
+parts, learned at different times: of the first step, which names a distance that nothing before it
 tells; of a creation, which is its parent's and one more or less; of a closing, which repeats a creation's.
 Writes <folder>/<seed>/fields.csv, and prints its rows.
 """

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.engine import CONTEXT, check_shares, loader, sequences, shares, trained_on, validation
-from tracelab.data.batching import FixedLoader, Loader, layout_of
+from tracelab.data.batching import FixedLoader, Loader
 from tracelab.data.padding import ROUND, Padding, batch_plan, collate
 
 
@@ -73,11 +73,6 @@ def test_too_few_short_sequences_are_followed_by_the_shortest_left():
     lengths = sequences(50, longest=200).tokens.lengths
     longest = [lengths[b.values].max() for b in Padding(64, short_first=10**9).plan(lengths, 0, 0)]
     assert longest == sorted(longest)
-
-
-def test_packed_rows_mix_lengths():
-    with pytest.raises(ValueError, match=r"data\.short_first=1000.* set data\.short_first=null"):
-        layout_of(256, 128, 1000.0)
 
 
 def test_a_resumed_warm_up_goes_on_where_it_was():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass
@@ -44,3 +46,15 @@ class Budget:
     def used(self, progress: Progress) -> float:
         """The share of the budget that is used, from 0 to 1."""
         return min(1.0, getattr(progress, self.unit) / getattr(self, self.unit))
+
+
+def build_budget(config: Mapping[Any, Any]) -> Budget:
+    """The budget that was asked for, else the default one."""
+    default: dict[str, Any] = {}
+    amounts: dict[str, Any] = {}
+    for unit, amount in config.items():
+        name = str(unit)
+        (default if name.startswith("default_") else amounts)[name.removeprefix("default_")] = amount
+    if all(amount is None for amount in amounts.values()):
+        amounts |= default
+    return Budget(**{k: v if v is None or k == "minutes" else int(v) for k, v in amounts.items()})

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from hydra.utils import instantiate
+from numpy.typing import NDArray
 from omegaconf import DictConfig
 
+from tracelab.budget import build_budget
 from tracelab.core.codec import Sequences
 from tracelab.core.types import Examples, Task
 from tracelab.data import card, frozen
@@ -184,6 +187,23 @@ def training_chunks(
     if len(chunks) == 1 and not config.data.online:
         return lambda k: first
     return lambda k: arm(chunks[chunks.piece(k)], "train").sequences
+
+
+def short_first(config: DictConfig, lengths: NDArray[np.int64]) -> int:
+    """Tokens of training over which short sequences come first: the share data.short_first of the budget.
+
+    lengths: of sequences, for budgets of examples. Budgets of minutes and packed rows know no such tokens: 0.
+    ValueError if the share is none.
+    """
+    data = config.data
+    share = data.get("short_first") or 0.0  # older runs have none
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(f"data.short_first={share} must be a share of the budget: 0 to 1, or null")
+    if data.get("packing") is not None:
+        return 0
+    budget = build_budget(config.budget)
+    each = {"tokens": 1.0, "steps": data.batch_tokens, "examples": lengths.mean(), "minutes": 0.0}
+    return int(share * getattr(budget, budget.unit) * each[budget.unit])
 
 
 def context_for(config: DictConfig, longest: int, val: Sequences, tests: TestSets, max_new: int) -> int:

@@ -37,15 +37,16 @@ class Seen:
 def seen(config: DictConfig, task: Task, count: int) -> Seen:
     """Of the first `count` sequences that a run of this config trains on."""
     chunks, treatment = experiment.training_problems(config, task), experiment.build_treatment(config)
-    data = config.data
-    layout = layout_of(data.batch_tokens, data.get("packing"), data.get("short_first"))
     taken: dict[int, NDArray[np.int64]] = {}  # how often each of a piece's problems was
     for k in itertools.count():
         piece = chunks.piece(k)
         once = np.ones(chunks.size(piece), np.int64)
         if count < len(once):
             treated = frozen.arm(task, treatment, chunks[piece], config.seed, "train")[0]
-            plan = layout.plan(treated.tokens.lengths, config.seed, k)
+            lengths = treated.tokens.lengths
+            first = experiment.short_first(config, lengths)
+            layout = layout_of(config.data.batch_tokens, config.data.get("packing"), first)
+            plan = layout.plan(lengths, config.seed, k)
             once = np.bincount(np.concatenate([batch.values for batch in plan])[:count], minlength=len(once))
         taken[piece] = taken.get(piece, 0) + once
         count -= int(once.sum())

@@ -16,7 +16,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from tracelab import curves
-from tracelab.budget import Budget, Progress
+from tracelab.budget import Progress
 from tracelab.checkpoint import Checkpoints, is_sharded
 from tracelab.entry import say
 from tracelab.evaluation import evaluate
@@ -45,18 +45,6 @@ def finished_before(config: DictConfig, last: str = "metrics.json") -> Trained |
     if run is None or not (run.folder / last).is_file():
         return None
     return Trained(run, run.read_json("metrics.json")["test sets"], "skipped")
-
-
-def build_budget(config: DictConfig) -> Budget:
-    """The budget that was asked for, else the default one."""
-    default: dict[str, Any] = {}
-    amounts: dict[str, Any] = {}
-    for unit, amount in config.items():
-        name = str(unit)
-        (default if name.startswith("default_") else amounts)[name.removeprefix("default_")] = amount
-    if all(amount is None for amount in amounts.values()):
-        amounts |= default
-    return Budget(**{k: v if v is None or k == "minutes" else int(v) for k, v in amounts.items()})
 
 
 def resume_from(run: Run, vocabulary: tuple[str, ...]) -> Path | None:

@@ -15,13 +15,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from tracelab import accelerate, curves, figures
 from tracelab.algorithms.base import Algorithm
+from tracelab.budget import build_budget
 from tracelab.core.types import Task
 from tracelab.entry import say
 from tracelab.evaluation import judge_model, labels, metrics_of, trained_model
 from tracelab.experiment import TestSets, build_task, precision_of, problems, test_sets
 from tracelab.fitting import (
     Trained,
-    build_budget,
     check_vocabulary,
     checkpoint_of,
     conclude,

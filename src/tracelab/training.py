@@ -10,7 +10,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig
 
 from tracelab import accelerate
-from tracelab.budget import Progress
+from tracelab.budget import Progress, build_budget
 from tracelab.checkpoint import load_progress
 from tracelab.data.batching import FixedLoader, Loader, card
 from tracelab.entry import say
@@ -22,10 +22,10 @@ from tracelab.experiment import (
     prepare,
     prepared,
     problems,
+    short_first,
 )
 from tracelab.fitting import (
     Trained,
-    build_budget,
     checkpoint_of,
     conclude,
     finished_before,
@@ -167,6 +167,6 @@ def build_loaders(config: DictConfig, data: Sets, context: int) -> tuple[Loader,
         "packing": config.data.packing,
         "context": context,
     }
-    short_first = config.data.get("short_first")
-    loader = Loader(data.chunk, **sizes, short_first=short_first, seed=config.seed)
+    first = short_first(config, data.chunk(0).tokens.lengths)
+    loader = Loader(data.chunk, **sizes, short_first=first, seed=config.seed)
     return loader, FixedLoader(data.val, **sizes)

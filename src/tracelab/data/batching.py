@@ -35,18 +35,11 @@ AHEAD = 2  # batches that are laid out before they are asked for
 Some = TypeVar("Some")
 
 
-def layout_of(batch_tokens: int, packing: int | None, short_first: float | None = None) -> Padding | Packing:
+def layout_of(batch_tokens: int, packing: int | None, short_first: int = 0) -> Padding | Packing:
     """How batches are laid out. packing: tokens of a packed row, or None for padding; short_first: see
-    `Padding`. ValueError if rows are to be packed, for these hold long and short sequences, and short first.
+    `Padding` (packed rows hold long and short sequences).
     """
-    if packing is None:
-        return Padding(batch_tokens, int(short_first or 0))
-    if short_first:
-        raise ValueError(
-            f"data.short_first={short_first} orders batches of one length, but packed rows mix lengths: set "
-            "data.short_first=null, or data.packing=null"
-        )
-    return Packing(batch_tokens, packing)
+    return Padding(batch_tokens, short_first) if packing is None else Packing(batch_tokens, packing)
 
 
 class Loader:
@@ -59,7 +52,7 @@ class Loader:
         batch_tokens: int,
         context: int,
         packing: int | None = None,
-        short_first: float | None = None,
+        short_first: int = 0,
         pad: int = 0,
         seed: int = 0,
     ) -> None:
