@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint format bench bench-gpu paper-maze-gpu verify clean
+.PHONY: help install demo doctor test test-slow lint format bench bench-gpu paper-maze-gpu verify clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -16,6 +16,9 @@ install: $(VENV)/installed ## Set up .venv (the other targets do so themselves)
 
 demo: $(VENV)/installed ## Train and judge a small model on mazes with corrupted traces
 	$(BIN)/python -m tracelab.train task=maze trace=corrupted
+
+doctor: $(VENV)/installed ## Say what this machine is, and how to mend what is bad
+	$(BIN)/python -m tracelab.doctor
 
 test: $(VENV)/installed-test ## Run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"

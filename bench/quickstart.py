@@ -1,10 +1,14 @@
-"""The central experiment at the quickstart's size: four arms, three seeds, from scratch, with intervals.
+"""The central experiment at the quickstart's size: four arms, ten seeds, from scratch, with intervals.
 
-    python bench/quickstart.py                    # about an hour on two cores
-    python bench/quickstart.py --seeds 0 --only swapped
+    python bench/quickstart.py                              # hours on two cores; goes on where it was
+    python bench/quickstart.py --jobs 2 --threads 1         # two runs at a time, which is faster
+    python bench/quickstart.py --seeds 0 1 2 --experiment earlier --folder runs/earlier --name quickstart
 
-Each run is `python -m tracelab.train trace=ARM seed=SEED` with the defaults; finished ones are not run
-again. Minutes are of training alone, without data, start-up and evaluation.
+Each run is `python -m tracelab.train trace=ARM seed=SEED` with the defaults; finished ones are not run again.
+Minutes are of training alone, without data, start-up and evaluation. Time to quality: tokens and minutes
+until a run first completes SOLUTIONS of its held-out problems with a valid solution and, of `correct`, TRACES
+with a strictly valid trace. Writes bench/results/<name>.json and docs/results/<name>.png with every seed's
+curve.
 """
 
 from __future__ import annotations
@@ -17,12 +21,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import joblib
+import polars as pl
 import yaml
-from common import RESULTS
+from common import DOCS, RESULTS, write_json
 
-from tracelab.run import machine
+from tracelab import analysis
+from tracelab.analysis.learning_figures import learning
 
 ARMS = ("solution_only", "correct", "corrupted", "swapped")
+SOLUTIONS, TRACES = 0.95, 0.85
+DRAWN = ("solution_valid", "trace_strict")
 SHOWN = ("solution_valid", "solution_optimal", "trace_local", "trace_strict", "phi")
 
 
@@ -32,11 +41,12 @@ def finished(folder: Path) -> bool:
     return record.is_file() and json.loads(record.read_text())["status"] == "evaluated"
 
 
-def run(arm: str, seed: int, threads: int, folder: Path) -> dict[str, Any]:
+def run(arm: str, seed: int, threads: int, folder: Path, experiment: str) -> dict[str, Any]:
     """Train and judge one arm -> its figures on the in-distribution test set and out of it."""
     record = folder / "run.json"
     if not finished(folder):
-        words = (f"trace={arm}", f"seed={seed}", f"threads={threads}", f"run_dir={folder}")
+        words = [f"trace={arm}", f"seed={seed}", f"threads={threads}", f"run_dir={folder}"]
+        words += [f"experiment={experiment}"] if experiment else []
         subprocess.run([sys.executable, "-m", "tracelab.train", *words], check=True)
     progress = json.loads(record.read_text())["progress"]
     sets = json.loads((folder / "metrics.json").read_text())["test sets"]
@@ -63,27 +73,47 @@ def summary(results: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def times(folders: list[Path], name: str) -> list[dict[str, Any]]:
+    """Time to quality of each run, a row per run; draws all curves. [] if no run has any."""
+    try:
+        curves = analysis.learning_curves(*folders)
+    except ValueError as error:
+        print(error)
+        return []
+    learning(DOCS / "results" / name, curves.filter(pl.col("metric").is_in(DRAWN)))
+    found = []
+    for arm, part in curves.group_by("arm", maintain_order=True):
+        least = {"solution_valid": SOLUTIONS} | ({"trace_strict": TRACES} if arm == ("correct",) else {})
+        found += analysis.time_to_quality(part, **least).drop("run").to_dicts()
+    return found
+
+
 def main() -> None:
     """Run what is missing, then print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    parser.add_argument("--experiment", default="", help="other than the default one")
+    parser.add_argument("--name", default="seeds", help="of the results")
     parser.add_argument("--only", choices=ARMS, nargs="+", default=ARMS)
-    parser.add_argument("--folder", type=Path, default=Path("runs/quickstart"))
+    parser.add_argument("--folder", type=Path, default=Path("runs/seeds"))
     parser.add_argument("--collect", action="store_true", help="report what is finished, run nothing")
     options = parser.parse_args()
-    results = [
-        run(arm, seed, options.threads, options.folder / f"{arm}-{seed}")
+    wanted = [
+        (arm, seed, options.threads, options.folder / f"{arm}-{seed}", options.experiment)
         for seed in options.seeds
         for arm in ARMS
         if arm in options.only and (not options.collect or finished(options.folder / f"{arm}-{seed}"))
     ]
+    results = joblib.Parallel(options.jobs, "threading")(joblib.delayed(run)(*each) for each in wanted)
     print("\n".join(summary(results)))
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / "quickstart.json"
-    content = {"runs": results, "machine": machine()}
-    path.write_text(json.dumps(content, indent=1) + "\n")
-    print(f"Written: {path}")
+    quality = times([folder for *_, folder, _ in wanted], options.name)
+    for row in quality:
+        print(f"{row['arm']:14s} seed {row['seed']}  good enough after {row['tokens'] or 'more'} tokens")
+    least = {"solution_valid": SOLUTIONS, "trace_strict, of correct": TRACES}
+    content = {"runs": results, "time to quality": {"least": least, "runs": quality}}
+    write_json(RESULTS / f"{options.name}.json", content)
 
 
 if __name__ == "__main__":

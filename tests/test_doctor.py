@@ -58,6 +58,14 @@ def test_a_full_disk_is_bad(tmp_path, monkeypatch):
     assert "make room" in found.mend
 
 
+@pytest.mark.parametrize(("load", "state"), [(0.1, GOOD), (1000.0, NOTE)])
+def test_a_busy_machine_is_a_note(monkeypatch, load, state):
+    monkeypatch.setattr(doctor.os, "getloadavg", lambda: (load, load, load))
+    found = doctor.processor()
+    assert found.state == state
+    assert ("threads=1" in found.mend) == (state == NOTE)
+
+
 def test_little_memory_is_a_note(monkeypatch):
     monkeypatch.setattr(doctor, "LEAST_MEMORY", 10**6)
     assert doctor.memory().state == NOTE

@@ -27,6 +27,7 @@ from tracelab.paths import ROOT, cache_home
 
 GOOD, NOTE, BAD = "ok", "note", "BAD"
 LEAST_MEMORY, LEAST_DISK, SOME_DISK = 2.0, 0.5, 5.0  # GiB
+BUSY = 0.5  # load per core from which on measured speeds are too low
 SECONDS = 3.0  # that training steps are measured for
 AROUND = 1.5  # minutes of the demo that are not training: compiling, drawing, judging, figures
 
@@ -114,9 +115,15 @@ def processor() -> Finding:
 
     from tracelab.run import cpu_name
 
-    given, there = joblib.cpu_count(), os.cpu_count()
+    given, there, load = joblib.cpu_count(), os.cpu_count(), os.getloadavg()[0]
     cores = f"{given} core{'s' * (given != 1)}" + (f" of {there}" if given != there else "")
-    return Finding("processor", f"{cpu_name()}, {torch.backends.cpu.get_cpu_capability()}, {cores}")
+    text = f"{cpu_name()}, {torch.backends.cpu.get_cpu_capability()}, {cores}"
+    if load > BUSY * given:
+        mend = (
+            f"other programs are at work (load {load:.1f}): speeds below are too low; threads=1 suffers least"
+        )
+        return Finding("processor", text, NOTE, mend)
+    return Finding("processor", text)
 
 
 def memory() -> Finding:
