@@ -13,12 +13,10 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -28,7 +26,6 @@ from tracelab.paths import ROOT, cache_home
 GOOD, NOTE, BAD = "ok", "note", "BAD"
 LEAST_MEMORY, LEAST_DISK, SOME_DISK = 2.0, 0.5, 5.0  # GiB
 BUSY = 0.5  # load per core from which on measured speeds are too low
-SECONDS = 3.0  # that training steps are measured for
 AROUND = 1.5  # minutes of the demo that are not training: compiling, drawing, judging, figures
 
 
@@ -157,6 +154,7 @@ def gpu() -> Finding:
 def precision() -> Finding:
     """The format of matrix products that training takes, and the rates that decided it."""
     from tracelab import accelerate
+    from tracelab.demo import demo
     from tracelab.experiment import precision_of
     from tracelab.models.precision import forget
 
@@ -209,6 +207,8 @@ def runs() -> Finding:
 
 def training() -> Finding:
     """How fast the demo's model trains, and how long `make demo` will take."""
+    from tracelab.demo import demo, tokens_per_second
+
     config = demo()
     speed = tokens_per_second(config)
     minutes = config.budget.default_tokens / speed / 60 + AROUND
@@ -216,54 +216,6 @@ def training() -> Finding:
     return Finding("training", text)
 
 
-def demo() -> Any:
-    """The config of `make demo`, with what only a command knows left out."""
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
-    from tracelab.entry import prepare_process
-    from tracelab.paths import CONF
-
-    prepare_process()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        composed = compose("train", ["trace=corrupted", "run_dir=unused"])
-    plain: Any = OmegaConf.to_container(composed, resolve=False)
-    del plain["names"]
-    return OmegaConf.create(plain)
-
-
-def tokens_per_second(config: Any) -> float:
-    """Measured steps of training as configured, on made-up sequences as long as the demo's."""
-    import torch
-
-    from tracelab.experiment import build_model, build_task, device_of
-    from tracelab.losses import padded_losses
-    from tracelab.training import build_learner
-
-    rows = config.data.batch_tokens // LENGTH
-    vocabulary, device = build_task(config).codec.vocabulary, device_of(config)
-    learner = build_learner(config, build_model(config, vocabulary, LENGTH).to(device))
-    optimizer = learner.configure_optimizers()
-    tokens = torch.randint(len(vocabulary), (rows, LENGTH), device=device)
-    at = torch.arange(rows * LENGTH, device=device)
-
-    def step() -> None:
-        with learner.model.computing():
-            loss = padded_losses(learner.model, tokens, at, tokens.flatten()).mean()
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        float(loss.detach())  # waits for the device
-
-    step()
-    began, steps = time.perf_counter(), 0
-    while time.perf_counter() - began < SECONDS:
-        step()
-        steps += 1
-    return steps * rows * LENGTH / (time.perf_counter() - began)
-
-
-LENGTH = 192  # tokens of the demo's sequences, on average
 CHECKS: dict[str, Callable[[], Finding]] = {
     "processor": processor,
     "memory": memory,
