@@ -32,6 +32,13 @@ def test_a_rehearsal_finds_who_draws_and_who_judges(task):
     assert any(name in ("_generate", "draw_problems", "draw") for name in names)
 
 
+def test_a_rehearsal_that_fails_stops_nobody():
+    """A task whose kernels cannot run as Python is compiled when it is met."""
+    wrong = {**parts("maze"), "task": {"_target_": "tracelab.tasks.no_such.Task"}}
+    with pytest.warns(UserWarning, match=r"no_such\.Task: kernels are not compiled ahead"):
+        assert needed(wrong) == []
+
+
 def test_what_was_compiled_ahead_is_not_compiled_again(tmp_path):
     """From an empty cache, in other processes; this one then draws, treats and judges without a compiler."""
     code = """

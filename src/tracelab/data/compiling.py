@@ -14,6 +14,7 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor as Threads
@@ -71,9 +72,16 @@ def needed(parts: Parts) -> list[Needed]:
 
 
 def _rehearsed(parts: Parts) -> bytes:
-    """What `needed` returns, pickled."""
+    """What `needed` returns, pickled. Where a rehearsal fails (kernels that cannot run as Python) it is
+    nothing, and a warning: they are compiled when they are met.
+    """
     options: Any = _options("tracelab.data.rehearsal")
-    return bytes(subprocess.run(**options, input=json.dumps(parts).encode(), check=True).stdout)
+    done = subprocess.run(**options, input=json.dumps(parts).encode(), stderr=subprocess.PIPE)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        warnings.warn(f"{parts['task']['_target_']}: kernels are not compiled ahead ({said})", stacklevel=2)
+        return pickle.dumps([])
+    return bytes(done.stdout)
 
 
 def compiled(kernels: Sequence[Needed], workers: int) -> None:
