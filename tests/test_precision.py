@@ -105,6 +105,13 @@ def test_what_is_not_supported_is_refused(wished):
         choose(wished, CPU, **SHAPE)
 
 
+@pytest.mark.parametrize("word", ["data.short_first=2", "data.short_first=-0.1", "validate_problems=-1"])
+def test_knobs_out_of_range_are_refused_before_anything_is_drawn(tmp_path, monkeypatch, word):
+    monkeypatch.setattr("tracelab.training.prepare", lambda *_: pytest.fail("drawn"))
+    with pytest.raises(ValueError, match=word.replace(".", r"\.")):
+        train(small(tmp_path, word))
+
+
 def test_it_is_refused_before_anything_is_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr("tracelab.training.prepare", lambda *_: pytest.fail("drawn"))
     with pytest.raises(ValueError, match=r"trainer\.precision=fast is not supported"):

@@ -189,16 +189,22 @@ def training_chunks(
     return lambda k: arm(chunks[chunks.piece(k)], "train").sequences
 
 
+def check_knobs(config: DictConfig) -> None:
+    """ValueError if a knob of training is out of its range: before anything is drawn."""
+    share = config.data.get("short_first") or 0.0
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(f"data.short_first={share} must be a share of the budget: 0 to 1, or null")
+    if config.validate_problems < 0:
+        raise ValueError(f"validate_problems={config.validate_problems} must be 0 (none) or more")
+
+
 def short_first(config: DictConfig, lengths: NDArray[np.int64]) -> int:
     """Tokens of training over which short sequences come first: the share data.short_first of the budget.
 
     lengths: of sequences, for budgets of examples. Budgets of minutes and packed rows know no such tokens: 0.
-    ValueError if the share is none.
     """
     data = config.data
     share = data.get("short_first") or 0.0  # older runs have none
-    if not 0.0 <= share <= 1.0:
-        raise ValueError(f"data.short_first={share} must be a share of the budget: 0 to 1, or null")
     if data.get("packing") is not None:
         return 0
     budget = build_budget(config.budget)

@@ -18,6 +18,7 @@ from tracelab.experiment import (
     Sets,
     build_model,
     build_task,
+    check_knobs,
     precision_of,
     prepare,
     prepared,
@@ -50,6 +51,7 @@ def train(config: DictConfig) -> Trained:
 def _train(config: DictConfig) -> Trained:
     shared = "strategy" in config.trainer or wished(config) > 1
     refuse_muon_in_shards(config)
+    check_knobs(config)
     accelerate.start(config.threads)
     began = time.time()
     run = Run.start(config)
