@@ -33,8 +33,8 @@ from tracelab.core.types import Examples, Verdicts
 from tracelab.search.best_first import SOLVERS, TIE_BREAKS
 from tracelab.search.judge import LEVELS
 from tracelab.search.reasons import NAMES
-from tracelab.tasks._layouts import GENERATORS
 from tracelab.tasks.maze import FORMATS, Maze
+from tracelab.tasks.maze.layouts import GENERATORS
 
 RESULTS = Path(__file__).resolve().parents[1] / "bench" / "results" / "verifier.json"
 

@@ -1,4 +1,4 @@
-"""The bytes of small data sets, as hashes: what a config and a seed draw must not change from version to version.
+"""Hashes of small data sets: what a config and a seed draw must not change from one version to the next.
 
     python tests/golden.py        # writes tests/data/golden.json anew, after a change that is meant
 
@@ -49,6 +49,7 @@ SETTINGS = (  # words of the command line: at least one of each task, generator,
 def digest(words: str) -> str:
     """SHA-256 of the tokens, prompts' and traces' lengths of the first training problems of a setting."""
     from runs import config
+
     from tracelab.data import frozen
     from tracelab.experiment import build_task, build_treatment
 

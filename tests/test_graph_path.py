@@ -13,10 +13,10 @@ from tests.task_checks import compare, references
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.search.reasons import NAMES
-from tracelab.tasks._graph_path_draws import EDGES, HEADER
-from tracelab.tasks._graph_path_draws import canonical_hash as hash_of
-from tracelab.tasks._graph_path_edges import new_desk
 from tracelab.tasks.graph_path import GraphPath
+from tracelab.tasks.graph_path.draws import EDGES, HEADER
+from tracelab.tasks.graph_path.draws import canonical_hash as hash_of
+from tracelab.tasks.graph_path.edges import new_desk
 
 KINDS_OF_GRAPHS = {
     "random": {"nodes": 12},

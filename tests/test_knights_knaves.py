@@ -14,8 +14,8 @@ from tracelab.search.backtracking_problem import identity as canonical
 from tracelab.search.backtracking_problem import load
 from tracelab.search.backtracking_reasons import NAMES as REASONS
 from tracelab.search.completion import LEVELS
-from tracelab.tasks._knights_statements import CONNECTIVES, FALSE, IFF, NOT, TRUE, UNKNOWN, join
 from tracelab.tasks.knights_knaves import KnightsKnaves
+from tracelab.tasks.knights_knaves.statements import CONNECTIVES, FALSE, IFF, NOT, TRUE, UNKNOWN, join
 
 TASKS = [
     KnightsKnaves(),

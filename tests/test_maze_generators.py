@@ -12,9 +12,9 @@ from tests import oracle
 from tests.full_checks import graph_of, problems
 from tracelab.core import rng
 from tracelab.core.types import BINS, SPLITS
-from tracelab.tasks._layouts import GENERATORS, TREES, draw_layout
-from tracelab.tasks._maze_draws import canonical_hash, symmetry_hashes
 from tracelab.tasks.maze import FORMATS, Maze
+from tracelab.tasks.maze.draws import canonical_hash, symmetry_hashes
+from tracelab.tasks.maze.layouts import GENERATORS, TREES, draw_layout
 
 TREE_NAMES = [GENERATORS[k] for k in TREES]
 SIZES = [*range(3, 13), [3, 9], [9, 3], [12, 5], [4, 30]]

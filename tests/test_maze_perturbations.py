@@ -7,9 +7,9 @@ from tests import oracle
 from tests.full_checks import completions, problems
 from tests.test_maze_generators import hash_of
 from tracelab.core import rng
-from tracelab.tasks._layouts import GENERATORS
-from tracelab.tasks._maze_perturbations import KINDS
 from tracelab.tasks.maze import Maze
+from tracelab.tasks.maze.layouts import GENERATORS
+from tracelab.tasks.maze.perturbations import KINDS
 
 SIZES = [7, [5, 8]]
 

@@ -6,8 +6,8 @@ import pytest
 from tests import oracle
 from tests.full_checks import completions, problems
 from tracelab.search.best_first import SOLVERS
-from tracelab.tasks._layouts import GENERATORS
 from tracelab.tasks.maze import FORMATS, Maze
+from tracelab.tasks.maze.layouts import GENERATORS
 
 
 def texts(task, examples):

@@ -12,8 +12,8 @@ from tracelab.core.jit import njit
 from tracelab.core.ragged import Ragged
 from tracelab.search.backtracking_problem import identity as canonical
 from tracelab.search.backtracking_problem import load
-from tracelab.tasks._sat_formula import GENERATORS, HEADER
 from tracelab.tasks.sat import Sat
+from tracelab.tasks.sat.formula import GENERATORS, HEADER
 
 
 def formulas(task, n=100, seed=0, split="train"):

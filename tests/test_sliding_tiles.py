@@ -12,9 +12,9 @@ from tests.oracles import sliding_tiles as oracle
 from tests.task_checks import agrees, compare, references, verdicts_on
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
-from tracelab.tasks._sliding_draws import canonical_hash
-from tracelab.tasks._sliding_space import MOST_CELLS
 from tracelab.tasks.sliding_tiles import DEEPEST, SlidingTiles
+from tracelab.tasks.sliding_tiles.draws import canonical_hash
+from tracelab.tasks.sliding_tiles.space import MOST_CELLS
 
 CONF = Path(__file__).resolve().parents[1] / "conf" / "task"
 SOLVERS = ("astar", "dijkstra", "bfs", "dfs", "greedy")

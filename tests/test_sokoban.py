@@ -10,9 +10,9 @@ from tests.oracles import sokoban as oracle
 from tests.task_checks import agrees, references, verdicts_on
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
-from tracelab.tasks._sokoban_draws import canonical_hash
-from tracelab.tasks._sokoban_yard import MOST_CELLS
 from tracelab.tasks.sokoban import Sokoban
+from tracelab.tasks.sokoban.draws import canonical_hash
+from tracelab.tasks.sokoban.yard import MOST_CELLS
 
 SOLVERS = ("astar", "dijkstra", "bfs", "dfs", "greedy")
 SEARCHFORMER = {

@@ -12,8 +12,8 @@ from tracelab.search.backtracking_problem import identity as canonical
 from tracelab.search.backtracking_problem import load
 from tracelab.search.backtracking_reasons import NAMES
 from tracelab.search.completion import LEVELS
-from tracelab.tasks._sudoku_grid import BOXES, HEADER
 from tracelab.tasks.sudoku import Sudoku
+from tracelab.tasks.sudoku.grid import BOXES, HEADER
 
 SIZES = {
     4: Sudoku(size=4, clues=[4, 9]),

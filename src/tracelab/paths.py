@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 CLONE = PACKAGE.parents[1]
 ROOT = CLONE if (CLONE / "pyproject.toml").is_file() and (CLONE / "conf").is_dir() else PACKAGE
-CONF, TASKS = ROOT / "conf", ROOT / "tasks"
+CONF, TASKS = ROOT / "conf", PACKAGE / "tasks"
 
 
 def cache_home() -> Path:

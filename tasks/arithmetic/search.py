@@ -1,0 +1,93 @@
+"""Forward and backward evaluation, recorded; the answer that they find."""
+
+from __future__ import annotations
+
+from tracelab.core.jit import kernel
+from tracelab.core.rng import below
+from tracelab.search import derivation
+from tracelab.tasks.arithmetic.program import LET, Program, applied, value_of
+
+FORWARD, BACKWARD = range(2)
+SOLVERS = ("forward", "backward")
+FIRST, RANDOM = range(2)
+TIE_BREAKS = ("first", "random")
+MEASURES = ("definitions", "needed", "operations", "depth")
+
+
+@derivation.implements(derivation.solve, Program)
+def solve(program, random, rows):  # type: ignore[no-untyped-def]
+    """Evaluate what is needed, operands first."""
+    return backward(program, rows) if program.solver == BACKWARD else forward(program, random, rows)
+
+
+@kernel
+def backward(program, rows):  # type: ignore[no-untyped-def]
+    """Down from the question, left before right -> how many steps."""
+    stack, size, count = program.stack, 1, 0
+    stack[0] = program.shape[3]
+    while size > 0:
+        top = stack[size - 1]
+        left, right = program.left[top], program.right[top]
+        if left >= 0 and program.known[left] < 0:
+            stack[size] = left
+            size += 1
+        elif right >= 0 and program.known[right] < 0:
+            stack[size] = right
+            size += 1
+        else:
+            size -= 1
+            if program.known[top] < 0:
+                count = record(program, top, rows, count)
+    return count
+
+
+@kernel
+def forward(program, random, rows):  # type: ignore[no-untyped-def]
+    """A definition that is ready, in the order of the prompt or at random -> how many steps."""
+    count = 0
+    while program.known[program.shape[3]] < 0:
+        ready = 0
+        for d in range(program.shape[0]):
+            name = program.listed[d]
+            if program.needed[name] and program.known[name] < 0 and is_ready(program, name):
+                program.stack[ready] = name
+                ready += 1
+        chosen = below(random, ready) if program.tie_break == RANDOM else 0
+        count = record(program, program.stack[chosen], rows, count)
+    return count
+
+
+@kernel
+def is_ready(program, name):  # type: ignore[no-untyped-def]
+    """Are a definition's operands known?"""
+    left, right = program.left[name], program.right[name]
+    return (left < 0 or program.known[left] >= 0) and (right < 0 or program.known[right] >= 0)
+
+
+@kernel
+def record(program, name, rows, count):  # type: ignore[no-untyped-def]
+    """Derive a value and append the step -> how many there are."""
+    rule = program.rule[name]
+    left = value_of(program.known, program.left[name])
+    right = value_of(program.known, program.right[name])
+    program.known[name] = applied(rule, left, right, program.shape[2])
+    rows[count, 0], rows[count, 1] = rule, name
+    rows[count, 2], rows[count, 3] = (-1, -1) if rule == LET else (left, right)
+    rows[count, 4] = program.known[name]
+    return count + 1
+
+
+@derivation.implements(derivation.write_solution, Program)
+def write_solution(program, rows):  # type: ignore[no-untyped-def]
+    """The value that is asked for."""
+    rows[0, 0], rows[0, 1] = 0, program.truth[program.shape[3]]
+    return 1
+
+
+@derivation.implements(derivation.measure, Program)
+def measure(program, rows, out):  # type: ignore[no-untyped-def]
+    """In the order of MEASURES."""
+    out[0], out[1], out[3] = program.shape[0], len(rows), program.depth[program.shape[3]]
+    out[2] = 0
+    for r in range(len(rows)):
+        out[2] += rows[r, 0] != LET

@@ -1,0 +1,236 @@
+"""Countdown: combine numbers by + - * / until the target is there; the trace is a best-first search.
+
+Each number is used at most once (with `use_all`, exactly once), every result is a whole number from 1 to
+`limit`, and divisions leave no remainder. A state is the multiset of numbers at hand. Depth-first search with
+either heuristic and breadth-first search are those of Stream of Search (Gandhi et al. 2024,
+arXiv 2404.03683), with these differences: a closed state's successors are all written before the search goes
+on, no state is explored twice, breadth-first search has no beam, and the heuristics are whole numbers (the
+mean distance to the target is rounded down, and neither exceeds `limit`). Neither is a lower bound: greedy
+and A* order states by h and by g + h as the grammar says, and A* need not be optimal.
+
+format=stream_of_search writes that paper's phrases. What differs from its text: one word for a number, not
+its digits; how many operations were done instead of the list; the result of an operation is not repeated
+among the remaining numbers, which are called so; no node numbers; no lines for results that miss the target.
+
+    create 3 * 8 = 24 5 c1 c8     close 5 24 c1 c8
+
+Easy: operations=+- target_range=[10,50]. Medium: the defaults. Hard: numbers=4 longest=60. Optimal means the
+fewest operations.
+
+    python -m tracelab.show task=countdown task.solver=bfs index=3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.codec import Codec
+from tracelab.core.knobs import one_of
+from tracelab.core.ragged import Integers, Ragged
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
+from tracelab.search.batch import COMPLEXITIES, Searches, examples_of, judge, judge_traces, ragged, solve
+from tracelab.search.best_first import BestFirst, Strategy
+from tracelab.search.completion import LEVELS, check_fit
+from tracelab.search.reasons import NAMES
+from tracelab.tasks.countdown.drawing import LEGEND, draw_countdown, plot_countdown
+from tracelab.tasks.countdown.draws import HEADER, SIGNS, Knobs, draw_problems, held_out_targets
+from tracelab.tasks.countdown.space import HEURISTICS, RULES, Hand, new_hand
+from tracelab.tasks.countdown.text import SOLUTION_WIDTH, codec_of, prompt_rows
+from tracelab.tasks.shared.redraws import check_longest, redrawn
+from tracelab.tasks.shared.trees import PICTURE_LEGEND
+from tracelab.tasks.shared.variants import variants
+
+FORMATS = ("compact", "stream_of_search")
+TARGETS = ("seen", "held_out")
+MOST_STATES = 1 << 16  # that a reference search may meet; of up to five numbers it never meets more
+UNGUIDED = ("bfs", "dfs", "dijkstra")
+
+
+@dataclass(frozen=True)
+class Countdown:
+    """A Countdown distribution with its reference solver and its way of writing.
+
+    numbers: how many, 2 to 6. number_range, target_range: what they are drawn from, both ends included.
+    operations: some of "+-*/". use_all: must nothing be left but the target? limit: no result is larger.
+    held_out: share of the targets that are kept for a test set of their own; targets: "seen" or
+    "held_out". solver, tie_break: see `search.best_first`. heuristic: "sum" (mean distance to the target) or
+    "multiply" (sum of distances to its nearest factor). format: one of FORMATS. longest: problems whose
+    reference trace has more steps are drawn anew (None: none are). ood: further test sets, each the knobs
+    that it changes.
+    """
+
+    numbers: int = 3
+    number_range: Sequence[int] = (1, 50)
+    target_range: Sequence[int] = (10, 100)
+    operations: str = SIGNS
+    use_all: bool = True
+    limit: int = 200
+    held_out: float = 0.1
+    targets: str = "seen"
+    solver: str = "dfs"
+    tie_break: str = "fifo"
+    heuristic: str = "sum"
+    format: str = "compact"
+    longest: int | None = None
+    ood: Sequence[Mapping[str, Any]] = ()
+
+    name = "countdown"
+    levels, reasons, complexities = LEVELS, NAMES, COMPLEXITIES
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
+
+    def __post_init__(self) -> None:
+        one_of("task.heuristic", self.heuristic, HEURISTICS)
+        one_of("task.format", self.format, FORMATS)
+        one_of("task.targets", self.targets, TARGETS)
+        BestFirst(self.solver, self.tie_break).compiled()
+        if not 2 <= self.numbers <= 6:
+            raise ValueError(f"task.numbers={self.numbers} must be in 2 to 6")
+        if not 10 <= self.limit <= 1000:
+            raise ValueError(f"task.limit={self.limit} must be in 10 to 1000")
+        for knob, least in (("number_range", 1), ("target_range", 2)):
+            ends = getattr(self, knob)
+            if len(ends) != 2 or not least <= ends[0] <= ends[1] <= self.limit:
+                raise ValueError(
+                    f"task.{knob}={list(ends)} must be a range [low, high] from {least} to "
+                    f"task.limit={self.limit}"
+                )
+        if not self.operations or set(self.operations) - set(SIGNS):
+            raise ValueError(f"task.operations={self.operations!r} must be some of {SIGNS}")
+        if not 0 <= self.held_out < 1 or not len(self._targets):
+            raise ValueError(
+                f"task.held_out={self.held_out} must be in [0, 1) and leave task.targets={self.targets} some "
+                f"of the targets {list(self.target_range)}"
+            )
+        if self.format == "stream_of_search" and self.solver not in UNGUIDED:
+            raise ValueError(
+                f"task.format=stream_of_search writes no heuristic, by which task.solver={self.solver} is "
+                f"judged: take task.format=compact or one of {', '.join(UNGUIDED)}"
+            )
+        check_longest(self.longest)
+        self.test_sets()  # their knobs are checked where they are given
+
+    @cached_property
+    def _targets(self) -> NDArray[np.int64]:
+        low, high = self.target_range
+        held = held_out_targets(low, high, self.held_out)
+        return low + np.flatnonzero(held == (self.targets == "held_out"))
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of a trace row: the operation that leads to the state (creations alone), then its numbers."""
+        size = self.limit + 1
+        return (
+            Column("op", "op", 2),
+            Column("a", "state", size),
+            Column("sign", "state", len(SIGNS)),
+            Column("b", "state", size),
+            *(Column(f"n{k}", "state", size) for k in range(self.numbers)),
+            Column("g", "cost", size),
+            Column("h", "cost", size),
+        )
+
+    @cached_property
+    def codec(self) -> Codec:
+        """The vocabulary and the format's tables."""
+        return codec_of(self.format, self.numbers, self.limit)
+
+    @cached_property
+    def _strategy(self) -> Strategy:
+        return BestFirst(self.solver, self.tie_break).compiled()
+
+    @property
+    def _signs(self) -> int:
+        """Which of SIGNS may be used, as bits."""
+        return sum(1 << SIGNS.index(sign) for sign in set(self.operations))
+
+    def _space(self, more: int = 0) -> Hand:
+        """Room for a reference search, and for so many states besides."""
+        states = 1
+        for left in range(2, self.numbers + 1):
+            states = 1 + 2 * left * (left - 1) * states
+        rules = np.zeros(RULES, np.int64)
+        guided = self.format == "compact"
+        rules[2:7] = self.numbers, self.limit, self._signs, HEURISTICS.index(self.heuristic), guided
+        space: Hand = new_hand(rules, min(states, MOST_STATES) + more)
+        return space
+
+    def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
+        """One solved problem per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
+        one_of("split", split, tuple(SPLITS))
+        return redrawn(
+            lambda some: self._draw(some, split),
+            keys,
+            f"have traces of more than task.longest={self.longest} steps, or searches that meet more than "
+            f"{MOST_STATES} states: raise task.longest, lower task.numbers, or take task.solver=dfs or "
+            "greedy",
+        )
+
+    def _draw(self, keys: NDArray[np.uint64], split: str) -> tuple[Examples, NDArray[np.bool_]]:
+        """-> problems with their searches, and which of these have a fitting length."""
+        low, high = self.number_range
+        knobs = Knobs(self.numbers, low, high, self.limit, self.use_all, self._signs)
+        failed, problems, identity = draw_problems(knobs, self._targets, *SPLITS[split], BINS, keys)
+        if failed >= 0:
+            raise ValueError(
+                f"{MAX_REDRAWS} draws gave no {self.numbers} numbers in {list(self.number_range)} with a "
+                f"{self.targets} target in {list(self.target_range)} that can be reached by "
+                f"{self.operations} and belong to the {split} split: reach more targets by wider "
+                "ranges or more operations or numbers, or take a lower task.held_out"
+            )
+        stored = ragged(problems)
+        own = best = self._search(self._strategy, stored, keys)
+        if not self.use_all and self.solver not in ("bfs", "dijkstra"):  # using all takes as many operations
+            best = self._search(BestFirst("bfs").compiled(), stored, keys)
+        examples = examples_of(identity, stored, own, best.measures[:, 2])
+        short = examples.trace.lengths <= (self.longest or np.inf)
+        return examples, own.solved & best.solved & short
+
+    def _search(self, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
+        space, widths = self._space(), (len(self.columns), SOLUTION_WIDTH)
+        steps = 2 * len(space.states.words) + 2  # none is created twice: g tells how many numbers are left
+        return solve(space, strategy, stored, keys, widths, steps)
+
+    def prompts(self, examples: Examples) -> Ragged:
+        """Prompt tokens."""
+        rows, ends = prompt_rows(examples.problem.values, examples.problem.offsets)
+        return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
+
+    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
+        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
+        space = self._space_for(examples, completions)
+        return judge(space, self._strategy, self.codec, examples, completions)
+
+    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
+        return judge_traces(self._space_for(examples, traces), self._strategy, examples, traces)
+
+    def _space_for(self, examples: Examples, outputs: Ragged) -> Hand:
+        """Room for all states that an output can name. ValueError if it cannot write the problems."""
+        check_fit({}, examples, outputs)
+        most = int(examples.problem.lengths.max(initial=0)) - HEADER
+        if most > self.numbers or examples.problem.values.max(initial=0) > self.limit:
+            raise ValueError(
+                f"problems of {most} numbers, or beyond task.limit={self.limit}: judge them with the task "
+                "that drew them"
+            )
+        return self._space(int(outputs.lengths.max(initial=0)))
+
+    def test_sets(self) -> Mapping[str, Countdown]:
+        """Out-of-distribution variants by name, with this task's vocabulary."""
+        held_out = self.held_out > 0 and self.targets == "seen"
+        own = {"held_out_targets": replace(self, targets="held_out", ood=())} if held_out else {}
+        return own | variants(self, fixed=("limit", "format"))
+
+    def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
+        """Example i as text for a terminal, with the search up to `step`."""
+        return draw_countdown(examples.problem[i], examples.trace[i], examples.solution[i], step)
+
+    def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
+        """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
+        plot_countdown(ax, problem, trace, solution, bad)

@@ -1,0 +1,178 @@
+"""Facts and rules as a derivation problem, and all that follows from them.
+
+Ground literals are numbers: literal * entities + entity. `not p` is a literal of its own: it is known only
+where a fact or a rule says so (classical literals, no negation as failure).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.jit import kernel
+from tracelab.search import derivation
+
+HEADER = 7  # of a stored problem: rules, facts, atoms and entities in use, depth, query's literal and entity
+FACT = 2  # then per fact: literal, entity
+PREMISES = 3
+RULE = 4 + PREMISES  # then per rule: label, kind, entity (EVERY: for all), conclusion, premises or -1
+AND, OR = range(2)
+EVERY = -1
+APPLY, TRY, FAIL = range(3)
+OPS = ("apply", "try", "fail")
+FORWARD, BACKWARD = range(2)
+SOLVERS = ("forward", "backward")
+UNTOUCHED, KNOWN, OPEN, FAILED = range(4)  # what became of a literal
+READY, WAITING, DEAD = range(3)  # a rule: can be applied, may yet be, never
+DERIVABLE, DERIVED, DEPTH_OF_STACK, SHORTEST = range(4)  # places in `counts`
+BY_LABEL = ("kind", "about", "head", "listed")
+BY_LITERAL = ("truth", "giver", "needed", "status", "by", "trail", "stack", "order")
+
+
+class Theory(NamedTuple):
+    """Tables of facts and rules; room for `len(kind)` rules and len(truth) ground literals.
+
+    draws: see `draws`. shape: the header; by label: kind (-1 where there is no rule), about, head,
+    premises, and `listed`, labels in the order of the prompt; by ground literal: truth, KNOWN where it can
+    be derived; giver, the rule that does; needed, does a shortest proof use it?; status and by, what the
+    steps so far say; trail, what they derived, in order; stack, open goals; order: scratch; colours.
+    """
+
+    draws: Any
+    solver: int
+    random: bool
+    signs: int
+    entities: int
+    quantified: bool
+    shape: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    kind: NDArray[np.int32]
+    about: NDArray[np.int32]
+    head: NDArray[np.int32]
+    listed: NDArray[np.int32]
+    premises: NDArray[np.int32]
+    truth: NDArray[np.int32]
+    giver: NDArray[np.int32]
+    needed: NDArray[np.int32]
+    status: NDArray[np.int32]
+    by: NDArray[np.int32]
+    trail: NDArray[np.int32]
+    stack: NDArray[np.int32]
+    order: NDArray[np.int32]
+    colours: NDArray[np.uint64]
+
+
+def new_theory(labels: int, literals: int, entities: int, **fixed: Any) -> Theory:
+    """Empty tables."""
+    size = literals * entities + 1
+    tables: dict[str, Any] = {name: np.empty(labels, np.int32) for name in BY_LABEL}
+    tables |= {name: np.empty(size, np.int32) for name in BY_LITERAL}
+    tables |= {"premises": np.empty((labels, PREMISES), np.int32), "colours": np.empty((2, size), np.uint64)}
+    shape, counts = np.empty(HEADER, np.int32), np.empty(4, np.int32)
+    return Theory(entities=entities, shape=shape, counts=counts, **fixed, **tables)
+
+
+@kernel
+def ground(theory, literal, entity):  # type: ignore[no-untyped-def]
+    """The number of a literal on an entity."""
+    return literal * theory.entities + entity
+
+
+@kernel
+def ground_of(theory, row):  # type: ignore[no-untyped-def]
+    """What a row names, or -1. Where nothing is quantified no entity is named."""
+    literal, entity = row[2], row[3] if theory.quantified else row[3] + 1
+    if not 0 <= entity < theory.entities or literal < 0:
+        return -1
+    number = ground(theory, literal, entity)
+    return number if number < len(theory.truth) - 1 else -1
+
+
+@kernel
+def fits(theory, label, entity):  # type: ignore[no-untyped-def]
+    """Does a rule speak of an entity?"""
+    return theory.about[label] == EVERY or theory.about[label] == entity
+
+
+@kernel
+def state_of(theory, label, entity, status):  # type: ignore[no-untyped-def]
+    """Is a rule READY, WAITING or DEAD, as far as its premises are known and have failed?"""
+    known = failed = size = 0
+    for premise in theory.premises[label]:
+        if premise >= 0:
+            size += 1
+            known += status[ground(theory, premise, entity)] == KNOWN
+            failed += status[ground(theory, premise, entity)] == FAILED
+    enough = 1 if theory.kind[label] == OR else size
+    if known >= enough:
+        return READY
+    return DEAD if failed > size - enough else WAITING
+
+
+@kernel
+def gives(theory, label, entity, status):  # type: ignore[no-untyped-def]
+    """What a rule that can be applied to an entity concludes, or -1 where that is known or none can."""
+    conclusion = ground(theory, theory.head[label], entity)
+    if not fits(theory, label, entity) or status[conclusion] == KNOWN:
+        return -1
+    return conclusion if state_of(theory, label, entity, status) == READY else -1
+
+
+@derivation.implements(derivation.load, Theory)
+def load(theory, problem):  # type: ignore[no-untyped-def]
+    """Facts and rules, what can be derived from them, and the shortest proof."""
+    for h in range(HEADER):
+        theory.shape[h] = problem[h]
+    theory.kind[:] = theory.giver[:] = theory.by[:] = -1
+    theory.truth[:] = theory.status[:] = UNTOUCHED
+    theory.needed[:] = 0
+    theory.counts[:] = 0
+    at = HEADER
+    for _ in range(problem[1]):
+        fact = ground(theory, problem[at], problem[at + 1])
+        theory.truth[fact] = theory.status[fact] = KNOWN
+        at += FACT
+    for r in range(problem[0]):
+        label = theory.listed[r] = problem[at]
+        theory.kind[label], theory.about[label] = problem[at + 1], problem[at + 2]
+        theory.head[label] = problem[at + 3]
+        for p in range(PREMISES):
+            theory.premises[label, p] = problem[at + 4 + p]
+        at += RULE
+    derive_all(theory)
+    asked = query(theory)
+    if theory.solver == BACKWARD and theory.status[asked] == UNTOUCHED:
+        theory.status[asked], theory.stack[0], theory.counts[DEPTH_OF_STACK] = OPEN, asked, 1
+
+
+@kernel
+def query(theory):  # type: ignore[no-untyped-def]
+    """The ground literal that is asked for."""
+    return ground(theory, theory.shape[5], theory.shape[6])
+
+
+@kernel
+def derive_all(theory):  # type: ignore[no-untyped-def]
+    """Apply rules until nothing is new; then mark what a proof of the query needs, from its end back."""
+    count, grown = 0, True
+    while grown:
+        grown = False
+        for r in range(theory.shape[0]):
+            label = theory.listed[r]
+            for entity in range(theory.shape[3]):
+                conclusion = gives(theory, label, entity, theory.truth)
+                if conclusion >= 0:
+                    theory.truth[conclusion], theory.giver[conclusion] = KNOWN, label
+                    theory.order[count], count, grown = conclusion, count + 1, True
+    theory.counts[DERIVABLE] = count
+    theory.needed[query(theory)] = theory.truth[query(theory)] == KNOWN
+    for k in range(count - 1, -1, -1):
+        conclusion = theory.order[k]
+        if theory.needed[conclusion]:
+            theory.counts[SHORTEST] += 1
+            label, entity = theory.giver[conclusion], conclusion % theory.entities
+            for premise in theory.premises[label]:
+                if premise >= 0 and theory.truth[ground(theory, premise, entity)] == KNOWN:
+                    theory.needed[ground(theory, premise, entity)] = 1

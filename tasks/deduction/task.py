@@ -1,0 +1,207 @@
+"""Deduction: facts and rules over invented atoms; prove a literal, or say that it is unknown.
+
+Two axes of difficulty as in ScaleLogic: how deep the proof is, and how expressive the logic. Two towers of
+rules of one shape are drawn, of which one lacks a base fact; the query is the top of either, so that
+neither names nor counts tell the answer. `not p` is a literal like any other: no negation as failure. The
+solution is a proof (rule and conclusion, in any order that the premises permit) or `unknown`.
+
+Traces are searches. Forward: `apply RULE LITERAL` until the query is derived or nothing is new. Backward:
+`try RULE PREMISE` opens a goal that a rule for the last goal needs, `apply` proves it, `fail` gives it up
+when no rule is left.
+
+Easy: depth=[1, 3], width=1, distractors=[3, 5], logic=[]. Medium: the YAML's. Hard: depth=[4, 6],
+width=3, logic=[and, or, not, forall].
+
+    python -m tracelab.show task=deduction task.solver=backward 'task.logic=[and,not,forall]'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import tracelab.tasks.deduction.draws
+import tracelab.tasks.deduction.identity
+import tracelab.tasks.deduction.steps  # noqa: F401 (these three answer what the grammar asks of a Theory)
+from tracelab.core.codec import Codec
+from tracelab.core.knobs import one_of
+from tracelab.core.ragged import Integers, Ragged
+from tracelab.core.types import Column, Examples, Verdicts
+from tracelab.search import derivation_batch as batch
+from tracelab.search.completion import LEVELS
+from tracelab.search.derivation_judge import judge, judge_traces
+from tracelab.search.derivation_reasons import NAMES
+from tracelab.tasks.deduction.drawing import LEGEND, PICTURE_LEGEND, draw_theory, plot_theory
+from tracelab.tasks.deduction.rules import FACT, HEADER, OPS, PREMISES, RULE, SOLVERS, Theory, new_theory
+from tracelab.tasks.deduction.search import MEASURES, TIE_BREAKS
+from tracelab.tasks.deduction.text import codec_of, prompt_rows
+from tracelab.tasks.deduction.towers import Limits, limits, new_draws
+from tracelab.tasks.shared.ranges import ends_of
+from tracelab.tasks.shared.variants import variants
+
+CONNECTIVES = ("and", "or", "not", "forall")
+DEEPEST, MOST_DISTRACTORS, MOST_ENTITIES = 16, 50, 20
+FIXED = ("logic", "entities", "atoms", "labels")
+
+
+@dataclass(frozen=True)
+class Deduction:
+    """A distribution of problems with their search for a proof.
+
+    depth: levels of rules under the query, a number or [fewest, most]; width: premises of a rule at most;
+    distractors: rules and facts that prove nothing about the query. logic: what there is beside
+    implication, some of and, or, not, forall. entities: how many there are with forall. solver: forward or
+    backward. tie_break: of what can be done next, the first in the prompt or a random one. ood: test sets
+    out of distribution, each a mapping of changed knobs. atoms, labels: how many words the vocabulary has
+    for either (default: as many as the largest problem in use can have).
+    """
+
+    depth: int | Sequence[int] = (2, 4)
+    width: int = 2
+    distractors: int | Sequence[int] = (2, 4)
+    logic: Sequence[str] = ("and", "not")
+    entities: int = 3
+    solver: str = "forward"
+    tie_break: str = "first"
+    ood: Sequence[Mapping[str, Any]] = ()
+    atoms: int | None = None
+    labels: int | None = None
+
+    name = "deduction"
+    levels, reasons, complexities = LEVELS, NAMES, MEASURES
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
+
+    def __post_init__(self) -> None:
+        one_of("task.solver", self.solver, SOLVERS)
+        one_of("task.tie_break", self.tie_break, TIE_BREAKS)
+        for connective in self.logic:
+            one_of("task.logic", connective, CONNECTIVES)
+        ends_of("depth", self.depth, 1, DEEPEST)
+        ends_of("distractors", self.distractors, 0, MOST_DISTRACTORS)
+        if not 1 <= self.width <= PREMISES:
+            raise ValueError(f"task.width={self.width} must be from 1 to {PREMISES}")
+        if not 2 <= self.entities <= MOST_ENTITIES:
+            raise ValueError(f"task.entities={self.entities} must be from 2 to {MOST_ENTITIES}")
+        for knob, most in (("atoms", self._most.atoms), ("labels", self._most.rules)):
+            given = getattr(self, knob)
+            if given is not None and given < most:
+                raise ValueError(
+                    f"task.{knob}={given} is below the {most} that a problem can have; raise it "
+                    "or leave it out"
+                )
+
+    @property
+    def _limits(self) -> Limits:
+        """The most that a problem of this task can have."""
+        wide = self.width if {"and", "or"} & set(self.logic) else 1
+        _, deepest = ends_of("depth", self.depth, 1, DEEPEST)
+        _, distractors = ends_of("distractors", self.distractors, 0, MOST_DISTRACTORS)
+        return limits(deepest, wide, distractors)
+
+    @cached_property
+    def _most(self) -> Limits:
+        """The most that a problem of this task, or of its variants, can have."""
+        tasks = self, *variants(self, FIXED, atoms=None, labels=None).values()
+        return Limits(*(max(sizes) for sizes in zip(*(task._limits for task in tasks), strict=True)))
+
+    @property
+    def _quantified(self) -> bool:
+        return "forall" in self.logic
+
+    @property
+    def _words(self) -> dict[str, int]:
+        """How many rules, atoms, entities and signs the vocabulary has words for."""
+        return {
+            "labels": self.labels or self._most.rules,
+            "atoms": self.atoms or self._most.atoms,
+            "entities": self.entities if self._quantified else 1,
+            "signs": 1 + ("not" in self.logic),
+        }
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of a trace row."""
+        words = self._words
+        literals, entities = words["atoms"] * words["signs"], words["entities"]
+        sizes = {"rule": words["labels"], "literal": literals, "entity": entities}
+        return Column("op", "op", len(OPS)), *(Column(name, "state", size) for name, size in sizes.items())
+
+    @cached_property
+    def codec(self) -> Codec:
+        """The vocabulary and the format's tables."""
+        return codec_of(**self._words, quantified=self._quantified)
+
+    @property
+    def _fits(self) -> dict[str, int]:
+        """What the vocabulary can write, in the order of a stored problem's header."""
+        words = self._words
+        facts = words["atoms"] * words["signs"] * words["entities"]
+        return {
+            "rules": words["labels"],
+            "facts": facts,
+            "atoms": words["atoms"],
+            "entities": words["entities"],
+        }
+
+    def _theory(self) -> Theory:
+        """Tables of their own for each call: threads may generate at the same time."""
+        words, limit = self._words, self._limits
+        low, high = ends_of("depth", self.depth, 1, DEEPEST)
+        fewest, most = ends_of("distractors", self.distractors, 0, MOST_DISTRACTORS)
+        both = {"conjunction": "and" in self.logic, "disjunction": "or" in self.logic}
+        wide = self.width if any(both.values()) else 1
+        ranges = {"low": low, "high": high, "width": wide, **both, "fewest": fewest, "most": most}
+        return new_theory(
+            words["labels"],
+            words["atoms"] * words["signs"],
+            words["entities"],
+            draws=new_draws(words["atoms"], words["labels"], limit, **ranges),
+            solver=SOLVERS.index(self.solver),
+            random=self.tie_break == "random",
+            signs=words["signs"],
+            quantified=self._quantified,
+        )
+
+    def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
+        """One problem per key with its search, in `split`. ValueError if MAX_REDRAWS draws find none."""
+        limit, words = self._limits, self._words
+        literals = limit.atoms * words["signs"] * words["entities"]
+        integers = HEADER + FACT * limit.facts + RULE * limit.rules
+        steps = 2 * min(literals, limit.rules * PREMISES * words["entities"]) + 2
+        room = batch.Room(integers, steps, 4, limit.rules, 4)
+        advice = (
+            "there are too few problems for splits that share none; take more task.depth or task.distractors"
+        )
+        return batch.generate(self._theory(), room, MEASURES, keys, split, advice)
+
+    def prompts(self, examples: Examples) -> Ragged:
+        """Prompt tokens: the rules, the facts, then the question."""
+        rows = prompt_rows(examples.problem, self._words["entities"], self._quantified)
+        return self.codec.encode(self.codec.prompt, rows)
+
+    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
+        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
+        return judge(self._theory(), self.codec, self._fits, examples, completions)
+
+    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
+        return judge_traces(self._theory(), self._fits, examples, traces)
+
+    def test_sets(self) -> Mapping[str, Deduction]:
+        """Out-of-distribution variants by name, with this task's vocabulary."""
+        words = self._words
+        return variants(self, FIXED, atoms=words["atoms"], labels=words["labels"])
+
+    def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
+        """Example i as text for a terminal, with the search up to `step`."""
+        parts = examples.problem[i], examples.trace[i], examples.solution[i]
+        return draw_theory(*parts, step, self._words["signs"], self._quantified)
+
+    def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
+        """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
+        plot_theory(ax, problem, trace, bad, self._words["signs"], self._quantified)

@@ -1,0 +1,247 @@
+"""Graph paths: find a way from a start to a goal through a graph; the trace is a best-first search.
+
+The prompt lists the edges in random order, with labels that carry no information. Generators:
+
+    random       a connected graph: a random spanning tree and further edges (not exactly the uniform
+                 G(n, m) under connectedness: trees weigh more)
+    grid         a lattice, edges removed but connected; with coordinates in the prompt A* and greedy have
+                 the Manhattan distance to the goal as their heuristic
+    star         the path-star of Bachmann and Nagarajan 2024 (arXiv 2403.06963); their path length
+                 counts nodes, so it is one more than `star`'s
+    dag          a directed acyclic graph, layered if you like
+    two_targets  as in ProsQA (Hao et al. 2024, arXiv 2412.06769): a DAG whose start reaches one of two
+                 targets; the prompt names both
+
+Without coordinates there is no heuristic: h is not written, and A* is Dijkstra. Two problems are the
+same if they differ in labels and order alone (colour refinement); path-stars, which are all the same
+graph, if they differ in order alone.
+
+Easy: the defaults with nodes=8. Medium: the defaults. Hard: nodes=30, max_weight=9, solver=dijkstra.
+
+    python -m tracelab.show task=graph_path task.generator=star index=3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.codec import Codec
+from tracelab.core.knobs import one_of
+from tracelab.core.ragged import Integers, Ragged
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
+from tracelab.search.batch import COMPLEXITIES, examples_of, judge, judge_traces, ragged, solve
+from tracelab.search.best_first import BestFirst, Strategy
+from tracelab.search.completion import LEVELS, check_fit
+from tracelab.search.reasons import NAMES
+from tracelab.tasks.graph_path.drawing import LEGEND, PICTURE_LEGEND, draw_graph, plot_graph
+from tracelab.tasks.graph_path.draws import draw_problems
+from tracelab.tasks.graph_path.edges import GENERATORS, STAR, Knobs
+from tracelab.tasks.graph_path.extent import MOST, Extent, extent_of
+from tracelab.tasks.graph_path.space import Graph, largest_label, new_graph
+from tracelab.tasks.graph_path.text import codec_of, prompt_rows
+from tracelab.tasks.shared.variants import variants
+
+FORMATS = ("compact", "plain")
+QUERIES = ("first", "last")
+
+
+@dataclass(frozen=True)
+class GraphPath:
+    """A graph distribution with its reference solver and its way of writing.
+
+    generator: one of GENERATORS. nodes: how many (random, dag, two_targets). grid: (width, height). star:
+    (arms, edges along each). density: edges per node, a spanning tree at least (not star). layers: of a dag
+    or two_targets, edges lead from each to the next; 0 for none. directed: None for what the generator
+    usually is. max_weight: edges cost 1 to this. min_distance: fewest edges from start to goal.
+    coordinates: does the prompt place a grid's nodes? solver, tie_break: see `search.best_first`. format:
+    "plain" has a word before each edge. query: do start and goal stand before the edges or behind them?
+    labels: how many node words there are, costs: the largest cost that can be written (default: what the
+    largest graph in use needs, test sets included). ood: the out-of-distribution test sets, each the
+    knobs that it changes.
+    """
+
+    generator: str = "random"
+    nodes: int = 16
+    grid: Sequence[int] = (4, 4)
+    star: Sequence[int] = (3, 5)
+    density: float = 1.5
+    layers: int = 0
+    directed: bool | None = None
+    max_weight: int = 1
+    min_distance: int = 2
+    coordinates: bool = False
+    solver: str = "bfs"
+    tie_break: str = "fifo"
+    format: str = "compact"
+    query: str = "first"
+    labels: int | None = None
+    costs: int | None = None
+    ood: Sequence[Mapping[str, Any]] = ()
+
+    name = "graph_path"
+    levels, reasons, complexities = LEVELS, NAMES, COMPLEXITIES
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
+
+    def __post_init__(self) -> None:
+        one_of("task.generator", self.generator, GENERATORS)
+        one_of("task.format", self.format, FORMATS)
+        one_of("task.query", self.query, QUERIES)
+        BestFirst(self.solver, self.tie_break).compiled()
+        if not 1 <= self.max_weight <= MOST:
+            raise ValueError(f"task.max_weight={self.max_weight} must be in 1 to {MOST}")
+        self._check_kind()
+        nodes, cost = self._most(lambda task: task.extent.nodes), self._most(lambda task: task.highest)
+        if self.labels is not None and self.labels < nodes:
+            raise ValueError(f"task.labels={self.labels} are too few words for {nodes} nodes; raise it")
+        if self.costs is not None and self.costs < cost:
+            raise ValueError(
+                f"task.costs={self.costs}: a path may cost up to {cost}; raise it or leave it out"
+            )
+
+    def _check_kind(self) -> None:
+        """The generator has such graphs, and the solver such a heuristic."""
+        kind, farthest = self.generator, self.extent.farthest
+        if kind in ("dag", "two_targets") and self.directed is False:
+            raise ValueError(f"task.directed=false: a {kind} graph is directed; take task.generator=random")
+        if self.coordinates and kind != "grid":
+            raise ValueError(f"task.coordinates=true: a {kind} graph has none; take task.generator=grid")
+        if self.solver == "greedy" and not self.coordinates:
+            raise ValueError("task.solver=greedy needs a heuristic: take a grid with task.coordinates=true")
+        if not 1 <= self.min_distance <= farthest:
+            raise ValueError(
+                f"task.min_distance={self.min_distance}: in a {kind} graph like this no shortest path has "
+                f"more than {farthest} edges, and none fewer than 1"
+            )
+
+    @cached_property
+    def extent(self) -> Extent:
+        """How large its graphs are."""
+        return extent_of(self.generator, self.nodes, self.grid, self.star, self.density, self.layers)
+
+    @property
+    def highest(self) -> int:
+        """No path costs more: through all nodes, at the highest weight."""
+        return (self.extent.nodes - 1) * self.max_weight
+
+    def _most(self, measure: Callable[[GraphPath], int]) -> int:
+        """The largest value of a measure in use, test sets included."""
+        return max(measure(task) for task in (self, *self._variants().values()))
+
+    @cached_property
+    def words(self) -> int:
+        """How many node words there are."""
+        return self.labels or self._most(lambda task: task.extent.nodes)
+
+    @cached_property
+    def dearest(self) -> int:
+        """The largest cost that can be written."""
+        return self.costs or self._most(lambda task: task.highest)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of a trace row."""
+        costs = (Column(name, "cost", self.dearest + 1) for name in "gh")
+        return (Column("op", "op", 2), Column("node", "state", self.words), *costs)
+
+    @cached_property
+    def codec(self) -> Codec:
+        """The vocabulary and the format's tables."""
+        return codec_of(
+            self.words,
+            self.dearest,
+            plain=self.format == "plain",
+            weighted=self.max_weight > 1,
+            directed=self._knobs.directed,
+            guided=self.coordinates,
+        )
+
+    @cached_property
+    def _strategy(self) -> Strategy:
+        return BestFirst(self.solver, self.tie_break).compiled()
+
+    @property
+    def _knobs(self) -> Knobs:
+        kind = GENERATORS.index(self.generator)
+        directed = kind >= STAR if self.directed is None else self.directed
+        return Knobs(
+            kind,
+            self.extent.nodes,
+            self.extent.edges,
+            self.grid[0],
+            self.star[1],
+            self.layers,
+            directed,
+            self.max_weight,
+            self.min_distance,
+            self.words,
+            self.coordinates,
+        )
+
+    def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
+        """One solved problem per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
+        one_of("split", split, tuple(SPLITS))
+        knobs = self._knobs
+        failed, problems, identity, least = draw_problems(knobs, *SPLITS[split], BINS, keys)
+        if failed >= 0:
+            raise ValueError(
+                f"{MAX_REDRAWS} draws gave no {self.generator} graph of {knobs.nodes} nodes with a goal at "
+                f"least {self.min_distance} edges from the start that belongs to the {split} split: there "
+                "are too few such graphs for splits that share none (labels and order do not count); raise "
+                "the number of nodes, take another task.density, a larger task.max_weight or a smaller "
+                "task.min_distance"
+            )
+        stored, steps = ragged(problems), knobs.nodes + 2 * knobs.edges + 2
+        graph = new_graph(self.words, knobs.edges)
+        return examples_of(identity, stored, solve(graph, self._strategy, stored, keys, (4, 2), steps), least)
+
+    def prompts(self, examples: Examples) -> Ragged:
+        """Prompt tokens."""
+        numbers, last = examples.problem, self.query == "last"
+        rows, ends = prompt_rows(numbers.values, numbers.offsets, last, self.max_weight > 1)
+        return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
+
+    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
+        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
+        graph = self._graph_for(examples, completions)
+        return judge(graph, self._strategy, self.codec, examples, completions)
+
+    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
+        return judge_traces(self._graph_for(examples, traces), self._strategy, examples, traces)
+
+    def _graph_for(self, examples: Examples, outputs: Ragged) -> Graph:
+        """Room for the largest graph of a batch. ValueError if the vocabulary cannot write it."""
+        check_fit({}, examples, outputs)
+        largest = largest_label(examples.problem.values, examples.problem.offsets)
+        if largest >= self.words:
+            raise ValueError(
+                f"a graph with a node {largest} is beyond this task's vocabulary, which ends at "
+                f"{self.words - 1}: judge it with the task that drew it"
+            )
+        graph: Graph = new_graph(self.words, int(examples.problem.lengths.max(initial=0)) // 3)
+        return graph
+
+    def _variants(self) -> dict[str, GraphPath]:
+        """The out-of-distribution tasks by name, with vocabularies of their own."""
+        return variants(self, labels=None, costs=None)
+
+    def test_sets(self) -> Mapping[str, GraphPath]:
+        """Out-of-distribution variants by name, with this task's vocabulary."""
+        return {
+            name: replace(variant, labels=self.words, costs=self.dearest)
+            for name, variant in self._variants().items()
+        }
+
+    def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
+        """Example i as text for a terminal, with the search up to `step`."""
+        return draw_graph(examples.problem[i], examples.trace[i], examples.solution[i], step)
+
+    def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
+        """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
+        plot_graph(ax, problem, trace, solution, bad)

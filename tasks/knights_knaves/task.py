@@ -1,0 +1,160 @@
+"""Knights and knaves: who speaks the truth and who does not, from what each says; one possibility each.
+
+The trace splits cases and propagates. A statement forces somebody's kind if the other one would make it
+false, in Kleene's three-valued logic, that the speaker is a knight if and only if the statement is true;
+it is a conflict if that is false already. (On clauses the same rule is unit propagation.) It does not
+find everything that follows, so cases must be split.
+
+Easy: people=3, depth=1. Medium: the YAML's. Hard: people=8, depth=3.
+
+    python -m tracelab.show task=knights_knaves task.people=4
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import tracelab.tasks.knights_knaves.draws  # noqa: F401 (its kernels answer for Island)
+from tracelab.core.codec import Codec
+from tracelab.core.knobs import one_of
+from tracelab.core.ragged import Integers, Ragged
+from tracelab.core.types import Column, Examples, Verdicts
+from tracelab.search import backtracking_batch as batch
+from tracelab.search.backtracking import TIE_BREAKS
+from tracelab.search.backtracking_judge import judge, judge_traces
+from tracelab.search.backtracking_problem import RULES
+from tracelab.search.backtracking_reasons import NAMES as REASONS
+from tracelab.search.completion import LEVELS
+from tracelab.tasks.knights_knaves.statements import (
+    CONNECTIVE,
+    CONNECTIVES,
+    DEEPEST,
+    MOST_PEOPLE,
+    Draws,
+    Island,
+    new_island,
+    room,
+)
+from tracelab.tasks.knights_knaves.text import KINDS, LEGEND, NAMES, codec_of, draw_island, prompt_rows
+from tracelab.tasks.shared.trails import PICTURE_LEGEND, plot_trail
+
+
+@dataclass(frozen=True)
+class KnightsKnaves:
+    """A distribution of puzzles with one solution.
+
+    people: 2 to 8. depth: how deep connectives nest, 1 to 4; each statement has a connective on top, an
+    operand is one again with probability 1/2. connectives: those drawn from, all alike likely. No part
+    of a statement is constant or a repetition, and no statement fits its speaker always or never. rule:
+    the person whose kind is decided on: the first that is unknown, most_constrained (whom most undecided
+    statements are by or about), any. tie_break: among the rule's people and kinds, first (knight before
+    knave) or random. max_steps: puzzles whose search is longer are drawn anew. ood_people, ood_depths: the
+    out-of-distribution test sets. largest: how many people the vocabulary can write (default: the most
+    in use).
+    """
+
+    people: int = 5
+    depth: int = 2
+    connectives: Sequence[str] = CONNECTIVES
+    rule: str = "first"
+    tie_break: str = "first"
+    max_steps: int = 100
+    ood_people: Sequence[int] = ()
+    ood_depths: Sequence[int] = ()
+    largest: int | None = None
+
+    name = "knights_knaves"
+    levels, reasons, complexities = LEVELS, REASONS, (*batch.MEASURES, "connectives")
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
+
+    def __post_init__(self) -> None:
+        one_of("task.rule", self.rule, RULES)
+        one_of("task.tie_break", self.tie_break, TIE_BREAKS)
+        for connective in self.connectives:
+            one_of("task.connectives", connective, CONNECTIVES)
+        for knob, low, high, values in (
+            ("people", 2, MOST_PEOPLE, (self.people,)),
+            ("ood_people", 2, MOST_PEOPLE, self.ood_people),
+            ("depth", 1, DEEPEST, (self.depth,)),
+            ("ood_depths", 1, DEEPEST, self.ood_depths),
+        ):
+            for value in values:
+                if not low <= value <= high:
+                    raise ValueError(f"task.{knob}={value} must be from {low} to {high}")
+        if not set(self.connectives) - {"not"}:
+            raise ValueError(
+                f"task.connectives={list(self.connectives)}: statements about one person fit as well with "
+                "everybody's kind exchanged, so no puzzle has one solution; add and, or, implies or iff"
+            )
+        if self.max_steps < 1:
+            raise ValueError(f"task.max_steps={self.max_steps} must be 1 or more")
+        if self.largest is not None and not self.people <= self.largest <= MOST_PEOPLE:
+            raise ValueError(
+                f"task.largest={self.largest} must be from task.people={self.people} to {MOST_PEOPLE}"
+            )
+
+    @cached_property
+    def _most(self) -> int:
+        """How many people the vocabulary can write."""
+        return self.largest or max(self.people, *self.ood_people, 0)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of a trace row; the constraint is what a person says."""
+        return batch.columns(2 * self._most, self._most)
+
+    @cached_property
+    def codec(self) -> Codec:
+        """The vocabulary and the format's tables."""
+        return codec_of(self._most)
+
+    def _island(self) -> Island:
+        """Tables of their own for each call: threads may generate at the same time."""
+        mask = sum(1 << CONNECTIVES.index(connective) for connective in set(self.connectives))
+        return new_island(Draws(self.people, self.depth, mask), self._most, RULES.index(self.rule))
+
+    def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
+        """One solved puzzle per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
+        limits = batch.Limits(self.max_steps, room(self.people, self.depth))
+        advice = (
+            f"{self.people} people with statements of depth {self.depth} from {', '.join(self.connectives)}, "
+            f"one solution and at most {self.max_steps} steps are too rare, or too few for splits that share "
+            "none; take more task.people, task.depth, task.connectives or task.max_steps"
+        )
+        examples = batch.generate(self._island(), self.tie_break, limits, keys, split, advice)
+        joined = np.concatenate([[0], np.cumsum(examples.problem.values >= CONNECTIVE)])
+        connectives = np.diff(joined[examples.problem.offsets])
+        return replace(examples, complexity={**examples.complexity, "connectives": connectives})
+
+    def prompts(self, examples: Examples) -> Ragged:
+        """Prompt tokens: what each person says."""
+        return self.codec.encode(self.codec.prompt, prompt_rows(examples.problem))
+
+    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
+        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
+        return judge(self._island(), self.codec, {"people": self._most}, examples, completions)
+
+    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
+        return judge_traces(self._island(), {"people": self._most}, examples, traces)
+
+    def test_sets(self) -> Mapping[str, KnightsKnaves]:
+        """Out-of-distribution variants by name, with this task's vocabulary."""
+        variants: dict[str, dict[str, Any]] = {f"{n}_people": {"people": n} for n in self.ood_people}
+        variants |= {f"depth_{depth}": {"depth": depth} for depth in self.ood_depths}
+        alone: dict[str, Any] = {"largest": self._most, "ood_people": (), "ood_depths": ()}
+        return {name: replace(self, **change, **alone) for name, change in variants.items()}
+
+    def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
+        """Example i as text for a terminal, with the search up to `step`."""
+        return draw_island(examples.problem[i], examples.trace[i], examples.solution[i], step)
+
+    def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
+        """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
+        plot_trail(ax, trace, KINDS, NAMES[: int(problem[0])], bad)

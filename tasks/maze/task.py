@@ -1,0 +1,239 @@
+"""Mazes: find a way from start to goal through a grid of walls; the trace is a best-first search.
+
+Eight generators, five solvers and three formats; the default format is that of the published data,
+token for token (Beyond Semantics, arXiv 2505.13775).
+
+    python -m tracelab.show task=maze task.size=9 task.solver=bfs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import tracelab.tasks.maze.kernels as kernels
+from tracelab.core.codec import Codec
+from tracelab.core.knobs import one_of, share
+from tracelab.core.ragged import Integers, Ragged
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
+from tracelab.search.best_first import BestFirst
+from tracelab.search.completion import check_fit, strictly_valid, verdicts_of
+from tracelab.search.judge import LEVELS
+from tracelab.search.reasons import NAMES
+from tracelab.tasks.maze.drawing import LEGEND, PICTURE_LEGEND, draw_maze, maze_scene, plot_maze
+from tracelab.tasks.maze.draws import symmetry_hashes
+from tracelab.tasks.maze.grid import HEADER
+from tracelab.tasks.maze.layouts import FREE, GENERATORS, ON_LATTICE, Knobs, most_moves
+from tracelab.tasks.maze.parsing import example_of
+from tracelab.tasks.maze.perturbations import KINDS, identities, perturbed
+from tracelab.tasks.maze.solving import MEASURES, solved
+from tracelab.tasks.maze.text import FORMATS, codec_of, prompt_rows
+
+LATTICES = ("even", "odd", "random")
+LARGEST = 200
+
+
+@dataclass(frozen=True)
+class Maze:
+    """A maze distribution with its reference solver and its way of writing.
+
+    generator: one of GENERATORS. size: side, or (width, height), 3 to 200. solver, tie_break: see
+    `search.best_first`. format: one of FORMATS. lattice: where spanning-tree mazes have their
+    rooms: at even or odd coordinates, or drawn per maze (as published; `dfs` is always even there).
+    coverage: share of free cells (drunkards_walk). density: range of the share of walls
+    (searchformer). braid: share of the walls between rooms removed (braided). min_distance: fewest
+    moves from start to goal; searchformer's default is the longer side - 1, as published.
+    ood_generators, ood_sizes: the out-of-distribution test sets. largest: longest side that the
+    vocabulary can write (default: the longest side in use, test sets included).
+    """
+
+    generator: str = "wilson"
+    size: int | Sequence[int] = 30
+    solver: str = "astar"
+    tie_break: str = "fifo"
+    format: str = "paper"
+    lattice: str = "random"
+    coverage: float = 0.5
+    density: Sequence[float] = (0.3, 0.5)
+    braid: float = 0.2
+    min_distance: int | None = None
+    ood_generators: Sequence[str] = ()
+    ood_sizes: Sequence[int | Sequence[int]] = ()
+    largest: int | None = None
+
+    name = "maze"
+    levels, reasons, complexities = LEVELS, NAMES, MEASURES
+    perturbations = KINDS
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
+
+    def __post_init__(self) -> None:
+        one_of("task.generator", self.generator, GENERATORS)
+        one_of("task.format", self.format, FORMATS)
+        one_of("task.lattice", self.lattice, LATTICES)
+        BestFirst(self.solver, self.tie_break).compiled()
+        share("task.coverage", self.coverage)
+        share("task.braid", self.braid)
+        for generator in self.ood_generators:
+            one_of("task.ood_generators", generator, GENERATORS)
+        if len(self.density) != 2 or not 0 <= self.density[0] <= self.density[1] < 1:
+            raise ValueError(f"task.density={list(self.density)} must be a range [low, high] within [0, 1)")
+        for knob, size in (("size", self.size), *(("ood_sizes", size) for size in self.ood_sizes)):
+            for side in _shape(size):
+                if side < 3:
+                    raise ValueError(f"task.{knob}={size}: no side may be below 3")
+                if side > LARGEST:
+                    raise ValueError(f"task.{knob}={size}: no side may be above {LARGEST}")
+                if self.largest is not None and self.largest < side:
+                    raise ValueError(
+                        f"task.largest={self.largest} is below task.{knob}={size}; raise it or leave it out"
+                    )
+        self._check_room()
+
+    def _check_room(self) -> None:
+        width, height = self.shape
+        kind = GENERATORS.index(self.generator)
+        if kind in ON_LATTICE and self.lattice == "odd" and (width // 2) * (height // 2) < 2:
+            raise ValueError(
+                f"task.size={self.size} with task.lattice=odd has one room: no room for start and goal; "
+                "take task.lattice=even or a larger size"
+            )
+        if self.least_distance < 1:
+            raise ValueError(f"task.min_distance={self.min_distance} must be 1 or more")
+        farthest = most_moves(self._knobs)
+        if self.least_distance > farthest:
+            raise ValueError(
+                f"task.min_distance={self.least_distance}: a {width}x{height} {self.generator} maze has no "
+                f"shortest path of more than {farthest} moves"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(width, height)."""
+        return _shape(self.size)
+
+    @property
+    def least_distance(self) -> int:
+        """Fewest moves from start to goal."""
+        if self.min_distance is not None:
+            return self.min_distance
+        return max(self.shape) - 1 if self.generator == "searchformer" else 1
+
+    @cached_property
+    def stride(self) -> int:
+        """Longest side that the vocabulary can write; a cell's operand is y * stride + x."""
+        sides = [side for size in (self.size, *self.ood_sizes) for side in _shape(size)]
+        return self.largest or max(sides)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of a trace row."""
+        cells = self.stride**2
+        costs = (Column(name, "cost", cells) for name in "gh")
+        return (Column("op", "op", 2), Column("cell", "state", cells), *costs)
+
+    @cached_property
+    def codec(self) -> Codec:
+        """The vocabulary and the format's tables."""
+        return codec_of(self.format, self.stride)
+
+    @cached_property
+    def _strategy(self) -> Any:
+        return BestFirst(self.solver, self.tie_break, create_start=self.format == "searchformer").compiled()
+
+    @cached_property
+    def _knobs(self) -> Knobs:
+        width, height = self.shape
+        kind = GENERATORS.index(self.generator)
+        parity = 0 if self.generator == "dfs" and self.lattice == "random" else LATTICES.index(self.lattice)
+        if parity == 2 and (width // 2) * (height // 2) < 2:
+            parity = 0  # the odd lattice has one room
+        low, high = self.density
+        shares = float(self.coverage), float(low), float(high), float(self.braid)  # 1 would compile anew
+        return Knobs(kind, width, height, parity, *shares, self.least_distance)
+
+    @cached_property
+    def _hashes(self) -> NDArray[np.uint64]:
+        return symmetry_hashes(*self.shape)
+
+    def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
+        """One solved maze per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
+        one_of("split", split, tuple(SPLITS))
+        low, high = SPLITS[split]
+        failed, identity, problems = kernels.draw(
+            self._knobs, low, high, BINS, self._hashes, self.stride, keys
+        )
+        if failed >= 0:
+            raise ValueError(
+                f"{MAX_REDRAWS} draws gave no {self.generator} maze of {'x'.join(map(str, self.shape))} with "
+                f"start and goal at least {self.least_distance} moves apart that belongs to the {split} "
+                "split: a split that can't be made disjoint from the others, or an impossible "
+                "task.min_distance, task.coverage or task.density; take a larger task.size or looser knobs"
+            )
+        return solved(self._knobs, self._strategy, self.stride, keys, identity, problems)
+
+    def perturb(self, examples: Examples, kind: str, keys: NDArray[np.uint64]) -> Examples:
+        """One small change of each maze that has one, solved; kinds: see `perturbations`."""
+        one_of("perturbation", kind, self.perturbations)
+        assert (examples.problem.lengths == len(self._hashes[0]) + HEADER).all(), "mazes of another size"
+        rows, problems = perturbed(examples.problem, kind, keys, self.least_distance)
+        anything = self._knobs._replace(generator=FREE)  # a changed tree may be none
+        identity = identities(self._hashes, problems)
+        changed = solved(anything, self._strategy, self.stride, keys[rows], identity, problems)
+        return replace(changed, index=examples.index[rows])
+
+    def parse(self, prompt: Integers, trace: Integers, solution: Integers) -> Examples:
+        """One example from rows that were read from a file. ValueError if they are no maze of this size."""
+        return example_of(prompt, trace, solution, self._knobs, self.stride, self._hashes)
+
+    def prompts(self, examples: Examples) -> Ragged:
+        """Prompt tokens."""
+        ready = "ready" in self.codec.format.prompt
+        problem = examples.problem
+        rows, ends = prompt_rows(problem.values, problem.offsets, self.stride, ready)
+        return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
+
+    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
+        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
+        check_fit({"columns": self.stride, "rows": self.stride}, examples, completions)
+        optimal = examples.complexity["optimal_cost"]
+        judge = partial(kernels.judge, self._strategy, self.stride, optimal)
+        return verdicts_of(judge, self.codec, examples, completions, levels=len(LEVELS))
+
+    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
+        check_fit({"columns": self.stride, "rows": self.stride}, examples, traces)
+        return strictly_valid(partial(kernels.judge_traces, self._strategy, self.stride), examples, traces)
+
+    def test_sets(self) -> Mapping[str, Maze]:
+        """Out-of-distribution variants by name, with this task's vocabulary."""
+        variants: dict[str, dict[str, Any]] = {g: {"generator": g} for g in self.ood_generators}
+        for size in self.ood_sizes:
+            variants[f"{self.generator}_{'x'.join(map(str, _shape(size)))}"] = {"size": size}
+        return {
+            name: replace(self, **change, largest=self.stride, ood_generators=(), ood_sizes=())
+            for name, change in variants.items()
+        }
+
+    def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
+        """Example i as text for a terminal, with the search up to `step`."""
+        return draw_maze(examples.problem[i], examples.trace[i], examples.solution[i], self.stride, step)
+
+    def scene(self, problem: Integers, trace: Integers, solution: Integers) -> dict[str, Any]:
+        """A problem with a trace and a solution as plain numbers, for the report's viewer."""
+        return maze_scene(problem, trace, solution, self.stride)
+
+    def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
+        """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
+        plot_maze(ax, problem, trace, solution, self.stride, bad)
+
+
+def _shape(size: int | Sequence[int]) -> tuple[int, int]:
+    sides = list(size) if isinstance(size, Sequence) else [size, size]
+    if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
+        raise ValueError(f"task.size={size} must be a whole number or [width, height]")
+    return sides[0], sides[1]

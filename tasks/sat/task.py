@@ -1,0 +1,195 @@
+"""Satisfiability: give variables values that make every clause true, or find that there are none.
+
+Random k-SAT (Mitchell, Selman and Levesque 1992) near a ratio of clauses to variables; the trace is
+DPLL with unit propagation, and each propagation and conflict names its clause: the trace of a formula
+that is not satisfiable proves so.
+
+Easy: variables=5, clause_size=2, ratio=1.6, satisfiable=yes. Medium: the YAML's. Hard:
+variables=12, ratio=4.3.
+
+    python -m tracelab.show task=sat task.variables=6 task.satisfiable=no
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.codec import Codec
+from tracelab.core.knobs import one_of
+from tracelab.core.ragged import Integers, Ragged
+from tracelab.core.types import Column, Examples, Verdicts
+from tracelab.search import backtracking_batch as batch
+from tracelab.search.backtracking import TIE_BREAKS
+from tracelab.search.backtracking_judge import judge, judge_traces
+from tracelab.search.backtracking_problem import RULES
+from tracelab.search.backtracking_reasons import NAMES
+from tracelab.search.completion import LEVELS
+from tracelab.tasks.sat.drawing import LEGEND, draw_formula
+from tracelab.tasks.sat.formula import GENERATORS, HEADER, SATISFIABLE, Draws, Formula, new_formula
+from tracelab.tasks.sat.text import codec_of, prompt_rows
+from tracelab.tasks.shared.trails import PICTURE_LEGEND, plot_trail
+
+LARGEST = 100
+
+
+@dataclass(frozen=True)
+class Sat:
+    """A distribution of formulas with DPLL as reference solver.
+
+    variables: 1 to 100. ratio: clauses per variable. clause_size: literals a clause, of distinct
+    variables. generator: uniform, or planted (a hidden assignment satisfies every clause). satisfiable:
+    natural (as they are drawn), balanced (one half is), yes, no. rule: the variable that is decided
+    on: the first that is unassigned, most_constrained (in most clauses without a true literal yet), any.
+    tie_break: among the rule's variables and their values, first (true before false) or random.
+    max_steps: formulas whose search is longer are drawn anew. ood_variables, ood_ratios,
+    ood_generators: the out-of-distribution test sets. largest, most_clauses: what the vocabulary can
+    write (default: the most in use, test sets included).
+    """
+
+    variables: int = 8
+    ratio: float = 4.0
+    clause_size: int = 3
+    generator: str = "uniform"
+    satisfiable: str = "balanced"
+    rule: str = "first"
+    tie_break: str = "first"
+    max_steps: int = 200
+    ood_variables: Sequence[int] = ()
+    ood_ratios: Sequence[float] = ()
+    ood_generators: Sequence[str] = ()
+    largest: int | None = None
+    most_clauses: int | None = None
+
+    name = "sat"
+    levels, reasons, complexities = LEVELS, NAMES, (*batch.MEASURES, "satisfiable")
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
+
+    def __post_init__(self) -> None:
+        one_of("task.generator", self.generator, GENERATORS)
+        one_of("task.satisfiable", self.satisfiable, SATISFIABLE)
+        one_of("task.rule", self.rule, RULES)
+        one_of("task.tie_break", self.tie_break, TIE_BREAKS)
+        for generator in self.ood_generators:
+            one_of("task.ood_generators", generator, GENERATORS)
+        for knob, n in (("variables", self.variables), *(("ood_variables", n) for n in self.ood_variables)):
+            if not 1 <= n <= LARGEST:
+                raise ValueError(f"task.{knob}={n} must be from 1 to {LARGEST}")
+            if self.clause_size > n:
+                raise ValueError(
+                    f"task.clause_size={self.clause_size} is above task.{knob}={n}: a clause's variables are "
+                    "distinct; take shorter clauses or more variables"
+                )
+        if self.clause_size < 1 or self.max_steps < 1:
+            raise ValueError("task.clause_size and task.max_steps must be 1 or more")
+        for knob, ratio in (("ratio", self.ratio), *(("ood_ratios", ratio) for ratio in self.ood_ratios)):
+            self._check_ratio(knob, ratio)
+        for knob, limit, used in (
+            ("largest", self.largest, self.variables),
+            ("most_clauses", self.most_clauses, self.clauses),
+        ):
+            if limit is not None and limit < used:
+                raise ValueError(f"task.{knob}={limit} is below the {used} in use; raise it or leave it out")
+
+        assert self._limits, "the test sets' knobs are checked too"
+
+    def _check_ratio(self, knob: str, ratio: float) -> None:
+        clauses = round(ratio * self.variables)
+        if clauses < 1:
+            raise ValueError(f"task.{knob}={ratio} gives no clause for {self.variables} variables; raise it")
+        fewest = 2**self.clause_size
+        if self.satisfiable in ("no", "balanced") and (clauses < fewest or self.generator == "planted"):
+            raise ValueError(
+                f"task.satisfiable={self.satisfiable} can't be had: fewer than {fewest} clauses of "
+                f"{self.clause_size} literals are always satisfiable, and so are planted ones; take "
+                f"task.satisfiable=natural, or task.generator=uniform with a larger task.{knob}"
+            )
+
+    @property
+    def clauses(self) -> int:
+        """How many clauses a formula has."""
+        return round(self.ratio * self.variables)
+
+    @cached_property
+    def _limits(self) -> tuple[int, int]:
+        """(variables, clauses) that the vocabulary can write."""
+        variants = [self, *self._variants({}).values()]
+        return (
+            self.largest or max(variant.variables for variant in variants),
+            self.most_clauses or max(variant.clauses for variant in variants),
+        )
+
+    @property
+    def _fits(self) -> dict[str, int]:
+        """What the vocabulary can write, in the order of a stored problem's header."""
+        variables, clauses = self._limits
+        return {"variables": variables, "clauses": clauses, "literals a clause": self.clause_size}
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of a trace row."""
+        variables, clauses = self._limits
+        return batch.columns(2 * variables, clauses)
+
+    @cached_property
+    def codec(self) -> Codec:
+        """The vocabulary and the format's tables."""
+        return codec_of(*self._limits, self.clause_size)
+
+    def _formula(self) -> Formula:
+        """Tables of their own for each call: threads may generate at the same time."""
+        wanted = GENERATORS.index(self.generator), SATISFIABLE.index(self.satisfiable)
+        draws = Draws(self.variables, self.clauses, self.clause_size, *wanted)
+        return new_formula(draws, *self._limits, self.clause_size, RULES.index(self.rule))
+
+    def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
+        """One solved formula per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
+        limits = batch.Limits(self.max_steps, HEADER + self.clauses * self.clause_size)
+        advice = (
+            f"{self.variables} variables and {self.clauses} clauses with task.satisfiable={self.satisfiable} "
+            f"and at most {self.max_steps} steps are too rare; change task.ratio, task.satisfiable or "
+            "task.max_steps, or take more task.variables"
+        )
+        examples = batch.generate(self._formula(), self.tie_break, limits, keys, split, advice)
+        satisfiable = examples.problem.values[examples.problem.offsets[:-1] + 3].astype(np.int64)
+        return replace(examples, complexity={**examples.complexity, "satisfiable": satisfiable})
+
+    def prompts(self, examples: Examples) -> Ragged:
+        """Prompt tokens: the number of variables, then each clause with its name."""
+        return self.codec.encode(self.codec.prompt, prompt_rows(examples.problem, self.clause_size))
+
+    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
+        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
+        return judge(self._formula(), self.codec, self._fits, examples, completions)
+
+    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
+        return judge_traces(self._formula(), self._fits, examples, traces)
+
+    def _variants(self, shared: Mapping[str, Any]) -> dict[str, Sat]:
+        changes: dict[str, dict[str, Any]] = {f"{n}_variables": {"variables": n} for n in self.ood_variables}
+        changes |= {f"ratio_{ratio:g}": {"ratio": ratio} for ratio in self.ood_ratios}
+        for generator in self.ood_generators:
+            wanted = "yes" if generator == "planted" else self.satisfiable
+            changes[generator] = {"generator": generator, "satisfiable": wanted}
+        alone: dict[str, Any] = {"ood_variables": (), "ood_ratios": (), "ood_generators": ()}
+        return {name: replace(self, **alone, **change, **shared) for name, change in changes.items()}
+
+    def test_sets(self) -> Mapping[str, Sat]:
+        """Out-of-distribution variants by name, with this task's vocabulary."""
+        largest, most_clauses = self._limits
+        return self._variants({"largest": largest, "most_clauses": most_clauses})
+
+    def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
+        """Example i as text for a terminal, with the search up to `step`."""
+        return draw_formula(examples.problem[i], examples.trace[i], examples.solution[i], step)
+
+    def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
+        """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
+        names = [str(variable + 1) for variable in range(int(problem[0]))]
+        plot_trail(ax, trace, ("true", "false"), names, bad)

@@ -1,0 +1,225 @@
+"""Sliding tiles: make one board of another by sliding tiles into the gap; the trace is a best-first search.
+
+    close 1 2 3 _ 4 5 c0 c2     a board, row by row, g and h
+    create 4 c1 c1              tile 4 slides into the gap; format=boards names the board after it too
+
+From one goal few boards are within reach of a short search: by default the goal is a random board too. Two
+puzzles are the same problem if one is the other turned or mirrored. The tiles' names count: what is in a test
+set may have been trained on under other names (not so with goal=ordered). The solution names the tiles in the
+order in which they slide; optimal means the fewest. IDA* is no member here: it expands a state many times,
+which the shared grammar, where each state is closed once, calls an error.
+
+Easy: scramble=[2,4] heuristic=none. Medium: the defaults. Hard: scramble=[8,20] longest=80.
+
+    python -m tracelab.show task=sliding_tiles task.heuristic=linear_conflict index=3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import factorial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.codec import Codec
+from tracelab.core.knobs import one_of
+from tracelab.core.ragged import Integers, Ragged
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
+from tracelab.search.batch import (
+    COMPLEXITIES,
+    Searches,
+    examples_of,
+    judge,
+    judge_traces,
+    nameable,
+    ragged,
+    solve,
+)
+from tracelab.search.best_first import SHORTEST_PATHS, BestFirst, Strategy
+from tracelab.search.completion import LEVELS, check_fit
+from tracelab.search.reasons import NAMES
+from tracelab.tasks.shared.redraws import check_longest, redrawn
+from tracelab.tasks.shared.trees import PICTURE_LEGEND
+from tracelab.tasks.shared.variants import variants
+from tracelab.tasks.sliding_tiles.drawing import LEGEND, draw_tiles, plot_tiles
+from tracelab.tasks.sliding_tiles.draws import draw_problems
+from tracelab.tasks.sliding_tiles.space import HEADER, HEURISTICS, MOST_CELLS, Board, new_board
+from tracelab.tasks.sliding_tiles.text import DEEPEST, codec_of, prompt_rows
+
+GOALS = ("random", "ordered")
+FORMATS = ("compact", "boards")
+MOST_STATES = 1 << 17  # that a search may meet
+
+
+@dataclass(frozen=True)
+class SlidingTiles:
+    """A distribution of puzzles with its reference solver.
+
+    shape: (rows, columns), 2 or more each, 16 cells at most. goal: "random" or "ordered" (gap last).
+    scramble: fewest and most random moves from the goal to the start, none of which takes back the one
+    before; None: all boards that lead to the goal, alike likely.
+    solver, tie_break: see `search.best_first`. heuristic: one of HEURISTICS. format: does a creation
+    name the tile that slides (compact), or the board too (boards)? longest: puzzles whose
+    reference trace has more steps are drawn anew (None: none are). cells: how many the vocabulary can write
+    (default: the most in use, test sets included). ood: the out-of-distribution test sets, each the knobs
+    that it changes.
+    """
+
+    shape: Sequence[int] = (3, 3)
+    goal: str = "random"
+    scramble: Sequence[int] | None = (4, 12)
+    solver: str = "astar"
+    tie_break: str = "fifo"
+    heuristic: str = "manhattan"
+    format: str = "compact"
+    longest: int | None = 40
+    cells: int | None = None
+    ood: Sequence[Mapping[str, Any]] = ()
+
+    name = "sliding_tiles"
+    levels, reasons, complexities = LEVELS, NAMES, COMPLEXITIES
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
+
+    def __post_init__(self) -> None:
+        one_of("task.heuristic", self.heuristic, HEURISTICS)
+        one_of("task.goal", self.goal, GOALS)
+        one_of("task.format", self.format, FORMATS)
+        BestFirst(self.solver, self.tie_break).compiled()
+        if len(self.shape) != 2 or min(self.shape) < 2 or self.size > MOST_CELLS:
+            raise ValueError(
+                f"task.shape={list(self.shape)} must be [rows, columns], 2 or more each, and have "
+                f"{MOST_CELLS} cells at most"
+            )
+        if self.scramble is not None and (
+            len(self.scramble) != 2 or not 1 <= self.scramble[0] <= self.scramble[1] <= 10_000
+        ):
+            raise ValueError(
+                f"task.scramble={list(self.scramble)} must be [fewest, most] moves from 1 to 10000, or null"
+            )
+        check_longest(self.longest)
+        most = self._most  # whose variants are checked where they are given
+        if self.cells is not None and not most <= self.cells <= MOST_CELLS:
+            raise ValueError(f"task.cells={self.cells} must be from {most} to {MOST_CELLS}")
+
+    @property
+    def size(self) -> int:
+        """How many cells its boards have."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def _most(self) -> int:
+        """The most cells in use, test sets included."""
+        return max(task.size for task in (self, *self._variants().values()))
+
+    @cached_property
+    def words(self) -> int:
+        """How many cells the vocabulary can write."""
+        return self.cells or self._most
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of a trace row: the tile that slides (creations alone), then the board."""
+        cells = (Column(f"b{k}", "state", self.words) for k in range(self.words))
+        costs = (Column(name, "cost", DEEPEST + 1) for name in "gh")
+        return (Column("op", "op", 2), Column("tile", "state", self.words), *cells, *costs)
+
+    @cached_property
+    def codec(self) -> Codec:
+        """The vocabulary and the format's tables."""
+        return codec_of(self.words, boards=self.format == "boards")
+
+    @cached_property
+    def _strategy(self) -> Strategy:
+        return BestFirst(self.solver, self.tie_break).compiled()
+
+    def _board(self, states: int, heuristic: str | None = None) -> Board:
+        """Room for so many states, but for no more than there are."""
+        room = min(states, factorial(self.words))
+        board: Board = new_board(room, HEURISTICS.index(heuristic or self.heuristic), self.format == "boards")
+        return board
+
+    def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
+        """One solved puzzle per key, in `split`. ValueError if none is found."""
+        one_of("split", split, tuple(SPLITS))
+        steps = "" if self.longest is None else f"task.longest={self.longest} steps, "
+        return redrawn(
+            lambda some: self._draw(some, split),
+            keys,
+            f"have searches of more than {steps}{MOST_STATES} states or {DEEPEST} moves: raise task.longest, "
+            "lower task.scramble or task.shape, or take task.solver=astar with "
+            "task.heuristic=linear_conflict",
+        )
+
+    def _draw(self, keys: NDArray[np.uint64], split: str) -> tuple[Examples, NDArray[np.bool_]]:
+        """-> puzzles with their searches, and which of these have a fitting length."""
+        knobs = (*self.shape, self.goal == "ordered", *(self.scramble or (-1, -1)))
+        failed, problems, identity = draw_problems(knobs, *SPLITS[split], BINS, keys)
+        if failed >= 0:
+            rows, columns = self.shape
+            raise ValueError(
+                f"{MAX_REDRAWS} draws gave no {rows} x {columns} board of the {split} split: with "
+                f"task.scramble={self.scramble} there are too few for splits that share none; take more "
+                "moves or a larger task.shape"
+            )
+        stored = ragged(problems)
+        own = best = self._search(self._board(self.longest or MOST_STATES), self._strategy, stored, keys)
+        if self.solver not in SHORTEST_PATHS:
+            board = self._board(MOST_STATES, "linear_conflict")
+            best = self._search(board, BestFirst().compiled(), stored, keys)
+        examples = examples_of(identity, stored, own, best.measures[:, 2])
+        steps, trace = examples.trace.lengths, examples.trace.values
+        fit = own.solved & best.solved & (steps <= (self.longest or np.inf))
+        fit[np.repeat(np.arange(len(keys)), steps)[trace[:, -2] > DEEPEST]] = (
+            False  # such costs have no words
+        )
+        return examples, fit
+
+    def _search(self, board: Board, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
+        steps = 5 * len(board.states.words) + 2  # closed once, created once from each side at most
+        return solve(board, strategy, stored, keys, (len(self.columns), 2), steps)
+
+    def prompts(self, examples: Examples) -> Ragged:
+        """Prompt tokens."""
+        numbers = examples.problem
+        rows, ends = prompt_rows(numbers.values, numbers.offsets, self.words)
+        return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
+
+    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
+        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
+        board = self._board_for(examples, completions)
+        return judge(board, self._strategy, self.codec, examples, completions)
+
+    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
+        return judge_traces(self._board_for(examples, traces), self._strategy, examples, traces)
+
+    def _board_for(self, examples: Examples, outputs: Ragged) -> Board:
+        """Room for all boards that an output can name."""
+        check_fit({"rows": self.words // 2, "columns": self.words // 2}, examples, outputs)
+        largest = (int(examples.problem.lengths.max(initial=0)) - HEADER) // 2
+        if largest > self.words:
+            raise ValueError(
+                f"a board of {largest} cells is beyond this task's vocabulary, which ends at {self.words}: "
+                "judge it with the task that drew it"
+            )
+        return self._board(nameable(examples, outputs, degree=4))
+
+    def _variants(self) -> dict[str, SlidingTiles]:
+        """The out-of-distribution tasks by name, with vocabularies of their own."""
+        return variants(self, fixed=("format",), cells=None)
+
+    def test_sets(self) -> Mapping[str, SlidingTiles]:
+        """Out-of-distribution variants by name, with this task's vocabulary."""
+        return {name: replace(variant, cells=self.words) for name, variant in self._variants().items()}
+
+    def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
+        """Example i as text for a terminal, with the search up to `step`."""
+        return draw_tiles(examples.problem[i], examples.trace[i], examples.solution[i], step)
+
+    def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
+        """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
+        plot_tiles(ax, problem, trace, solution, bad)

@@ -1,0 +1,236 @@
+"""Sokoban: a worker pushes boxes onto docks; the trace is a best-first search over worker and boxes.
+
+    create worker 3 4 box 2 4 c2 c5     the worker's cell, the boxes', g and h (format=searchformer)
+    close 22 26 c2 c5                   one word a cell (format=compact)
+
+After Searchformer (Lehnert et al. 2024, arXiv 2402.14083): A* on worker and boxes, each step of the worker
+costs 1, h is the sum of the boxes' Manhattan distances to their nearest docks. What differs: boxes on docks
+are written too (with several docks a step would not name one state otherwise); a box counts its nearest dock
+whether that is taken or not (else h is not consistent, and A* that closes a state once not optimal); pushing
+onto a dead cell is no move (task.deadlocks). heuristic=worker adds the worker's distance to the nearest box.
+The solution is the worker's cells after the start; optimal means the fewest steps.
+
+Easy: pulls=[1,3] longest=40. Medium: the defaults. Hard: boxes=2 pulls=[2,8] longest=120.
+Searchformer's setting: size=7 boxes=2 walls=2 pulls=[4,20] longest=null format=searchformer outer_walls=true
+heuristic=boxes; its traces have thousands of tokens.
+
+    python -m tracelab.show task=sokoban index=3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.codec import Codec
+from tracelab.core.knobs import one_of
+from tracelab.core.ragged import Integers, Ragged
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
+from tracelab.search.batch import (
+    COMPLEXITIES,
+    Searches,
+    examples_of,
+    judge,
+    judge_traces,
+    nameable,
+    ragged,
+    solve,
+)
+from tracelab.search.best_first import SHORTEST_PATHS, BestFirst, Strategy
+from tracelab.search.completion import LEVELS, check_fit
+from tracelab.search.reasons import NAMES
+from tracelab.tasks.shared.redraws import check_longest, redrawn
+from tracelab.tasks.shared.variants import variants
+from tracelab.tasks.sokoban.drawing import LEGEND, PICTURE_LEGEND, draw_yard, plot_yard
+from tracelab.tasks.sokoban.draws import draw_problems
+from tracelab.tasks.sokoban.space import HEURISTICS
+from tracelab.tasks.sokoban.text import DEAREST, codec_of, prompt_rows
+from tracelab.tasks.sokoban.yard import MOST_BOXES, Yard, new_yard
+
+FORMATS = ("compact", "searchformer")
+MOST_STATES = 1 << 17  # that a search may meet
+MOST_SIDE = 15
+
+
+@dataclass(frozen=True)
+class Sokoban:
+    """A distribution of yards with its reference solver and its way of writing.
+
+    size: both sides, or [rows, columns], the wall around included: 4 to 15. boxes: and docks, 1 to 6. walls:
+    inner ones. pulls: fewest and most pulls by which boxes get away from the docks. solver, tie_break: see
+    `search.best_first`. heuristic: one of HEURISTICS. deadlocks: is pushing a box onto a dead cell no move?
+    format: one of FORMATS. outer_walls: does the prompt name the walls around the yard? longest: problems
+    whose reference trace has more steps are drawn anew (None: none are). side, most_boxes: what the
+    vocabulary can write (default: the most in use, test sets included). ood: the out-of-distribution test
+    sets, each the knobs that it changes.
+    """
+
+    size: int | Sequence[int] = 7
+    boxes: int = 1
+    walls: int = 3
+    pulls: Sequence[int] = (1, 6)
+    solver: str = "astar"
+    tie_break: str = "fifo"
+    heuristic: str = "worker"
+    deadlocks: bool = True
+    format: str = "compact"
+    outer_walls: bool = False
+    longest: int | None = 60
+    side: int | None = None
+    most_boxes: int | None = None
+    ood: Sequence[Mapping[str, Any]] = ()
+
+    name = "sokoban"
+    levels, reasons, complexities = LEVELS, NAMES, COMPLEXITIES
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
+
+    def __post_init__(self) -> None:
+        one_of("task.heuristic", self.heuristic, HEURISTICS)
+        one_of("task.format", self.format, FORMATS)
+        BestFirst(self.solver, self.tie_break).compiled()
+        if len(self.sides) != 2 or not 4 <= min(self.sides) <= max(self.sides) <= MOST_SIDE:
+            raise ValueError(f"task.size={self.size} must be 4 to {MOST_SIDE}, or two such numbers")
+        inner = (self.sides[0] - 2) * (self.sides[1] - 2)
+        if not 1 <= self.boxes <= MOST_BOXES:
+            raise ValueError(f"task.boxes={self.boxes} must be from 1 to {MOST_BOXES}")
+        if not 0 <= self.walls <= inner - 2 * self.boxes - 1:
+            raise ValueError(
+                f"task.walls={self.walls}: of the {inner} cells within the walls around the yard, "
+                f"{self.boxes} docks, {self.boxes} boxes and the worker need {2 * self.boxes + 1}; take 0 to "
+                f"{inner - 2 * self.boxes - 1}"
+            )
+        if len(self.pulls) != 2 or not 1 <= self.pulls[0] <= self.pulls[1] <= 1000:
+            raise ValueError(f"task.pulls={list(self.pulls)} must be [fewest, most], from 1 to 1000")
+        check_longest(self.longest)
+        self._check_room()
+
+    def _check_room(self) -> None:
+        """The vocabulary can write all test sets."""
+        tasks = (self, *self._variants().values())
+        if self.side is not None and not max(max(t.sides) for t in tasks) <= self.side <= MOST_SIDE:
+            raise ValueError(f"task.side={self.side} must be from the largest side in use to {MOST_SIDE}")
+        most = max(task.boxes for task in tasks)
+        if self.most_boxes is not None and not most <= self.most_boxes <= MOST_BOXES:
+            raise ValueError(f"task.most_boxes={self.most_boxes} must be from {most} to {MOST_BOXES}")
+        if self.format == "searchformer" and {task.boxes for task in tasks} | {self._most_boxes} != {
+            self.boxes
+        }:
+            raise ValueError(
+                "task.format=searchformer writes the same number of boxes in each step: take "
+                "task.format=compact for test sets with others"
+            )
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """(rows, columns)."""
+        return (self.size, self.size) if isinstance(self.size, int) else tuple(self.size)
+
+    @cached_property
+    def stride(self) -> int:
+        """The largest side that the vocabulary can write: cell (y, x) is operand y * stride + x."""
+        return self.side or max(max(task.sides) for task in (self, *self._variants().values()))
+
+    @cached_property
+    def _most_boxes(self) -> int:
+        """The most boxes that the vocabulary can write."""
+        return self.most_boxes or max(task.boxes for task in (self, *self._variants().values()))
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of a trace row."""
+        names = ("worker", *(f"box{k}" for k in range(self._most_boxes)))
+        states = (Column(name, "state", self.stride**2) for name in names)
+        costs = (Column(name, "cost", DEAREST + 1) for name in "gh")
+        return (Column("op", "op", 2), *states, *costs)
+
+    @cached_property
+    def codec(self) -> Codec:
+        """The vocabulary and the format's tables."""
+        return codec_of(self.format, self.stride, self._most_boxes)
+
+    @cached_property
+    def _strategy(self) -> Strategy:
+        create_start = self.format == "searchformer"
+        return BestFirst(self.solver, self.tie_break, create_start).compiled()
+
+    def _yard(self, states: int, heuristic: str | None = None) -> Yard:
+        """Room for so many states."""
+        chosen = HEURISTICS.index(heuristic or self.heuristic)
+        yard: Yard = new_yard(states, self.stride, chosen, self.deadlocks)
+        return yard
+
+    def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
+        """One solved problem per key, in `split`. ValueError if none is found."""
+        one_of("split", split, tuple(SPLITS))
+        return redrawn(
+            lambda some: self._draw(some, split),
+            keys,
+            f"have traces of more than task.longest={self.longest} steps, or searches that meet more than "
+            f"{MOST_STATES} states: raise task.longest, lower task.pulls, task.boxes or task.size, or take "
+            "task.solver=astar with task.heuristic=worker",
+        )
+
+    def _draw(self, keys: NDArray[np.uint64], split: str) -> tuple[Examples, NDArray[np.bool_]]:
+        """-> problems with their searches, and which of these have a fitting length."""
+        knobs = (*self.sides, self.boxes, self.walls, *self.pulls)
+        failed, problems, identity = draw_problems(knobs, *SPLITS[split], BINS, keys)
+        if failed >= 0:
+            raise ValueError(
+                f"{MAX_REDRAWS} draws gave no yard of {self.sides[0]} x {self.sides[1]} with {self.boxes} "
+                f"boxes and {self.walls} inner walls, at least {self.pulls[0]} pulls from its end, that "
+                f"belongs to the {split} split: take a larger task.size or fewer task.walls or task.pulls"
+            )
+        stored = ragged(problems)
+        own = best = self._search(self._yard(self.longest or MOST_STATES), self._strategy, stored, keys)
+        if self.solver not in SHORTEST_PATHS:
+            best = self._search(self._yard(MOST_STATES, "worker"), BestFirst().compiled(), stored, keys)
+        examples = examples_of(identity, stored, own, best.measures[:, 2])
+        short = examples.trace.lengths <= (self.longest or np.inf)
+        return examples, own.solved & best.solved & short
+
+    def _search(self, yard: Yard, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
+        steps = 5 * len(yard.states.words) + 2  # closed once, created once from each side at most
+        return solve(yard, strategy, stored, keys, (len(self.columns), 2), steps)
+
+    def prompts(self, examples: Examples) -> Ragged:
+        """Prompt tokens."""
+        numbers = examples.problem
+        rows, ends = prompt_rows(numbers.values, numbers.offsets, self.stride, self.outer_walls)
+        return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
+
+    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
+        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
+        yard = self._yard_for(examples, completions)
+        return judge(yard, self._strategy, self.codec, examples, completions)
+
+    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
+        return judge_traces(self._yard_for(examples, traces), self._strategy, examples, traces)
+
+    def _yard_for(self, examples: Examples, outputs: Ragged) -> Yard:
+        """Room for all states that an output can name."""
+        most = {"rows": self.stride, "columns": self.stride, "boxes": self._most_boxes}
+        check_fit(most, examples, outputs)
+        return self._yard(nameable(examples, outputs, degree=4))
+
+    def _variants(self) -> dict[str, Sokoban]:
+        """The out-of-distribution tasks by name, with vocabularies of their own."""
+        return variants(self, fixed=("format", "outer_walls"), side=None, most_boxes=None)
+
+    def test_sets(self) -> Mapping[str, Sokoban]:
+        """Out-of-distribution variants by name, with this task's vocabulary."""
+        words: dict[str, Any] = {"side": self.stride, "most_boxes": self._most_boxes}
+        return {name: replace(variant, **words) for name, variant in self._variants().items()}
+
+    def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
+        """Example i as text for a terminal, with the search up to `step`."""
+        return draw_yard(examples.problem[i], examples.trace[i], examples.solution[i], self.stride, step)
+
+    def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
+        """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
+        plot_yard(ax, problem, trace, solution, self.stride, bad)

@@ -1,0 +1,159 @@
+"""Sudoku: fill the grid so that each row, column and box has every digit once; one solution each.
+
+The trace is the textbook's search (Russell and Norvig, ch. 6): a cell with one digit left gets it; else
+the cell with fewest digits left is decided on; a cell with none is a conflict.
+
+Easy: size=4, clues=[5, 8]. Medium: the YAML's. Hard: size=9, clues=[28, 34].
+
+    python -m tracelab.show task=sudoku task.size=4 task.clues=5
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.codec import Codec
+from tracelab.core.knobs import one_of
+from tracelab.core.ragged import Integers, Ragged
+from tracelab.core.types import Column, Examples, Verdicts
+from tracelab.search import backtracking_batch as batch
+from tracelab.search.backtracking import TIE_BREAKS
+from tracelab.search.backtracking_judge import judge, judge_traces
+from tracelab.search.backtracking_problem import RULES
+from tracelab.search.backtracking_reasons import NAMES
+from tracelab.search.completion import LEVELS
+from tracelab.tasks.sudoku.drawing import LEGEND, PICTURE_LEGEND, draw_sudoku, plot_sudoku
+from tracelab.tasks.sudoku.draws import FEWEST
+from tracelab.tasks.sudoku.grid import HEADER, SIZES, Draws, Grid, new_grid
+from tracelab.tasks.sudoku.text import codec_of, prompt_rows
+
+
+@dataclass(frozen=True)
+class Sudoku:
+    """A distribution of sudokus with one solution.
+
+    size: 4 (2x2 boxes), 6 (boxes of two rows and three columns) or 9. clues: how many, or a range
+    [fewest, most] that each number of is as likely; clues are taken out of a full grid, each where
+    the solution stays the only one. hidden_singles: does a digit follow, too, that has one place left
+    in a row, a column or a box? rule: the cell that is decided on: most_constrained (fewest digits left),
+    first, any. tie_break: among the rule's cells and their digits, first or random. max_steps: sudokus
+    whose search is longer are drawn anew. ood_sizes (clues in proportion), ood_clues: the
+    out-of-distribution test sets. largest: the largest size that the vocabulary can write (default: the
+    largest in use).
+    """
+
+    size: int = 6
+    clues: int | Sequence[int] = (10, 13)
+    hidden_singles: bool = False
+    rule: str = "most_constrained"
+    tie_break: str = "first"
+    max_steps: int = 120
+    ood_sizes: Sequence[int] = ()
+    ood_clues: Sequence[int | Sequence[int]] = ()
+    largest: int | None = None
+
+    name = "sudoku"
+    levels, reasons, complexities = LEVELS, NAMES, (*batch.MEASURES, "clues")
+    legend, picture_legend = LEGEND, PICTURE_LEGEND
+
+    def __post_init__(self) -> None:
+        one_of("task.rule", self.rule, RULES)
+        one_of("task.tie_break", self.tie_break, TIE_BREAKS)
+        for knob, size in (("size", self.size), *(("ood_sizes", size) for size in self.ood_sizes)):
+            if size not in SIZES:
+                raise ValueError(f"task.{knob}={size}: choose one of {', '.join(map(str, SIZES))}")
+        if self.max_steps < 1:
+            raise ValueError(f"task.max_steps={self.max_steps} must be 1 or more")
+        if self.largest is not None and self.largest < self.size:
+            raise ValueError(f"task.largest={self.largest} is below task.size={self.size}; raise or omit it")
+        for knob, clues in (("clues", self.clues), *(("ood_clues", clues) for clues in self.ood_clues)):
+            fewest, most = _range(knob, clues)
+            if fewest < FEWEST[self.size] or most < fewest:
+                raise ValueError(
+                    f"task.{knob}={clues}: a sudoku of size {self.size} has no single solution with fewer "
+                    f"than {FEWEST[self.size]} clues; the range is [fewest, most]"
+                )
+            if most >= self.size**2:
+                raise ValueError(
+                    f"task.{knob}={clues}: of {self.size**2} cells one at least is to be blank; "
+                    "take fewer clues"
+                )
+
+    @cached_property
+    def _stride(self) -> int:
+        """The largest size that the vocabulary can write."""
+        return self.largest or max(self.size, *self.ood_sizes, 0)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of a trace row; the constraint is the cell that has no digit left."""
+        return batch.columns(self._stride**3, self._stride**2)
+
+    @cached_property
+    def codec(self) -> Codec:
+        """The vocabulary and the format's tables."""
+        return codec_of(self._stride)
+
+    def _grid(self) -> Grid:
+        """Tables of their own for each call: threads may generate at the same time."""
+        drawn = Draws(self.size, *_range("clues", self.clues))
+        return new_grid(drawn, self._stride, RULES.index(self.rule), hidden=self.hidden_singles)
+
+    def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
+        """One solved sudoku per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
+        limits = batch.Limits(self.max_steps, HEADER + self.size**2)
+        advice = (
+            f"sudokus of size {self.size} with {self.clues} clues, one solution and a search of at most "
+            f"{self.max_steps} steps are too rare; take more task.clues or task.max_steps"
+        )
+        examples = batch.generate(self._grid(), self.tie_break, limits, keys, split, advice)
+        cells = examples.problem.values.reshape(len(keys), limits.room)[:, HEADER:]
+        clues = (cells > 0).sum(axis=1)
+        return replace(examples, complexity={**examples.complexity, "clues": clues})
+
+    def prompts(self, examples: Examples) -> Ragged:
+        """Prompt tokens: the size, then the clues row by row."""
+        return self.codec.encode(self.codec.prompt, prompt_rows(examples.problem, self._stride))
+
+    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
+        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
+        return judge(self._grid(), self.codec, {"rows": self._stride}, examples, completions)
+
+    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
+        return judge_traces(self._grid(), {"rows": self._stride}, examples, traces)
+
+    def test_sets(self) -> Mapping[str, Sudoku]:
+        """Out-of-distribution variants by name, with this task's vocabulary."""
+        fewest, most = _range("clues", self.clues)
+        variants: dict[str, dict[str, Any]] = {}
+        for size in self.ood_sizes:
+            share = (size / self.size) ** 2
+            bounds = [max(FEWEST[size], round(clues * share)) for clues in (fewest, most)]
+            variants[f"{size}x{size}"] = {"size": size, "clues": bounds}
+        for clues in self.ood_clues:
+            name = "_to_".join(map(str, dict.fromkeys(_range("ood_clues", clues))))
+            variants[f"{name}_clues"] = {"clues": clues}
+        alone: dict[str, Any] = {"largest": self._stride, "ood_sizes": (), "ood_clues": ()}
+        return {name: replace(self, **change, **alone) for name, change in variants.items()}
+
+    def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
+        """Example i as text for a terminal, with the search up to `step`."""
+        return draw_sudoku(examples.problem[i], examples.trace[i], examples.solution[i], self._stride, step)
+
+    def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
+        """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
+        plot_sudoku(ax, problem, trace, solution, self._stride, bad)
+
+
+def _range(knob: str, clues: int | Sequence[int]) -> tuple[int, int]:
+    bounds = list(clues) if isinstance(clues, Sequence) else [clues, clues]
+    if len(bounds) != 2 or not all(isinstance(bound, int) for bound in bounds):
+        raise ValueError(f"task.{knob}={clues} must be a whole number or a range [fewest, most]")
+    return bounds[0], bounds[1]
