@@ -33,7 +33,7 @@ class Iteration(NamedTuple):
 
 # jordan: five times one polynomial, which is steep at zero and lands near one.
 # polar_express: four polynomials, each the best for what those before it leave of the range from 0.003 to 1
-# (Amsel et al. 2025, arXiv 2505.16932, theorem 3.1). Each takes in ROOM more, for errors of products in 16 bits:
+# (Amsel et al. 2025, arXiv 2505.16932, theorem 3.1). Each takes in ROOM more, for errors of 16-bit products:
 # without it single values run away to 20. As near to one as jordan, in four fifths of the products.
 ITERATIONS = {
     "jordan": Iteration(((3.4445, -4.7750, 2.0315),) * 5, 2),
