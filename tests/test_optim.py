@@ -11,7 +11,15 @@ from tests.runs import config as composed
 from tracelab.budget import Budget, Progress
 from tracelab.models.precision import FULL, REDUCED
 from tracelab.optim.adamw import adamw
-from tracelab.optim.muon import MuonAdamW, _by_gram, _directly, is_hidden_matrix, orthogonalize
+from tracelab.optim.muon import (
+    ITERATIONS,
+    ROOM,
+    MuonAdamW,
+    _by_gram,
+    _directly,
+    is_hidden_matrix,
+    orthogonalize,
+)
 from tracelab.optim.schedule import Cosine, Linear
 from tracelab.paths import CONF
 
@@ -78,20 +86,65 @@ def noise(*shape):
     return torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
 
+def of_singular_values(values):
+    """(1, n, n): a matrix of these."""
+    left, right = (torch.linalg.qr(noise(1, len(values), len(values) + k))[0] for k in (0, 1))
+    return left * values @ right.mT
+
+
+@pytest.mark.parametrize("iteration", ITERATIONS.values(), ids=ITERATIONS)
 @pytest.mark.parametrize("products", [FULL, REDUCED])
 @pytest.mark.parametrize("shape", [(3, 16, 16), (2, 40, 16), (2, 16, 40)])
-def test_orthogonalize(shape, products):
-    singular = torch.linalg.svdvals(orthogonalize(noise(*shape), products))
+def test_orthogonalize(shape, products, iteration):
+    singular = torch.linalg.svdvals(orthogonalize(noise(*shape), products, iteration))
     assert singular.max() < 1.3
     assert singular.median() > 0.6
 
 
-def test_the_gram_matrix_gives_the_same():
+@pytest.mark.parametrize("products", [FULL, REDUCED])
+@pytest.mark.parametrize("rank", [1, 2, 16])
+def test_no_singular_value_leaves_the_range_of_the_polynomials(rank, products):
+    """The norm that is divided by is no smaller than the largest, whose polynomial grows fast beyond one."""
+    values = torch.cat([torch.ones(rank), torch.zeros(16 - rank)])
+    for size in (1e-6, 1.0, 1e4):
+        found = orthogonalize(size * of_singular_values(values), products, ITERATIONS["polar_express"])
+        assert torch.linalg.svdvals(found)[0, :rank].min() > 0.7
+        assert torch.linalg.svdvals(found).max() < 1.25
+
+
+def test_four_steps_bring_small_singular_values_as_near_to_one_as_five():
+    """Of a matrix whose singular values are alike but for a few small ones."""
+    least = {}
+    for name, iteration in ITERATIONS.items():
+        values = torch.ones(64)
+        values[:4] = 0.04
+        least[name] = float(
+            torch.linalg.svdvals(orthogonalize(of_singular_values(values), FULL, iteration)).min()
+        )
+    assert least["polar_express"] > 0.95 * least["jordan"]
+
+
+def test_each_polynomial_is_the_best_for_what_those_before_leave():
+    """Its error is largest, with alternating signs, at four points (Chebyshev), of [0.003, 1] at first."""
+    low, high = 0.003, 1.0
+    for a, b, c in ITERATIONS["polar_express"].polynomials:
+        x = torch.linspace(low, high, 200_001, dtype=torch.float64)
+        error = 1 - (a * x + b * x**3 + c * x**5)
+        turns = 1 + torch.nonzero(error.diff()[:-1] * error.diff()[1:] < 0).flatten()
+        extremes = error[torch.cat([torch.tensor([0]), turns, torch.tensor([len(x) - 1])])]
+        assert len(extremes) == 4
+        assert (extremes[:-1] * extremes[1:] < 0).all()
+        assert extremes.abs().min() > 0.98 * extremes.abs().max()
+        low, high = float(1 - extremes.max()), float(1 - extremes.min()) * ROOM
+
+
+@pytest.mark.parametrize("iteration", ITERATIONS.values(), ids=ITERATIONS)
+def test_the_gram_matrix_gives_the_same(iteration):
     """To a thousandth of a singular value, also where these span six orders of magnitude, and of zeros."""
     left, right = torch.linalg.qr(noise(3, 16, 16))[0], torch.linalg.qr(noise(3, 40, 40))[0][:, :16]
     steep = left * torch.logspace(0, -6, 16) @ right
     for x in (noise(3, 16, 40), steep, torch.zeros(3, 16, 40)):
-        torch.testing.assert_close(_by_gram(x, 5), _directly(x, 5), rtol=0, atol=1e-3)
+        torch.testing.assert_close(_by_gram(x, iteration), _directly(x, iteration), rtol=0, atol=1e-3)
 
 
 def test_queries_keys_and_values_have_one_speed_each():
