@@ -1,6 +1,6 @@
 """Hashes of small data sets: what a config and a seed draw must not change from one version to the next.
 
-    python tests/golden.py        # writes tests/data/golden.json anew, after a change that is meant
+    python -m tests.golden        # writes tests/data/golden.json anew, after a change that is meant
 
 Kernels are interpreted, so that nothing is compiled for a few problems.
 """
@@ -48,8 +48,7 @@ SETTINGS = (  # words of the command line: at least one of each task, generator,
 
 def digest(words: str) -> str:
     """SHA-256 of the tokens, prompts' and traces' lengths of the first training problems of a setting."""
-    from runs import config
-
+    from tests.runs import config
     from tracelab.data import frozen
     from tracelab.experiment import build_task, build_treatment
 

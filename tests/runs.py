@@ -1,5 +1,6 @@
 """Composing configs and making small runs in tests, as the command line does."""
 
+import pkgutil
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -7,7 +8,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
 from tracelab.entry import register_resolvers
-from tracelab.paths import CONF
+from tracelab.paths import CONF, TASKS
+
+
+def task_names() -> list[str]:
+    """Whatever is a task in `tasks/`: a folder or a file each, but for what several share."""
+    return sorted(name for _, name, _ in pkgutil.iter_modules([str(TASKS)]) if name != "shared")
+
 
 # seconds, not minutes; still the real path from problems to figures
 SMALL = (

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.runs import task_names
 from tracelab.paths import PACKAGE, TASKS
 
 LAYERS = (
@@ -26,7 +27,7 @@ LAYERS = (
 SIBLINGS = LAYERS[2]
 WITHOUT_TORCH = {"core", "search", "tasks", "traces", "metrics", "rewards", "analysis", "paths"}
 HEAVY = {"torch", "lightning", "transformers"}
-FILES = sorted([*PACKAGE.rglob("*.py"), *TASKS.glob("*.py")])
+FILES = sorted({*PACKAGE.rglob("*.py"), *TASKS.rglob("*.py")})  # rglob follows no links
 
 
 def module_of(path: Path) -> str:
@@ -80,6 +81,13 @@ def test_arrows_point_downwards(path):
         assert not {mine, other} <= SIBLINGS, f"{mine} ({path.name}) imports its sibling {other}"
 
 
+def test_tasks_do_not_know_each_other():
+    for path in TASKS.rglob("*/*.py"):
+        folder = path.relative_to(TASKS).parts[0]
+        others = {name.split(".")[2] for name, _ in imports(path) if name.startswith("tracelab.tasks.")}
+        assert others <= {folder, "shared"}, f"{path} imports another task"
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_heavy_packages_are_kept_out(path):
     for name, at_top in imports(path):
@@ -92,7 +100,7 @@ def test_heavy_packages_are_kept_out(path):
 
 def test_tasks_run_without_torch():
     names = ["tracelab.traces", "tracelab.metrics"]
-    names += [f"tracelab.tasks.{path.stem}" for path in TASKS.glob("*.py") if not path.stem.startswith("_")]
+    names += [f"tracelab.tasks.{name}" for name in task_names()]
     code = f"import sys, {', '.join(names)}; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not set(out.stdout.split()) & {*HEAVY, "matplotlib", "wandb"}

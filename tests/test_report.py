@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.runs import small
+from tests.runs import small, task_names
 from tracelab import analysis, memorisation
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
@@ -20,7 +20,6 @@ from tracelab.data.frozen import references
 from tracelab.gallery import built
 from tracelab.interventions import of_run
 from tracelab.outcomes import write
-from tracelab.paths import TASKS
 from tracelab.report import main
 from tracelab.report.traces import _written, deltas
 from tracelab.run import Run
@@ -174,7 +173,7 @@ def test_shown_traces_are_the_outcomes(study, table, shown):
         assert o["ends"][-1] <= len(o["tokens"])
 
 
-@pytest.mark.parametrize("name", sorted(p.stem for p in TASKS.glob("*.py") if not p.stem.startswith("_")))
+@pytest.mark.parametrize("name", task_names())
 def test_traces_of_any_task_are_shown(name):
     """Right ones, ones with a wrong word, another problem's, and nonsense."""
     task = built("task", name)

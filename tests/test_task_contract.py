@@ -1,7 +1,6 @@
-"""What every task promises, whichever it is: each file in `tasks/` is found and held to it."""
+"""What every task promises, whichever it is: each folder (or file) in `tasks/` is found and held to it."""
 
 import inspect
-import pkgutil
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -11,7 +10,7 @@ import pytest
 import yaml
 from hydra.utils import instantiate
 
-import tracelab.tasks
+from tests.runs import task_names
 from tracelab.core import rng
 from tracelab.core.codec import SPECIALS
 from tracelab.core.ragged import Ragged, offsets_of
@@ -95,9 +94,9 @@ def classes_of(name):
     classes = [
         kind
         for _, kind in inspect.getmembers(module, inspect.isclass)
-        if kind.__module__ == module.__name__ and all(hasattr(kind, offer) for offer in offers)
+        if kind.__module__.startswith(module.__name__) and all(hasattr(kind, offer) for offer in offers)
     ]
-    assert classes, f"tasks/{name}.py offers no task; a file that is none begins with an underscore"
+    assert classes, f"tasks/{name} offers no task: its __init__ imports none"
     return classes
 
 
@@ -110,10 +109,9 @@ def settings_of(name):
 
 def discover():
     """Every task in every setting."""
-    for _, name, _ in pkgutil.iter_modules(tracelab.tasks.__path__):
-        if not name.startswith("_"):
-            for knobs, task in settings_of(name):
-                yield pytest.param(task, id=f"{name}-{'-'.join(map(str, knobs.values()))}")
+    for name in task_names():
+        for knobs, task in settings_of(name):
+            yield pytest.param(task, id=f"{name}-{'-'.join(map(str, knobs.values()))}")
 
 
 @pytest.fixture(params=discover())

@@ -81,7 +81,7 @@ class Verdicts:
 
 
 class Task(Protocol):
-    """What a file in `tasks/` offers. Everything works on batches.
+    """What a folder (or file) in `tasks/` offers. Everything works on batches.
 
     A task of states on a grid may also offer `scene(problem, trace, solution)`, all that the report's viewer
     needs to draw the search: width, height, blocked (cells, y * width + x), labels (text -> cell), steps
