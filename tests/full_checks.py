@@ -30,9 +30,9 @@ from tests.garbling import KINDS, garble, mutate
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
-from tracelab.search.best_first import SOLVERS, TIE_BREAKS
-from tracelab.search.judge import LEVELS
-from tracelab.search.reasons import NAMES
+from tracelab.search.best_first.judge import LEVELS
+from tracelab.search.best_first.reasons import NAMES
+from tracelab.search.best_first.search import SOLVERS, TIE_BREAKS
 from tracelab.tasks.maze import FORMATS, Maze
 from tracelab.tasks.maze.layouts import GENERATORS
 

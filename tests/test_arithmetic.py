@@ -56,7 +56,7 @@ def test_identity_is_blind_to_names_and_order():
     _, examples = drawn(50)
     task = Arithmetic()
     from tracelab.core.jit import njit
-    from tracelab.search.derivation import identity, load
+    from tracelab.search.derivation.problem import identity, load
 
     @njit
     def identify(program, problem):

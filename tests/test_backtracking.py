@@ -9,9 +9,9 @@ import pytest
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples
-from tracelab.search.backtracking import TIE_BREAKS
-from tracelab.search.backtracking_problem import RULES
-from tracelab.search.backtracking_reasons import NAMES
+from tracelab.search.backtracking.problem import RULES
+from tracelab.search.backtracking.reasons import NAMES
+from tracelab.search.backtracking.search import TIE_BREAKS
 from tracelab.search.completion import LEVELS
 from tracelab.tasks.sat import Sat
 

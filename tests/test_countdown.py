@@ -11,7 +11,7 @@ from tests.oracles import countdown as oracle
 from tests.task_checks import agrees, compare, verdicts_on
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
-from tracelab.search.reasons import NAMES
+from tracelab.search.best_first.reasons import NAMES
 from tracelab.tasks.countdown import Countdown
 
 

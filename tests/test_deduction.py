@@ -9,7 +9,7 @@ from tracelab.core import rng
 from tracelab.core.jit import njit
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
-from tracelab.search.derivation import identity, load
+from tracelab.search.derivation.problem import identity, load
 from tracelab.tasks.deduction import Deduction
 
 SETTINGS = (

@@ -12,7 +12,7 @@ from tests.garbling import KINDS, garble, mutate
 from tests.task_checks import compare, references
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
-from tracelab.search.reasons import NAMES
+from tracelab.search.best_first.reasons import NAMES
 from tracelab.tasks.graph_path import GraphPath
 from tracelab.tasks.graph_path.draws import EDGES, HEADER
 from tracelab.tasks.graph_path.draws import canonical_hash as hash_of

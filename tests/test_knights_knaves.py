@@ -10,9 +10,9 @@ from tracelab.core import rng
 from tracelab.core.jit import njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples
-from tracelab.search.backtracking_problem import identity as canonical
-from tracelab.search.backtracking_problem import load
-from tracelab.search.backtracking_reasons import NAMES as REASONS
+from tracelab.search.backtracking.problem import identity as canonical
+from tracelab.search.backtracking.problem import load
+from tracelab.search.backtracking.reasons import NAMES as REASONS
 from tracelab.search.completion import LEVELS
 from tracelab.tasks.knights_knaves import KnightsKnaves
 from tracelab.tasks.knights_knaves.statements import CONNECTIVES, FALSE, IFF, NOT, TRUE, UNKNOWN, join

@@ -5,7 +5,7 @@ import pytest
 
 from tests import oracle
 from tests.full_checks import completions, problems
-from tracelab.search.best_first import SOLVERS
+from tracelab.search.best_first.search import SOLVERS
 from tracelab.tasks.maze import FORMATS, Maze
 from tracelab.tasks.maze.layouts import GENERATORS
 

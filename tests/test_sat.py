@@ -10,8 +10,8 @@ from tests.oracles import sat as oracle
 from tracelab.core import rng
 from tracelab.core.jit import njit
 from tracelab.core.ragged import Ragged
-from tracelab.search.backtracking_problem import identity as canonical
-from tracelab.search.backtracking_problem import load
+from tracelab.search.backtracking.problem import identity as canonical
+from tracelab.search.backtracking.problem import load
 from tracelab.tasks.sat import Sat
 from tracelab.tasks.sat.formula import GENERATORS, HEADER
 

@@ -8,9 +8,9 @@ from tests.oracles import sudoku as oracle
 from tracelab.core import rng
 from tracelab.core.jit import njit
 from tracelab.core.ragged import Ragged
-from tracelab.search.backtracking_problem import identity as canonical
-from tracelab.search.backtracking_problem import load
-from tracelab.search.backtracking_reasons import NAMES
+from tracelab.search.backtracking.problem import identity as canonical
+from tracelab.search.backtracking.problem import load
+from tracelab.search.backtracking.reasons import NAMES
 from tracelab.search.completion import LEVELS
 from tracelab.tasks.sudoku import Sudoku
 from tracelab.tasks.sudoku.grid import BOXES, HEADER

@@ -9,8 +9,8 @@ from tests import full_checks, garbling, oracle
 from tests.full_checks import as_tokens, completions, problems
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples
-from tracelab.search.judge import LEVELS
-from tracelab.search.reasons import NAMES
+from tracelab.search.best_first.judge import LEVELS
+from tracelab.search.best_first.reasons import NAMES
 from tracelab.tasks.maze import FORMATS, Maze
 
 # S 1 2     the maze of the tests by hand: start 0,0, goal 2,0, walls at 1,1

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel, wrapping
 from tracelab.core.rng import below, mix64, shuffle, uniform
-from tracelab.search import derivation
+from tracelab.search.derivation import problem as problems
 from tracelab.tasks.arithmetic.program import ADD, HEADER, LET, MUL, WIDTH, Program
 
 
@@ -25,7 +25,7 @@ class Draws(NamedTuple):
     operators: NDArray[np.int32]
 
 
-@derivation.implements(derivation.draw, Program)
+@problems.implements(problems.draw, Program)
 def draw(program, random, problem):  # type: ignore[no-untyped-def]
     """Definitions that the question needs, then distractors that may rest on them, under random names.
 
@@ -90,7 +90,7 @@ def define(program, random, k, needed, out):  # type: ignore[no-untyped-def]
         out[3] = -1
 
 
-@derivation.implements(derivation.identity, Program)
+@problems.implements(problems.identity, Program)
 @wrapping
 def identity(program):  # type: ignore[no-untyped-def]
     """Equal under renaming, another order of the definitions, and exchanged operands of add and mul."""

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel
-from tracelab.search import derivation
-from tracelab.search.derivation_reasons import R
+from tracelab.search.derivation import problem as problems
+from tracelab.search.derivation.reasons import R
 
 HEADER = 4  # of a stored problem: definitions, names in use, modulus, query; then per definition
 WIDTH = 4  # name, rule, left, right: an operand is a name, or -1 - c for the constant c
@@ -70,7 +70,7 @@ def value_of(values, operand):  # type: ignore[no-untyped-def]
     return -1 - operand if operand < 0 else values[operand]
 
 
-@derivation.implements(derivation.load, Program)
+@problems.implements(problems.load, Program)
 def load(program, problem):  # type: ignore[no-untyped-def]
     """Definitions and their values, operands first."""
     for h in range(HEADER):
@@ -124,7 +124,7 @@ def evaluate(program, name, count):  # type: ignore[no-untyped-def]
     return count
 
 
-@derivation.implements(derivation.fault, Program)
+@problems.implements(problems.fault, Program)
 def fault(program, row):  # type: ignore[no-untyped-def]
     """Is the definition applied, to the values that its operands were derived to have?"""
     name = row[1]
@@ -143,7 +143,7 @@ def fault(program, row):  # type: ignore[no-untyped-def]
     return R.ok
 
 
-@derivation.implements(derivation.flaw, Program)
+@problems.implements(problems.flaw, Program)
 def flaw(program, row):  # type: ignore[no-untyped-def]
     """Each needed value once."""
     if program.known[row[1]] >= 0:
@@ -151,25 +151,25 @@ def flaw(program, row):  # type: ignore[no-untyped-def]
     return R.ok if program.needed[row[1]] else R.not_needed
 
 
-@derivation.implements(derivation.learn, Program)
+@problems.implements(problems.learn, Program)
 def learn(program, row):  # type: ignore[no-untyped-def]
     """The value is known from here on."""
     program.known[row[1]] = row[4]
 
 
-@derivation.implements(derivation.answered, Program)
+@problems.implements(problems.answered, Program)
 def answered(program):  # type: ignore[no-untyped-def]
     """Is the value that is asked for known?"""
     return program.known[program.shape[3]] >= 0
 
 
-@derivation.implements(derivation.follows, Program)
+@problems.implements(problems.follows, Program)
 def follows(program, solution, count):  # type: ignore[no-untyped-def]
     """Is the solution the value that was derived?"""
     return count == 1 and solution[0, 1] == program.known[program.shape[3]]
 
 
-@derivation.implements(derivation.solution_fault, Program)
+@problems.implements(problems.solution_fault, Program)
 def solution_fault(program, solution, count):  # type: ignore[no-untyped-def]
     """One number, the right one."""
     if count > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tracelab.core.jit import kernel
 from tracelab.core.rng import below
-from tracelab.search import derivation
+from tracelab.search.derivation import problem as problems
 from tracelab.tasks.arithmetic.program import LET, Program, applied, value_of
 
 FORWARD, BACKWARD = range(2)
@@ -14,7 +14,7 @@ TIE_BREAKS = ("first", "random")
 MEASURES = ("definitions", "needed", "operations", "depth")
 
 
-@derivation.implements(derivation.solve, Program)
+@problems.implements(problems.solve, Program)
 def solve(program, random, rows):  # type: ignore[no-untyped-def]
     """Evaluate what is needed, operands first."""
     return backward(program, rows) if program.solver == BACKWARD else forward(program, random, rows)
@@ -77,14 +77,14 @@ def record(program, name, rows, count):  # type: ignore[no-untyped-def]
     return count + 1
 
 
-@derivation.implements(derivation.write_solution, Program)
+@problems.implements(problems.write_solution, Program)
 def write_solution(program, rows):  # type: ignore[no-untyped-def]
     """The value that is asked for."""
     rows[0, 0], rows[0, 1] = 0, program.truth[program.shape[3]]
     return 1
 
 
-@derivation.implements(derivation.measure, Program)
+@problems.implements(problems.measure, Program)
 def measure(program, rows, out):  # type: ignore[no-untyped-def]
     """In the order of MEASURES."""
     out[0], out[1], out[3] = program.shape[0], len(rows), program.depth[program.shape[3]]

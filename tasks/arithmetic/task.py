@@ -23,10 +23,10 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Column, Examples, Verdicts
-from tracelab.search import derivation_batch as batch
 from tracelab.search.completion import LEVELS
-from tracelab.search.derivation_judge import judge, judge_traces
-from tracelab.search.derivation_reasons import NAMES
+from tracelab.search.derivation import batch
+from tracelab.search.derivation.judge import judge, judge_traces
+from tracelab.search.derivation.reasons import NAMES
 from tracelab.tasks.arithmetic.draws import Draws
 from tracelab.tasks.arithmetic.program import HEADER, OPS, WIDTH, Program, new_program
 from tracelab.tasks.arithmetic.search import MEASURES, SOLVERS, TIE_BREAKS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracelab.core.ragged import Integers
-from tracelab.search.best_first import CLOSE
+from tracelab.search.best_first.search import CLOSE
 from tracelab.tasks.countdown.draws import HEADER, SIGNS, TARGET, USE_ALL
 from tracelab.tasks.countdown.space import FIRST, SIGN, A, B
 from tracelab.tasks.shared.trees import MARKS, Step, Tree, draw_tree, plot_tree, tree_of

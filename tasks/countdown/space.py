@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel, njit
-from tracelab.search import space as spaces
-from tracelab.search.interning import Interned, forget, intern, interning, new_interned
+from tracelab.search.best_first import space as spaces
+from tracelab.search.best_first.interning import Interned, forget, intern, interning, new_interned
 from tracelab.tasks.countdown.draws import HEADER, TARGET, USE_ALL, combine
 from tracelab.tasks.shared.sorting import ascend
 

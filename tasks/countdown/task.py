@@ -34,10 +34,18 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
-from tracelab.search.batch import COMPLEXITIES, Searches, examples_of, judge, judge_traces, ragged, solve
-from tracelab.search.best_first import BestFirst, Strategy
+from tracelab.search.best_first.batch import (
+    COMPLEXITIES,
+    Searches,
+    examples_of,
+    judge,
+    judge_traces,
+    ragged,
+    solve,
+)
+from tracelab.search.best_first.reasons import NAMES
+from tracelab.search.best_first.search import BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
-from tracelab.search.reasons import NAMES
 from tracelab.tasks.countdown.drawing import LEGEND, draw_countdown, plot_countdown
 from tracelab.tasks.countdown.draws import HEADER, SIGNS, Knobs, draw_problems, held_out_targets
 from tracelab.tasks.countdown.space import HEURISTICS, RULES, Hand, new_hand
@@ -59,7 +67,7 @@ class Countdown:
     numbers: how many, 2 to 6. number_range, target_range: what they are drawn from, both ends included.
     operations: some of "+-*/". use_all: must nothing be left but the target? limit: no result is larger.
     held_out: share of the targets that are kept for a test set of their own; targets: "seen" or
-    "held_out". solver, tie_break: see `search.best_first`. heuristic: "sum" (mean distance to the target) or
+    "held_out". solver, tie_break: see `search.best_first.search`. heuristic: "sum" (mean distance to the target) or
     "multiply" (sum of distances to its nearest factor). format: one of FORMATS. longest: problems whose
     reference trace has more steps are drawn anew (None: none are). ood: further test sets, each the knobs
     that it changes.

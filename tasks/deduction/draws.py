@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from tracelab.core.jit import kernel
 from tracelab.core.rng import below, shuffle
-from tracelab.search import derivation
+from tracelab.search.derivation import problem as problems
 from tracelab.tasks.deduction.distractors import distract
 from tracelab.tasks.deduction.rules import FACT, HEADER, PREMISES, RULE, Theory
 from tracelab.tasks.deduction.towers import literal_of, name_all, raise_towers, shape_tower
 
 
-@derivation.implements(derivation.draw, Theory)
+@problems.implements(problems.draw, Theory)
 def draw(theory, random, problem):  # type: ignore[no-untyped-def]
     """Draw a problem -> its integers."""
     draws = theory.draws

@@ -7,13 +7,13 @@ import numpy as np
 from tracelab.core.jit import kernel, wrapping
 from tracelab.core.rng import mix64
 from tracelab.core.types import BINS
-from tracelab.search import derivation
+from tracelab.search.derivation import problem as problems
 from tracelab.tasks.deduction.rules import EVERY, KNOWN, Theory, fits, ground, query
 
 ROUNDS = 8  # of refining colours
 
 
-@derivation.implements(derivation.identity, Theory)
+@problems.implements(problems.identity, Theory)
 @wrapping
 def identity(theory):  # type: ignore[no-untyped-def]
     """Equal under other names, labels, orders, and exchange of p and `not p`: colours of literals, refined

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel
-from tracelab.search import derivation
+from tracelab.search.derivation import problem as problems
 
 HEADER = 7  # of a stored problem: rules, facts, atoms and entities in use, depth, query's literal and entity
 FACT = 2  # then per fact: literal, entity
@@ -120,7 +120,7 @@ def gives(theory, label, entity, status):  # type: ignore[no-untyped-def]
     return conclusion if state_of(theory, label, entity, status) == READY else -1
 
 
-@derivation.implements(derivation.load, Theory)
+@problems.implements(problems.load, Theory)
 def load(theory, problem):  # type: ignore[no-untyped-def]
     """Facts and rules, what can be derived from them, and the shortest proof."""
     for h in range(HEADER):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tracelab.core.jit import kernel
 from tracelab.core.rng import below
-from tracelab.search import derivation
+from tracelab.search.derivation import problem as problems
 from tracelab.tasks.deduction.rules import (
     APPLY,
     DEPTH_OF_STACK,
@@ -30,21 +30,21 @@ MEASURES = ("rules", "facts", "depth", "steps", "proof", "derivable")
 ANSWERS = ("rule", "unknown")
 
 
-@derivation.implements(derivation.solve, Theory)
+@problems.implements(problems.solve, Theory)
 def solve(theory, random, rows):  # type: ignore[no-untyped-def]
     """Until the query is answered: take the first choice in the order of the prompt, or a random one.
 
     A choice is counted, then drawn, then found again: there are few.
     """
     count = 0
-    while not derivation.answered(theory):
+    while not problems.answered(theory):
         row = rows[count]
         choices = step(theory, row, -1)
         if choices == 0:
             write(theory, row, FAIL, -1, theory.stack[theory.counts[DEPTH_OF_STACK] - 1])
         else:
             step(theory, row, below(random, choices) if theory.random else 0)
-        derivation.learn(theory, row)
+        problems.learn(theory, row)
         count += 1
     return count
 
@@ -102,7 +102,7 @@ def write(theory, row, op, label, literal):  # type: ignore[no-untyped-def]
     row[3] = literal % theory.entities if theory.quantified else -1
 
 
-@derivation.implements(derivation.write_solution, Theory)
+@problems.implements(problems.write_solution, Theory)
 def write_solution(theory, rows):  # type: ignore[no-untyped-def]
     """The steps of the search that the proof needs, in their order; or `unknown`."""
     if theory.status[query(theory)] != KNOWN:
@@ -118,7 +118,7 @@ def write_solution(theory, rows):  # type: ignore[no-untyped-def]
     return count
 
 
-@derivation.implements(derivation.measure, Theory)
+@problems.implements(problems.measure, Theory)
 def measure(theory, rows, out):  # type: ignore[no-untyped-def]
     """In the order of MEASURES."""
     out[0], out[1], out[2] = theory.shape[0], theory.shape[1], theory.shape[4]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tracelab.core.jit import kernel
-from tracelab.search import derivation
-from tracelab.search.derivation_reasons import R
+from tracelab.search.derivation import problem as problems
+from tracelab.search.derivation.reasons import R
 from tracelab.tasks.deduction.rules import (
     APPLY,
     BACKWARD,
@@ -45,7 +45,7 @@ def application_fault(theory, row, status):  # type: ignore[no-untyped-def]
     return R.ok if state_of(theory, label, entity, status) == READY else R.premise_missing
 
 
-@derivation.implements(derivation.fault, Theory)
+@problems.implements(problems.fault, Theory)
 def fault(theory, row):  # type: ignore[no-untyped-def]
     """A rule is applied to what is known; backward, a premise of a rule for a goal becomes a goal too, and a
     goal fails that no rule can give.
@@ -74,7 +74,7 @@ def fault(theory, row):  # type: ignore[no-untyped-def]
     return R.ok
 
 
-@derivation.implements(derivation.flaw, Theory)
+@problems.implements(problems.flaw, Theory)
 def flaw(theory, row):  # type: ignore[no-untyped-def]
     """Nothing twice; backward, each step serves the goal opened last, and a rule is tried that may yet do."""
     goal = ground_of(theory, row)
@@ -93,7 +93,7 @@ def flaw(theory, row):  # type: ignore[no-untyped-def]
     return R.ok if serves and waits else R.not_needed
 
 
-@derivation.implements(derivation.learn, Theory)
+@problems.implements(problems.learn, Theory)
 def learn(theory, row):  # type: ignore[no-untyped-def]
     """A literal is known, open or failed from here on; goals that are settled leave the stack."""
     literal, counts, status = ground_of(theory, row), theory.counts, theory.status
@@ -110,7 +110,7 @@ def learn(theory, row):  # type: ignore[no-untyped-def]
         counts[DEPTH_OF_STACK] -= 1
 
 
-@derivation.implements(derivation.answered, Theory)
+@problems.implements(problems.answered, Theory)
 def answered(theory):  # type: ignore[no-untyped-def]
     """The query is known; or it has failed (backward), or nothing more can be derived (forward)."""
     asked = theory.status[query(theory)]
@@ -119,10 +119,10 @@ def answered(theory):  # type: ignore[no-untyped-def]
     return asked == KNOWN or theory.counts[DERIVED] == theory.counts[DERIVABLE]
 
 
-@derivation.implements(derivation.follows, Theory)
+@problems.implements(problems.follows, Theory)
 def follows(theory, solution, count):  # type: ignore[no-untyped-def]
     """Is the solution a proof of which each step was derived so, or `unknown` where the query was not?"""
-    if count == 0 or derivation.solution_fault(theory, solution, count)[0] != R.ok:
+    if count == 0 or problems.solution_fault(theory, solution, count)[0] != R.ok:
         return False
     if solution[0, 0] == 1:
         return theory.status[query(theory)] != KNOWN
@@ -132,7 +132,7 @@ def follows(theory, solution, count):  # type: ignore[no-untyped-def]
     return True
 
 
-@derivation.implements(derivation.solution_fault, Theory)
+@problems.implements(problems.solution_fault, Theory)
 def solution_fault(theory, solution, count):  # type: ignore[no-untyped-def]
     """A proof that ends in the query, of any length, or `unknown` where there is none.
 

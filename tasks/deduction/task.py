@@ -32,10 +32,10 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Column, Examples, Verdicts
-from tracelab.search import derivation_batch as batch
 from tracelab.search.completion import LEVELS
-from tracelab.search.derivation_judge import judge, judge_traces
-from tracelab.search.derivation_reasons import NAMES
+from tracelab.search.derivation import batch
+from tracelab.search.derivation.judge import judge, judge_traces
+from tracelab.search.derivation.reasons import NAMES
 from tracelab.tasks.deduction.drawing import LEGEND, PICTURE_LEGEND, draw_theory, plot_theory
 from tracelab.tasks.deduction.rules import FACT, HEADER, OPS, PREMISES, RULE, SOLVERS, Theory, new_theory
 from tracelab.tasks.deduction.search import MEASURES, TIE_BREAKS

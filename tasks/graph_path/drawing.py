@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracelab.core.ragged import Integers
-from tracelab.search.best_first import CLOSE
+from tracelab.search.best_first.search import CLOSE
 from tracelab.tasks.graph_path.draws import DIRECTED, EDGES, HEADER, SECOND, START, TARGET
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel, njit
-from tracelab.search import space as spaces
+from tracelab.search.best_first import space as spaces
 from tracelab.tasks.graph_path.draws import (
     COORDINATES,
     DIRECTED,

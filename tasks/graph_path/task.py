@@ -35,10 +35,10 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
-from tracelab.search.batch import COMPLEXITIES, examples_of, judge, judge_traces, ragged, solve
-from tracelab.search.best_first import BestFirst, Strategy
+from tracelab.search.best_first.batch import COMPLEXITIES, examples_of, judge, judge_traces, ragged, solve
+from tracelab.search.best_first.reasons import NAMES
+from tracelab.search.best_first.search import BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
-from tracelab.search.reasons import NAMES
 from tracelab.tasks.graph_path.drawing import LEGEND, PICTURE_LEGEND, draw_graph, plot_graph
 from tracelab.tasks.graph_path.draws import draw_problems
 from tracelab.tasks.graph_path.edges import GENERATORS, STAR, Knobs
@@ -59,7 +59,7 @@ class GraphPath:
     (arms, edges along each). density: edges per node, a spanning tree at least (not star). layers: of a dag
     or two_targets, edges lead from each to the next; 0 for none. directed: None for what the generator
     usually is. max_weight: edges cost 1 to this. min_distance: fewest edges from start to goal.
-    coordinates: does the prompt place a grid's nodes? solver, tie_break: see `search.best_first`. format:
+    coordinates: does the prompt place a grid's nodes? solver, tie_break: see `search.best_first.search`. format:
     "plain" has a word before each edge. query: do start and goal stand before the edges or behind them?
     labels: how many node words there are, costs: the largest cost that can be written (default: what the
     largest graph in use needs, test sets included). ood: the out-of-distribution test sets, each the

@@ -6,7 +6,7 @@ import numpy as np
 
 from tracelab.core.jit import kernel, wrapping
 from tracelab.core.rng import below, mix64
-from tracelab.search import backtracking_problem as problems
+from tracelab.search.backtracking import problem as problems
 from tracelab.tasks.knights_knaves.statements import (
     AND,
     CONNECTIVE,

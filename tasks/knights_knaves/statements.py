@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel
-from tracelab.search import backtracking_problem as problems
-from tracelab.search.backtracking_problem import OPEN, OUTSIDE
+from tracelab.search.backtracking import problem as problems
+from tracelab.search.backtracking.problem import OPEN, OUTSIDE
 
 HEADER = 1  # of a stored problem: how many people; then what each says
 CONNECTIVE = 64

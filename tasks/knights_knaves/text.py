@@ -9,7 +9,7 @@ import numpy as np
 from tracelab.core.codec import Codec
 from tracelab.core.formats import Field, Format
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.search.backtracking import CONFLICT, OPS
+from tracelab.search.backtracking.search import CONFLICT, OPS
 from tracelab.tasks.knights_knaves.statements import CONNECTIVE, CONNECTIVES, HEADER, NOT
 from tracelab.tasks.shared.trails import assigned
 

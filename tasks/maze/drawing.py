@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracelab.core.ragged import Integers
-from tracelab.search.best_first import CLOSE
+from tracelab.search.best_first.search import CLOSE
 from tracelab.tasks.maze.grid import HEADER
 
 if TYPE_CHECKING:

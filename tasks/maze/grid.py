@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel, njit
-from tracelab.search import space as spaces
+from tracelab.search.best_first import space as spaces
 from tracelab.tasks.maze.spanning_trees import DX, DY
 
 HEADER = 6  # of a stored problem: width, height, start x, y, goal x, y; then one number a cell, 1 = free

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tracelab.core.jit import kernel, njit
+from tracelab.search.best_first.judge import judge_one, new_room
+from tracelab.search.best_first.replay import new_board, replay
+from tracelab.search.best_first.space import read_state
 from tracelab.search.completion import longest
-from tracelab.search.judge import judge_one, new_room
-from tracelab.search.replay import new_board, replay
-from tracelab.search.space import read_state
 from tracelab.tasks.maze.draws import draw_problem
 from tracelab.tasks.maze.grid import FREE_CELL, HEADER, Grid, grid_of, tables
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples
-from tracelab.search.best_first import CLOSE
+from tracelab.search.best_first.search import CLOSE
 from tracelab.tasks.maze.draws import canonical_hash
 from tracelab.tasks.maze.grid import HEADER, grid_of, tables
 from tracelab.tasks.maze.layouts import FREE, Knobs

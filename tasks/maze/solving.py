@@ -11,9 +11,9 @@ from tracelab.core.jit import njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.rng import mix64
 from tracelab.core.types import Examples
-from tracelab.search.batch import copy_rows, grown
-from tracelab.search.best_first import CREATE, max_rows, path_to, search
-from tracelab.search.space import neighbours
+from tracelab.search.best_first.batch import copy_rows, grown
+from tracelab.search.best_first.search import CREATE, max_rows, path_to, search
+from tracelab.search.best_first.space import neighbours
 from tracelab.tasks.maze.grid import FREE_CELL, OPERAND, Grid, flood, grid_of, tables
 from tracelab.tasks.maze.layouts import Knobs
 from tracelab.tasks.maze.spanning_trees import TREES

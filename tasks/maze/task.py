@@ -21,10 +21,10 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of, share
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
-from tracelab.search.best_first import BestFirst
+from tracelab.search.best_first.judge import LEVELS
+from tracelab.search.best_first.reasons import NAMES
+from tracelab.search.best_first.search import BestFirst
 from tracelab.search.completion import check_fit, strictly_valid, verdicts_of
-from tracelab.search.judge import LEVELS
-from tracelab.search.reasons import NAMES
 from tracelab.tasks.maze.drawing import LEGEND, PICTURE_LEGEND, draw_maze, maze_scene, plot_maze
 from tracelab.tasks.maze.draws import symmetry_hashes
 from tracelab.tasks.maze.grid import HEADER
@@ -43,7 +43,7 @@ class Maze:
     """A maze distribution with its reference solver and its way of writing.
 
     generator: one of GENERATORS. size: side, or (width, height), 3 to 200. solver, tie_break: see
-    `search.best_first`. format: one of FORMATS. lattice: where spanning-tree mazes have their
+    `search.best_first.search`. format: one of FORMATS. lattice: where spanning-tree mazes have their
     rooms: at even or odd coordinates, or drawn per maze (as published; `dfs` is always even there).
     coverage: share of free cells (drunkards_walk). density: range of the share of walls
     (searchformer). braid: share of the walls between rooms removed (braided). min_distance: fewest

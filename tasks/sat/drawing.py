@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tracelab.core.ragged import Integers
-from tracelab.search.backtracking import CONFLICT
+from tracelab.search.backtracking.search import CONFLICT
 from tracelab.tasks.sat.formula import HEADER
 from tracelab.tasks.sat.text import word
 from tracelab.tasks.shared.trails import assigned

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel, wrapping
 from tracelab.core.rng import below, mix64, next64
-from tracelab.search import backtracking_problem as problems
-from tracelab.search.backtracking_problem import OPEN, OUTSIDE
+from tracelab.search.backtracking import problem as problems
+from tracelab.search.backtracking.problem import OPEN, OUTSIDE
 
 HEADER = 4  # of a stored problem: variables, clauses, literals a clause, satisfiable?; then the literals
 UNIFORM, PLANTED = range(2)

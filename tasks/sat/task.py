@@ -24,11 +24,11 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Column, Examples, Verdicts
-from tracelab.search import backtracking_batch as batch
-from tracelab.search.backtracking import TIE_BREAKS
-from tracelab.search.backtracking_judge import judge, judge_traces
-from tracelab.search.backtracking_problem import RULES
-from tracelab.search.backtracking_reasons import NAMES
+from tracelab.search.backtracking import batch
+from tracelab.search.backtracking.judge import judge, judge_traces
+from tracelab.search.backtracking.problem import RULES
+from tracelab.search.backtracking.reasons import NAMES
+from tracelab.search.backtracking.search import TIE_BREAKS
 from tracelab.search.completion import LEVELS
 from tracelab.tasks.sat.drawing import LEGEND, draw_formula
 from tracelab.tasks.sat.formula import GENERATORS, HEADER, SATISFIABLE, Draws, Formula, new_formula

@@ -7,7 +7,7 @@ import numpy as np
 from tracelab.core.codec import Codec
 from tracelab.core.formats import Field, Format
 from tracelab.core.ragged import Ragged
-from tracelab.search.backtracking import OPS
+from tracelab.search.backtracking.search import OPS
 from tracelab.tasks.sat.formula import HEADER
 
 

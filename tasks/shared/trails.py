@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracelab.core.ragged import Integers
-from tracelab.search.backtracking import BACKTRACK, CONFLICT, DECIDE
+from tracelab.search.backtracking.search import BACKTRACK, CONFLICT, DECIDE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

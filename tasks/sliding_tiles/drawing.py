@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tracelab.core.ragged import Integers
-from tracelab.search.best_first import CLOSE
+from tracelab.search.best_first.search import CLOSE
 from tracelab.tasks.shared.trees import MARKS, Step, Tree, draw_tree, plot_tree, tree_of
 from tracelab.tasks.sliding_tiles.space import FIRST, HEADER, TILE
 

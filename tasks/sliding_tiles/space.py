@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel, njit
-from tracelab.search import space as spaces
-from tracelab.search.interning import Interned, forget, intern, interning, new_interned
+from tracelab.search.best_first import space as spaces
+from tracelab.search.best_first.interning import Interned, forget, intern, interning, new_interned
 from tracelab.tasks.shared.symmetries import beside
 
 HEURISTICS = ("manhattan", "linear_conflict", "none")

@@ -29,7 +29,7 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
-from tracelab.search.batch import (
+from tracelab.search.best_first.batch import (
     COMPLEXITIES,
     Searches,
     examples_of,
@@ -39,9 +39,9 @@ from tracelab.search.batch import (
     ragged,
     solve,
 )
-from tracelab.search.best_first import SHORTEST_PATHS, BestFirst, Strategy
+from tracelab.search.best_first.reasons import NAMES
+from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
-from tracelab.search.reasons import NAMES
 from tracelab.tasks.shared.redraws import check_longest, redrawn
 from tracelab.tasks.shared.trees import PICTURE_LEGEND
 from tracelab.tasks.shared.variants import variants
@@ -62,7 +62,7 @@ class SlidingTiles:
     shape: (rows, columns), 2 or more each, 16 cells at most. goal: "random" or "ordered" (gap last).
     scramble: fewest and most random moves from the goal to the start, none of which takes back the one
     before; None: all boards that lead to the goal, alike likely.
-    solver, tie_break: see `search.best_first`. heuristic: one of HEURISTICS. format: does a creation
+    solver, tie_break: see `search.best_first.search`. heuristic: one of HEURISTICS. format: does a creation
     name the tile that slides (compact), or the board too (boards)? longest: puzzles whose
     reference trace has more steps are drawn anew (None: none are). cells: how many the vocabulary can write
     (default: the most in use, test sets included). ood: the out-of-distribution test sets, each the knobs

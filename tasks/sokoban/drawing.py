@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracelab.core.ragged import Integers
-from tracelab.search.best_first import CLOSE
+from tracelab.search.best_first.search import CLOSE
 from tracelab.tasks.sokoban.yard import FIRST, HEADER, WORKER
 
 if TYPE_CHECKING:

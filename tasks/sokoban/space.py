@@ -11,8 +11,8 @@ import numpy as np
 
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel
-from tracelab.search import space as spaces
-from tracelab.search.interning import forget, intern
+from tracelab.search.best_first import space as spaces
+from tracelab.search.best_first.interning import forget, intern
 from tracelab.tasks.shared.sorting import ascend
 from tracelab.tasks.shared.symmetries import beside
 from tracelab.tasks.sokoban.yard import (

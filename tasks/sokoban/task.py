@@ -31,7 +31,7 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
-from tracelab.search.batch import (
+from tracelab.search.best_first.batch import (
     COMPLEXITIES,
     Searches,
     examples_of,
@@ -41,9 +41,9 @@ from tracelab.search.batch import (
     ragged,
     solve,
 )
-from tracelab.search.best_first import SHORTEST_PATHS, BestFirst, Strategy
+from tracelab.search.best_first.reasons import NAMES
+from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
-from tracelab.search.reasons import NAMES
 from tracelab.tasks.shared.redraws import check_longest, redrawn
 from tracelab.tasks.shared.variants import variants
 from tracelab.tasks.sokoban.drawing import LEGEND, PICTURE_LEGEND, draw_yard, plot_yard
@@ -63,7 +63,7 @@ class Sokoban:
 
     size: both sides, or [rows, columns], the wall around included: 4 to 15. boxes: and docks, 1 to 6. walls:
     inner ones. pulls: fewest and most pulls by which boxes get away from the docks. solver, tie_break: see
-    `search.best_first`. heuristic: one of HEURISTICS. deadlocks: is pushing a box onto a dead cell no move?
+    `search.best_first.search`. heuristic: one of HEURISTICS. deadlocks: is pushing a box onto a dead cell no move?
     format: one of FORMATS. outer_walls: does the prompt name the walls around the yard? longest: problems
     whose reference trace has more steps are drawn anew (None: none are). side, most_boxes: what the
     vocabulary can write (default: the most in use, test sets included). ood: the out-of-distribution test

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel, njit
-from tracelab.search.interning import Interned, interning, new_interned
+from tracelab.search.best_first.interning import Interned, interning, new_interned
 from tracelab.tasks.shared.symmetries import beside
 
 BITS = 8  # of a cell

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracelab.core.ragged import Integers
-from tracelab.search.backtracking import BACKTRACK, CONFLICT, DECIDE
+from tracelab.search.backtracking.search import BACKTRACK, CONFLICT, DECIDE
 from tracelab.tasks.shared.trails import CONFLICT_COLOUR, Span, assigned
 from tracelab.tasks.sudoku.grid import BOXES, HEADER
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from tracelab.core.jit import kernel, wrapping
 from tracelab.core.rng import mix64, shuffle
-from tracelab.search import backtracking_problem as problems
-from tracelab.search.backtracking import how_many, pick
-from tracelab.search.backtracking_problem import OPEN, OUTSIDE
+from tracelab.search.backtracking import problem as problems
+from tracelab.search.backtracking.problem import OPEN, OUTSIDE
+from tracelab.search.backtracking.search import how_many, pick
 from tracelab.tasks.sudoku.grid import BOX, COLUMN, HEADER, ROW, Grid, blank, candidates, mark
 
 FEWEST = {4: 4, 6: 8, 9: 17}  # clues with which a sudoku can have one solution (McGuire et al. 2014 for 9x9)

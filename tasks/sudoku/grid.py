@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel
-from tracelab.search import backtracking_problem as problems
-from tracelab.search.backtracking import how_many
-from tracelab.search.backtracking_problem import OPEN, OUTSIDE
+from tracelab.search.backtracking import problem as problems
+from tracelab.search.backtracking.problem import OPEN, OUTSIDE
+from tracelab.search.backtracking.search import how_many
 
 HEADER = 1  # of a stored problem: its size; then one number a cell, row-major, 0 where it is blank
 BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}  # rows and columns of a box

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel, njit
-from tracelab.search.best_first import CLOSE, CLOSED, CREATE, OPEN, UNSEEN, improves, priority
-from tracelab.search.heap import pop, push
-from tracelab.search.reasons import R
-from tracelab.search.space import (
+from tracelab.search.best_first.heap import pop, push
+from tracelab.search.best_first.reasons import R
+from tracelab.search.best_first.search import CLOSE, CLOSED, CREATE, OPEN, UNSEEN, improves, priority
+from tracelab.search.best_first.space import (
     by_moves,
     capacity,
     follow,

@@ -5,34 +5,17 @@
     @implements(neighbours, Grid)
     def grid_neighbours(grid, state, states, costs): ...
 
-States are small integers (0..capacity-1). The functions below are stubs: code that calls them with a Grid
-gets Grid's own. Compiled, that is inlined and cached on disk, which functions passed as arguments would not
-be; interpreted, it is looked up. Those that do not raise may be left out: they mean what stands here.
+States are small integers (0..capacity-1). The functions below are stubs (see `search.questions`). Those that
+do not raise may be left out: they mean what stands here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
-from tracelab.core.jit import Kernel, interpreted
+from tracelab.search.questions import implements, means_itself, stub
 
-WITHOUT_COUNTS: Any = {"_nrt": False, "error_model": "numpy"}  # see core.jit.kernel
-OWN: dict[Kernel, dict[type, Kernel]] = {}  # stub -> its meanings
-
-
-def stub(function: Kernel) -> Kernel:
-    """A question that each NamedTuple class answers for itself; one that does not means the function here."""
-    own: dict[type, Kernel] = {}
-
-    @wraps(function)
-    def ask(space: Any, *rest: Any) -> Any:
-        return own.get(type(space), function)(space, *rest)
-
-    asked = ask if interpreted() else function
-    OWN[asked] = own
-    return asked
+__all__ = ["implements"]
 
 
 @stub
@@ -119,28 +102,5 @@ def write_move(space: Any, state: Any, after: Any, row: Any) -> Any:
     """Write the move from a state to one of its successors into a row (by_moves alone)."""
 
 
-def implements(stub: Kernel, kind: type) -> Callable[[Kernel], Kernel]:
-    """Make a function the meaning of `stub` for spaces of a NamedTuple class."""
-
-    def register(function: Kernel) -> Kernel:
-        OWN[stub][kind] = function
-        if not interpreted():
-            _overload(stub, function, lambda own: own is kind)
-        return function
-
-    return register
-
-
-def _overload(stub: Kernel, function: Kernel, concerns: Callable[[type], bool]) -> None:
-    """Let compiled code take the function for a stub, for spaces of the classes that it concerns."""
-    from numba import types
-    from numba.extending import overload
-
-    def choose(space: Any, *rest: Any) -> Kernel | None:
-        return function if isinstance(space, types.NamedTuple) and concerns(space.instance_class) else None
-
-    overload(stub, strict=False, jit_options=WITHOUT_COUNTS)(choose)
-
-
-for _stub in () if interpreted() else (pose, is_full, by_moves, names_created, follow, write_move):
-    _overload(_stub, _stub, lambda kind, own=OWN[_stub]: kind not in own)  # type: ignore[misc]
+for _stub in (pose, is_full, by_moves, names_created, follow, write_move):
+    means_itself(_stub)

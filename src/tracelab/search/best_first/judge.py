@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from tracelab.core.formats import decode_row
 from tracelab.core.jit import kernel, njit
+from tracelab.search.best_first.paper import paper_rows, paper_verdict
+from tracelab.search.best_first.reasons import R
+from tracelab.search.best_first.replay import Board, new_board, replay
+from tracelab.search.best_first.space import by_moves, follow, is_goal, neighbours, read_state, start
 from tracelab.search.completion import find, set_levels, split_completion
-from tracelab.search.paper import paper_rows, paper_verdict
-from tracelab.search.reasons import R
-from tracelab.search.replay import Board, new_board, replay
-from tracelab.search.space import by_moves, follow, is_goal, neighbours, read_state, start
 
 LEVELS = ("parses", "local", "strict", "paper")
 

@@ -1,27 +1,16 @@
-"""Derivations as traces: a step applies a rule to premises and concludes something.
-
-A trace is a sequence of steps, each licensed by a statement of the problem and by what was derived before it.
-`replay` checks:
-
-    local    each step is licensed: its statement is given, its premises are given or derived before, and
-             the conclusion is what the rule gives
-    strict   and nothing is derived twice, nothing is done that the task's search would not do (what the
-             question does not depend on), the last step answers the question, none follows it, and the
-             solution is what was derived. Any order in which premises come first is accepted
-
-Tasks answer for a NamedTuple of their own, whose tables `load` fills anew for each problem:
+"""What a derivation asks of a problem. Tasks answer it for a NamedTuple of their own.
 
     @implements(fault, Program)
     def program_fault(system, row): ...
+
+Its tables are filled anew for each problem by `load`. The functions below are stubs (see `search.questions`).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from tracelab.core.jit import kernel
-from tracelab.search.derivation_reasons import R
-from tracelab.search.space import implements, stub
+from tracelab.search.questions import implements, stub
 
 __all__ = ["implements"]
 
@@ -96,30 +85,3 @@ def identity(system: Any) -> Any:
 def measure(system: Any, rows: Any, out: Any) -> Any:
     """Write the complexity measures of the loaded problem, solved by `rows`."""
     raise NotImplementedError
-
-
-@kernel
-def replay(system, rows, count, solution, written, reason, at):  # type: ignore[no-untyped-def]
-    """Replay rows[:count] on the loaded problem; solution[:written]: the solution's rows.
-
-    Writes reason[0:2] and at[0:2] for the levels local and strict (ok and -1 where they pass).
-    """
-    reason[0] = reason[1] = R.ok
-    at[0] = at[1] = -1
-    for i in range(count):
-        wrong = fault(system, rows[i])
-        odd = wrong
-        if odd == R.ok:
-            odd = R.after_answer if answered(system) else flaw(system, rows[i])
-        if odd != R.ok and reason[1] == R.ok:
-            reason[1], at[1] = odd, i
-        if wrong != R.ok:
-            reason[0], at[0] = wrong, i
-            return
-        learn(system, rows[i])
-    if reason[1] == R.ok:
-        odd = R.ok if answered(system) else R.unanswered
-        if odd == R.ok and not follows(system, solution, written):
-            odd = R.solution_differs
-        if odd != R.ok:
-            reason[1], at[1] = odd, count

@@ -14,7 +14,7 @@ variable has the value. A task's NamedTuple holds
     rule         which variable is decided on, a place in RULES
 
 beside the tables of its constraints, all of them arrays that `load` fills anew for each problem. The
-functions below are stubs, as in `space.py`.
+functions below are stubs (see `search.questions`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import Any
 
 from tracelab.core.jit import kernel
-from tracelab.search.space import implements, stub
+from tracelab.search.questions import implements, stub
 
 __all__ = ["implements"]
 

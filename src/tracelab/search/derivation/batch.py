@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import mix64
 from tracelab.core.types import MAX_REDRAWS, Examples
-from tracelab.search.derivation import draw, identity, load, measure, solve, write_solution
+from tracelab.search.derivation.problem import draw, identity, load, measure, solve, write_solution
 from tracelab.search.drawn import examples_drawn
 
 

@@ -27,8 +27,9 @@ from tracelab.search.completion import (
     strictly_valid,
     verdicts_of,
 )
-from tracelab.search.derivation import load, replay, solution_fault
-from tracelab.search.derivation_reasons import R
+from tracelab.search.derivation.problem import load, solution_fault
+from tracelab.search.derivation.reasons import R
+from tracelab.search.derivation.replay import replay
 
 
 class Room(NamedTuple):

@@ -17,8 +17,8 @@ import numpy as np
 
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import next64, shuffle
-from tracelab.search.heap import pop, push
-from tracelab.search.space import (
+from tracelab.search.best_first.heap import pop, push
+from tracelab.search.best_first.space import (
     by_moves,
     capacity,
     heuristic,

@@ -11,8 +11,16 @@ from numpy.typing import NDArray
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import mix64
 from tracelab.core.types import MAX_REDRAWS, Column, Examples
-from tracelab.search.backtracking import OPS, REFUTED, SOLVED, TIE_BREAKS, UNFINISHED, new_stack, search
-from tracelab.search.backtracking_problem import OUTSIDE, accept, draw, identity, load
+from tracelab.search.backtracking.problem import OUTSIDE, accept, draw, identity, load
+from tracelab.search.backtracking.search import (
+    OPS,
+    REFUTED,
+    SOLVED,
+    TIE_BREAKS,
+    UNFINISHED,
+    new_stack,
+    search,
+)
 from tracelab.search.drawn import examples_drawn
 
 

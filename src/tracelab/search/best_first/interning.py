@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import mix64
-from tracelab.search.space import capacity, implements, is_full
+from tracelab.search.best_first.space import capacity, implements, is_full
 
 Kind = TypeVar("Kind", bound=type)
 

@@ -17,10 +17,10 @@ from tracelab.core.codec import Codec
 from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
-from tracelab.search.backtracking import Stack, new_stack
-from tracelab.search.backtracking_problem import load, satisfiable, solves
-from tracelab.search.backtracking_reasons import R
-from tracelab.search.backtracking_replay import ASSIGNMENT, NO_SOLUTION, NONE, read_claim, replay
+from tracelab.search.backtracking.problem import load, satisfiable, solves
+from tracelab.search.backtracking.reasons import R
+from tracelab.search.backtracking.replay import ASSIGNMENT, NO_SOLUTION, NONE, read_claim, replay
+from tracelab.search.backtracking.search import Stack, new_stack
 from tracelab.search.completion import (
     check_fit,
     find,

@@ -16,11 +16,10 @@ from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
-from tracelab.search.best_first import CREATE, Strategy, path_to, search
-from tracelab.search.completion import LEVELS, longest, strictly_valid, verdicts_of
-from tracelab.search.judge import add_to_path, judge_one, new_room
-from tracelab.search.replay import new_board, replay
-from tracelab.search.space import (
+from tracelab.search.best_first.judge import add_to_path, judge_one, new_room
+from tracelab.search.best_first.replay import new_board, replay
+from tracelab.search.best_first.search import CREATE, Strategy, path_to, search
+from tracelab.search.best_first.space import (
     by_moves,
     capacity,
     is_full,
@@ -30,6 +29,7 @@ from tracelab.search.space import (
     write_move,
     write_state,
 )
+from tracelab.search.completion import LEVELS, longest, strictly_valid, verdicts_of
 
 COMPLEXITIES = ("expansions", "generated", "optimal_cost")
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import below
-from tracelab.search.backtracking_problem import (
+from tracelab.search.backtracking.problem import (
     OPEN,
     domain,
     find_conflict,

@@ -14,10 +14,10 @@ from __future__ import annotations
 from tracelab.core.codec import EOS, SPECIALS
 from tracelab.core.formats import decode_row, op_begun, width_of
 from tracelab.core.jit import kernel
-from tracelab.search.best_first import CLOSED, CREATE, OPEN, UNSEEN
-from tracelab.search.reasons import R
-from tracelab.search.replay import PARENT, RANK, STATUS, G, H, drop_stale, open_state
-from tracelab.search.space import heuristic, is_goal, neighbours, read_state, start
+from tracelab.search.best_first.reasons import R
+from tracelab.search.best_first.replay import PARENT, RANK, STATUS, G, H, drop_stale, open_state
+from tracelab.search.best_first.search import CLOSED, CREATE, OPEN, UNSEEN
+from tracelab.search.best_first.space import heuristic, is_goal, neighbours, read_state, start
 
 _EOS = SPECIALS.index(EOS)
 

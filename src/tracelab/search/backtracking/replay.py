@@ -19,18 +19,7 @@ import numpy as np
 
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel
-from tracelab.search.backtracking import (
-    BACKTRACK,
-    CONFLICT,
-    DECIDE,
-    PROPAGATE,
-    UNTRIED,
-    VARIABLE,
-    backtrack,
-    decide,
-    take,
-)
-from tracelab.search.backtracking_problem import (
+from tracelab.search.backtracking.problem import (
     OPEN,
     OUTSIDE,
     domain,
@@ -41,7 +30,18 @@ from tracelab.search.backtracking_problem import (
     least_rank,
     rank,
 )
-from tracelab.search.backtracking_reasons import R
+from tracelab.search.backtracking.reasons import R
+from tracelab.search.backtracking.search import (
+    BACKTRACK,
+    CONFLICT,
+    DECIDE,
+    PROPAGATE,
+    UNTRIED,
+    VARIABLE,
+    backtrack,
+    decide,
+    take,
+)
 
 NONE, ASSIGNMENT, NO_SOLUTION = range(3)  # what a solution claims
 

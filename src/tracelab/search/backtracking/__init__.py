@@ -1,0 +1,1 @@
+"""Backtracking with propagation: decisions, propagations, conflicts, recorded and judged."""

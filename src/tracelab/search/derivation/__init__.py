@@ -1,0 +1,1 @@
+"""Derivations: rules applied to premises, recorded and judged."""
