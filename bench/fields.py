@@ -83,10 +83,10 @@ def run(seed: int, folder: Path, every: int, overrides: list[str]) -> None:
     from omegaconf import OmegaConf
 
     from tracelab import accelerate
+    from tracelab.core.paths import CONF
     from tracelab.entry import prepare_process
     from tracelab.experiment import precision_of, prepare
     from tracelab.fitting import fit
-    from tracelab.paths import CONF
     from tracelab.run import Run
     from tracelab.training import build
 

@@ -23,7 +23,7 @@ from tracelab.models.precision import REDUCED
 
 def sample(name: str, row: int, sizes: Sizes) -> dict[str, Any]:
     """Our sampler, all prompts in one batch; no token is a stop. slow: why it wasn't compiled, if so."""
-    from tracelab.sampling import generate
+    from tracelab.decoding.sampling import generate
 
     accelerate.start()
     model = model_of(name, sizes.prompt + sizes.new).to(device())

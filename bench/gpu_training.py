@@ -11,9 +11,9 @@ import torch
 from gpu_models import VOCABULARY, Sizes, llama, model_of, wait
 
 from tracelab import accelerate
+from tracelab.batches.loader import FixedLoader, Loader
 from tracelab.core.codec import Sequences
 from tracelab.core.ragged import Ragged
-from tracelab.data.batching import FixedLoader, Loader
 from tracelab.models.flops import training_flops
 from tracelab.models.gpt import GPT
 from tracelab.models.precision import REDUCED, name_of

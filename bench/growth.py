@@ -75,8 +75,8 @@ def width(columns: int) -> Figures:
 def streaming(problems: int) -> Figures:
     """One pass over a frozen set of 5x5 mazes that lies in files, as a training makes it."""
     from tracelab import accelerate
+    from tracelab.batches.loader import Loader
     from tracelab.data import frozen
-    from tracelab.data.batching import Loader
     from tracelab.data.card import Arm
     from tracelab.data.pieces import Frozen
     from tracelab.data.survey import survey

@@ -51,12 +51,12 @@ def ours(compile: bool = False) -> float:
     from tracelab.algorithms.grpo import GRPO
     from tracelab.budget import Budget
     from tracelab.core.ragged import Ragged
+    from tracelab.decoding.sampling import generate
     from tracelab.groups import Sampler, Settings
     from tracelab.optim.adamw import adamw
     from tracelab.optim.schedule import Linear
     from tracelab.postlearner import PostLearner, Rounds
     from tracelab.rollout import Rollouts
-    from tracelab.sampling import generate
     from tracelab.updates import Updates
 
     accelerate.start(torch.get_num_threads())

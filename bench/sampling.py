@@ -34,7 +34,7 @@ def ours(batch: int, count: int = PROMPTS) -> float:
     """Our sampler; no token is a stop."""
     from tracelab import accelerate
     from tracelab.core.ragged import Ragged
-    from tracelab.sampling import generate
+    from tracelab.decoding.sampling import generate
 
     accelerate.start(torch.get_num_threads())
     model = nano()

@@ -23,8 +23,8 @@ from pathlib import Path
 from common import RESULTS, write_json
 from models import best
 
+from tracelab.core.paths import CONF
 from tracelab.models.precision import REDUCED
-from tracelab.paths import CONF
 
 TARGETS = {"help": 2.0, "show": 6.0, "cold": 30.0, "warm": 6.0, "again": 6.0}  # seconds
 COLD_REDUCED = 15.0  # where the processor has units for 16 bits

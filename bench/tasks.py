@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from common import Row, arguments, in_turn, report
 
-from tracelab.paths import CONF
+from tracelab.core.paths import CONF
 
 COUNT = 4000
 TASKS = sorted(path.stem for path in (CONF / "task").glob("*.yaml"))

@@ -77,10 +77,10 @@ def trained(
     import lightning
 
     from tracelab import accelerate
+    from tracelab.batches.loader import FixedLoader, Loader
     from tracelab.budget import Budget
     from tracelab.core.codec import Sequences
     from tracelab.core.ragged import Ragged
-    from tracelab.data.batching import FixedLoader, Loader
     from tracelab.learner import Learner
     from tracelab.optim.muon import MuonAdamW
     from tracelab.optim.schedule import Linear

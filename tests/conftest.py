@@ -14,8 +14,8 @@ def pytest_sessionstart(session):
     if session.config.args_source is session.config.ArgsSource.TESTPATHS and not options.collectonly:
         from omegaconf import OmegaConf
 
+        from tracelab.core.paths import CONF
         from tracelab.data.compiling import compile_for
-        from tracelab.paths import CONF
 
         axes = {
             axis: [

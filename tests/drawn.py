@@ -24,8 +24,8 @@ from hydra.utils import instantiate
 from tests.garbling import KINDS, garble
 from tests.test_task_contract import completions, draw, settings_of
 from tracelab.core import rng
+from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged
-from tracelab.paths import CONF
 
 PROBLEMS = 13  # of each setting
 

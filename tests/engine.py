@@ -6,11 +6,11 @@ import lightning
 import numpy as np
 import torch
 
+from tracelab.batches.loader import FixedLoader, Loader
+from tracelab.batches.packing import Packed
 from tracelab.budget import Budget
 from tracelab.core.codec import Sequences
 from tracelab.core.ragged import Ragged
-from tracelab.data.batching import FixedLoader, Loader
-from tracelab.data.packing import Packed
 from tracelab.learner import Learner
 from tracelab.models.gpt import GPT
 from tracelab.optim.muon import MuonAdamW
@@ -78,7 +78,7 @@ def trained_on(batch):
 def shares(monkeypatch, build, processes, n):
     """The first n batches of a loader, as each of several processes gets them."""
     for rank in range(processes):
-        monkeypatch.setattr("tracelab.data.batching._ranks", lambda rank=rank: (rank, processes))
+        monkeypatch.setattr("tracelab.batches.loader._ranks", lambda rank=rank: (rank, processes))
         yield list(itertools.islice(build(), n))
     monkeypatch.undo()
 

@@ -7,8 +7,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
+from tracelab.core.paths import CONF, TASKS
 from tracelab.entry import register_resolvers
-from tracelab.paths import CONF, TASKS
 
 
 def task_names() -> list[str]:

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tests.engine import CONTEXT, check_shares, loader, sequences, shares, trained_on, validation
-from tracelab.data.batching import FixedLoader, Loader
-from tracelab.data.padding import ROUND, Padding, batch_plan, collate
+from tracelab.batches.loader import FixedLoader, Loader
+from tracelab.batches.padding import ROUND, Padding, batch_plan, collate
 
 
 def same(a, b):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tracelab.paths import ROOT
+from tracelab.core.paths import ROOT
 
 BENCH = ROOT / "bench"
 

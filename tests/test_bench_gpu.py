@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from tracelab.paths import ROOT
+from tracelab.core.paths import ROOT
 
 PEERS = ("transformers", "accelerate")
 

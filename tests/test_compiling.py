@@ -12,8 +12,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from tracelab.core import jit, rng
+from tracelab.core.paths import CONF
 from tracelab.data.compiling import needed
-from tracelab.paths import CONF
 
 TASKS = sorted(path.stem for path in CONF.glob("task/*.yaml"))
 
@@ -46,7 +46,7 @@ from numba.core import event
 from omegaconf import OmegaConf
 from tracelab import experiment
 from tracelab.data import card, compiling, frozen
-from tracelab.paths import CONF
+from tracelab.core.paths import CONF
 config = OmegaConf.create({part: OmegaConf.load(CONF / path) for part, path in
                            (("task", "task/arithmetic.yaml"), ("trace", "trace/corrupted.yaml"))})
 compiling.compile_ahead(config)

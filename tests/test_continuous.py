@@ -7,16 +7,16 @@ from torch._dynamo.exc import FailOnRecompileLimitHit, Unsupported
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.engine import VOCABULARY, tiny
-from tracelab import continuous, sampling
-from tracelab.continuous import PACK, Batch, Queue
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
-from tracelab.models import precision, stepping
-from tracelab.models.choosing import uniform
+from tracelab.decoding import continuous, sampling, stepping
+from tracelab.decoding.choosing import uniform
+from tracelab.decoding.continuous import PACK, Batch, Queue
+from tracelab.decoding.sampling import generate
+from tracelab.decoding.slots import GROWTH, Slots, slot_bytes, slots_for, widths
+from tracelab.decoding.stepping import Rows, Steps, Wish, draw
+from tracelab.models import precision
 from tracelab.models.gpt import GPT
-from tracelab.models.slots import GROWTH, Slots, slot_bytes, slots_for, widths
-from tracelab.models.stepping import Rows, Steps, Wish, draw
-from tracelab.sampling import generate
 
 STOP, CONTEXT, LONGEST = 12, 420, 150
 ENDLESS = VOCABULARY  # a token that no model of the tests can write

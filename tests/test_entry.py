@@ -8,8 +8,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from tests.runs import SMALL, config
+from tracelab.core.paths import CONF
 from tracelab.entry import run_name
-from tracelab.paths import CONF
 
 
 def test_run_names():

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from tests.runs import config
-from tracelab.data.batching import FixedLoader, card
-from tracelab.data.packing import PROMPT, TRACE
+from tracelab.batches.loader import FixedLoader, card
+from tracelab.batches.packing import PROMPT, TRACE
 from tracelab.experiment import build_model, prepare
 from tracelab.training import build_learner
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from tests import golden
-from tracelab.paths import CLONE
+from tracelab.core.paths import CLONE
 
 
 def test_the_bytes_are_what_they_were():

@@ -6,10 +6,10 @@ import torch
 from omegaconf import OmegaConf
 
 from tests.engine import CONTEXT, VOCABULARY, tiny
-from tracelab.models.cache import Cache
+from tracelab.core.paths import CONF
+from tracelab.decoding.cache import Cache
 from tracelab.models.gpt import GPT, rope_table
 from tracelab.models.layers import angles_at, attend, normalize, rotate
-from tracelab.paths import CONF
 
 MILLIONS = {
     "nano": (0.8, 0.95),

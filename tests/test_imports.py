@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.runs import task_names
-from tracelab.paths import PACKAGE, TASKS
+from tracelab.core.paths import PACKAGE, TASKS
 
 LAYERS = (
     {"core", "paths"},

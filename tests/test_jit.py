@@ -9,7 +9,7 @@ import pytest
 
 from tests.drawn import digests
 from tracelab.core import jit
-from tracelab.paths import CONF
+from tracelab.core.paths import CONF
 
 TASKS = sorted(path.stem for path in CONF.glob("task/*.yaml"))
 

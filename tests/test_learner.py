@@ -10,13 +10,13 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from tests.engine import VOCABULARY, fit, learner, loader, sequences, tiny, validation
+from tracelab.batches.padding import collate
 from tracelab.budget import Budget
 from tracelab.checkpoint import Checkpoints, load_weights
 from tracelab.core.codec import Sequences
-from tracelab.data.padding import collate
+from tracelab.core.paths import CONF
 from tracelab.losses import padded_losses
 from tracelab.optim.adamw import adamw
-from tracelab.paths import CONF
 from tracelab.progress import ProgressLine
 
 

@@ -12,9 +12,9 @@ from tests.runs import small
 from tests.test_entry import run as command
 from tracelab import experiment
 from tracelab.analysis import memorisation
+from tracelab.batches.packing import Packed
 from tracelab.core import rng
 from tracelab.data import pieces
-from tracelab.data.packing import Packed
 from tracelab.exposure import contents, seen
 from tracelab.memorisation import of_run, probes
 from tracelab.outcomes import write

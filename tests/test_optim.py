@@ -9,6 +9,7 @@ import torch
 from tests.engine import tiny
 from tests.runs import config as composed
 from tracelab.budget import Budget, Progress
+from tracelab.core.paths import CONF
 from tracelab.models.precision import FULL, REDUCED
 from tracelab.optim.adamw import adamw
 from tracelab.optim.muon import (
@@ -21,7 +22,6 @@ from tracelab.optim.muon import (
     orthogonalize,
 )
 from tracelab.optim.schedule import Cosine, Linear
-from tracelab.paths import CONF
 
 
 def backward(model, seed):

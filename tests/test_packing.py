@@ -12,18 +12,19 @@ from torch.nn.attention.flex_attention import create_block_mask
 from tests.engine import CONTEXT, VOCABULARY, check_shares, fit, learner, sequences, tiny, trained_on
 from tests.runs import small
 from tests.test_resume import StopAt, equal
+from tracelab.batches.documents import Documents
+from tracelab.batches.loader import FixedLoader, Loader, card
+from tracelab.batches.packing import PROMPT, SOLUTION, TRACE, Packing, best_fit
+from tracelab.batches.padding import collate
 from tracelab.budget import Budget
 from tracelab.checkpoint import Checkpoints
 from tracelab.core.codec import Sequences
-from tracelab.data.batching import FixedLoader, Loader, card
-from tracelab.data.packing import PROMPT, SOLUTION, TRACE, Packing, best_fit
-from tracelab.data.padding import collate
+from tracelab.core.paths import CONF
 from tracelab.experiment import prepare
 from tracelab.losses import packed_loss
-from tracelab.models.documents import Documents, block_mask, look_within, seen
+from tracelab.models.attention import block_mask, look_within, seen
 from tracelab.models.gpt import GPT
 from tracelab.models.kernels import choose, fastest
-from tracelab.paths import CONF
 
 SHAPE = {"batch_tokens": 512, "packing": 128}
 PACKING = Packing(512, 128)

@@ -15,10 +15,11 @@ from tracelab.checkpoint import load_weights
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
+from tracelab.decoding.logprobs import evaluate, micro_batches
+from tracelab.decoding.sampling import generate
 from tracelab.evaluation import trained_model
 from tracelab.experiment import build_task
 from tracelab.groups import Sampler, Settings, hint_tokens
-from tracelab.policy import evaluate, micro_batches
 from tracelab.posttraining import posttrain
 from tracelab.rewards.base import Graded, total
 from tracelab.rewards.form import Form
@@ -27,7 +28,6 @@ from tracelab.rewards.solution import Solution
 from tracelab.rewards.trace import Trace
 from tracelab.rollout import roll
 from tracelab.run import Run
-from tracelab.sampling import generate
 from tracelab.training import train
 
 SMALL = (

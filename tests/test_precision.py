@@ -15,14 +15,14 @@ from tests.engine import tiny
 from tests.runs import small
 from tracelab import fitting
 from tracelab.checkpoint import load_precision, load_progress
+from tracelab.core.paths import CONF, PACKAGE, TASKS
 from tracelab.core.ragged import Ragged
+from tracelab.decoding.sampling import generate
 from tracelab.evaluation import trained_model
 from tracelab.experiment import build_task, precision_of
 from tracelab.models import precision
 from tracelab.models.precision import FULL, NAMES, REDUCED, WORTH, choose, measured, name_of
-from tracelab.paths import CONF, PACKAGE, TASKS
 from tracelab.run import Run
-from tracelab.sampling import generate
 from tracelab.training import train
 
 CPU = torch.device("cpu")

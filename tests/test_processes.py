@@ -19,9 +19,9 @@ from tests.engine import CONTEXT, fit, learner, loader, sequences, trained_on
 from tests.runs import SMALL, config, small
 from tests.test_resume import StopAt
 from tracelab import processes
+from tracelab.batches.loader import FixedLoader
 from tracelab.budget import Budget
 from tracelab.checkpoint import Checkpoints, load_progress, load_weights
-from tracelab.data.batching import FixedLoader
 from tracelab.loggers import CSV
 from tracelab.optim.adamw import adamw
 from tracelab.processes import together

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from tests.engine import CONTEXT, VOCABULARY, tiny
-from tracelab import sampling
 from tracelab.core.ragged import Ragged
-from tracelab.sampling import generate
+from tracelab.decoding import sampling
+from tracelab.decoding.sampling import generate
 
 STOP = 12
 

@@ -13,9 +13,9 @@ from hydra.utils import instantiate
 from tests.runs import task_names
 from tracelab.core import rng
 from tracelab.core.codec import SPECIALS
+from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged, offsets_of
 from tracelab.core.types import BINS, SPLITS
-from tracelab.paths import CONF
 
 # Small settings by module; a task that is not named here is built with its defaults.
 SMALL = {

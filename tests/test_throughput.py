@@ -5,7 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.engine import CONTEXT, VOCABULARY, sequences, tiny
-from tracelab.data.padding import Counts, count
+from tracelab.batches.padding import Counts, count
 from tracelab.models.flops import training_flops
 from tracelab.models.gpt import GPT
 from tracelab.throughput import Throughput, peak_flops

@@ -10,10 +10,10 @@ from hydra.utils import get_class, instantiate
 
 from tracelab import traces
 from tracelab.core import rng
+from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged
 from tracelab.data.card import Arm, data_card
 from tracelab.data.frozen import arm, drawn
-from tracelab.paths import CONF
 from tracelab.tasks.maze import Maze
 from tracelab.tasks.sat import Sat
 from tracelab.traces._damage import KINDS

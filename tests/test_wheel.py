@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from tests.runs import SMALL
-from tracelab.paths import CLONE
+from tracelab.core.paths import CLONE
 
 
 @pytest.fixture(scope="module")

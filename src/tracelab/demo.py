@@ -12,10 +12,10 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from tracelab.core.paths import CONF
 from tracelab.entry import prepare_process
 from tracelab.experiment import build_model, build_task, device_of
 from tracelab.losses import padded_losses
-from tracelab.paths import CONF
 from tracelab.training import build_learner
 
 LENGTH = 192  # tokens of the demo's sequences, on average

@@ -21,7 +21,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from tracelab.paths import ROOT, cache_home
+from tracelab.core.paths import ROOT, cache_home
 
 GOOD, NOTE, BAD = "ok", "note", "BAD"
 LEAST_MEMORY, LEAST_DISK, SOME_DISK = 2.0, 0.5, 5.0  # GiB

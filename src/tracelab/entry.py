@@ -18,7 +18,7 @@ import hydra
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from tracelab.paths import CONF
+from tracelab.core.paths import CONF
 
 INTERRUPTED = 130  # exit status, as shells give it
 LONGEST_NAME = 120  # characters of a run's folder name; file systems allow 255 bytes

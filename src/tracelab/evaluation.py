@@ -18,13 +18,13 @@ from omegaconf import DictConfig
 from tracelab.checkpoint import load_weights
 from tracelab.core.types import Examples, Task
 from tracelab.core.waiting import waiting
+from tracelab.decoding.sampling import generate
 from tracelab.experiment import TestSets, build_model, device_of
 from tracelab.metrics.base import Metric
 from tracelab.models.gpt import GPT
 from tracelab.models.precision import name_of
 from tracelab.outcomes import Judged, columns_of, table_of, write
 from tracelab.run import Run
-from tracelab.sampling import generate
 
 
 def judge_model(model: GPT, task: Task, examples: Examples, config: DictConfig, max_new: int) -> Judged:

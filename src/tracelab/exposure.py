@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from tracelab import experiment
+from tracelab.batches.loader import layout_of
 from tracelab.core.types import Examples, Task
 from tracelab.data import frozen
-from tracelab.data.batching import layout_of
 
 
 @dataclass(frozen=True)

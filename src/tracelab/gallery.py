@@ -13,9 +13,9 @@ import numpy as np
 from omegaconf import DictConfig
 
 from tracelab.core import jit
+from tracelab.core.paths import CONF
 from tracelab.core.waiting import waiting
 from tracelab.entry import entry
-from tracelab.paths import CONF
 
 if TYPE_CHECKING:
     from tracelab.core.types import Examples, Task

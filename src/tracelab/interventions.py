@@ -31,12 +31,12 @@ from tracelab import experiment
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
+from tracelab.decoding.logprobs import evaluate, micro_batches
+from tracelab.decoding.sampling import Completions, generate
 from tracelab.evaluation import labels, trained_model
 from tracelab.models.gpt import GPT
-from tracelab.policy import evaluate, micro_batches
 from tracelab.rollout import joined
 from tracelab.run import Run
-from tracelab.sampling import Completions, generate
 from tracelab.traces.base import Treatment
 from tracelab.traces.corrupted import Corrupted
 from tracelab.traces.filler import Filler

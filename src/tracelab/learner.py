@@ -23,9 +23,9 @@ from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
+from tracelab.batches.packing import Packed
+from tracelab.batches.padding import Batch, Counts
 from tracelab.budget import Budget, Progress
-from tracelab.data.packing import Packed
-from tracelab.data.padding import Batch, Counts
 from tracelab.losses import Sums, packed_loss, padded_losses, weighted_sum
 from tracelab.models.gpt import GPT
 from tracelab.models.kernels import choose

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
-from tracelab.data.packing import SOLUTION, TRACE
-from tracelab.models.documents import Documents
+from tracelab.batches.documents import Documents
+from tracelab.batches.packing import SOLUTION, TRACE
 from tracelab.models.gpt import GPT
 
 CHUNK = 8192  # tokens of a packed batch whose logits exist at a time

@@ -20,7 +20,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task, Verdicts
 
 if TYPE_CHECKING:
-    from tracelab.sampling import Completions
+    from tracelab.decoding.sampling import Completions
 
 
 @dataclass(frozen=True)

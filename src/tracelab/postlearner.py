@@ -17,9 +17,9 @@ from torch.optim import Optimizer
 
 from tracelab.algorithms.base import Algorithm
 from tracelab.budget import Budget, Progress
+from tracelab.decoding.logprobs import token_figures
 from tracelab.groups import Sampler
 from tracelab.models.gpt import GPT
-from tracelab.policy import token_figures
 from tracelab.updates import Updater, Updates
 
 SILENT_ROUNDS = 20  # rounds without a group to learn from, in a row, before a warning

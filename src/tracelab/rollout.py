@@ -15,9 +15,9 @@ from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.rows import concat, take
 from tracelab.core.types import Examples, Task
 from tracelab.data.frozen import references
+from tracelab.decoding.sampling import Completions, generate
 from tracelab.models.gpt import GPT
 from tracelab.rewards.base import Graded, Reward, total
-from tracelab.sampling import Completions, generate
 
 
 @dataclass(frozen=True)

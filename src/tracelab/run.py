@@ -21,7 +21,7 @@ from typing import Any
 import joblib
 from omegaconf import DictConfig, OmegaConf
 
-from tracelab.paths import PACKAGE
+from tracelab.core.paths import PACKAGE
 
 # may differ between a finished run and one that is asked for again
 WITHOUT_EFFECT = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from tracelab.data.padding import Counts
+from tracelab.batches.padding import Counts
 from tracelab.models.flops import training_flops
 from tracelab.models.gpt import GPT
 

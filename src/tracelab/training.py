@@ -10,9 +10,9 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig
 
 from tracelab import accelerate
+from tracelab.batches.loader import FixedLoader, Loader, card
 from tracelab.budget import Progress, build_budget
 from tracelab.checkpoint import load_progress
-from tracelab.data.batching import FixedLoader, Loader, card
 from tracelab.entry import say
 from tracelab.experiment import (
     Sets,

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from tracelab.algorithms.base import Algorithm, Batch
+from tracelab.decoding.logprobs import Forward, Micro, evaluate, lay_out, micro_batches
 from tracelab.models.gpt import GPT
-from tracelab.policy import Forward, Micro, evaluate, lay_out, micro_batches
 from tracelab.rollout import Rollouts
 
 Sums = dict[str, float]

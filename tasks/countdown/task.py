@@ -67,7 +67,7 @@ class Countdown:
     numbers: how many, 2 to 6. number_range, target_range: what they are drawn from, both ends included.
     operations: some of "+-*/". use_all: must nothing be left but the target? limit: no result is larger.
     held_out: share of the targets that are kept for a test set of their own; targets: "seen" or
-    "held_out". solver, tie_break: see `search.best_first.search`. heuristic: "sum" (mean distance to the target) or
+    "held_out". solver, tie_break: see `search.best_first`. heuristic: "sum" (mean distance to the target) or
     "multiply" (sum of distances to its nearest factor). format: one of FORMATS. longest: problems whose
     reference trace has more steps are drawn anew (None: none are). ood: further test sets, each the knobs
     that it changes.

@@ -59,7 +59,7 @@ class GraphPath:
     (arms, edges along each). density: edges per node, a spanning tree at least (not star). layers: of a dag
     or two_targets, edges lead from each to the next; 0 for none. directed: None for what the generator
     usually is. max_weight: edges cost 1 to this. min_distance: fewest edges from start to goal.
-    coordinates: does the prompt place a grid's nodes? solver, tie_break: see `search.best_first.search`. format:
+    coordinates: does the prompt place a grid's nodes? solver, tie_break: see `search.best_first`. format:
     "plain" has a word before each edge. query: do start and goal stand before the edges or behind them?
     labels: how many node words there are, costs: the largest cost that can be written (default: what the
     largest graph in use needs, test sets included). ood: the out-of-distribution test sets, each the

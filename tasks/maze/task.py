@@ -43,7 +43,7 @@ class Maze:
     """A maze distribution with its reference solver and its way of writing.
 
     generator: one of GENERATORS. size: side, or (width, height), 3 to 200. solver, tie_break: see
-    `search.best_first.search`. format: one of FORMATS. lattice: where spanning-tree mazes have their
+    `search.best_first`. format: one of FORMATS. lattice: where spanning-tree mazes have their
     rooms: at even or odd coordinates, or drawn per maze (as published; `dfs` is always even there).
     coverage: share of free cells (drunkards_walk). density: range of the share of walls
     (searchformer). braid: share of the walls between rooms removed (braided). min_distance: fewest

@@ -62,7 +62,7 @@ class SlidingTiles:
     shape: (rows, columns), 2 or more each, 16 cells at most. goal: "random" or "ordered" (gap last).
     scramble: fewest and most random moves from the goal to the start, none of which takes back the one
     before; None: all boards that lead to the goal, alike likely.
-    solver, tie_break: see `search.best_first.search`. heuristic: one of HEURISTICS. format: does a creation
+    solver, tie_break: see `search.best_first`. heuristic: one of HEURISTICS. format: does a creation
     name the tile that slides (compact), or the board too (boards)? longest: puzzles whose
     reference trace has more steps are drawn anew (None: none are). cells: how many the vocabulary can write
     (default: the most in use, test sets included). ood: the out-of-distribution test sets, each the knobs

@@ -63,7 +63,7 @@ class Sokoban:
 
     size: both sides, or [rows, columns], the wall around included: 4 to 15. boxes: and docks, 1 to 6. walls:
     inner ones. pulls: fewest and most pulls by which boxes get away from the docks. solver, tie_break: see
-    `search.best_first.search`. heuristic: one of HEURISTICS. deadlocks: is pushing a box onto a dead cell no move?
+    `search.best_first`. heuristic: one of HEURISTICS. deadlocks: is pushing a box onto a dead cell no move?
     format: one of FORMATS. outer_walls: does the prompt name the walls around the yard? longest: problems
     whose reference trace has more steps are drawn anew (None: none are). side, most_boxes: what the
     vocabulary can write (default: the most in use, test sets included). ood: the out-of-distribution test

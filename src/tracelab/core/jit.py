@@ -21,7 +21,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from tracelab.paths import PACKAGE, TASKS, cache_home
+from tracelab.core.paths import PACKAGE, TASKS, cache_home
 
 Kernel = Callable[..., Any]
 

@@ -27,8 +27,8 @@ import joblib
 from omegaconf import OmegaConf
 
 from tracelab.core.jit import sources_hash
+from tracelab.core.paths import cache_home
 from tracelab.core.waiting import waiting
-from tracelab.paths import cache_home
 
 PARTS = ("task", "trace")
 Parts = Mapping[str, Any]  # of a config: task and trace

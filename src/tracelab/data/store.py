@@ -24,8 +24,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracelab.core.jit import sources_hash
+from tracelab.core.paths import cache_home
 from tracelab.core.ragged import Ragged
-from tracelab.paths import cache_home
 
 VERSION = 1  # of the layout of files
 Columns = Mapping[str, NDArray[Any] | Ragged]

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from tracelab.models.cache import Cache, Past
-from tracelab.models.decoding import Norms
-from tracelab.models.documents import Documents, Look, look_within
+from tracelab.batches.documents import Documents
+from tracelab.models.attention import Look, look_within
 from tracelab.models.layers import Angles, angles_at, attend, normalize, rotate
+from tracelab.models.past import Norms, Past
 
 
 class GPT(nn.Module):
@@ -30,7 +30,7 @@ class GPT(nn.Module):
 
     context: the most tokens a sequence may have. kv_heads divides heads; fewer means grouped-query
     attention. head_dim is width / heads unless given. mlp: width of the SwiGLU's hidden layer. `kernel`
-    says how packed rows are attended to (`models.documents`), `products` in which number format matrices
+    says how packed rows are attended to (`models.attention`), `products` in which number format matrices
     are multiplied (`models.precision`).
     """
 
@@ -165,7 +165,7 @@ class Block(nn.Module):
         B, T, _ = x.shape
         heads, kv_heads = self.heads
         qkv = self.qkv(x)
-        if cache is not None and isinstance(cache[0], Cache) and cache[0].decodes(qkv, self.head_dim):
+        if cache is not None and cache[0].decodes(qkv, self.head_dim):
             return self.out(cache[0].decode(cache[1], qkv, self._norms(), angles))
         qkv = qkv.view(B, T, -1, self.head_dim).permute(2, 0, 1, 3).contiguous()  # (heads, B, T, D)
         qk, v = qkv.split([heads + kv_heads, kv_heads])

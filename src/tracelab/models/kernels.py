@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tracelab.models.documents import KERNELS, Documents, look_within
+from tracelab.batches.documents import Documents
+from tracelab.models.attention import KERNELS, look_within
 from tracelab.models.gpt import GPT
 
 ON_GPUS = ("flex", "varlen")
@@ -75,7 +76,7 @@ def for_reading(model: GPT) -> str:
 
 
 def _has_varlen() -> bool:
-    """In the form that `models.documents` calls: torch >= 2.12."""
+    """In the form that `models.attention` calls: torch >= 2.12."""
     if find_spec("torch.nn.attention.varlen") is None:
         return False
     from torch.nn.attention.varlen import varlen_attn

@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 
-from tracelab.paths import cache_home
+from tracelab.core.paths import cache_home
 
 FULL, REDUCED = torch.float32, torch.bfloat16
 NAMES = {"32-true": FULL, "bf16-mixed": REDUCED}  # Lightning's words for what is supported

@@ -25,10 +25,10 @@ import torch
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
+from tracelab.batches.packing import Packed, Packing
+from tracelab.batches.padding import Batch, Padding, count
 from tracelab.core.codec import Sequences
 from tracelab.core.ragged import Ragged
-from tracelab.data.packing import Packed, Packing
-from tracelab.data.padding import Batch, Padding, count
 
 AHEAD = 2  # batches that are laid out before they are asked for
 

@@ -2,7 +2,7 @@
 
 Everything that a step needs to know, and everything that comes of it, stays on the device: the newest tokens,
 whose turn it is to stop, random numbers, lines. One compilation serves all numbers of rows and all widths
-(attention is one operation to it: `models.slots`); graphs are recorded for each, which takes milliseconds.
+(attention is one operation to it: `decoding.slots`); graphs are recorded for each, which takes milliseconds.
 Away from GPUs the same step runs as it is.
 """
 
@@ -17,9 +17,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tracelab.models.choosing import choose, logprob, uniform
+from tracelab.decoding.choosing import choose, logprob, uniform
+from tracelab.decoding.slots import Newest, Slots
 from tracelab.models.gpt import GPT
-from tracelab.models.slots import Newest, Slots
 
 RECORDED = ("cuda",)  # devices on which a step is recorded once and then replayed
 

@@ -4,7 +4,7 @@
 
 Why: a padded batch of any length is a new shape, and its short rows leave a GPU idle; here every batch is
 `batch_tokens / packing` rows of `packing` columns. No sequence is cut, and none sees another
-(`models.documents`), so the loss is that of padded batches of the same sequences.
+(`models.attention`), so the loss is that of padded batches of the same sequences.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tracelab.batches.documents import BLOCK, Documents
+from tracelab.batches.padding import Counts, count
 from tracelab.core import rng
 from tracelab.core.codec import Sequences
 from tracelab.core.ragged import Ragged, offsets_of
-from tracelab.data.padding import Counts, count
-from tracelab.models.documents import BLOCK, Documents
 
 PROMPT, TRACE, SOLUTION = range(3)  # what a target is part of; padding counts as prompt: it has no loss
 

@@ -2,7 +2,7 @@
 
     lines = complete(model, prompts, keys, stop=stop, max_new=512, temperature=1.0, rows=1024)
 
-Prompts are read packed and put into slots; all slots go on by one token a step (`models.stepping`), and only
+Prompts are read packed and put into slots; all slots go on by one token a step (`decoding.stepping`), and only
 every so many steps the host looks at who is done. Then their lines are fetched and the next in the queue get
 their slots. When nobody waits any more, those that are left move together and the batch shrinks.
 """
@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tracelab.batches.documents import BLOCK, Documents
+from tracelab.batches.packing import best_fit
 from tracelab.core.ragged import Integers, Ragged, offsets_of
-from tracelab.data.packing import best_fit
+from tracelab.decoding.slots import Places, Reading, Slots, slot_bytes, slots_for, widths
+from tracelab.decoding.stepping import Rows, Steps, Wish, draw, own_stream
 from tracelab.models import kernels
-from tracelab.models.documents import BLOCK, Documents
 from tracelab.models.gpt import GPT
-from tracelab.models.slots import Places, Reading, Slots, slot_bytes, slots_for, widths
-from tracelab.models.stepping import Rows, Steps, Wish, draw, own_stream
 
 CHECK = 16  # steps between looks at who is done: a look waits for the device
 LEAVE = 0.1  # slots are given to others when those of this share are done: prompts are read in bulk

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
 from torch import Tensor
 
-from tracelab.models.decoding import FEATURES, LANES, Columns, Norms, decode
+from tracelab.decoding.kernel import FEATURES, LANES, Columns, decode
 from tracelab.models.layers import Angles, attend
+from tracelab.models.past import Norms, Past
 
 LEAST = -1e30  # as good as -inf, but a padding column that sees nothing gets no NaN
 
 
-class Past(Protocol):
-    """What new tokens come after: their places, and what their queries see."""
-
-    def advance(self, n: int) -> Tensor:
-        """N columns more -> (B, n): their places in their sequences."""
-        ...
-
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Store k, v, (kv_heads, B, n, D), and let q, (heads, B, n, D), look -> like q."""
-        ...
-
-
-class Cache:
+class Cache(Past):
     """Keys and values of B rows, which are left-padded to equal length.
 
     start: (B,) the first real column of each row; used: columns, of which the first `read` may be shared by

@@ -18,6 +18,7 @@ from numba.extending import intrinsic, overload
 from torch import Tensor
 
 from tracelab.core.jit import dense
+from tracelab.models.past import Norms
 
 LANES = 16  # columns are padded to a multiple: whole vectors of float32
 FEATURES = 4  # D is a multiple
@@ -31,13 +32,6 @@ class Columns(NamedTuple):
     keys: Tensor
     values: Tensor
     used: int
-
-
-class Norms(NamedTuple):
-    """gains: (heads + kv_heads, D) float32, of queries and keys; eps: see `layers.normalize`."""
-
-    gains: Tensor
-    eps: float
 
 
 def decode(

@@ -14,8 +14,10 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
-from tracelab.models.documents import BLOCK, Documents, look_within
+from tracelab.batches.documents import BLOCK, Documents
+from tracelab.models.attention import look_within
 from tracelab.models.gpt import GPT
+from tracelab.models.past import Past
 
 SHARE = 0.8  # of the free memory is for slots; reading prompts takes some, too
 GROWTH = 1.25  # one width of what is looked at to the next
@@ -77,7 +79,7 @@ def widths(columns: int) -> int:
     return width
 
 
-class Newest:
+class Newest(Past):
     """The past of one new token in each of the first rows of the slots. GPT.hidden stores and looks here.
 
     column: (B,) where each row's token goes; columns: (width,) 0, 1, ..., those that are looked at.
@@ -135,10 +137,10 @@ class Places(NamedTuple):
     column: Tensor
 
 
-class Reading:
+class Reading(Past):
     """The past of prompts in one packed row: each its own; keys and values go to slots.
 
-    documents: of one row; kernel: of `models.documents`.
+    documents: of one row; kernel: of `models.attention`.
     """
 
     def __init__(self, slots: Slots, documents: Documents, kernel: str, places: Places) -> None:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 CLONE = PACKAGE.parents[1]
 ROOT = CLONE if (CLONE / "pyproject.toml").is_file() and (CLONE / "conf").is_dir() else PACKAGE
 CONF, TASKS = ROOT / "conf", PACKAGE / "tasks"

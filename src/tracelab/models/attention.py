@@ -12,35 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
+from tracelab.batches.documents import BLOCK, Documents
 from tracelab.models.layers import attend
 
 KERNELS = ("plain", "flex", "varlen")
-BLOCK = 128  # FlexAttention's blocks of queries and of keys; packed rows are multiples
 
 Look = Callable[[Tensor, Tensor, Tensor], Tensor]  # q (heads, B, T, D), k, v (kv_heads, B, S, D) -> like q
-
-
-class Documents(NamedTuple):
-    """Where the documents of packed rows begin.
-
-    start: (B, T) int32, the column at which the document of each column begins. edges: (n + 1,) int32, the
-    same for all rows end to end: document i is places edges[i]..edges[i + 1] - 1 of B * T; the last edges
-    repeat B * T, so that there is one shape however many documents there are.
-    """
-
-    start: Tensor
-    edges: Tensor
-
-    @property
-    def place(self) -> Tensor:
-        """(B, T): each token's place in its document."""
-        return torch.arange(self.start.shape[1], device=self.start.device) - self.start
 
 
 def look_within(documents: Documents, kernel: str) -> Look:

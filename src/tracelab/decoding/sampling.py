@@ -19,12 +19,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tracelab import continuous
-from tracelab.continuous import Line
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
-from tracelab.models.cache import Cache
-from tracelab.models.choosing import choose, logprob, uniform
+from tracelab.decoding import continuous
+from tracelab.decoding.cache import Cache
+from tracelab.decoding.choosing import choose, logprob, uniform
+from tracelab.decoding.continuous import Line
 from tracelab.models.gpt import GPT
 
 # (B, steps): tokens, their log-probabilities at temperature 1, and as they were sampled

@@ -1,0 +1,1 @@
+"""Sequences -> padded or packed batches, in an order that (seed, chunk) alone decides."""

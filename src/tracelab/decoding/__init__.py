@@ -1,0 +1,1 @@
+"""Completions from models: batches on CPUs, slots that are refilled on GPUs; and their log-probabilities."""
