@@ -82,13 +82,14 @@ def run(seed: int, folder: Path, every: int, overrides: list[str]) -> None:
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
-    from tracelab import accelerate
     from tracelab.core.paths import CONF
-    from tracelab.entry import prepare_process
-    from tracelab.experiment import precision_of, prepare
-    from tracelab.fitting import fit
-    from tracelab.run import Run
-    from tracelab.training import build
+    from tracelab.runs.build import precision_of
+    from tracelab.runs.entry import prepare_process
+    from tracelab.runs.folder import Run
+    from tracelab.runs.sets import prepare
+    from tracelab.training import accelerate
+    from tracelab.training.experiment import build
+    from tracelab.training.fitting import fit
 
     prepare_process()
     with initialize_config_dir(str(CONF), version_base="1.3"):

@@ -8,7 +8,7 @@ HF Trainer on the same rows (positions restart, so its attention is within docum
 hf_compiled: the same with torch_compile. sample, hf_sample: new tokens per second at 1,024 prompts, greedy,
 none stops early, bfloat16.
 MFU counts the arithmetic that training takes, with causal attention within documents counted once
-(tracelab.models.flops), against the device's peak (tracelab.throughput).
+(tracelab.models.flops), against the device's peak (tracelab.training.throughput).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from gpu_models import REAL, SMOKE, Sizes
 from gpu_sampling import hf_sample, sample
 from gpu_training import hf_compiled, hf_train, train
 
-from tracelab.run import machine
+from tracelab.runs.folder import machine
 
 LIMIT = 9 * 60  # seconds in all
 SIDES: dict[str, tuple[Any, str, int]] = {  # side -> what runs, the model, tokens of a row

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from gpu_models import VOCABULARY, Sizes, device, llama, model_of, wait
 
-from tracelab import accelerate
 from tracelab.core.ragged import Ragged
 from tracelab.models.precision import REDUCED
+from tracelab.training import accelerate
 
 
 def sample(name: str, row: int, sizes: Sizes) -> dict[str, Any]:

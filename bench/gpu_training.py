@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from gpu_models import VOCABULARY, Sizes, llama, model_of, wait
 
-from tracelab import accelerate
 from tracelab.batches.loader import FixedLoader, Loader
 from tracelab.core.codec import Sequences
 from tracelab.core.ragged import Ragged
 from tracelab.models.flops import training_flops
 from tracelab.models.gpt import GPT
 from tracelab.models.precision import REDUCED, name_of
-from tracelab.throughput import peak_flops
+from tracelab.training import accelerate
+from tracelab.training.throughput import peak_flops
 
 
 def sequences(sizes: Sizes) -> Sequences:
@@ -33,10 +33,10 @@ def train(name: str, row: int, sizes: Sizes) -> dict[str, Any]:
     """Our path, as an entry point sets it up."""
     import lightning
 
-    from tracelab.budget import Budget
-    from tracelab.learner import Learner
     from tracelab.optim.adamw import adamw
     from tracelab.optim.schedule import Cosine
+    from tracelab.training.budget import Budget
+    from tracelab.training.learner import Learner
 
     accelerate.start()
     data, model = sequences(sizes), model_of(name, row)

@@ -74,7 +74,6 @@ def width(columns: int) -> Figures:
 
 def streaming(problems: int) -> Figures:
     """One pass over a frozen set of 5x5 mazes that lies in files, as a training makes it."""
-    from tracelab import accelerate
     from tracelab.batches.loader import Loader
     from tracelab.data import frozen
     from tracelab.data.card import Arm
@@ -82,6 +81,7 @@ def streaming(problems: int) -> Figures:
     from tracelab.data.survey import survey
     from tracelab.tasks.maze import Maze
     from tracelab.traces.correct import Correct
+    from tracelab.training import accelerate
 
     accelerate.start(1)
     task, treatment = Maze(size=5, format="compact"), Correct()
@@ -193,7 +193,7 @@ def short(number: float) -> str:
 
 def draw(parts: dict[str, list[Figures]]) -> None:
     """A panel for each part, both axes logarithmic."""
-    from tracelab.figures import BLUE, ORANGE, figure, write_csv
+    from tracelab.plots import BLUE, ORANGE, figure, write_csv
 
     data = []
     with figure(DOCS / "results" / "growth", 9.6, 5.4, columns=3, rows=2, suffixes=(".png",)) as (_, axes):

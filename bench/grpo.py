@@ -25,8 +25,8 @@ from common import RESULTS
 from numpy.typing import NDArray
 
 from tracelab.analysis.variance import spread
-from tracelab.figures import BLUE, RED, figure, write_csv
-from tracelab.run import machine
+from tracelab.plots import BLUE, RED, figure, write_csv
+from tracelab.runs.folder import machine
 
 DOCS = RESULTS.parents[1] / "docs" / "results"
 STARTS = {  # (treatment, seed) -> training tokens

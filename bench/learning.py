@@ -23,8 +23,9 @@ from common import RESULTS
 
 from tracelab.core.ragged import Ragged
 from tracelab.core.stats import wilson
-from tracelab.experiment import build_task, test_sets
-from tracelab.run import Run, machine
+from tracelab.runs.build import build_task
+from tracelab.runs.folder import Run, machine
+from tracelab.runs.sets import test_sets
 
 DOCS = RESULTS.parents[1] / "docs" / "results"
 ARMS = ("solution_only", "correct")

@@ -47,17 +47,17 @@ def prompts() -> list[list[int]]:
 
 def ours(compile: bool = False) -> float:
     """Steps per second of the learner, under Lightning."""
-    from tracelab import accelerate
     from tracelab.algorithms.grpo import GRPO
-    from tracelab.budget import Budget
     from tracelab.core.ragged import Ragged
     from tracelab.decoding.sampling import generate
-    from tracelab.groups import Sampler, Settings
     from tracelab.optim.adamw import adamw
     from tracelab.optim.schedule import Linear
-    from tracelab.postlearner import PostLearner, Rounds
-    from tracelab.rollout import Rollouts
-    from tracelab.updates import Updates
+    from tracelab.posttraining.groups import Sampler, Settings
+    from tracelab.posttraining.learner import PostLearner, Rounds
+    from tracelab.posttraining.rollout import Rollouts
+    from tracelab.posttraining.updates import Updates
+    from tracelab.training import accelerate
+    from tracelab.training.budget import Budget
 
     accelerate.start(torch.get_num_threads())
     rows, marks = prompts(), []

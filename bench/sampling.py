@@ -32,9 +32,9 @@ def prompts(n: int) -> np.ndarray:
 
 def ours(batch: int, count: int = PROMPTS) -> float:
     """Our sampler; no token is a stop."""
-    from tracelab import accelerate
     from tracelab.core.ragged import Ragged
     from tracelab.decoding.sampling import generate
+    from tracelab.training import accelerate
 
     accelerate.start(torch.get_num_threads())
     model = nano()

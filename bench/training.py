@@ -76,14 +76,14 @@ def trained(
     """(time, tokens so far) after each step. optimizer: Muon unless given; more: callbacks."""
     import lightning
 
-    from tracelab import accelerate
     from tracelab.batches.loader import FixedLoader, Loader
-    from tracelab.budget import Budget
     from tracelab.core.codec import Sequences
     from tracelab.core.ragged import Ragged
-    from tracelab.learner import Learner
     from tracelab.optim.muon import MuonAdamW
     from tracelab.optim.schedule import Linear
+    from tracelab.training import accelerate
+    from tracelab.training.budget import Budget
+    from tracelab.training.learner import Learner
 
     accelerate.start(torch.get_num_threads())
     tokens = Ragged.of(sequences)

@@ -8,13 +8,13 @@ import torch
 
 from tracelab.batches.loader import FixedLoader, Loader
 from tracelab.batches.packing import Packed
-from tracelab.budget import Budget
 from tracelab.core.codec import Sequences
 from tracelab.core.ragged import Ragged
-from tracelab.learner import Learner
 from tracelab.models.gpt import GPT
 from tracelab.optim.muon import MuonAdamW
 from tracelab.optim.schedule import Linear
+from tracelab.training.budget import Budget
+from tracelab.training.learner import Learner
 
 VOCABULARY, CONTEXT = 20, 48
 TRAINER = {

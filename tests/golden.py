@@ -50,7 +50,7 @@ def digest(words: str) -> str:
     """SHA-256 of the tokens, prompts' and traces' lengths of the first training problems of a setting."""
     from tests.runs import config
     from tracelab.data import frozen
-    from tracelab.experiment import build_task, build_treatment
+    from tracelab.runs.build import build_task, build_treatment
 
     parsed = config("train", *words.split(), "seed=3", "run_dir=unused")
     task, treatment = build_task(parsed), build_treatment(parsed)

@@ -8,7 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
 from tracelab.core.paths import CONF, TASKS
-from tracelab.entry import register_resolvers
+from tracelab.runs.entry import register_resolvers
 
 
 def task_names() -> list[str]:

@@ -11,7 +11,7 @@ import torch
 from omegaconf import OmegaConf
 
 from tests.runs import small
-from tracelab import analysis, experiment
+from tracelab import analysis
 from tracelab.analysis import loading
 from tracelab.analysis.confidence import calibrations
 from tracelab.analysis.estimates import matrices
@@ -20,11 +20,13 @@ from tracelab.analysis.interventions import by_intervention, load_interventions
 from tracelab.analysis.joint import first_errors, reasons
 from tracelab.analysis.loading import levels_of
 from tracelab.analysis.stability import per_problem
-from tracelab.evaluation import trained_model
-from tracelab.interventions import of_run
-from tracelab.outcomes import write
-from tracelab.run import Run
-from tracelab.training import train
+from tracelab.evaluation.judging import trained_model
+from tracelab.evaluation.outcomes import write
+from tracelab.probes.interventions import of_run
+from tracelab.runs import sets
+from tracelab.runs.build import build_task
+from tracelab.runs.folder import Run
+from tracelab.training.experiment import train
 
 MORE = ("eval.samples=2", "eval.temperature=1", "budget.steps=40", "model.width=64")
 
@@ -293,8 +295,8 @@ def test_a_dose_and_its_response(study):
 @pytest.fixture(scope="module")
 def intervened(study):
     run = Run.open(study / "correct-0")
-    record, task = run.read_json("run.json"), experiment.build_task(run.config)
-    task, examples = experiment.test_sets(run.config, task)["wilson"]
+    record, task = run.read_json("run.json"), build_task(run.config)
+    task, examples = sets.test_sets(run.config, task)["wilson"]
     model = trained_model(run, task, "last", record["context"])
     found = of_run(run)
     write(found, run.folder / "interventions.parquet")

@@ -11,7 +11,7 @@ from tests.runs import small
 from tracelab import analysis
 from tracelab.analysis import learning_figures
 from tracelab.analysis.learning import by_arm, means, metrics_of
-from tracelab.training import train
+from tracelab.training.experiment import train
 
 METRICS = ["solution_optimal", "solution_valid", "trace_local", "trace_paper", "trace_parses", "trace_strict"]
 

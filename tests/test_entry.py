@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from tests.runs import SMALL, config
 from tracelab.core.paths import CONF
-from tracelab.entry import run_name
+from tracelab.runs.entry import run_name
 
 
 def test_run_names():

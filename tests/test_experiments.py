@@ -6,8 +6,9 @@ import torch
 from tests.runs import config
 from tracelab.batches.loader import FixedLoader, card
 from tracelab.batches.packing import PROMPT, TRACE
-from tracelab.experiment import build_model, prepare
-from tracelab.training import build_learner
+from tracelab.runs.build import build_model
+from tracelab.runs.sets import prepare
+from tracelab.training.experiment import build_learner
 
 ARMS = {
     "paper_maze": "correct",

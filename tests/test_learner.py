@@ -11,13 +11,14 @@ from torch.nn.functional import cross_entropy
 
 from tests.engine import VOCABULARY, fit, learner, loader, sequences, tiny, validation
 from tracelab.batches.padding import collate
-from tracelab.budget import Budget
-from tracelab.checkpoint import Checkpoints, load_weights
 from tracelab.core.codec import Sequences
 from tracelab.core.paths import CONF
-from tracelab.losses import padded_losses
 from tracelab.optim.adamw import adamw
-from tracelab.progress import ProgressLine
+from tracelab.runs.checkpoints import load_weights
+from tracelab.training.budget import Budget
+from tracelab.training.checkpoint import Checkpoints
+from tracelab.training.losses import padded_losses
+from tracelab.training.progress import ProgressLine
 
 
 def loss_of(module, data):

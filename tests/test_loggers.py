@@ -40,5 +40,8 @@ def test_a_resumed_run_keeps_what_was_before_its_checkpoint(tmp_path):
 
 
 def test_nothing_imports_wandb_unless_asked():
-    code = "import sys, tracelab.training, tracelab.evaluation; sys.exit('wandb' in sys.modules)"
+    code = (
+        "import sys, tracelab.training.experiment, tracelab.evaluation.judging\n"
+        "sys.exit('wandb' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,16 +10,17 @@ import pytest
 
 from tests.runs import small
 from tests.test_entry import run as command
-from tracelab import experiment
 from tracelab.analysis import memorisation
 from tracelab.batches.packing import Packed
 from tracelab.core import rng
 from tracelab.data import pieces
-from tracelab.exposure import contents, seen
-from tracelab.memorisation import of_run, probes
-from tracelab.outcomes import write
-from tracelab.run import Run, runs_at
-from tracelab.training import build_loaders, train
+from tracelab.evaluation.outcomes import write
+from tracelab.probes.exposure import contents, seen
+from tracelab.probes.memorisation import of_run, probes
+from tracelab.runs import sets
+from tracelab.runs.build import build_task
+from tracelab.runs.folder import Run, runs_at
+from tracelab.training.experiment import build_loaders, train
 
 MAZES = (
     "trace=solution_only",
@@ -78,7 +79,7 @@ def test_seen_is_what_the_loader_gave(tmp_path, monkeypatch, online, count, layo
     monkeypatch.setattr(pieces, "PIECE", piece)
     options = (f"data.online={online}", "data.train_size=40", "task.size=4", *layout.split())
     config = small(tmp_path, *MAZES, *options)
-    task, data = experiment.build_task(config), experiment.prepare(config)
+    task, data = build_task(config), sets.prepare(config)
     loader, given = build_loaders(config, data, data.context)[0], Counter()
     for batch in loader:
         given.update(rows_of(batch))
@@ -174,7 +175,7 @@ class Unchanging:
 
 def test_a_task_without_small_changes_has_the_other_two_sets(runs):
     config = runs[0].config
-    task = experiment.build_task(config)
+    task = build_task(config)
     sets = list(probes(config, Unchanging(task), seen(config, task, 100), problems=10))
     assert [(probe.name, len(probe.examples)) for probe in sets] == [("train", 10), ("fresh", 10)]
 
@@ -182,7 +183,7 @@ def test_a_task_without_small_changes_has_the_other_two_sets(runs):
 def test_arms_of_a_seed_are_asked_for_the_same_problems(runs):
     config = runs[0].config.copy()
     config.data.train_size = 200
-    task, drawn = experiment.build_task(config), []
+    task, drawn = build_task(config), []
     for count in (200, 150, 150):  # half of what the third has seen, the first has, too
         config.data.batch_tokens -= 100
         train = next(iter(probes(config, task, seen(config, task, count), problems=50)))

@@ -9,12 +9,12 @@ from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.core.stats import phi, wilson
 from tracelab.decoding.sampling import Completions
+from tracelab.evaluation.outcomes import Judged, columns_of, table_of, write
 from tracelab.metrics.first_error import FirstError
 from tracelab.metrics.joint import Joint
 from tracelab.metrics.reasons import ReasonCounts
 from tracelab.metrics.solution_accuracy import SolutionAccuracy
 from tracelab.metrics.trace_validity import TraceValidity
-from tracelab.outcomes import Judged, columns_of, table_of, write
 from tracelab.tasks.maze import Maze
 
 LEVELS = ("parses", "local", "strict", "paper")

@@ -7,11 +7,11 @@ import pytest
 from nbclient import NotebookClient
 
 from tests.runs import config, small
-from tracelab.interventions import of_run
-from tracelab.outcomes import write
-from tracelab.posttraining import posttrain
-from tracelab.run import Run
-from tracelab.training import train
+from tracelab.evaluation.outcomes import write
+from tracelab.posttraining.experiment import posttrain
+from tracelab.probes.interventions import of_run
+from tracelab.runs.folder import Run
+from tracelab.training.experiment import train
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

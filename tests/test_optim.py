@@ -8,7 +8,6 @@ import torch
 
 from tests.engine import tiny
 from tests.runs import config as composed
-from tracelab.budget import Budget, Progress
 from tracelab.core.paths import CONF
 from tracelab.models.precision import FULL, REDUCED
 from tracelab.optim.adamw import adamw
@@ -22,6 +21,7 @@ from tracelab.optim.muon import (
     orthogonalize,
 )
 from tracelab.optim.schedule import Cosine, Linear
+from tracelab.training.budget import Budget, Progress
 
 
 def backward(model, seed):

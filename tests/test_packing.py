@@ -16,15 +16,15 @@ from tracelab.batches.documents import Documents
 from tracelab.batches.loader import FixedLoader, Loader, card
 from tracelab.batches.packing import PROMPT, SOLUTION, TRACE, Packing, best_fit
 from tracelab.batches.padding import collate
-from tracelab.budget import Budget
-from tracelab.checkpoint import Checkpoints
 from tracelab.core.codec import Sequences
 from tracelab.core.paths import CONF
-from tracelab.experiment import prepare
-from tracelab.losses import packed_loss
 from tracelab.models.attention import block_mask, look_within, seen
 from tracelab.models.gpt import GPT
 from tracelab.models.kernels import choose, fastest
+from tracelab.runs.sets import prepare
+from tracelab.training.budget import Budget
+from tracelab.training.checkpoint import Checkpoints
+from tracelab.training.losses import packed_loss
 
 SHAPE = {"batch_tokens": 512, "packing": 128}
 PACKING = Packing(512, 128)
@@ -199,7 +199,7 @@ def assert_same_loss(module, data, row=128):
 @pytest.mark.parametrize("weights", [(1.0, 1.0), (0.5, 1.0), (0.0, 1.0), (1.0, 0.0)])
 @pytest.mark.parametrize("shape", [{}, {"qkv_bias": True, "qk_norm": False, "tied": False}])
 def test_loss_and_gradients_are_those_of_padded_rows(weights, shape, monkeypatch):
-    monkeypatch.setattr("tracelab.losses.CHUNK", 200)  # several chunks, the last one shorter
+    monkeypatch.setattr("tracelab.training.losses.CHUNK", 200)  # several chunks, the last one shorter
     module = learner(model=tiny(**shape), trace_weight=weights[0], solution_weight=weights[1])
     assert_same_loss(module, sequences(25))
 

@@ -13,10 +13,11 @@ from tracelab.data import frozen, pieces
 from tracelab.data.card import Arm
 from tracelab.data.pieces import Frozen
 from tracelab.data.survey import survey
-from tracelab.experiment import build_task, prepare
+from tracelab.runs.build import build_task
+from tracelab.runs.sets import prepare
 from tracelab.tasks.maze import Maze
 from tracelab.traces.correct import Correct
-from tracelab.training import build_loaders
+from tracelab.training.experiment import build_loaders
 
 TASK = Maze(size=7, format="compact")
 MAZES = ("task.ood_generators=[]", "eval.problems=4", "data.val_size=4")

@@ -11,24 +11,24 @@ import torch
 from tests.engine import tiny
 from tests.runs import config, small
 from tracelab.algorithms.grpo import GRPO
-from tracelab.checkpoint import load_weights
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
 from tracelab.decoding.logprobs import evaluate, micro_batches
 from tracelab.decoding.sampling import generate
-from tracelab.evaluation import trained_model
-from tracelab.experiment import build_task
-from tracelab.groups import Sampler, Settings, hint_tokens
-from tracelab.posttraining import posttrain
+from tracelab.evaluation.judging import trained_model
+from tracelab.posttraining.experiment import posttrain
+from tracelab.posttraining.groups import Sampler, Settings, hint_tokens
+from tracelab.posttraining.rollout import roll
 from tracelab.rewards.base import Graded, total
 from tracelab.rewards.form import Form
 from tracelab.rewards.length import Length
 from tracelab.rewards.solution import Solution
 from tracelab.rewards.trace import Trace
-from tracelab.rollout import roll
-from tracelab.run import Run
-from tracelab.training import train
+from tracelab.runs.build import build_task
+from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.folder import Run
+from tracelab.training.experiment import train
 
 SMALL = (
     "trainer=cpu",
@@ -358,7 +358,7 @@ def test_resume_continues_bit_for_bit(source, tmp_path, overrides):
         if steps == 2:
             run.budget.steps = 4
             monkey = pytest.MonkeyPatch()
-            monkey.setattr("tracelab.postlearner.PostLearner._stop_if_used", stop_at(2))
+            monkey.setattr("tracelab.posttraining.learner.PostLearner._stop_if_used", stop_at(2))
             with pytest.raises(RuntimeError, match="crash"):
                 posttrain(run)
             monkey.undo()

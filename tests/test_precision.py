@@ -13,17 +13,17 @@ import torch
 
 from tests.engine import tiny
 from tests.runs import small
-from tracelab import fitting
-from tracelab.checkpoint import load_precision, load_progress
 from tracelab.core.paths import CONF, PACKAGE, TASKS
 from tracelab.core.ragged import Ragged
 from tracelab.decoding.sampling import generate
-from tracelab.evaluation import trained_model
-from tracelab.experiment import build_task, precision_of
+from tracelab.evaluation.judging import trained_model
 from tracelab.models import precision
 from tracelab.models.precision import FULL, NAMES, REDUCED, WORTH, choose, measured, name_of
-from tracelab.run import Run
-from tracelab.training import train
+from tracelab.runs.build import build_task, precision_of
+from tracelab.runs.checkpoints import load_precision, load_progress
+from tracelab.runs.folder import Run
+from tracelab.training import fitting
+from tracelab.training.experiment import train
 
 CPU = torch.device("cpu")
 SHAPE = {"tokens": 256, "width": 32, "hidden": 96}
@@ -107,13 +107,13 @@ def test_what_is_not_supported_is_refused(wished):
 
 @pytest.mark.parametrize("word", ["data.short_first=2", "data.short_first=-0.1", "validate_problems=-1"])
 def test_knobs_out_of_range_are_refused_before_anything_is_drawn(tmp_path, monkeypatch, word):
-    monkeypatch.setattr("tracelab.training.prepare", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: pytest.fail("drawn"))
     with pytest.raises(ValueError, match=word.replace(".", r"\.")):
         train(small(tmp_path, word))
 
 
 def test_it_is_refused_before_anything_is_drawn(tmp_path, monkeypatch):
-    monkeypatch.setattr("tracelab.training.prepare", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: pytest.fail("drawn"))
     with pytest.raises(ValueError, match=r"trainer\.precision=fast is not supported"):
         train(small(tmp_path, "trainer.precision=fast"))
 

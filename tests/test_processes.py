@@ -18,14 +18,15 @@ from omegaconf import OmegaConf
 from tests.engine import CONTEXT, fit, learner, loader, sequences, trained_on
 from tests.runs import SMALL, config, small
 from tests.test_resume import StopAt
-from tracelab import processes
 from tracelab.batches.loader import FixedLoader
-from tracelab.budget import Budget
-from tracelab.checkpoint import Checkpoints, load_progress, load_weights
 from tracelab.loggers import CSV
 from tracelab.optim.adamw import adamw
-from tracelab.processes import together
-from tracelab.training import train
+from tracelab.runs.checkpoints import load_progress, load_weights
+from tracelab.training import processes
+from tracelab.training.budget import Budget
+from tracelab.training.checkpoint import Checkpoints
+from tracelab.training.experiment import train
+from tracelab.training.processes import together
 
 CLONE = Path(__file__).parents[1]
 LAYOUTS = {

@@ -13,17 +13,18 @@ import polars as pl
 import pytest
 
 from tests.runs import small, task_names
-from tracelab import analysis, memorisation
+from tracelab import analysis
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
+from tracelab.evaluation.outcomes import write
 from tracelab.gallery import built
-from tracelab.interventions import of_run
-from tracelab.outcomes import write
+from tracelab.probes import memorisation
+from tracelab.probes.interventions import of_run
 from tracelab.report import main
 from tracelab.report.traces import _written, deltas
-from tracelab.run import Run
-from tracelab.training import train
+from tracelab.runs.folder import Run
+from tracelab.training.experiment import train
 
 SAMPLES = ("eval.samples=2", "eval.temperature=1", "budget.steps=20")
 ARMS = ("corrupted-0.5", "corrupted-1")

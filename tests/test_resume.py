@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from tests.engine import fit, learner
-from tracelab.budget import Budget
-from tracelab.checkpoint import Checkpoints, load_weights
+from tracelab.runs.checkpoints import load_weights
+from tracelab.training.budget import Budget
+from tracelab.training.checkpoint import Checkpoints
 
 STEPS = 40
 CLONE = Path(__file__).parents[1]

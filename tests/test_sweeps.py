@@ -11,11 +11,11 @@ import pytest
 from hydra.types import RunMode
 
 from tests.runs import SMALL, small
-from tracelab.entry import Accuracy, run_folder, run_name
-from tracelab.learner import Learner
-from tracelab.run import Run, claimed
+from tracelab.runs.entry import Accuracy, run_folder, run_name
+from tracelab.runs.folder import Run, claimed
 from tracelab.sweeps import check_installed
-from tracelab.training import train
+from tracelab.training.experiment import train
+from tracelab.training.learner import Learner
 
 ARM = (*SMALL, "trace=corrupted")
 
@@ -112,7 +112,7 @@ def test_a_run_is_asked_for_again(tmp_path):
 
 
 def test_two_processes_in_one_folder(tmp_path):
-    code = f"from tracelab.run import claimed\nwith claimed({str(tmp_path)!r}): print('in')"
+    code = f"from tracelab.runs.folder import claimed\nwith claimed({str(tmp_path)!r}): print('in')"
     command = [sys.executable, "-c", code]
     with claimed(tmp_path):
         other = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -8,7 +8,7 @@ from tests.engine import CONTEXT, VOCABULARY, sequences, tiny
 from tracelab.batches.padding import Counts, count
 from tracelab.models.flops import training_flops
 from tracelab.models.gpt import GPT
-from tracelab.throughput import Throughput, peak_flops
+from tracelab.training.throughput import Throughput, peak_flops
 
 
 def test_flops_in_closed_form():

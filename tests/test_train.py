@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tests.runs import SMALL, small
-from tracelab.checkpoint import load_weights
-from tracelab.training import train
+from tracelab.runs.checkpoints import load_weights
+from tracelab.training.experiment import train
 
 FILES = (
     "config.yaml",

@@ -10,15 +10,16 @@ import torch
 
 from tests.engine import fit, learner
 from tests.runs import config, small
-from tracelab import curves
-from tracelab.budget import Budget
-from tracelab.checkpoint import load_weights
 from tracelab.data.frozen import references
-from tracelab.evaluation import judge_model, trained_model
-from tracelab.experiment import build_task, problems
-from tracelab.progress import ProgressLine
-from tracelab.training import train
-from tracelab.validation import HeldOut, Validation
+from tracelab.evaluation import curves
+from tracelab.evaluation.judging import judge_model, trained_model
+from tracelab.runs.build import build_task
+from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.sets import problems
+from tracelab.training.budget import Budget
+from tracelab.training.experiment import train
+from tracelab.training.progress import ProgressLine
+from tracelab.training.validation import HeldOut, Validation
 
 N = 7
 WORDS = (
@@ -127,7 +128,7 @@ def test_a_resumed_run_has_the_rows_of_one_that_was_not(whole, tmp_path, monkeyp
 
 def test_its_time_is_no_training_time(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("tracelab.learner.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr("tracelab.training.learner.time", SimpleNamespace(perf_counter=lambda: clock[0]))
 
     def an_hour(*_):
         clock[0] += 3600

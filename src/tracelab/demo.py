@@ -13,10 +13,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from tracelab.core.paths import CONF
-from tracelab.entry import prepare_process
-from tracelab.experiment import build_model, build_task, device_of
-from tracelab.losses import padded_losses
-from tracelab.training import build_learner
+from tracelab.runs.build import build_model, build_task, device_of
+from tracelab.runs.entry import prepare_process
+from tracelab.training.experiment import build_learner
+from tracelab.training.losses import padded_losses
 
 LENGTH = 192  # tokens of the demo's sequences, on average
 SECONDS = 3.0  # that training steps are measured for

@@ -110,7 +110,7 @@ def processor() -> Finding:
     import joblib
     import torch
 
-    from tracelab.run import cpu_name
+    from tracelab.runs.folder import cpu_name
 
     given, there, load = joblib.cpu_count(), os.cpu_count(), os.getloadavg()[0]
     cores = f"{given} core{'s' * (given != 1)}" + (f" of {there}" if given != there else "")
@@ -153,10 +153,10 @@ def gpu() -> Finding:
 
 def precision() -> Finding:
     """The format of matrix products that training takes, and the rates that decided it."""
-    from tracelab import accelerate
     from tracelab.demo import demo
-    from tracelab.experiment import precision_of
     from tracelab.models.precision import forget
+    from tracelab.runs.build import precision_of
+    from tracelab.training import accelerate
 
     accelerate.start()
     forget()  # what was measured beside other programs is measured again

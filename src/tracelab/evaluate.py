@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from tracelab.entry import entry, run_name
+from tracelab.runs.entry import entry, run_name
 
 
 @entry("evaluate")
@@ -15,11 +15,12 @@ def main(config: DictConfig) -> None:
     """Evaluate; what is overridden goes into a folder of its own below the run's."""
     from omegaconf import OmegaConf
 
-    from tracelab import accelerate
-    from tracelab.evaluation import evaluate
-    from tracelab.experiment import build_task, test_sets
-    from tracelab.run import Run
-    from tracelab.tables import print_results
+    from tracelab.evaluation.judging import evaluate
+    from tracelab.runs.build import build_task
+    from tracelab.runs.folder import Run
+    from tracelab.runs.sets import test_sets
+    from tracelab.runs.tables import print_results
+    from tracelab.training import accelerate
 
     accelerate.start(config.threads)
     run = Run.open(config.run)

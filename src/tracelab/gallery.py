@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from tracelab.core import jit
 from tracelab.core.paths import CONF
 from tracelab.core.waiting import waiting
-from tracelab.entry import entry
+from tracelab.runs.entry import entry
 
 if TYPE_CHECKING:
     from tracelab.core.types import Examples, Task
@@ -107,10 +107,10 @@ def fenced(words: list[str], width: int = 100) -> list[str]:
 
 def plotted(name: str, task: Task, one: Examples, folder: Path) -> Path:
     """A picture of the problem with its reference search and solution."""
-    from tracelab import figures
+    from tracelab import plots
 
     path = folder / name
-    with figures.figure(path, 3.3, 3.6) as (_, ax):
+    with plots.figure(path, 3.3, 3.6) as (_, ax):
         task.plot(ax, one.problem[0], one.trace[0], one.solution[0], None)
         ax.set_xlabel(task.picture_legend, fontsize=6.5, loc="left")
     path.with_suffix(".pdf").unlink()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from tracelab.entry import entry, say
+from tracelab.runs.entry import entry, say
 
 
 @entry("generate")
@@ -21,7 +21,7 @@ def main(config: DictConfig) -> None:
     from tracelab.data import card, frozen, jsonl, store
     from tracelab.data.compiling import compile_ahead
     from tracelab.data.workers import Workers
-    from tracelab.experiment import build_task, build_treatment
+    from tracelab.runs.build import build_task, build_treatment
 
     output = Path(config.output)
     if output.suffix not in (".arrow", ".jsonl"):

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from tracelab.entry import entry
+from tracelab.runs.entry import entry
 
 
 @entry("intervene")
 def main(config: DictConfig) -> None:
     """Intervene on the in-distribution test set, or those that are named."""
-    from tracelab import accelerate, outcomes
     from tracelab.analysis.interventions import of_run as shares_of
-    from tracelab.interventions import of_run
-    from tracelab.run import Run
-    from tracelab.tables import print_interventions
+    from tracelab.evaluation import outcomes
+    from tracelab.probes.interventions import of_run
+    from tracelab.runs.folder import Run
+    from tracelab.runs.tables import print_interventions
+    from tracelab.training import accelerate
 
     accelerate.start(config.threads)
     run = Run.open(config.run)

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from tracelab.entry import entry, say
+from tracelab.runs.entry import entry, say
 
 
 @entry("memorise")
 def main(config: DictConfig) -> None:
     """Judge each run on trained, changed and fresh problems."""
-    from tracelab import accelerate, outcomes
     from tracelab.analysis.memorisation import FILE, of_file
-    from tracelab.memorisation import of_run
-    from tracelab.run import runs_at
-    from tracelab.tables import print_memorisation
+    from tracelab.evaluation import outcomes
+    from tracelab.probes.memorisation import of_run
+    from tracelab.runs.folder import runs_at
+    from tracelab.runs.tables import print_memorisation
+    from tracelab.training import accelerate
 
     accelerate.start(config.threads)
     runs = runs_at([config.run] if isinstance(config.run, str) else config.run)

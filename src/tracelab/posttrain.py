@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from tracelab.entry import entry
+from tracelab.runs.entry import entry
 
 
 @entry("posttrain")
 def main(config: DictConfig) -> float:
     """Post-train, evaluate, print the table -> solution accuracy."""
-    from tracelab.posttraining import posttrain
-    from tracelab.tables import print_trained
+    from tracelab.posttraining.experiment import posttrain
+    from tracelab.runs.tables import print_trained
 
     return print_trained(posttrain(config))
 

@@ -12,7 +12,7 @@ import numpy as np
 from omegaconf import DictConfig
 
 from tracelab.core import jit
-from tracelab.entry import entry
+from tracelab.runs.entry import entry
 
 if TYPE_CHECKING:
     from tracelab.core.ragged import Integers, Ragged
@@ -28,7 +28,7 @@ def main(config: DictConfig) -> None:
     if not config.compiled:
         jit.interpret()
     from tracelab.core import rng
-    from tracelab.experiment import build_task
+    from tracelab.runs.build import build_task
 
     if not config.index >= 0:
         raise ValueError(f"index={config.index} must be 0 or more")

@@ -24,7 +24,7 @@ from hydra.errors import InstantiationException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from tracelab.entry import prepare_process, say
+from tracelab.runs.entry import prepare_process, say
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
@@ -134,7 +134,7 @@ def read(records: Path) -> list[Record]:
 
 def report(records: Path) -> None:
     """Print what became of each job."""
-    from tracelab.tables import print_sweep
+    from tracelab.runs.tables import print_sweep
 
     jobs = read(records)
     if jobs:

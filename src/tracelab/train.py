@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from tracelab.entry import entry
+from tracelab.runs.entry import entry
 
 
 @entry("train")
 def main(config: DictConfig) -> float:
     """Train, evaluate, print the table -> solution accuracy, for sweepers that optimise it."""
-    from tracelab.tables import print_trained
-    from tracelab.training import train
+    from tracelab.runs.tables import print_trained
+    from tracelab.training.experiment import train
 
     return print_trained(train(config))
 

@@ -1,4 +1,4 @@
-"""Figures across arms: PNG, PDF and SVG, each with its data as CSV beside it, in `tracelab.figures`' style.
+"""Figures across arms: PNG, PDF and SVG, each with its data as CSV beside it, in `tracelab.plots`' style.
 
 from tracelab.analysis import figures
 figures.validity_against_accuracy(Path("figures/validity"), analysis.load("runs/study"))
@@ -19,7 +19,7 @@ from tracelab.analysis.estimates import rates
 from tracelab.analysis.joint import reasons
 from tracelab.analysis.length import binned
 from tracelab.analysis.loading import splits_of
-from tracelab.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, figure, write_csv
+from tracelab.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, figure, write_csv
 
 PALETTE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 MARKERS = "os^DvP"

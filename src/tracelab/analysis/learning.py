@@ -3,7 +3,7 @@
     curves = learning_curves("runs/study")  # a row per run, validation and metric
     time_to_quality(curves, solution_valid=0.9, trace_strict=0.9)
 
-They are of the held-out problems that a run completes at every validation (`tracelab.validation`), in its
+They are of the held-out problems that a run completes at every validation (`training.validation`), in its
 metrics.csv. Nothing between two validations is seen.
 """
 

@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 import yaml
 
-from tracelab.run import WITHOUT_EFFECT
+from tracelab.runs.folder import WITHOUT_EFFECT
 
 NEEDED = (
     "split",
@@ -66,8 +66,8 @@ def runs(*folders: str | Path) -> pl.DataFrame:
 def load(*folders: str | Path) -> pl.LazyFrame:
     """The outcomes of all finished runs at or below the folders, as `runs` chooses them.
 
-    A row per completion, with the columns of `tracelab.outcomes` and run, arm, treatment, seed and algorithm
-    of its run. Completions and problems (lists of tokens) are read only if they are asked for.
+    A row per completion, with the columns of `evaluation.outcomes` and run, arm, treatment, seed and
+    algorithm of its run. Completions and problems (lists of tokens) are read only if they are asked for.
     """
     parts = []
     for row in runs(*folders).iter_rows(named=True):

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from tracelab.analysis.figures import SHARE, bars, panels, save
-from tracelab.figures import BLUE, GREEN, RED
+from tracelab.plots import BLUE, GREEN, RED
 
 
 def memorised(path: Path, frame: pl.DataFrame) -> None:

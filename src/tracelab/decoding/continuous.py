@@ -2,9 +2,9 @@
 
     lines = complete(model, prompts, keys, stop=stop, max_new=512, temperature=1.0, rows=1024)
 
-Prompts are read packed and put into slots; all slots go on by one token a step (`decoding.stepping`), and only
-every so many steps the host looks at who is done. Then their lines are fetched and the next in the queue get
-their slots. When nobody waits any more, those that are left move together and the batch shrinks.
+Prompts are read packed and put into slots; all slots go on by one token a step (`decoding.stepping`), and
+only every so many steps the host looks at who is done. Then their lines are fetched and the next in the queue
+get their slots. When nobody waits any more, those that are left move together and the batch shrinks.
 """
 
 from __future__ import annotations

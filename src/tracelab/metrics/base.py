@@ -45,4 +45,4 @@ class Metric(Protocol):
     """A file and a YAML. `levels` are the task's, weak to strong."""
 
     def __call__(self, outcomes: Mapping[str, Any], levels: tuple[str, ...]) -> dict[str, Estimate]:
-        """outcomes: column -> (n,) array, as `tracelab.outcomes.columns_of` gives them."""
+        """outcomes: column -> (n,) array, as `tracelab.evaluation.outcomes.columns_of` gives them."""

@@ -12,8 +12,8 @@ import polars as pl
 
 from tracelab.analysis.loading import levels_of, load, runs, splits_of
 from tracelab.core.types import Task
-from tracelab.experiment import build_task
-from tracelab.run import Run
+from tracelab.runs.build import build_task
+from tracelab.runs.folder import Run
 
 BASE = "solution_only"
 STRICT = "strict"  # the level of validity that is reported

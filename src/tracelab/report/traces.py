@@ -17,8 +17,8 @@ import polars as pl
 
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples, Task
-from tracelab.experiment import test_sets
 from tracelab.report.study import Study
+from tracelab.runs.sets import test_sets
 
 MOST = 4000  # outcomes in a page, if their pictures are scenes
 MOST_TEXT = 1000  # else

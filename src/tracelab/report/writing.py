@@ -9,11 +9,11 @@ from collections.abc import Callable
 from importlib.resources import files
 from string import Template
 
-from tracelab.entry import say
 from tracelab.report import analyses, sections, training
 from tracelab.report.markup import Html, paragraph, text
 from tracelab.report.study import Study
 from tracelab.report.traces import traces
+from tracelab.runs.entry import say
 
 SECTIONS: dict[str, tuple[str, Callable[[Study], Html | None]]] = {
     "summary": ("Summary", sections.summary),

@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from tracelab.core.types import Examples, Task
-from tracelab.evaluation import judge_model
+from tracelab.evaluation.judging import judge_model
 from tracelab.models.gpt import GPT
 
 

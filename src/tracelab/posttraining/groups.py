@@ -26,8 +26,8 @@ from tracelab.core.ragged import Ragged, offsets_of
 from tracelab.core.types import Examples, Task
 from tracelab.data.frozen import drawn
 from tracelab.models.gpt import GPT
+from tracelab.posttraining.rollout import Rollouts, describe, joined, roll
 from tracelab.rewards.base import Reward
-from tracelab.rollout import Rollouts, describe, joined, roll
 
 EQUAL = ("keep", "filter", "resample", "hint")
 HINT_STEP = 0.05  # by what share of the trace a hint grows or shrinks

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from tracelab.core.stats import wilson
-from tracelab.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, figure, write_csv
+from tracelab.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, figure, write_csv
 
 Row = dict[str, str]
 STYLES = {  # what is not among them is another level of a task

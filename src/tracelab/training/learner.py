@@ -25,13 +25,13 @@ from torch.optim import Optimizer
 
 from tracelab.batches.packing import Packed
 from tracelab.batches.padding import Batch, Counts
-from tracelab.budget import Budget, Progress
-from tracelab.losses import Sums, packed_loss, padded_losses, weighted_sum
 from tracelab.models.gpt import GPT
 from tracelab.models.kernels import choose
 from tracelab.models.precision import name_of
-from tracelab.processes import most
-from tracelab.throughput import Throughput, peak_flops
+from tracelab.training.budget import Budget, Progress
+from tracelab.training.losses import Sums, packed_loss, padded_losses, weighted_sum
+from tracelab.training.processes import most
+from tracelab.training.throughput import Throughput, peak_flops
 
 
 class Learner(lightning.LightningModule):

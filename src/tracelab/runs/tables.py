@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from tracelab.entry import Accuracy, say
+from tracelab.runs.entry import Accuracy, say
 
 if TYPE_CHECKING:
-    from tracelab.fitting import Trained
+    from tracelab.training.fitting import Trained
 
 COLUMNS = {
     "solution_valid": "solution valid",

@@ -13,14 +13,23 @@ import numpy as np
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from tracelab import accelerate, curves, figures
 from tracelab.algorithms.base import Algorithm
-from tracelab.budget import build_budget
 from tracelab.core.types import Task
-from tracelab.entry import say
-from tracelab.evaluation import judge_model, labels, metrics_of, trained_model
-from tracelab.experiment import TestSets, build_task, precision_of, problems, test_sets
-from tracelab.fitting import (
+from tracelab.evaluation import curves, figures
+from tracelab.evaluation.judging import judge_model, labels, metrics_of, trained_model
+from tracelab.evaluation.outcomes import table_of
+from tracelab.metrics.pass_at_k import PassAtK
+from tracelab.models.gpt import GPT
+from tracelab.posttraining.groups import Sampler, Settings
+from tracelab.posttraining.learner import PostLearner, Rounds
+from tracelab.posttraining.updates import Updates
+from tracelab.runs.build import build_task, precision_of
+from tracelab.runs.entry import say
+from tracelab.runs.folder import Run, claimed, machine
+from tracelab.runs.sets import TestSets, problems, test_sets
+from tracelab.training import accelerate
+from tracelab.training.budget import build_budget
+from tracelab.training.fitting import (
     Trained,
     check_vocabulary,
     checkpoint_of,
@@ -29,15 +38,8 @@ from tracelab.fitting import (
     fit,
     resume_from,
 )
-from tracelab.groups import Sampler, Settings
-from tracelab.metrics.pass_at_k import PassAtK
-from tracelab.models.gpt import GPT
-from tracelab.outcomes import table_of
-from tracelab.postlearner import PostLearner, Rounds
-from tracelab.processes import wished
-from tracelab.run import Run, claimed, machine
-from tracelab.updates import Updates
-from tracelab.validation import HeldOut
+from tracelab.training.processes import wished
+from tracelab.training.validation import HeldOut
 
 FEW = 4  # completions of a prompt
 INHERITED = ("task", "trace", "model", "metric", "data", "loss", "eval", "names")  # from the source's config

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from omegaconf import DictConfig
+
 
 @dataclass
 class Progress:
@@ -58,3 +62,17 @@ def build_budget(config: Mapping[Any, Any]) -> Budget:
     if all(amount is None for amount in amounts.values()):
         amounts |= default
     return Budget(**{k: v if v is None or k == "minutes" else int(v) for k, v in amounts.items()})
+
+
+def short_first(config: DictConfig, lengths: NDArray[np.int64]) -> int:
+    """Tokens of training over which short sequences come first: the share data.short_first of the budget.
+
+    lengths: of sequences, for budgets of examples. Budgets of minutes and packed rows know no such tokens: 0.
+    """
+    data = config.data
+    share = data.get("short_first") or 0.0  # older runs have none
+    if data.get("packing") is not None:
+        return 0
+    budget = build_budget(config.budget)
+    each = {"tokens": 1.0, "steps": data.batch_tokens, "examples": lengths.mean(), "minutes": 0.0}
+    return int(share * getattr(budget, budget.unit) * each[budget.unit])

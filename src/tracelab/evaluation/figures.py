@@ -1,70 +1,14 @@
-"""Figures of a run, PNG and PDF, each with its data as CSV beside it. One style, colour-blind safe.
-
-figures.draw_all(run, metrics, table, tests)
-"""
+"""Figures of a run, in the style of `tracelab.plots`."""
 
 from __future__ import annotations
 
-import csv
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 
-matplotlib.use("Agg")
-logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports every font table it writes
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-
-# Okabe and Ito's palette
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999",
-)  # fmt: skip
-FIELDS = ("value", "low", "high", "n")  # of an estimate
-STYLE: Any = {
-    "figure.dpi": 150,
-    "savefig.bbox": "tight",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e6e6e6",
-    "legend.frameon": False,
-    "pdf.fonttype": 42,
-}
-
-
-@contextmanager
-def figure(
-    path: Path,
-    width: float,
-    height: float,
-    columns: int = 1,
-    rows: int = 1,
-    suffixes: Sequence[str] = (".png", ".pdf"),
-) -> Iterator[tuple[Figure, Any]]:
-    """A figure in the house style, saved as path.png and path.pdf at the end of the block."""
-    with plt.rc_context({**STYLE, "svg.hashsalt": path.name}):
-        fig, axes = plt.subplots(rows, columns, figsize=(width, height), layout="constrained")
-        yield fig, axes
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for suffix in suffixes:
-            fig.savefig(path.with_suffix(suffix))
-        plt.close(fig)
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """The data of a figure, beside it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows(rows)
+from tracelab.plots import BLUE, FIELDS, GREEN, GREY, RED, figure, write_csv
 
 
 def accuracy_and_validity(path: Path, metrics: Mapping[str, Any], title: str) -> None:

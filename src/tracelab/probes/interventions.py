@@ -27,16 +27,17 @@ import torch
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from tracelab import experiment
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.decoding.logprobs import evaluate, micro_batches
 from tracelab.decoding.sampling import Completions, generate
-from tracelab.evaluation import labels, trained_model
+from tracelab.evaluation.judging import labels, trained_model
 from tracelab.models.gpt import GPT
-from tracelab.rollout import joined
-from tracelab.run import Run
+from tracelab.posttraining.rollout import joined
+from tracelab.runs import sets
+from tracelab.runs.build import build_task
+from tracelab.runs.folder import Run
 from tracelab.traces.base import Treatment
 from tracelab.traces.corrupted import Corrupted
 from tracelab.traces.filler import Filler
@@ -226,7 +227,7 @@ def of_run(
     config, record = run.config, run.read_json("run.json")
     if problems is not None:
         config.eval.problems = problems
-    tests = experiment.test_sets(config, experiment.build_task(config))
+    tests = sets.test_sets(config, build_task(config))
     names = list(splits or list(tests)[:1])
     if unknown := set(names) - set(tests):
         raise ValueError(f"splits={names}: there is no test set {unknown}; choose from {', '.join(tests)}")

@@ -19,7 +19,7 @@ from torch import Tensor
 from tracelab.algorithms.base import Algorithm, Batch
 from tracelab.decoding.logprobs import Forward, Micro, evaluate, lay_out, micro_batches
 from tracelab.models.gpt import GPT
-from tracelab.rollout import Rollouts
+from tracelab.posttraining.rollout import Rollouts
 
 Sums = dict[str, float]
 
@@ -66,7 +66,7 @@ class Updater:
     """Makes a round's updates of a model.
 
     knobs: how many, of what; reference: the frozen model that a KL term pulls to; forward:
-    `policy.token_figures` or the same compiled; backward: adds a loss's gradient; max_new, temperature: of
+    `decoding.logprobs.token_figures` or the same compiled; backward: adds a loss's gradient; max_new, temperature: of
     the rollouts.
     """
 

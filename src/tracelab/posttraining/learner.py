@@ -16,11 +16,11 @@ import torch
 from torch.optim import Optimizer
 
 from tracelab.algorithms.base import Algorithm
-from tracelab.budget import Budget, Progress
 from tracelab.decoding.logprobs import token_figures
-from tracelab.groups import Sampler
 from tracelab.models.gpt import GPT
-from tracelab.updates import Updater, Updates
+from tracelab.posttraining.groups import Sampler
+from tracelab.posttraining.updates import Updater, Updates
+from tracelab.training.budget import Budget, Progress
 
 SILENT_ROUNDS = 20  # rounds without a group to learn from, in a row, before a warning
 

@@ -15,16 +15,17 @@ import lightning
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from tracelab import curves
-from tracelab.budget import Progress
-from tracelab.checkpoint import Checkpoints, is_sharded
-from tracelab.entry import say
-from tracelab.evaluation import evaluate
-from tracelab.experiment import TestSets
+from tracelab.evaluation import curves
+from tracelab.evaluation.judging import evaluate
 from tracelab.models.precision import name_of
-from tracelab.processes import in_shards
-from tracelab.progress import ProgressLine
-from tracelab.run import Run
+from tracelab.runs.checkpoints import is_sharded
+from tracelab.runs.entry import say
+from tracelab.runs.folder import Run
+from tracelab.runs.sets import TestSets
+from tracelab.training.budget import Progress
+from tracelab.training.checkpoint import Checkpoints
+from tracelab.training.processes import in_shards
+from tracelab.training.progress import ProgressLine
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,6 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from tracelab import experiment
-from tracelab.checkpoint import load_progress
 from tracelab.core import rng
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
@@ -29,12 +27,14 @@ from tracelab.core.types import Examples, Task
 from tracelab.core.waiting import waiting
 from tracelab.data import frozen
 from tracelab.data.workers import Workers
-from tracelab.entry import say
-from tracelab.evaluation import judge_model, labels, trained_model
-from tracelab.exposure import Seen, contents, seen
+from tracelab.evaluation.judging import judge_model, labels, trained_model
+from tracelab.evaluation.outcomes import table_of
 from tracelab.models.gpt import GPT
-from tracelab.outcomes import table_of
-from tracelab.run import Run
+from tracelab.probes.exposure import Seen, contents, seen
+from tracelab.runs.build import build_task
+from tracelab.runs.checkpoints import load_progress
+from tracelab.runs.entry import say
+from tracelab.runs.folder import Run
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def of_run(run: Run, problems: int | None = None, kinds: Sequence[str] | None = 
             f"{run.folder} was post-trained, on problems without end: ask what its source remembers, "
             f"run={record['source']}"
         )
-    task = experiment.build_task(config)
+    task = build_task(config)
     model = trained_model(run, task, config.eval.checkpoint, record["context"])
     _check_problems(run, task)
     with waiting("Looking what was trained on"):

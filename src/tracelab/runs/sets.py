@@ -1,4 +1,4 @@
-"""What a config says, built: task, treatment, model; training stream, validation and test sets, data card.
+"""The data of an experiment: training stream, validation and test sets, data card.
 
 data = prepare(config)
 sequences = data.chunk(0)
@@ -16,7 +16,6 @@ from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from tracelab.budget import build_budget
 from tracelab.core.codec import Sequences
 from tracelab.core.types import Examples, Task
 from tracelab.data import card, frozen
@@ -24,66 +23,14 @@ from tracelab.data.compiling import compile_ahead
 from tracelab.data.pieces import Chunks, Endless, Frozen
 from tracelab.data.survey import survey
 from tracelab.data.workers import Workers
+from tracelab.runs.build import build_task, build_treatment
 from tracelab.traces.base import Treatment
 
-if TYPE_CHECKING:
-    import torch
-
-    from tracelab.models.gpt import GPT
-    from tracelab.models.precision import Precision
 
 ROUND = 64  # a context that the data decides is a multiple
-WIDTH = 128  # of products that are measured for a model that states no width
 
 TestSets = Mapping[str, tuple[Task, Examples]]
 Treated = Callable[[Examples, str], card.Arm]
-
-
-def build_task(config: DictConfig) -> Task:
-    """The task as configured."""
-    task: Task = instantiate(config.task, _convert_="all")
-    return task
-
-
-def build_treatment(config: DictConfig) -> Treatment:
-    """The treatment as configured."""
-    treatment: Treatment = instantiate(config.trace, _convert_="all")
-    return treatment
-
-
-def build_model(
-    config: DictConfig, vocabulary: tuple[str, ...], context: int, precision: Precision | None = None
-) -> GPT:
-    """The model, initialised from the seed. context: the longest sequence that it takes; precision: of its
-    matrix products (None: as the config asks for).
-    """
-    shape = {k: v for k, v in config.model.items() if k != "context"}
-    model: GPT = instantiate(shape, vocab_size=len(vocabulary), context=context, seed=config.seed)
-    model.products = (precision or precision_of(config)).products
-    return model
-
-
-def device_of(config: DictConfig) -> torch.device:
-    """Where a config's model computes: a GPU, if there is one and trainer.accelerator does not say cpu."""
-    import torch
-
-    cpu = config.trainer.accelerator == "cpu" or not torch.cuda.is_available()
-    return torch.device("cpu" if cpu else "cuda")
-
-
-def precision_of(config: DictConfig, resumed: Path | None = None) -> Precision:
-    """What trainer.precision means on this machine. resumed: a checkpoint, whose precision is kept."""
-    from tracelab.checkpoint import load_precision
-    from tracelab.models.precision import choose
-
-    before = None if resumed is None else load_precision(resumed)
-    width = config.model.get("width", WIDTH)
-    shapes = {
-        "tokens": config.data.batch_tokens,
-        "width": width,
-        "hidden": 2 * config.model.get("mlp", width),
-    }
-    return choose(config.trainer.precision, device_of(config), **shapes, before=before)
 
 
 def test_sets(config: DictConfig, task: Task, against: Mapping[str, Examples] | None = None) -> TestSets:
@@ -187,29 +134,6 @@ def training_chunks(
     if len(chunks) == 1 and not config.data.online:
         return lambda k: first
     return lambda k: arm(chunks[chunks.piece(k)], "train").sequences
-
-
-def check_knobs(config: DictConfig) -> None:
-    """ValueError if a knob of training is out of its range: before anything is drawn."""
-    share = config.data.get("short_first") or 0.0
-    if not 0.0 <= share <= 1.0:
-        raise ValueError(f"data.short_first={share} must be a share of the budget: 0 to 1, or null")
-    if config.validate_problems < 0:
-        raise ValueError(f"validate_problems={config.validate_problems} must be 0 (none) or more")
-
-
-def short_first(config: DictConfig, lengths: NDArray[np.int64]) -> int:
-    """Tokens of training over which short sequences come first: the share data.short_first of the budget.
-
-    lengths: of sequences, for budgets of examples. Budgets of minutes and packed rows know no such tokens: 0.
-    """
-    data = config.data
-    share = data.get("short_first") or 0.0  # older runs have none
-    if data.get("packing") is not None:
-        return 0
-    budget = build_budget(config.budget)
-    each = {"tokens": 1.0, "steps": data.batch_tokens, "examples": lengths.mean(), "minutes": 0.0}
-    return int(share * getattr(budget, budget.unit) * each[budget.unit])
 
 
 def context_for(config: DictConfig, longest: int, val: Sequences, tests: TestSets, max_new: int) -> int:

@@ -18,12 +18,8 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from torch import Tensor
 
-from tracelab.models.precision import REDUCED, name_of
-from tracelab.processes import most
-
-BEFORE_RECORDED = name_of(REDUCED)
+from tracelab.training.processes import most
 
 
 class Checkpoints(lightning.Callback):
@@ -125,34 +121,6 @@ def save(trainer: lightning.Trainer, path: Path) -> None:
         _flush(partial)
         os.replace(partial, path)
         _flush(path.parent)
-
-
-def load_weights(path: str | Path) -> dict[str, Tensor]:
-    """The model's state dict in a checkpoint of a learner."""
-    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    return {name.removeprefix("model."): weight for name, weight in state.items()}
-
-
-def load_progress(path: str | Path) -> dict[str, Any]:
-    """How far the training was (`budget.Progress`) when a checkpoint was written."""
-    progress: dict[str, Any] = _read(path)["progress"]
-    return progress
-
-
-def load_precision(path: str | Path) -> str:
-    """The precision that a checkpoint's run computes in; before runs recorded it, all had one."""
-    precision: str = _read(path).get("precision", BEFORE_RECORDED)
-    return precision
-
-
-def is_sharded(path: str | Path) -> bool:
-    """Was a checkpoint written by processes that hold shards (FSDP)?"""
-    return bool(_read(path).get("sharded", False))
-
-
-def _read(path: str | Path) -> dict[str, Any]:
-    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    return content
 
 
 def _flush(path: Path) -> None:

@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from tracelab import experiment
 from tracelab.batches.loader import layout_of
 from tracelab.core.types import Examples, Task
 from tracelab.data import frozen
+from tracelab.runs import sets
+from tracelab.runs.build import build_treatment
+from tracelab.training.budget import short_first
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Seen:
 
 def seen(config: DictConfig, task: Task, count: int) -> Seen:
     """Of the first `count` sequences that a run of this config trains on."""
-    chunks, treatment = experiment.training_problems(config, task), experiment.build_treatment(config)
+    chunks, treatment = sets.training_problems(config, task), build_treatment(config)
     taken: dict[int, NDArray[np.int64]] = {}  # how often each of a piece's problems was
     for k in itertools.count():
         piece = chunks.piece(k)
@@ -44,7 +46,7 @@ def seen(config: DictConfig, task: Task, count: int) -> Seen:
         if count < len(once):
             treated = frozen.arm(task, treatment, chunks[piece], config.seed, "train")[0]
             lengths = treated.tokens.lengths
-            first = experiment.short_first(config, lengths)
+            first = short_first(config, lengths)
             layout = layout_of(config.data.batch_tokens, config.data.get("packing"), first)
             plan = layout.plan(lengths, config.seed, k)
             once = np.bincount(np.concatenate([batch.values for batch in plan])[:count], minlength=len(once))

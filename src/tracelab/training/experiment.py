@@ -9,23 +9,18 @@ import numpy as np
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig
 
-from tracelab import accelerate
 from tracelab.batches.loader import FixedLoader, Loader, card
-from tracelab.budget import Progress, build_budget
-from tracelab.checkpoint import load_progress
-from tracelab.entry import say
-from tracelab.experiment import (
-    Sets,
-    build_model,
-    build_task,
-    check_knobs,
-    precision_of,
-    prepare,
-    prepared,
-    problems,
-    short_first,
-)
-from tracelab.fitting import (
+from tracelab.models.gpt import GPT
+from tracelab.models.precision import Precision
+from tracelab.optim.muon import MuonAdamW
+from tracelab.runs.build import build_model, build_task, precision_of
+from tracelab.runs.checkpoints import load_progress
+from tracelab.runs.entry import say
+from tracelab.runs.folder import Run, claimed, machine
+from tracelab.runs.sets import Sets, prepare, prepared, problems
+from tracelab.training import accelerate
+from tracelab.training.budget import Progress, build_budget, short_first
+from tracelab.training.fitting import (
     Trained,
     checkpoint_of,
     conclude,
@@ -33,13 +28,9 @@ from tracelab.fitting import (
     fit,
     resume_from,
 )
-from tracelab.learner import Learner
-from tracelab.models.gpt import GPT
-from tracelab.models.precision import Precision
-from tracelab.optim.muon import MuonAdamW
-from tracelab.processes import in_shards, together, wished
-from tracelab.run import Run, claimed, machine
-from tracelab.validation import HeldOut, Validation
+from tracelab.training.learner import Learner
+from tracelab.training.processes import in_shards, together, wished
+from tracelab.training.validation import HeldOut, Validation
 
 
 def train(config: DictConfig) -> Trained:
@@ -172,3 +163,12 @@ def build_loaders(config: DictConfig, data: Sets, context: int) -> tuple[Loader,
     first = short_first(config, data.chunk(0).tokens.lengths)
     loader = Loader(data.chunk, **sizes, short_first=first, seed=config.seed)
     return loader, FixedLoader(data.val, **sizes)
+
+
+def check_knobs(config: DictConfig) -> None:
+    """ValueError if a knob of training is out of its range: before anything is drawn."""
+    share = config.data.get("short_first") or 0.0
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(f"data.short_first={share} must be a share of the budget: 0 to 1, or null")
+    if config.validate_problems < 0:
+        raise ValueError(f"validate_problems={config.validate_problems} must be 0 (none) or more")

@@ -15,16 +15,17 @@ import pyarrow as pa
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from tracelab.checkpoint import load_weights
 from tracelab.core.types import Examples, Task
 from tracelab.core.waiting import waiting
 from tracelab.decoding.sampling import generate
-from tracelab.experiment import TestSets, build_model, device_of
+from tracelab.evaluation.outcomes import Judged, columns_of, table_of, write
 from tracelab.metrics.base import Metric
 from tracelab.models.gpt import GPT
 from tracelab.models.precision import name_of
-from tracelab.outcomes import Judged, columns_of, table_of, write
-from tracelab.run import Run
+from tracelab.runs.build import build_model, device_of
+from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.folder import Run
+from tracelab.runs.sets import TestSets
 
 
 def judge_model(model: GPT, task: Task, examples: Examples, config: DictConfig, max_new: int) -> Judged:
@@ -135,7 +136,7 @@ def labels(run: Run) -> dict[str, Any]:
 
 def draw(run: Run, table: pa.Table, metrics: dict[str, Any], tests: TestSets, folder: Path) -> None:
     """The figures of a run."""
-    from tracelab import curves, figures
+    from tracelab.evaluation import curves, figures
 
     about = labels(run)
     words = (about["task"], about["treatment"], about["treatment_options"], about["model"])

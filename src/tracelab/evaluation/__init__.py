@@ -1,0 +1,1 @@
+"""What a trained model does on test sets: sampled, judged, counted, drawn."""

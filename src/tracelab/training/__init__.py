@@ -1,0 +1,1 @@
+"""Training from scratch under Lightning, with a budget, exactly resumable."""
