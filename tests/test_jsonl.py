@@ -31,10 +31,9 @@ def test_published_mazes_are_read_judged_and_written(tmp_path):
 
 
 def completions(sequences: Sequences):
-    from tracelab.data.frozen import between
 
     lengths = sequences.tokens.lengths - sequences.prompt
-    return between(sequences.tokens, sequences.prompt, lengths)
+    return sequences.tokens.between(sequences.prompt, lengths)
 
 
 @pytest.mark.parametrize("style", ["paper", "searchformer", "compact"])

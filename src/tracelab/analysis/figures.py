@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from matplotlib.figure import Figure
 
 from tracelab.analysis.estimates import rates
 from tracelab.analysis.joint import reasons
 from tracelab.analysis.length import binned
 from tracelab.analysis.loading import splits_of
 from tracelab.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, figure, write_csv
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PALETTE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 MARKERS = "os^DvP"

@@ -57,6 +57,22 @@ class Ragged:
         source[rows] = len(self) + np.arange(len(others))
         return Ragged.concat([self, others]).take(source)
 
+    def joined(self, others: Ragged) -> Ragged:
+        """Row i of this, then row i of the other, as row i."""
+        n = len(self)
+        order = np.arange(2 * n).reshape(2, n).T.ravel()
+        both = Ragged.concat([self, others]).take(order)
+        return Ragged(both.values, both.offsets[::2])
+
+    def between(self, start: Integers, lengths: Integers) -> Ragged:
+        """Of each row `lengths` values from `start` on."""
+        begin = self.offsets[:-1] + start
+        edges = np.zeros(len(self.values) + 1, np.int8)
+        np.add.at(edges, begin, 1)
+        np.add.at(edges, begin + lengths, -1)
+        inside = np.cumsum(edges[:-1], dtype=np.int8) == 1
+        return Ragged(self.values[inside], offsets_of(lengths))
+
     @staticmethod
     def of(rows: Sequence[Sequence[int] | NDArray[Any]], dtype: type = np.int32) -> Ragged:
         """From a list of 1-d rows."""

@@ -21,7 +21,6 @@ from tracelab.core.codec import Sequences
 from tracelab.core.stats import wilson
 from tracelab.core.types import Examples, Task, Verdicts
 from tracelab.core.waiting import waiting
-from tracelab.data.frozen import between
 from tracelab.data.store import description
 from tracelab.traces.base import Treated, Treatment
 
@@ -84,7 +83,7 @@ def describe(task: Task, treatment: Treatment, arm: Arm, split: str) -> dict[str
     """A split's part of the card. ValueError if the treatment's promise is broken."""
     examples, sequences, treated = arm
     lengths = sequences.tokens.lengths
-    completions = between(sequences.tokens, sequences.prompt, lengths - sequences.prompt)
+    completions = sequences.tokens.between(sequences.prompt, lengths - sequences.prompt)
     with waiting(f"Judging traces ({split})"):
         verdicts = task.judge(examples, completions)
     part = {

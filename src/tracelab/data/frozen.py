@@ -19,7 +19,7 @@ import numpy as np
 from tracelab.core import rng
 from tracelab.core.codec import Sequences
 from tracelab.core.formats import ABSENT
-from tracelab.core.ragged import Integers, Ragged, offsets_of
+from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.core.waiting import waiting
 from tracelab.data.store import Columns, cached, description, digest
@@ -179,16 +179,6 @@ def assert_disjoint(sets: Mapping[str, Examples]) -> None:
             )
 
 
-def between(rows: Ragged, start: Integers, lengths: Integers) -> Ragged:
-    """Of each row `lengths` values from `start` on."""
-    begin = rows.offsets[:-1] + start
-    edges = np.zeros(len(rows.values) + 1, np.int8)
-    np.add.at(edges, begin, 1)
-    np.add.at(edges, begin + lengths, -1)
-    inside = np.cumsum(edges[:-1], dtype=np.int8) == 1
-    return Ragged(rows.values[inside], offsets_of(lengths))
-
-
 def columns(task: Task, examples: Examples, treatment: Treatment, seed: int, split: str) -> Columns:
     """Problems and their arm in one set of columns, for a file that others read."""
     treated = treatment(task, examples, _keys(examples, seed, split))
@@ -234,7 +224,7 @@ def _arm_columns(task: Task, examples: Examples, treated: Treated) -> dict[str, 
 def _arm(task: Task, columns: Mapping[str, Any]) -> tuple[Sequences, Treated]:
     sequences = Sequences(columns["tokens"], columns["prompt_length"], columns["trace_length"])
     opened = (sequences.trace > 0) & (task.codec.markers[0] != ABSENT)
-    trace = between(sequences.tokens, sequences.prompt + opened, sequences.trace - opened)
+    trace = sequences.tokens.between(sequences.prompt + opened, sequences.trace - opened)
     steps, damaged = columns.get("steps"), columns.get("damaged")
     kept = {name: columns[name] for name in ("residual_valid", "donor", "damage")}
     return sequences, Treated(trace, **kept, rows=steps, damaged=damaged)

@@ -26,7 +26,7 @@ from tracelab.core.ragged import Ragged, offsets_of
 from tracelab.core.types import Examples, Task
 from tracelab.data.frozen import drawn
 from tracelab.models.gpt import GPT
-from tracelab.posttraining.rollout import Rollouts, describe, joined, roll
+from tracelab.posttraining.rollout import Rollouts, describe, roll
 from tracelab.rewards.base import Reward
 
 EQUAL = ("keep", "filter", "resample", "hint")
@@ -167,4 +167,4 @@ def hint_tokens(task: Task, examples: Examples, share: float) -> Ragged:
     place = np.arange(len(trace.values)) - np.repeat(trace.offsets[:-1], trace.lengths)
     kept = trace.values[place < np.repeat(counts, trace.lengths)]
     steps = task.codec.encode(task.codec.trace, Ragged(kept, offsets_of(counts)))
-    return joined(Ragged.of([task.codec.tokens_of(opening)] * len(examples)), steps)
+    return Ragged.of([task.codec.tokens_of(opening)] * len(examples)).joined(steps)

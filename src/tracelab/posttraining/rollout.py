@@ -87,7 +87,7 @@ def roll(
     behind the prompts; they are judged with what follows, but were not sampled.
     """
     hints = Ragged.of([[]] * len(examples)) if hints is None else hints
-    prompts = joined(task.prompts(examples), hints)
+    prompts = task.prompts(examples).joined(hints)
     completions = generate(
         model,
         prompts,
@@ -101,7 +101,7 @@ def roll(
         batch_size=batch_size,
     )
     rows = np.repeat(np.arange(len(examples)), group)
-    whole = joined(hints.take(rows), completions.tokens)
+    whole = hints.take(rows).joined(completions.tokens)
     lengths = references(task, examples).lengths[rows]
     verdicts = task.judge(examples.take(rows), whole)
     graded = Graded(verdicts, task.levels, whole.lengths, completions.truncated, lengths)
@@ -113,14 +113,6 @@ def roll(
         total(rewards, graded).reshape(len(examples), group),
         hints.lengths,
     )
-
-
-def joined(first: Ragged, second: Ragged) -> Ragged:
-    """Row i of the one, then row i of the other."""
-    n = len(first)
-    order = np.arange(2 * n).reshape(2, n).T.ravel()
-    both = Ragged.concat([first, second]).take(order)
-    return Ragged(both.values, both.offsets[::2])
 
 
 def describe(rollouts: Rollouts) -> dict[str, float]:

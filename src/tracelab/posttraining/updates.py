@@ -66,8 +66,8 @@ class Updater:
     """Makes a round's updates of a model.
 
     knobs: how many, of what; reference: the frozen model that a KL term pulls to; forward:
-    `decoding.logprobs.token_figures` or the same compiled; backward: adds a loss's gradient; max_new, temperature: of
-    the rollouts.
+    `decoding.logprobs.token_figures` or the same compiled; backward: adds a loss's gradient; max_new,
+    temperature: of the rollouts.
     """
 
     model: GPT

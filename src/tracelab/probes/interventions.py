@@ -34,7 +34,6 @@ from tracelab.decoding.logprobs import evaluate, micro_batches
 from tracelab.decoding.sampling import Completions, generate
 from tracelab.evaluation.judging import labels, trained_model
 from tracelab.models.gpt import GPT
-from tracelab.posttraining.rollout import joined
 from tracelab.runs import sets
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
@@ -138,7 +137,7 @@ def _solutions(task: Task, examples: Examples) -> Ragged:
     """Reference solutions with the stop word, as tokens."""
     codec = task.codec
     written = codec.encode(codec.solution, examples.solution)
-    return joined(written, Ragged.of([[codec.stop]] * len(examples)))
+    return written.joined(Ragged.of([[codec.stop]] * len(examples)))
 
 
 def intervene(
@@ -156,13 +155,13 @@ def intervene(
     own = generate(model, prompts, **options)
     before, reference = _parts(task, own.tokens)[1], _solutions(task, examples)
     for imposed in interventions(task, examples, own, config.seed, **doses):
-        whole = joined(prompts, imposed.opening)
+        whole = prompts.joined(imposed.opening)
         fits = whole.lengths + reference.lengths.max() < model.context
         rows = np.flatnonzero(fits)
         answers = generate(model, whole.take(rows), **options).tokens
         if imposed.name == "own":  # written where nothing was imposed, too, but for what was cut off
             before = before.replace(rows, answers)
-        verdicts = task.judge(examples.take(rows), joined(imposed.opening.take(rows), answers))
+        verdicts = task.judge(examples.take(rows), imposed.opening.take(rows).joined(answers))
         followed = reference if imposed.follows is None else imposed.follows
         yield (
             imposed,
