@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "batches": "core",
     "plots": "core",
     "loggers": "core",
-    "data": "core search traces",
+    "data": "core traces",
     "models": "core batches",
     "decoding": "core batches models",
     "runs": "core data models traces",
