@@ -3,92 +3,16 @@
 docs/architecture.md has the picture, drawn from the imports themselves.
 """
 
-import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import layers
+from tests.layers import FILES, HEAVY, MAY_IMPORT, WITHOUT_TORCH, imports, may_import, module_of, ours
 from tests.runs import task_names
-from tracelab.core.paths import PACKAGE, TASKS
-
-# Each folder, and what it may import beside itself. What is not named here is a command, which may import
-# anything but another command (those named below apart), and is imported by none.
-MAY_IMPORT = {
-    "core": "",
-    "search": "core",
-    "tasks": "core search",
-    "traces": "core",
-    "metrics": "core",
-    "rewards": "core",
-    "algorithms": "core",
-    "optim": "core",
-    "batches": "core",
-    "plots": "core",
-    "loggers": "core",
-    "data": "core traces",
-    "models": "core batches",
-    "decoding": "core batches models",
-    "runs": "core data models traces",
-    "sweeps": "core runs",
-    "evaluation": "core decoding metrics models plots runs",
-    "training": "core batches evaluation models optim runs",
-    "posttraining": "core algorithms data decoding evaluation metrics models rewards runs training",
-    "probes": "core batches data decoding evaluation models runs traces training",
-    "analysis": "core plots runs",
-    "report": "core analysis data runs",
-}
-BETWEEN_COMMANDS = {("gallery", "show"), ("doctor", "demo")}
-HEAVY = {"torch", "lightning", "transformers"}
-WITHOUT_TORCH = {"core", "search", "tasks", "traces", "metrics", "rewards", "plots", "analysis"}
-FILES = sorted({*PACKAGE.rglob("*.py"), *TASKS.rglob("*.py")})  # rglob follows no links
-
-
-def module_of(path: Path) -> str:
-    """The part of the package that a file belongs to: `search` for search/best_first/heap.py."""
-    if path.is_relative_to(TASKS):
-        return "tasks"
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
-def may_import(mine: str, other: str) -> bool:
-    if mine in MAY_IMPORT:
-        return other in MAY_IMPORT[mine].split()
-    return other in MAY_IMPORT or (mine, other) in BETWEEN_COMMANDS
-
-
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """(what is imported, at module level?); what only type checkers see is left out."""
-    tree = ast.parse(path.read_text())
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
-    at_top = {id(node) for top in tree.body if not is_scope(top) for node in ast.walk(top)}
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        yield from ((name, id(node) in at_top) for name in names)
-
-
-def is_scope(node: ast.AST) -> bool:
-    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-
-
-def ours(path: Path) -> set[str]:
-    """Parts of tracelab that a file imports."""
-    return {name.split(".")[1] for name, _ in imports(path) if name.startswith("tracelab.")}
+from tracelab.core.paths import CLONE, PACKAGE, TASKS
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -100,9 +24,7 @@ def test_each_imports_what_it_may(path):
 
 def test_the_table_is_no_wider_than_the_imports():
     """And has no circle: each folder stands below those that import it."""
-    found = {}
-    for path in FILES:
-        found.setdefault(module_of(path), set()).update(ours(path) - {module_of(path)})
+    found = layers.found()
     for mine, others in MAY_IMPORT.items():
         assert set(others.split()) <= found[mine] | {"core"}, f"{mine} does not import all that it may"
     settled: set[str] = set()
@@ -110,6 +32,11 @@ def test_the_table_is_no_wider_than_the_imports():
         free = {name for name, others in MAY_IMPORT.items() if set(others.split()) <= settled} - settled
         assert free, f"a circle among {set(MAY_IMPORT) - settled}"
         settled |= free
+
+
+def test_the_picture_is_of_these_imports():
+    written = (CLONE / "docs" / "architecture.md").read_text()
+    assert written == layers.page(), "draw it anew: python -m tests.layers"
 
 
 def test_tasks_do_not_know_each_other():
