@@ -20,6 +20,7 @@ from tracelab.analysis.interventions import by_intervention, load_interventions
 from tracelab.analysis.joint import first_errors, reasons
 from tracelab.analysis.loading import levels_of
 from tracelab.analysis.stability import per_problem
+from tracelab.core.paths import CONF
 from tracelab.evaluation.judging import trained_model
 from tracelab.evaluation.outcomes import write
 from tracelab.probes.interventions import of_run
@@ -62,7 +63,7 @@ def test_runs_and_arms(study):
     runs = analysis.runs(study)
     assert runs["arm"].to_list() == ["correct", "correct", "corrupted"]
     assert runs["seed"].to_list() == [0, 1, 0]
-    assert runs["rate"].to_list() == [None, None, 0.5]
+    assert runs["dose"].to_list() == [0.0, 0.0, 0.5]
     assert runs["treatment"].unique().sort().to_list() == ["correct", "corrupted"]
     assert (runs["tokens"] > 0).all()
     assert analysis.runs(study / "correct-0", study / "corrupted-0").height == 2
@@ -284,7 +285,7 @@ def test_gaps_between_test_sets(table):
 
 def test_a_dose_and_its_response(study):
     found = dose_response(study, column="solution_valid", split="wilson")
-    assert found.select("kind", "rate", "seeds", "n").rows() == [("mixed", 0.5, 1, 48), ("none", 0.0, 2, 96)]
+    assert found.select("kind", "dose", "seeds", "n").rows() == [("mixed", 0.5, 1, 48), ("none", 0.0, 2, 96)]
     with pytest.raises(ValueError, match="no run there was trained on corrupted"):
         dose_response(study / "correct-0", column="solution_valid", split="wilson")
 
@@ -317,16 +318,8 @@ def test_the_models_own_trace_changes_nothing(intervened):
 
 def test_doses_and_lengths(intervened):
     *_, task, examples, found = intervened
-    assert set(found["intervention"]) == {
-        "own",
-        "none",
-        "prefix",
-        "correct",
-        "swapped",
-        "matched",
-        "corrupted",
-        "filler",
-    }
+    every = {path.stem for path in (CONF / "trace").glob("*.yaml")}
+    assert set(found["intervention"]) == {"own", "none", "prefix", "matched"} | every - {"solution_only"}
     assert (found.filter(intervention="none")["trace_tokens"] == 0).all()
     assert (found.filter(intervention="prefix", dose=0.0)["trace_tokens"] == 1).all()
     reference = task.codec.encode(task.codec.trace, examples.trace).lengths + 1

@@ -1,7 +1,9 @@
 """Treatments: a contract that every one of them keeps, and what each promises by itself."""
 
 import pkgutil
+from dataclasses import dataclass
 from itertools import permutations
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,13 +12,17 @@ from hydra.utils import get_class, instantiate
 
 from tracelab import traces
 from tracelab.core import rng
+from tracelab.core.codec import FILLER
 from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged
 from tracelab.data.card import Arm, data_card
 from tracelab.data.frozen import arm, drawn
+from tracelab.probes.interventions import treatments
 from tracelab.tasks.maze import Maze
 from tracelab.tasks.sat import Sat
 from tracelab.traces._damage import KINDS
+from tracelab.traces.base import Treatment, from_rows, from_tokens
+from tracelab.traces.base import reference as reference_tokens
 from tracelab.traces.corrupted import ROUNDS, Corrupted
 from tracelab.traces.dropped import LEVELS, Dropped
 from tracelab.traces.swapped import Swapped, derangement, matching
@@ -41,7 +47,8 @@ def pairs(treated):
 
 
 def test_every_file_has_a_yaml_and_the_reverse():
-    files = {m.name for m in pkgutil.iter_modules(traces.__path__)} - {"base", "_damage"}
+    files = {m.name for m in pkgutil.iter_modules(traces.__path__)} - {"base"}
+    files = {name for name in files if not name.startswith("_")}
     assert files == set(TREATMENTS)
     for name, config in TREATMENTS.items():
         assert config["_target_"].startswith(f"tracelab.traces.{name}.")
@@ -77,8 +84,7 @@ class TestContract:
         one, two, other = (arm(task, treatment, examples, seed, "train")[1] for seed in (0, 0, 1))
         assert one.trace.values.tobytes() == two.trace.values.tobytes()
         assert one.donor.tobytes() == two.donor.tobytes()
-        is_random = name not in ("correct", "solution_only", "filler")
-        assert (one.trace.values.tobytes() != other.trace.values.tobytes()) == is_random
+        assert (one.trace.values.tobytes() != other.trace.values.tobytes()) == treatment.random
         assert (examples.trace.values == before).all(), "the reference is left alone"
 
     def test_shapes_verdicts_and_card(self, name, task):
@@ -96,6 +102,48 @@ class TestContract:
         assert card["solution"]["solution optimal"]["rate"] == 1
         promised = {"valid": 100, "invalid": 0}.get(treatment.promise, strict["successes"])
         assert strict["successes"] == promised
+        assert ("damage" in card) == (treatment.dose is not None)
+        assert treatment.dose is None or card["damage"]["asked"] == getattr(treatment, treatment.dose)
+
+
+@dataclass(frozen=True)
+class Reversed(Treatment):
+    """README's example: the steps from the last to the first."""
+
+    random: ClassVar[bool] = False
+
+    def __call__(self, task, examples, keys):
+        trace = examples.trace
+        return from_rows(task, examples, Ragged.stack([rows[::-1] for rows in trace], trace.values.shape[1]))
+
+
+@dataclass(frozen=True)
+class Masked(Treatment):
+    """Works on tokens, and has a knob that happens to be called rate."""
+
+    rate: float = 0.5
+
+    def __call__(self, task, examples, keys):
+        trace = reference_tokens(task, examples)
+        chance = np.random.default_rng(keys).random(len(trace.values))
+        masked = np.where(chance < self.rate, task.codec.token[FILLER], trace.values)
+        return from_tokens(task, examples, Ragged(masked.astype(np.int32), trace.offsets))
+
+
+@pytest.mark.parametrize("kind", [Reversed, Masked])
+def test_a_new_treatment_is_a_class_and_a_yaml(kind, tmp_path, monkeypatch):
+    """It keeps the contract with nothing else written, and is imposed on trained models with the others."""
+    path = tmp_path / "trace" / "new.yaml"
+    path.parent.mkdir()
+    path.write_text(f"_target_: tests.test_traces.{kind.__name__}\n")
+    monkeypatch.setitem(TREATMENTS, "new", yaml.safe_load(path.read_text()))
+    contract = TestContract()
+    contract.test_prompt_and_solution_are_the_reference_ones("new", TASK)
+    contract.test_same_key_same_bytes_other_key_other_bytes("new", TASK)
+    contract.test_shapes_verdicts_and_card("new", TASK)
+    monkeypatch.setattr("tracelab.probes.interventions.CONF", tmp_path)
+    (name, dose, treatment), *_ = treatments(rates=(0.1, 0.5))
+    assert (name, dose, type(treatment).__name__) == ("new", None, kind.__name__)
 
 
 def test_treatments_are_frozen_and_reject_unknown_knobs():

@@ -235,12 +235,12 @@ def dose_response(path: Path, frame: pl.DataFrame, splits: Sequence[str]) -> Non
         for ax, split in zip(axes, splits, strict=True):
             for k, name in enumerate(series):
                 for metric in metrics:
-                    part = frame.filter(series=name, split=split, metric=metric).sort("rate")
+                    part = frame.filter(series=name, split=split, metric=metric).sort("dose")
                     y, dy = bars(part)
                     solution, style = metric == "solution_valid", style_of(k)
                     look = {"ls": "-"} if solution else {"ls": ":", "mfc": "white"}
                     label = f"{name}, {'solution' if solution else 'trace'}"
-                    ax.errorbar(part["rate"], y, dy, ms=4, lw=1.2, label=label, **style, **look)
+                    ax.errorbar(part["dose"], y, dy, ms=4, lw=1.2, label=label, **style, **look)
             ax.set_ylim(SHARE)
         for ax in axes[::ACROSS]:
             ax.set_ylabel("share valid")

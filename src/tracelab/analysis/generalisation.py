@@ -41,26 +41,29 @@ def gaps(table: pl.LazyFrame, column: str, base: str, splits: Sequence[str] | No
 
 
 def dose_response(*folders: str | Path, column: str, split: str) -> pl.DataFrame:
-    """`doses` of run folders on one test set. ValueError if no run was corrupted."""
+    """`doses` of run folders on one test set. ValueError if no run's traces were damaged by a share."""
     found = runs(*folders)
-    if not (found["treatment"] == "corrupted").any():
+    if not (found["dose"] > 0).any():
         raise ValueError("no run there was trained on corrupted traces: a dose needs trace=corrupted runs")
     return doses(load(*folders).filter(pl.col("split") == split), found, column)
 
 
 def doses(table: pl.LazyFrame, found: pl.DataFrame, column: str) -> pl.DataFrame:
-    """A share against the rate of corruption; rate 0 is the arm `correct`. found: as of `runs`.
+    """A share against the share of steps that were damaged in training, 0 where traces are valid.
 
-    A row per series (an arm, its rate left out), kind, rate and test set: value, low, high (for these
+    found: as of `runs`.
+
+    A row per series (an arm, its dose left out), kind, dose and test set: value, low, high (for these
     runs), n, seeds.
     """
-    dosed = found.filter(pl.col("treatment").is_in(["correct", "corrupted"])).select(
+    knobs = found["dose_knob"].drop_nulls().unique()
+    dosed = found.filter(pl.col("dose").is_not_null()).select(
         "run",
-        pl.col("rate").fill_null(0.0),
+        "dose",
         pl.col("kind").fill_null("none"),
-        pl.col("arm").str.replace(r" rate=\S+", "").alias("series"),
+        pl.col("arm").str.replace(rf" ({'|'.join(knobs)})=\S+", "").alias("series"),
     )
     joined = table.select("run", "seed", "split", "problem_key", column).join(
         dosed.lazy(), on="run", how="inner"
     )
-    return rates(joined, column, by=["series", "kind", "rate", "split"]).sort("kind", "rate", "series")
+    return rates(joined, column, by=["series", "kind", "dose", "split"]).sort("kind", "dose", "series")

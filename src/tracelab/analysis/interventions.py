@@ -11,7 +11,7 @@ from tracelab.analysis.estimates import shares
 from tracelab.analysis.loading import load_beside
 
 FIGURES = ("valid", "changed", "follows")
-ORDER = ("own", "none", "prefix", "correct", "swapped", "matched", "corrupted", "filler")
+FIRST = ("own", "none", "prefix", "correct", "swapped", "matched")  # then the other kinds, by name
 
 
 def load_interventions(*folders: str | Path) -> pl.LazyFrame:
@@ -28,7 +28,7 @@ def of_run(path: Path) -> pl.DataFrame:
 
 
 def by_intervention(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.DataFrame:
-    """A row per group, intervention and dose, in ORDER.
+    """A row per group, intervention and dose.
 
     valid, changed, follows: shares, each with _low and _high (95 %); reference_logprob: mean, in nats
     per token of the reference solution; trace_tokens: mean; n.
@@ -40,9 +40,9 @@ def by_intervention(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -
         pl.len().alias("n"),
     )
     found = shares(table, key, {name: pl.col(name) for name in FIGURES})
-    place = pl.col("intervention").replace_strict(ORDER, range(len(ORDER)))
+    place = pl.col("intervention").replace_strict(FIRST, range(len(FIRST)), default=len(FIRST))
     return (
         found.drop(f"{name}_n" for name in FIGURES)
         .join(means.collect(engine="streaming"), on=key, nulls_equal=True)
-        .sort(*by, place, "dose")
+        .sort(*by, place, "intervention", "dose")
     )

@@ -215,6 +215,15 @@ def _short(value: Any) -> str:
     return "+".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def _dose(folder: Path) -> dict[str, Any]:
+    """dose: the share of steps that were to be damaged, 0 of valid traces; dose_knob: what it is called."""
+    path = folder / "data_card.json"
+    card: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    asked = card.get("splits", {}).get("train", {}).get("damage", {}).get("asked")
+    knob = card.get("dose", "rate" if asked is not None else None)  # older cards do not say which
+    return {"dose": 0.0 if card.get("promise") == "valid" else asked, "dose_knob": knob}
+
+
 def _row(folder: Path, config: dict[str, Any], arm: str) -> dict[str, Any]:
     record, names = json.loads((folder / "run.json").read_text()), config["names"]
     options = {k: v for k, v in config["trace"].items() if k not in NOT_SHOWN}
@@ -224,7 +233,7 @@ def _row(folder: Path, config: dict[str, Any], arm: str) -> dict[str, Any]:
         "arm": arm,
         "task": names["task"],
         "treatment": names["trace"],
-        "rate": float(options["rate"]) if "rate" in options else None,
+        **_dose(folder),
         "kind": _short(options["kind"]) if "kind" in options else None,
         "algorithm": names.get("algorithm"),
         "reward": names.get("reward"),

@@ -42,6 +42,7 @@ def data_card(task: Task, treatment: Treatment, arms: Mapping[str, Arm]) -> dict
         "task": description(task),
         "treatment": description(treatment),
         "promise": treatment.promise,
+        "dose": treatment.dose,
         "vocabulary": len(task.codec.vocabulary),
         "splits": {split: describe(task, treatment, Arm(*arm), split) for split, arm in arms.items()},
     }
@@ -101,9 +102,8 @@ def describe(task: Task, treatment: Treatment, arm: Arm, split: str) -> dict[str
     }
     strict = verdicts.trace_ok[:, task.levels.index("strict")]
     assert (strict == treated.residual_valid).all(), "tokens and steps are judged alike"
-    asked = getattr(treatment, "rate", None)
-    if asked is not None:
-        part["damage"] = _damage(float(asked), arm, int(strict.sum()))
+    if treatment.dose is not None:
+        part["damage"] = _damage(float(getattr(treatment, treatment.dose)), arm, int(strict.sum()))
     if (treated.donor >= 0).any():
         part["donors"] = _donors(arm)
     _enforce(task, treatment, arm, verdicts, split)
@@ -125,15 +125,16 @@ def _verdict_rates(task: Task, verdicts: Verdicts) -> dict[str, Any]:
 
 
 def _damage(asked: float, arm: Arm, still_valid: int) -> dict[str, Any]:
-    """Steps damaged, as a share of the reference's steps, in all and by trace; and labelled rows."""
+    """Steps damaged, as a share of the reference's steps, in all and by trace; and labelled rows, if any."""
     steps, labels = arm.examples.trace.lengths, arm.treated.damaged
-    assert labels is not None
+    labelled = {}
+    if labels is not None:
+        labelled = {"labelled_rows": int(labels.values.sum()), "rows": len(labels.values)}
     return {
         "asked": asked,
         "got": float(arm.treated.damage.sum() / max(steps.sum(), 1)),
         "per_trace": _distribution(arm.treated.damage / np.maximum(steps, 1)),
-        "labelled_rows": int(labels.values.sum()),
-        "rows": len(labels.values),
+        **labelled,
         "not_invalidated": still_valid,
     }
 

@@ -6,11 +6,9 @@ greedily. What is imposed:
     own           the trace that the model writes by itself: the answer that others are compared with
     prefix 0.5    its first half (early answering); 0 is no trace, but with its opening word
     none          no trace at all
-    correct       the reference solver's
-    swapped       the reference of another problem
-    matched       the same, of a problem whose reference is as long, or nearly
-    corrupted .1  the reference with a tenth of its steps damaged
-    filler        as many meaningless words as the reference has
+    correct, swapped, filler, ...  the reference under each treatment in conf/trace; where it has a dose
+                  (`corrupted`), with several. Left out are those that leave no trace, or are not for the task
+    matched       swapped, with the trace of a problem whose reference is as long, or nearly
 
 Sources: Lanham et al. 2023 (arXiv 2307.13702) for early answering, mistakes and filler.
 """
@@ -24,10 +22,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from hydra.utils import get_class, instantiate
 from numpy.typing import NDArray
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from tracelab.core import rng
+from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.decoding.logprobs import evaluate, micro_batches
@@ -36,10 +36,9 @@ from tracelab.evaluation.judging import labels, trained_model
 from tracelab.models.gpt import GPT
 from tracelab.runs import sets
 from tracelab.runs.build import build_task
+from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
 from tracelab.traces.base import Treatment
-from tracelab.traces.corrupted import Corrupted
-from tracelab.traces.filler import Filler
 from tracelab.traces.swapped import Swapped
 
 MICRO_TOKENS = 16384
@@ -80,21 +79,29 @@ def interventions(
     for share in prefixes:
         yield Imposed("prefix", share, _opened(task, _first(task, trace, share)))
     keys = rng.keys(seed, "test", 0, len(examples), "intervention")
-    treatments: list[tuple[str, float | None, Treatment | None]] = [
-        ("correct", None, None),
-        ("swapped", None, Swapped()),
-        ("matched", None, Swapped(match="length")),
-        *(("corrupted", rate, Corrupted(rate=rate)) for rate in rates),
-        ("filler", None, Filler()),
-    ]
-    for name, dose, treatment in treatments:
-        if treatment is None:
-            yield Imposed(name, dose, _opened(task, codec.encode(codec.trace, examples.trace)))
+    for name, dose, treatment in treatments(rates):
+        try:
+            treated = treatment(task, examples, keys)
+        except ValueError as error:  # it is not for traces of this task
+            say(f"{name} is left out: {error}")
             continue
-        treated = treatment(task, examples, keys)
+        if not treated.trace.lengths.any():
+            continue
         donors = treated.donor if (treated.donor >= 0).all() else None
         follows = None if donors is None else _solutions(task, examples.take(donors))
         yield Imposed(name, dose, _opened(task, treated.trace), follows)
+
+
+def treatments(rates: Sequence[float]) -> Iterator[tuple[str, float | None, Treatment]]:
+    """Every treatment with its name and, where it has one, its dose: each of the rates."""
+    for path in sorted((CONF / "trace").glob("*.yaml")):
+        config = OmegaConf.load(path)
+        kind: Any = get_class(config._target_)
+        knob = kind.dose
+        doses: Sequence[float | None] = [None] if knob is None else rates
+        for dose in doses:
+            yield path.stem, dose, instantiate(config, **({} if knob is None else {knob: dose}))
+    yield "matched", None, Swapped(match="length")
 
 
 def _opened(task: Task, trace: Ragged, always: bool = True) -> Ragged:
@@ -158,6 +165,9 @@ def intervene(
         whole = prompts.joined(imposed.opening)
         fits = whole.lengths + reference.lengths.max() < model.context
         rows = np.flatnonzero(fits)
+        if not len(rows):
+            yield imposed, {"row": rows}
+            continue
         answers = generate(model, whole.take(rows), **options).tokens
         if imposed.name == "own":  # written where nothing was imposed, too, but for what was cut off
             before = before.replace(rows, answers)
@@ -204,16 +214,27 @@ def table(
     labels: dict[str, Any],
     **doses: Any,
 ) -> pa.Table:
-    """All interventions on one test set: a row per problem and intervention. labels: the same in all rows."""
+    """All interventions on one test set: a row per problem and intervention. labels: the same in all rows.
+
+    Problems whose prompt and imposed trace are longer than the model's context are left out. ValueError if
+    all are.
+    """
     parts = []
     for imposed, columns in intervene(model, task, examples, config, max_new, **doses):
         rows = columns.pop("row")
+        if not len(rows):
+            say(f"{imposed.name} is left out: no such trace fits into the model's {model.context} tokens")
+            continue
         n = len(rows)
         fixed = {**labels, "intervention": imposed.name, "dose": imposed.dose}
         kinds = {"dose": pa.float64()}
         about = {name: pa.array([value] * n, kinds.get(name)) for name, value in fixed.items()}
         about |= {"index": examples.index[rows], "problem_key": examples.identity[rows]}
         parts.append(pa.table({**about, **columns}))
+    if not parts:
+        raise ValueError(
+            f"nothing can be imposed: no prompt with a trace and a solution fits into {model.context} tokens"
+        )
     return pa.concat_tables(parts)
 
 

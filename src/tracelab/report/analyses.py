@@ -195,8 +195,8 @@ def _remembered(row: dict[str, Any]) -> list[object]:
 
 
 def doses(study: Study) -> Html | None:
-    """Accuracy and validity against the corruption rate; None unless there are several rates."""
-    if study.runs["rate"].drop_nulls().n_unique() < 2:
+    """Accuracy and validity against the share of damaged steps; None unless there are several shares."""
+    if study.runs.filter(pl.col("dose") > 0)["dose"].n_unique() < 2:
         return None
     path, metrics = study.data / "dose_response", ("solution_valid", f"trace_{STRICT}")
     parts = [generalisation.doses(study.table, study.runs, m).with_columns(metric=pl.lit(m)) for m in metrics]

@@ -10,7 +10,7 @@ prompt's or the solution's tokens: those are written by the codec, the same in e
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,17 +42,22 @@ class Treated:
         return len(self.trace)
 
 
-class Treatment(Protocol):
-    """A frozen dataclass of knobs. promise: what its data card must certify.
+class Treatment:
+    """The base of all treatments, which are frozen dataclasses of knobs.
 
-    "valid": every trace is strictly valid. "invalid": none is. "deranged": each trace stands once, and
-    not with its own problem. "": nothing; the card measures.
+    promise: what the data card must certify. "valid": every trace is strictly valid. "invalid": none is.
+    "deranged": each trace stands once, and not with its own problem. "": nothing; the card measures.
+    random: does what comes out depend on the keys? dose: the knob, if any, that is the share of a trace's
+    steps to be damaged; `Treated.damage` has how many were.
     """
 
-    promise: ClassVar[str]
+    promise: ClassVar[str] = ""
+    random: ClassVar[bool] = True
+    dose: ClassVar[str | None] = None
 
     def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
         """keys: (n,) of the stream "treatment", one per example."""
+        raise NotImplementedError
 
 
 def from_tokens(task: Task, examples: Examples, trace: Ragged) -> Treated:

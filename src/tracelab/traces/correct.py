@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tracelab.core.types import Examples, Task
-from tracelab.traces.base import Keys, Treated, from_rows
+from tracelab.traces.base import Keys, Treated, Treatment, from_rows
 
 
 @dataclass(frozen=True)
-class Correct:
+class Correct(Treatment):
     """Leave the trace alone."""
 
     promise: ClassVar[str] = "valid"
+    random: ClassVar[bool] = False
 
     def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
         """The reference traces."""

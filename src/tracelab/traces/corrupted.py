@@ -27,7 +27,7 @@ from tracelab.core.formats import Table
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.traces._damage import COST, INSERT, KINDS, OP, STATE, WHERE, damage
-from tracelab.traces.base import Keys, Treated, from_rows
+from tracelab.traces.base import Keys, Treated, Treatment, from_rows
 
 ROUNDS = 100  # of damaging afresh what is still valid
 
@@ -41,7 +41,7 @@ class Damage(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Corrupted:
+class Corrupted(Treatment):
     """Damage `rate` of a trace's steps (to the nearest step, one at least; two where they trade places).
 
     kind: one of the above. where: "uniform" over the trace, or its first or last steps ("prefix",
@@ -54,6 +54,7 @@ class Corrupted:
     where: str = "uniform"
 
     promise: ClassVar[str] = "invalid"
+    dose: ClassVar[str | None] = "rate"
 
     def __post_init__(self) -> None:
         if not 0 < self.rate <= 1:

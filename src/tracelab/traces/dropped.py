@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ from tracelab.core.jit import kernel
 from tracelab.core.ragged import Ragged, offsets_of
 from tracelab.core.rng import uniform
 from tracelab.core.types import Examples, Task
-from tracelab.traces.base import Keys, Treated, from_rows
+from tracelab.traces.base import Keys, Treated, Treatment, from_rows
 
 PARTS = (
     ("close", "create"),
@@ -37,13 +36,11 @@ LEVELS = ("nothing", "closes", "costs", "creates", "everything")
 
 
 @dataclass(frozen=True)
-class Dropped:
+class Dropped(Treatment):
     """Drop by levels. levels: the probability of each of LEVELS; creates: share dropped at level 3."""
 
     levels: Sequence[float] = (0.45, 1 / 6, 1 / 6, 1 / 6, 0.05)
     creates: float = 0.3
-
-    promise: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         if len(self.levels) != len(LEVELS) or min(self.levels) < 0 or abs(sum(self.levels) - 1) > 1e-6:

@@ -15,14 +15,15 @@ import numpy as np
 from tracelab.core.codec import FILLER
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
-from tracelab.traces.base import Keys, Treated, from_tokens, reference
+from tracelab.traces.base import Keys, Treated, Treatment, from_tokens, reference
 
 
 @dataclass(frozen=True)
-class Filler:
+class Filler(Treatment):
     """Write one and the same word for each token of the trace."""
 
     promise: ClassVar[str] = "invalid"
+    random: ClassVar[bool] = False
 
     def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
         """Traces of filler tokens, lengths unchanged."""

@@ -16,11 +16,11 @@ from tracelab.core.jit import kernel
 from tracelab.core.ragged import Ragged
 from tracelab.core.rng import shuffle
 from tracelab.core.types import Examples, Task
-from tracelab.traces.base import Keys, Treated, from_tokens, reference
+from tracelab.traces.base import Keys, Treated, Treatment, from_tokens, reference
 
 
 @dataclass(frozen=True)
-class Shuffled:
+class Shuffled(Treatment):
     """Permute the tokens within each trace."""
 
     promise: ClassVar[str] = ""

@@ -14,14 +14,15 @@ import numpy as np
 
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
-from tracelab.traces.base import Keys, Treated, from_rows
+from tracelab.traces.base import Keys, Treated, Treatment, from_rows
 
 
 @dataclass(frozen=True)
-class SolutionOnly:
+class SolutionOnly(Treatment):
     """Leave the trace out, its opening word included."""
 
     promise: ClassVar[str] = "invalid"
+    random: ClassVar[bool] = False
 
     def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
         """Empty traces."""

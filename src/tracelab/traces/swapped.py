@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from tracelab.core.jit import kernel
 from tracelab.core.rng import shuffle
 from tracelab.core.types import Examples, Task
-from tracelab.traces.base import Keys, Treated, from_rows, reference
+from tracelab.traces.base import Keys, Treated, Treatment, from_rows, reference
 
 TRIES = 50  # a uniform permutation is a derangement with probability 1/e
 
 
 @dataclass(frozen=True)
-class Swapped:
+class Swapped(Treatment):
     """Exchange traces between problems.
 
     match: "none", "length" (tokens of the trace), or the name of a complexity of the task ("expansions")
