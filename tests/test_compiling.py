@@ -44,14 +44,14 @@ def test_what_was_compiled_ahead_is_not_compiled_again(tmp_path):
     code = """
 from numba.core import event
 from omegaconf import OmegaConf
-from tracelab import experiment
+from tracelab.runs.build import build_task, build_treatment
 from tracelab.data import card, compiling, frozen
 from tracelab.core.paths import CONF
 config = OmegaConf.create({part: OmegaConf.load(CONF / path) for part, path in
                            (("task", "task/arithmetic.yaml"), ("trace", "trace/corrupted.yaml"))})
 compiling.compile_ahead(config)
 with event.install_recorder("numba:compile") as record:
-    task, treatment = experiment.build_task(config), experiment.build_treatment(config)
+    task, treatment = build_task(config), build_treatment(config)
     examples = frozen.problems(task, seed=0, split="train", count=40)
     arm = card.Arm(examples, *frozen.arm(task, treatment, examples, 0, "train"))
     card.data_card(task, treatment, {"train": arm})

@@ -1,0 +1,1 @@
+"""A run: its folder, its checkpoints, and what its config says, built."""
