@@ -54,8 +54,8 @@ def device_of(config: DictConfig) -> torch.device:
 
 def precision_of(config: DictConfig, resumed: Path | None = None) -> Precision:
     """What trainer.precision means on this machine. resumed: a checkpoint, whose precision is kept."""
-    from tracelab.runs.checkpoints import load_precision
     from tracelab.models.precision import choose
+    from tracelab.runs.checkpoints import load_precision
 
     before = None if resumed is None else load_precision(resumed)
     width = config.model.get("width", WIDTH)

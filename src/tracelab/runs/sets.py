@@ -8,12 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from hydra.utils import instantiate
-from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from tracelab.core.codec import Sequences
@@ -25,7 +21,6 @@ from tracelab.data.survey import survey
 from tracelab.data.workers import Workers
 from tracelab.runs.build import build_task, build_treatment
 from tracelab.traces.base import Treatment
-
 
 ROUND = 64  # a context that the data decides is a multiple
 
