@@ -1,21 +1,28 @@
 """Metrics against hand-made tables, and outcomes through Parquet."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow.parquet
 import pytest
 from scipy.stats import pearsonr
 
+from tests.runs import small
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.core.stats import phi, wilson
 from tracelab.decoding.sampling import Completions
 from tracelab.evaluation.outcomes import Judged, columns_of, table_of, write
+from tracelab.metrics.base import Estimate, share
 from tracelab.metrics.first_error import FirstError
 from tracelab.metrics.joint import Joint
 from tracelab.metrics.reasons import ReasonCounts
 from tracelab.metrics.solution_accuracy import SolutionAccuracy
 from tracelab.metrics.trace_validity import TraceValidity
+from tracelab.report.command import main as report
+from tracelab.runs.tables import print_trained
 from tracelab.tasks.maze import Maze
+from tracelab.training.experiment import train
 
 LEVELS = ("parses", "local", "strict", "paper")
 
@@ -108,3 +115,32 @@ def test_outcomes_survive_parquet(tmp_path):
     assert set(columns["solution_reason"]) == {"ok", "truncated"}
     np.testing.assert_array_equal(columns["problem_key"], examples.identity)
     assert table["completion"][3].as_py() == cut[3].tolist()
+
+
+@dataclass(frozen=True)
+class TraceRatio:
+    """A metric that a user adds: traces' lengths as multiples of the references'; and how many are longer."""
+
+    def __call__(self, outcomes, levels):
+        ratio = outcomes["trace_steps"] / outcomes["reference_steps"]
+        longer = share(ratio > 1, outcomes["problem_key"], "longer than the reference", drawn=True)
+        return {"trace_ratio": Estimate(float(ratio.mean()), len(ratio)), "longer": longer}
+
+
+@pytest.mark.parametrize("others", ["trace=correct", "~metric"])
+def test_a_new_metric_is_seen_everywhere(tmp_path, capsys, others):
+    """In the table, the figure and the report; beside the others, or alone."""
+    run = tmp_path / "run"
+    new = "+metric.trace_ratio._target_=tests.test_metrics.TraceRatio"
+    done = train(small(run, others, "budget.steps=2", "validate_problems=0", new))
+    print_trained(done)
+    printed = capsys.readouterr().out
+    assert "trace ratio" in printed
+    assert "longer than the reference" in printed
+    assert ("solution valid" in printed) == (others != "~metric")
+    drawn = (run / "figures" / "accuracy_and_validity.csv").read_text()
+    assert ",longer," in drawn
+    report([str(run), "--out", str(tmp_path / "page.html")])
+    page = (tmp_path / "page.html").read_text()
+    assert "trace ratio" in page
+    assert "longer than the reference" in page

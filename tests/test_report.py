@@ -82,7 +82,7 @@ def test_every_section_is_there(page):
     sections = set(re.findall(r'<section id="(\w+)"', page))
     assert sections == {
         *("summary", "differences", "gaps", "learning", "validity", "failures", "lengths", "samples"),
-        *("confidence", "interventions", "memorisation", "doses", "cards", "configs", "viewer"),
+        *("confidence", "interventions", "memorisation", "doses", "metrics", "cards", "configs", "viewer"),
     }
     assert "can't be shown" not in page
 

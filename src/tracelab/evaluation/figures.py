@@ -8,23 +8,30 @@ from typing import Any
 
 import numpy as np
 
-from tracelab.plots import BLUE, FIELDS, GREEN, GREY, RED, figure, write_csv
+from tracelab.plots import BLUE, FIELDS, GREEN, GREY, ORANGE, PURPLE, RED, SKY, figure, write_csv
+
+LOOKS = ((BLUE, "o"), (GREEN, "^"), (RED, "s"), (ORANGE, "D"), (PURPLE, "v"), (SKY, "P"), (GREY, "X"))
 
 
 def accuracy_and_validity(path: Path, metrics: Mapping[str, Any], title: str) -> None:
-    """Solution accuracy and trace validity per test set, with Wilson 95 % intervals."""
-    bars = {
-        "solution_valid": ("solution valid", BLUE, "o"),
-        "trace_local": ("trace locally valid", GREEN, "^"),
-        "trace_strict": ("trace strictly valid", RED, "s"),
-    }
+    """The shares that metrics want drawn, per test set, with 95 % intervals; nothing if there are none.
+
+    metrics: test set -> name -> estimate, as in metrics.json.
+    """
     names = list(metrics)
+    drawn = {k: e["label"] or k for k, e in metrics[names[0]].items() if e["drawn"] and e["share"]}
+    if not drawn:
+        return
     data = []
     with figure(path, 5.6, 0.8 + 0.42 * len(names)) as (_, ax):
-        for k, (metric, (label, colour, marker)) in enumerate(bars.items()):
+        for k, (metric, label) in enumerate(drawn.items()):
+            colour, marker = LOOKS[k % len(LOOKS)]
             estimates = [metrics[name][metric] for name in names]
-            shares, low, high = (np.array([e[f] for e in estimates]) for f in ("value", "low", "high"))
-            y = np.arange(len(names)) + 0.2 * (k - 1)
+            shares, low, high = (
+                np.array([np.nan if e[f] is None else e[f] for e in estimates])
+                for f in ("value", "low", "high")
+            )
+            y = np.arange(len(names)) + 0.2 * (k - (len(drawn) - 1) / 2)
             error = np.maximum([shares - low, high - shares], 0)
             ax.errorbar(
                 shares, y, xerr=error, fmt=marker, ms=4.5, color=colour, capsize=2, lw=1.2, label=label
@@ -33,7 +40,7 @@ def accuracy_and_validity(path: Path, metrics: Mapping[str, Any], title: str) ->
                 (n, metric, e["value"], e["low"], e["high"], e["n"])
                 for n, e in zip(names, estimates, strict=True)
             ]
-        counts = {e["solution_valid"]["n"] for e in metrics.values()}
+        counts = {e["n"] for estimates in metrics.values() for k, e in estimates.items() if k in drawn}
         ax.set_yticks(np.arange(len(names)), [n.replace("_", " ") for n in names])
         ax.invert_yaxis()
         ax.grid(axis="y", visible=False)

@@ -14,12 +14,19 @@ from tracelab.core.stats import clustered
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with the n it rests on and, where there is one, its 95 % interval."""
+    """A figure with the n it rests on and, where there is one, its 95 % interval; and how it is shown.
+
+    label: its heading in tables, "" for its own name, None for what is in metrics.json alone. share: is it
+    one, in [0, 1], shown in per cent? drawn: does it stand in the run's figure (shares alone)?
+    """
 
     value: float
     n: int
     low: float | None = None
     high: float | None = None
+    label: str | None = ""
+    share: bool = False
+    drawn: bool = False
 
     def __str__(self) -> str:
         if self.low is None or self.high is None:
@@ -28,21 +35,26 @@ class Estimate:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; a figure of nothing is null."""
-        return {k: None if v is not None and np.isnan(v) else v for k, v in asdict(self).items()}
+        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self).items()}
 
 
-def share(flags: NDArray[np.bool_], problems: NDArray[Any]) -> Estimate:
-    """A share of completions with its interval; of none, not a number. problems: (n,), whose each one is."""
+def share(
+    flags: NDArray[np.bool_], problems: NDArray[Any], label: str | None = None, drawn: bool = False
+) -> Estimate:
+    """A share of completions with its interval; of none, not a number. problems: (n,), whose each one is.
+
+    label, drawn: see `Estimate`.
+    """
     n, k = len(flags), int(flags.sum())
     if n == 0:
-        return Estimate(float("nan"), 0)
+        return Estimate(float("nan"), 0, label=label, share=True, drawn=drawn)
     _, place = np.unique(problems, return_inverse=True)
     low, high = clustered(np.bincount(place, flags), np.bincount(place))
-    return Estimate(k / n, n, low, high)
+    return Estimate(k / n, n, low, high, label, True, drawn)
 
 
 class Metric(Protocol):
-    """A file and a YAML. `levels` are the task's, weak to strong."""
+    """A file and a YAML. `levels` are the task's, weak to strong. Estimates say how they are shown."""
 
     def __call__(self, outcomes: Mapping[str, Any], levels: tuple[str, ...]) -> dict[str, Estimate]:
         """outcomes: column -> (n,) array, as `tracelab.evaluation.outcomes.columns_of` gives them."""

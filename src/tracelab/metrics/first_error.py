@@ -25,6 +25,7 @@ class FirstError:
         before = np.where(outcomes[f"trace_{self.level}"], 1.0, np.minimum(at / np.maximum(steps, 1), 1.0))
         n = len(before)
         if n < 2:
-            return {"share_before_error": Estimate(float("nan"), n)}
+            return {"share_before_error": Estimate(float("nan"), n, label=None, share=True)}
         mean, half = float(before.mean()), float(1.96 * before.std(ddof=1) / n**0.5)
-        return {"share_before_error": Estimate(mean, n, max(0.0, mean - half), min(1.0, mean + half))}
+        low, high = max(0.0, mean - half), min(1.0, mean + half)
+        return {"share_before_error": Estimate(mean, n, low, high, label=None, share=True)}

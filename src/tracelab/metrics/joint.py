@@ -26,4 +26,4 @@ class Joint:
             "neither_valid": ~solution & ~trace,
         }
         joint = {name: share(flags, outcomes["problem_key"]) for name, flags in cells.items()}
-        return joint | {"phi": Estimate(phi(solution, trace), len(solution))}
+        return joint | {"phi": Estimate(phi(solution, trace), len(solution), label="phi")}

@@ -42,7 +42,7 @@ class PassAtK:
     def _mean(self, values: Floats) -> Estimate:
         draws = np.random.default_rng(0).integers(len(values), size=(self.resamples, len(values)))
         low, high = np.quantile(values[draws].mean(1), [0.025, 0.975])
-        return Estimate(float(values.mean()), len(values), float(low), float(high))
+        return Estimate(float(values.mean()), len(values), float(low), float(high), share=True)
 
 
 def by_problem(outcomes: Mapping[str, Any]) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:

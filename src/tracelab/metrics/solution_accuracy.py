@@ -15,5 +15,8 @@ class SolutionAccuracy:
 
     def __call__(self, outcomes: Mapping[str, Any], levels: tuple[str, ...]) -> dict[str, Estimate]:
         """-> solution_valid, solution_optimal, truncated."""
-        names = ("solution_valid", "solution_optimal", "truncated")
-        return {name: share(outcomes[name], outcomes["problem_key"]) for name in names}
+        labels = {"solution_valid": "solution valid", "solution_optimal": "optimal", "truncated": "truncated"}
+        return {
+            name: share(outcomes[name], outcomes["problem_key"], label, drawn=name == "solution_valid")
+            for name, label in labels.items()
+        }

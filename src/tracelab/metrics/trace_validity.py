@@ -8,6 +8,14 @@ from typing import Any
 
 from tracelab.metrics.base import Estimate, share
 
+LABELS = {
+    "parses": "trace parses",
+    "local": "locally valid",
+    "strict": "strictly valid",
+    "paper": "paper's verdict",
+}
+DRAWN = ("local", "strict")
+
 
 @dataclass(frozen=True)
 class TraceValidity:
@@ -16,7 +24,11 @@ class TraceValidity:
     def __call__(self, outcomes: Mapping[str, Any], levels: tuple[str, ...]) -> dict[str, Estimate]:
         """-> trace_<level>, trace_<level>_given_valid."""
         valid, problems = outcomes["solution_valid"], outcomes["problem_key"]
-        verdicts = {f"trace_{level}": outcomes[f"trace_{level}"] for level in levels}
-        return {name: share(flags, problems) for name, flags in verdicts.items()} | {
-            f"{name}_given_valid": share(flags[valid], problems[valid]) for name, flags in verdicts.items()
-        }
+        found = {}
+        for level in levels:
+            flags = outcomes[f"trace_{level}"]
+            label = LABELS.get(level, f"trace {level}")
+            found[f"trace_{level}"] = share(flags, problems, label, drawn=level in DRAWN)
+            given = "strict | solution valid" if level == "strict" else None
+            found[f"trace_{level}_given_valid"] = share(flags[valid], problems[valid], given)
+        return found

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from string import Template
 
-from tracelab.report import analyses, sections, training
+from tracelab.report import analyses, metrics, sections, training
 from tracelab.report.markup import Html, paragraph, text
 from tracelab.report.study import Study
 from tracelab.report.traces import traces
@@ -28,6 +28,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Study], Html | None]]] = {
     "interventions": ("Is the trace used?", analyses.interventions),
     "memorisation": ("Solved or remembered?", analyses.memorisation),
     "doses": ("Dose and response", analyses.doses),
+    "metrics": ("Every run's metrics", metrics.metrics),
     "cards": ("Data cards", sections.cards),
     "configs": ("Runs and configs", sections.configs),
 }

@@ -13,7 +13,7 @@ from tracelab.runs.entry import Accuracy, say
 if TYPE_CHECKING:
     from tracelab.training.fitting import Trained
 
-COLUMNS = {
+LABELS = {  # of metrics that earlier versions wrote, which did not say how they are shown
     "solution_valid": "solution valid",
     "solution_optimal": "optimal",
     "trace_parses": "trace parses",
@@ -26,6 +26,17 @@ COLUMNS = {
 }
 
 
+def headings(metrics: dict[str, Any]) -> dict[str, str]:
+    """Names of figures that are shown -> their headings. metrics: test set (or run) -> name -> estimate."""
+    found: dict[str, str] = {}
+    for estimates in metrics.values():
+        for name, estimate in estimates.items():
+            label = estimate["label"] if "label" in estimate else LABELS.get(name)
+            if label is not None:
+                found[name] = label or name.replace("_", " ")
+    return found
+
+
 def results_table(metrics: dict[str, Any], title: str) -> Table:
     """A row per test set: shares in per cent with Wilson 95 % intervals, and n."""
     table = Table(
@@ -33,24 +44,25 @@ def results_table(metrics: dict[str, Any], title: str) -> Table:
     )
     table.add_column("test set")
     table.add_column("n", justify="right")
-    first = next(iter(metrics.values()))
-    shown = [name for name in COLUMNS if name in first]
-    for name in shown:
-        table.add_column(COLUMNS[name], justify="right")
+    shown = headings(metrics)
+    for heading in shown.values():
+        table.add_column(heading, justify="right")
     for split, estimates in metrics.items():
-        n = estimates["solution_valid"]["n"]
-        table.add_row(split, str(n), *(cell(name, estimates[name]) for name in shown))
+        counts = [estimate["n"] for estimate in estimates.values()]
+        cells = (cell(name, estimates[name]) if name in estimates else "–" for name in shown)
+        table.add_row(split, str(max(counts, default=0)), *cells)
     return table
 
 
 def cell(name: str, estimate: dict[str, Any]) -> str:
-    """`91.4 [87.3, 94.3]`; a dash where there is nothing to estimate from."""
+    """`91.4 [87.3, 94.3]` of a share, in per cent; `0.31` of another number; a dash where there is none."""
     value, low, high = (estimate[k] for k in ("value", "low", "high"))
     if value is None:
         return "–"
-    if name == "phi":
-        return f"{value:.2f}"
-    return f"{100 * value:.1f} [{100 * low:.0f}, {100 * high:.0f}]"
+    is_share = estimate.get("share", name != "phi")
+    factor, digits = (100, 0) if is_share else (1, 2)
+    interval = "" if low is None else f" [{factor * low:.{digits}f}, {factor * high:.{digits}f}]"
+    return f"{factor * value:.{1 if is_share else 2}f}{interval}"
 
 
 def print_results(metrics: dict[str, Any], title: str, folder: Path) -> None:
@@ -75,7 +87,7 @@ def print_trained(trained: Trained) -> Accuracy:
     """
     if trained.metrics is None:
         raise KeyboardInterrupt
-    value = next(iter(trained.metrics.values()))["solution_valid"]["value"]
+    value = next(iter(trained.metrics.values())).get("solution_valid", {}).get("value", float("nan"))
     if trained.state == "skipped":
         say(f"Skipped: {trained.run.folder} is finished (solution accuracy {100 * value:.1f} %)")
     else:

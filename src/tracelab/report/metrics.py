@@ -1,0 +1,37 @@
+"""The section of a report on single runs: all that their metrics say, as in each run's metrics.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tracelab.report.markup import Html, details, number, share, table
+from tracelab.report.study import Study
+from tracelab.runs.tables import headings
+
+
+def metrics(study: Study) -> Html:
+    """A table per test set, folded away but for the first: a row per run, a column per metric shown."""
+    found = {
+        run: json.loads((Path(run) / "metrics.json").read_text())["test sets"] for run in study.runs["run"]
+    }
+    parts: list[Html] = []
+    for split in study.splits:
+        here = {run: sets[split] for run, sets in found.items() if split in sets}
+        shown = headings(here)
+        rows = [
+            [study.name(run), *(cell(estimates.get(name)) for name in shown)]
+            for run, estimates in here.items()
+        ]
+        one = table(f"Every run on {split}", ["run", *shown.values()], rows)
+        parts.append(details(split, one) if parts else one)
+    return Html("".join(parts))
+
+
+def cell(estimate: dict[str, Any] | None) -> Html | None:
+    """A share in per cent or a number, with its interval; None where there is none."""
+    if estimate is None or estimate["value"] is None:
+        return None
+    shown = share if estimate.get("share", estimate["low"] is not None) else number
+    return shown(estimate["value"], estimate["low"], estimate["high"])
