@@ -18,7 +18,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
 from tracelab.search.best_first.judge import add_to_path, judge_one, new_room
 from tracelab.search.best_first.replay import new_board, replay
-from tracelab.search.best_first.search import CREATE, Strategy, path_to, search
+from tracelab.search.best_first.search import CREATE, NO_ROOM, NO_WAY, Strategy, path_to, search
 from tracelab.search.best_first.space import (
     by_moves,
     capacity,
@@ -56,7 +56,7 @@ def solve(
     """Search each problem; random: (n,) keys for ties; widths: columns of a trace's and a solution's row;
     steps: room for those of one trace.
 
-    ValueError if there is no way to a goal.
+    ValueError if there is no way to a goal, or if `steps` leave too little room.
     """
     rows, row_ends, paths, path_ends, measures = _solve(
         space, strategy, problems.values, problems.offsets, random, widths, steps
@@ -102,7 +102,10 @@ def _solve(space, strategy, problems, offsets, random, widths, steps):  # type: 
         row_ends[i + 1], path_ends[i + 1] = row_ends[i], path_ends[i]
         if is_full(space):
             continue
-        assert state >= 0, "a problem has a solution"
+        if state == NO_ROOM:
+            raise ValueError("a search has more steps than there is room for: give `solve` more `steps`")
+        if state == NO_WAY:
+            raise ValueError("a problem has no way to a goal: draw those that have one")
         length = path_to(parent, state, path)
         skip = int(by_moves(space))
         row_ends[i + 1] += count

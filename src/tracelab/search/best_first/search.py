@@ -33,6 +33,7 @@ from tracelab.search.best_first.space import (
 CREATE, CLOSE = 0, 1
 OPS = ("create", "close")
 UNSEEN, OPEN, CLOSED = 0, 1, 2
+NO_WAY, NO_ROOM = -1, -2
 ASTAR, DIJKSTRA, BFS, DFS, GREEDY = range(5)
 SOLVERS = ("astar", "dijkstra", "bfs", "dfs", "greedy")
 SHORTEST_PATHS = ("astar", "dijkstra", "bfs")  # where steps cost 1 and the heuristic is consistent
@@ -98,9 +99,9 @@ def improves(solver, status, new_g, g):  # type: ignore[no-untyped-def]
 
 @njit
 def search(space, strategy, random, rows):  # type: ignore[no-untyped-def]
-    """Search and record. rows: (at least max_rows(space), width) int32, overwritten.
+    """Search and record. rows: (room, width) int32, overwritten; max_rows(space) of them are always enough.
 
-    -> (rows written, goal state or -1, parents (capacity,), expansions)
+    -> (rows written, goal state or NO_WAY or NO_ROOM, parents (capacity,), expansions)
     """
     n = capacity(space)
     status, parent = np.zeros(n, np.uint8), np.empty(n, np.int32)
@@ -121,6 +122,8 @@ def search(space, strategy, random, rows):  # type: ignore[no-untyped-def]
         size = pop(keys, items, size)
         if status[state] == CLOSED:  # an entry that a better one replaced
             continue
+        if count == len(rows):
+            return count, NO_ROOM, parent, expansions
         status[state] = CLOSED
         expansions += 1
         count = record(space, rows, count, CLOSE, state, g[state], heuristic(space, state))
@@ -134,6 +137,8 @@ def search(space, strategy, random, rows):  # type: ignore[no-untyped-def]
             new_g = g[state] + cost
             if not improves(strategy.solver, status[successor], new_g, g[successor]):
                 continue
+            if count == len(rows):
+                return count, NO_ROOM, parent, expansions
             if status[successor] == UNSEEN or strategy.tie_break != FIFO:
                 tie[successor] = tie_of(strategy.tie_break, created, random)
                 created += 1
@@ -148,7 +153,7 @@ def search(space, strategy, random, rows):  # type: ignore[no-untyped-def]
         if strategy.tie_break == RANDOM:
             for k in range(degree):  # what sorting gives, without compiling a sort
                 order[k] = k
-    return count, -1, parent, expansions
+    return count, NO_WAY, parent, expansions
 
 
 @kernel

@@ -44,7 +44,7 @@ def heuristic(space: Any, state: Any) -> Any:
 
 @stub
 def neighbours(space: Any, state: Any, states: Any, costs: Any) -> Any:
-    """Write the successors of a state and the costs of reaching them, in order -> how many."""
+    """Write the successors of a state, each once, and the costs of reaching them, in order -> how many."""
     raise NotImplementedError
 
 
