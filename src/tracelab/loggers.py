@@ -11,6 +11,8 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from tracelab.core.files import whole
+
 
 class CSV(Logger):
     """One row per logged step in `path`. A resumed run keeps the rows from before its checkpoint.
@@ -49,24 +51,23 @@ class CSV(Logger):
         known = set().union(*(row.keys() for row in self.rows)) if self.rows else set()
         if self.rows and int(self.rows[-1]["step"]) == step:
             self.rows[-1] |= metrics
-            whole = True
+            anew = True
         else:
             self.rows.append({"step": step} | metrics)
-            whole = not self._fresh or not known >= set(self.rows[-1])
+            anew = not self._fresh or not known >= set(self.rows[-1])
         self._fresh = True
-        self._write(whole)
+        self._write(anew)
 
-    def _write(self, whole: bool) -> None:
+    def _write(self, anew: bool) -> None:
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        target = self.path.with_suffix(".partial") if whole else self.path
-        with target.open("w" if whole else "a", newline="") as file:
+        if not anew:
+            with self.path.open("a", newline="") as file:
+                csv.DictWriter(file, columns).writerow(self.rows[-1])
+            return
+        with whole(self.path) as partial, partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, columns)
-            if whole:
-                writer.writeheader()
-            writer.writerows(self.rows if whole else self.rows[-1:])
-        if whole:
-            os.replace(target, self.path)
+            writer.writeheader()
+            writer.writerows(self.rows)
 
 
 def wandb(project: str, folder: str, mode: str | None = None) -> Logger:

@@ -24,6 +24,7 @@ from hydra.errors import InstantiationException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from tracelab.core.files import write_text
 from tracelab.runs.entry import prepare_process, say
 
 if TYPE_CHECKING:
@@ -107,9 +108,7 @@ class Sweep(Callback):
             "folder": str(config.run_dir),
             **outcome,
         }
-        partial = self.records / f"{job.num:05}.partial"
-        partial.write_text(json.dumps(record, indent=1) + "\n")
-        os.replace(partial, partial.with_suffix(".json"))
+        write_text(self.records / f"{job.num:05}.json", json.dumps(record, indent=1) + "\n")
 
 
 def check_installed(launcher: str) -> None:

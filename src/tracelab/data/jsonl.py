@@ -7,7 +7,6 @@ write_jsonl("swapped.jsonl", task, arm(task, Swapped(), examples, seed=0, split=
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from tracelab.core.codec import Sequences
+from tracelab.core.files import whole
 from tracelab.core.formats import ABSENT
 from tracelab.core.ragged import Integers
 from tracelab.core.types import Examples, Task
@@ -46,12 +46,10 @@ def read_jsonl(path: str | Path, task: Readable) -> Examples:
 
 def write_jsonl(path: str | Path, task: Task, sequences: Sequences) -> None:
     """Write sequences as text, all of them or none."""
-    partial = Path(f"{path}.partial")
-    with open(partial, "w", encoding="utf-8") as file:
+    with whole(Path(path)) as partial, partial.open("w", encoding="utf-8") as file:
         for tokens in sequences.tokens:
             text = task.codec.words_of(tokens)
             file.write(json.dumps({"text": text}, ensure_ascii=False, separators=(",", ":")) + "\n")
-    os.replace(partial, path)
 
 
 def _text_of(line: str) -> str:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -23,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tracelab.core.files import whole
 from tracelab.core.jit import sources_hash
 from tracelab.core.paths import cache_home
 from tracelab.core.ragged import Ragged
@@ -70,14 +69,19 @@ def _write(folder: Path, columns: Columns, made_of: str, name_of: Callable[[Path
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {name: _to_arrow(values) for name, values in columns.items()}
     schema = pa.schema([(name, a.type) for name, a in arrays.items()], metadata={"tracelab": made_of})
-    partial = folder / f".{uuid.uuid4().hex}.partial"
-    try:
-        with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-            writer.write_batch(pa.record_batch(list(arrays.values()), schema=schema))
+    path = folder
+
+    def named(partial: Path) -> Path:
+        nonlocal path
         path = folder / name_of(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+        return path
+
+    with (
+        whole(folder / "set", named) as partial,
+        pa.OSFile(str(partial), "wb") as sink,
+        pa.ipc.new_file(sink, schema) as writer,
+    ):
+        writer.write_batch(pa.record_batch(list(arrays.values()), schema=schema))
     return path
 
 

@@ -6,7 +6,6 @@ table = pyarrow.parquet.read_table("runs/.../outcomes.parquet")
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
+from tracelab.core.files import whole
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task, Verdicts
 
@@ -93,9 +93,8 @@ def _lists(rows: Ragged, dtype: type) -> pa.Array:
 
 def write(table: pa.Table, path: Path) -> None:
     """Write whole or not at all."""
-    partial = path.with_suffix(".partial")
-    pa.parquet.write_table(table, partial, compression="zstd")
-    os.replace(partial, path)
+    with whole(path) as partial:
+        pa.parquet.write_table(table, partial, compression="zstd")
 
 
 def columns_of(table: pa.Table) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 
+from tracelab.core.files import write_text
 from tracelab.core.paths import cache_home
 
 FULL, REDUCED = torch.float32, torch.bfloat16
@@ -169,10 +170,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     """Keep the rates, whole or not at all; without a usable cache they are measured at each start."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(content, indent=1) + "\n")
-        os.replace(partial, path)
+        write_text(path, json.dumps(content, indent=1) + "\n")
     except OSError as error:
         warnings.warn(f"{path} cannot be written ({error}); TRACELAB_CACHE moves it", stacklevel=2)

@@ -21,6 +21,7 @@ from typing import Any
 import joblib
 from omegaconf import DictConfig, OmegaConf
 
+from tracelab.core.files import write_text
 from tracelab.core.paths import PACKAGE
 
 # may differ between a finished run and one that is asked for again
@@ -95,9 +96,7 @@ class Run:
     def write_text(self, name: str, text: str) -> Path:
         """Write a file of the folder, whole or not at all."""
         path = self.folder / name
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(text)
-        os.replace(partial, path)
+        write_text(path, text)
         return path
 
     def write_json(self, name: str, content: Any) -> Path:
