@@ -16,6 +16,8 @@ def task_names() -> list[str]:
     return sorted(name for _, name, _ in pkgutil.iter_modules([str(TASKS)]) if name != "shared")
 
 
+KEPT = Path(__file__).parent / "data" / "run_0.1"  # a run's folder, written by an earlier version
+
 # seconds, not minutes; still the real path from problems to figures
 SMALL = (
     "task.size=5",

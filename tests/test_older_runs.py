@@ -5,11 +5,11 @@ tests/data/run_0.1 is a run of seconds (`tests.runs.SMALL`, trace=swapped) witho
 
 import json
 import shutil
-from pathlib import Path
 
 import polars as pl
 import pytest
 
+from tests.runs import KEPT
 from tests.test_posttrain import settings
 from tracelab import analysis
 from tracelab.evaluation.judging import evaluate
@@ -19,8 +19,6 @@ from tracelab.report.command import main as report
 from tracelab.runs.build import build_task, build_treatment
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import test_sets as sets_of
-
-KEPT = Path(__file__).parent / "data" / "run_0.1"
 
 
 @pytest.fixture

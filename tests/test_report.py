@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.runs import small, task_names
+from tests.runs import KEPT, small, task_names
 from tracelab import analysis
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
@@ -21,7 +21,7 @@ from tracelab.evaluation.outcomes import write
 from tracelab.gallery import built
 from tracelab.probes import memorisation
 from tracelab.probes.interventions import of_run
-from tracelab.report import main
+from tracelab.report import main, sections
 from tracelab.report.traces import _written, deltas
 from tracelab.runs.folder import Run
 from tracelab.training.experiment import train
@@ -396,3 +396,33 @@ def brightness(colour):
 def contrast(one, other):
     low, high = sorted((brightness(one), brightness(other)))
     return (high + 0.05) / (low + 0.05)
+
+
+NEW = """
+from tracelab.report.markup import table
+from tracelab.report.study import Study
+
+TITLE, PLACE = "How long runs took", 15
+
+
+def section(study: Study):
+    return table("Minutes", ["run", "minutes"], study.runs.select("arm", "minutes").rows())
+"""
+
+
+def test_a_new_section_is_one_file(tmp_path, monkeypatch):
+    """It is found, and stands in its place."""
+    (tmp_path / "minutes.py").write_text(NEW)
+    monkeypatch.setattr(sections, "__path__", [*sections.__path__, str(tmp_path)])
+    main([str(KEPT), "--out", str(tmp_path / "page.html")])
+    page = (tmp_path / "page.html").read_text()
+    found = re.findall(r'<section id="(\w+)"', page)
+    assert found.index("summary") < found.index("minutes") < found.index("gaps")
+    assert "How long runs took" in page
+
+
+def test_sections_have_places_of_their_own():
+    every = sections.every()
+    assert (
+        len({section.place for section in every}) == len({section.title for section in every}) == len(every)
+    )

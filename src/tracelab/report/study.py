@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -17,6 +18,8 @@ from tracelab.runs.folder import Run
 
 BASE = "solution_only"
 STRICT = "strict"  # the level of validity that is reported
+SOLUTION, TRACE = "solution_valid", f"trace_{STRICT}"
+WORDS = {SOLUTION: "solution valid", TRACE: f"trace valid ({STRICT})"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,11 @@ class Study:
     def data(self) -> Path:
         """The folder beside the page."""
         return self.out.with_name(f"{self.out.stem}_data")
+
+    def in_order(self, frame: pl.DataFrame) -> Iterator[dict[str, Any]]:
+        """Rows of a frame with a column `split`, test sets in their order."""
+        for split in self.splits:
+            yield from frame.filter(split=split).iter_rows(named=True)
 
     def name(self, run: str) -> str:
         """A run's folder from below what all runs lie in."""

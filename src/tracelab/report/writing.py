@@ -9,40 +9,22 @@ from collections.abc import Callable
 from importlib.resources import files
 from string import Template
 
-from tracelab.report import analyses, metrics, sections, training
 from tracelab.report.markup import Html, paragraph, text
+from tracelab.report.sections import every
 from tracelab.report.study import Study
 from tracelab.report.traces import traces
 from tracelab.runs.entry import say
-
-SECTIONS: dict[str, tuple[str, Callable[[Study], Html | None]]] = {
-    "summary": ("Summary", sections.summary),
-    "differences": ("Differences between arms", sections.differences),
-    "gaps": ("Beyond the training distribution", sections.gaps),
-    "learning": ("During training", training.learning),
-    "validity": ("Validity and accuracy", analyses.validity),
-    "failures": ("Reasons of failure", analyses.failures),
-    "lengths": ("Length and complexity", analyses.lengths),
-    "samples": ("Stability and silent failure", analyses.samples),
-    "confidence": ("Right when it is sure?", analyses.confidence),
-    "interventions": ("Is the trace used?", analyses.interventions),
-    "memorisation": ("Solved or remembered?", analyses.memorisation),
-    "doses": ("Dose and response", analyses.doses),
-    "metrics": ("Every run's metrics", metrics.metrics),
-    "cards": ("Data cards", sections.cards),
-    "configs": ("Runs and configs", sections.configs),
-}
 
 
 def write(study: Study, examples: int) -> None:
     """Write the page, and the folder of figures and tables beside it."""
     study.data.mkdir(parents=True, exist_ok=True)
     content = {}
-    for name, (title, section) in SECTIONS.items():
-        say(f"{title} ...")
-        body = _body(section, study)
+    for section in every():
+        say(f"{section.title} ...")
+        body = _body(section.make, study)
         if body is not None:
-            content[name] = title, body
+            content[section.name] = section.title, body
     say("Trace viewer ...")
     viewer, outcomes = _viewer(study, examples)
     content["viewer"] = "Trace viewer", viewer

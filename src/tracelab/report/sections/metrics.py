@@ -1,4 +1,4 @@
-"""The section of a report on single runs: all that their metrics say, as in each run's metrics.json."""
+"""All that the runs' metrics say, as in each run's metrics.json."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from tracelab.report.markup import Html, details, number, share, table
 from tracelab.report.study import Study
 from tracelab.runs.tables import headings
 
+TITLE, PLACE = "Every run's metrics", 130
 
-def metrics(study: Study) -> Html:
+
+def section(study: Study) -> Html:
     """A table per test set, folded away but for the first: a row per run, a column per metric shown."""
     found = {
         run: json.loads((Path(run) / "metrics.json").read_text())["test sets"] for run in study.runs["run"]

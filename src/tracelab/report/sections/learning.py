@@ -1,4 +1,4 @@
-"""The section of a report on training: how accuracy and validity grew, and how long it took."""
+"""How accuracy and validity grew during training, and how long it took."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tracelab.analysis.learning import by_arm, learning_curves, time_to_quality
 from tracelab.report.markup import Html, drawing, paragraph, table
 from tracelab.report.study import STRICT, Study
 
+TITLE, PLACE = "During training", 40
 GOOD = 0.9  # a share that a run is to reach
 QUALITIES = {
     f"solution valid ≥ {GOOD:.0%}": {"solution_valid": GOOD},
@@ -18,7 +19,7 @@ QUALITIES = {
 }
 
 
-def learning(study: Study) -> Html | None:
+def section(study: Study) -> Html | None:
     """Curves of held-out problems, and how much training a good share took; None where no run has any."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

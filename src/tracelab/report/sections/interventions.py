@@ -1,0 +1,25 @@
+"""What a model answers behind imposed traces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tracelab.analysis import figures
+from tracelab.analysis.interventions import by_intervention, load_interventions
+from tracelab.report.markup import Html, drawing, paragraph
+from tracelab.report.study import Study
+
+TITLE, PLACE = "Is the trace used?", 100
+
+
+def section(study: Study) -> Html | None:
+    """What imposed traces do; None where no run has any."""
+    has = [run for run in study.runs["run"] if (Path(run) / "interventions.parquet").is_file()]
+    if not has:
+        return None
+    frame, path = by_intervention(load_interventions(*has)), study.data / "interventions"
+    figures.imposed(path, frame)
+    note = f"Of {len(has)} of {len(study.runs)} runs. Behind the prompt stands an imposed trace; the model "
+    note += "writes the answer. changed: against the answer behind its own trace."
+    caption = "What the model answers behind imposed traces."
+    return Html(drawing(path, caption, study.data.name) + paragraph(note))

@@ -1,0 +1,44 @@
+"""The length of what is written against the complexity of the problem."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from tracelab.analysis import figures
+from tracelab.analysis.length import length_against
+from tracelab.report.markup import Html, details, drawing, number, table
+from tracelab.report.study import Study
+
+TITLE, PLACE = "Length and complexity", 70
+
+
+def section(study: Study) -> Html:
+    """Does the length of what is written follow the problem's complexity? By each measure in distribution, by
+    the first one on all test sets.
+    """
+    measure, *others = study.task().complexities
+    binned, ranked = study.data / "length_against_complexity", study.data / "rank_correlations"
+    figures.length_against_complexity(binned, study.table, measure)
+    frame = length_against(study.table, measure)
+    figures.rank_correlations(ranked, frame, study.splits)
+    inside = study.table.filter(pl.col("split") == study.splits[0])
+    frames = [frame, *(length_against(inside, name) for name in others)]
+    every = pl.DataFrame([row for one in frames for row in study.in_order(one)], infer_schema_length=None)
+    figures.save(study.data / "length_correlations", every)
+    names = [
+        name for name in ("spearman", "slope", "r2", "partial", "reference_spearman") if name in every.columns
+    ]
+    rows = []
+    for row in every.iter_rows(named=True):
+        cells = [number(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for name in names]
+        about = [row["complexity"].replace("_", " "), row["split"], row["arm"]]
+        rows.append([*about, *cells, f"{100 * row['censored']:.1f} %", row["n"]])
+    headings = ["measure", "test set", "arm", *(name.replace("_", " ") for name in names), "cut off", "n"]
+    measure = measure.replace("_", " ")
+    caption = f"Length against {measure}: medians, shaded quartiles. Completions that were cut off count as "
+    caption += "the longest; no point where more than half were."
+    return Html(
+        drawing(binned, caption, study.data.name)
+        + drawing(ranked, f"Rank correlation of length and {measure}.", study.data.name)
+        + details("Slopes and correlations", table("Completion tokens against complexity", headings, rows))
+    )

@@ -1,0 +1,60 @@
+"""How many runs there are, and both verdicts per arm and test set."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from tracelab.analysis import figures
+from tracelab.analysis.estimates import rates
+from tracelab.report.markup import Html, paragraph, share, table, text
+from tracelab.report.study import SOLUTION, TRACE, WORDS, Study
+
+TITLE, PLACE = "Summary", 10
+
+
+def section(study: Study) -> Html:
+    """How many runs, and the two verdicts per arm and test set."""
+    runs = study.runs
+    counts = study.table.group_by("split").agg(pl.col("index").n_unique()).collect()["index"]
+    n = "–".join(str(count) for count in sorted(set(counts)))
+    counted = f"{len(runs)} runs of the task {runs['task'][0]}: {len(study.arms)} arms, "
+    counted += f"{runs['seed'].n_unique()} seeds, {len(study.splits)} test sets of {n} problems, "
+    counted += "the same for all."
+    parts = [paragraph(counted)]
+    if study.skipped:
+        items = "".join(f"<li>{text(line)}</li>" for line in study.skipped)
+        parts.append(Html(f'<div class="warning"><p>Left out:</p><ul>{items}</ul></div>'))
+    for column in (SOLUTION, TRACE):
+        parts.append(_rates_table(study, column))
+    parts.append(
+        paragraph(
+            "Per cent with Wilson's 95 % interval, which knows these seeds only; below it the least and the "
+            f"most of the seeds. {study.splits[0]} is the distribution that was trained on."
+        )
+    )
+    return Html("".join(parts))
+
+
+def _rates_table(study: Study, column: str) -> Html:
+    """A row per test set, a column per arm."""
+    whole = rates(study.table, column, ["arm", "split"])
+    seeds = rates(study.table, column, ["arm", "split", "seed"])
+    figures.save(study.data / f"rates_{column}", seeds)
+    rows = []
+    for split in study.splits:
+        cells: list[object] = [split]
+        for arm in study.arms:
+            part, each = (frame.filter(arm=arm, split=split) for frame in (whole, seeds))
+            cells.append(_cell(part, each))
+        rows.append([*cells, "–".join(str(n) for n in sorted(set(whole.filter(split=split)["n"])))])
+    return table(WORDS[column], ["test set", *study.arms, "n"], rows)
+
+
+def _cell(part: pl.DataFrame, each: pl.DataFrame) -> Html | None:
+    if part.is_empty():
+        return None
+    cell = share(*part.select("value", "low", "high").row(0))
+    if len(each) == 1:
+        return cell
+    values = [100 * float(value) for value in each["value"]]
+    return Html(f"{cell}<br><small>{min(values):.0f}–{max(values):.0f} of {len(each)} seeds</small>")
