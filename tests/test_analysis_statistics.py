@@ -254,3 +254,9 @@ def test_calibration():
 
 def test_polars_is_what_comes_back():
     assert isinstance(calibration(np.array([0.5]), np.array([True]))[0], pl.DataFrame)
+
+
+def test_completions_that_were_all_cut_off_have_no_rank_correlation():
+    endless = np.full(5, np.inf)
+    assert np.isnan(spearman(np.arange(5.0), endless))
+    assert spearman(np.arange(5.0), np.append(np.arange(4.0), np.inf)) == pytest.approx(1)

@@ -58,8 +58,8 @@ def tobit(x: Floats, y: Floats, censored: NDArray[np.bool_]) -> Line:
 
 
 def spearman(x: Floats, y: Floats) -> float:
-    """Rank correlation; nan where one never varies."""
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
+    """Rank correlation; nan where one never varies. Infinite values rank last, and alike."""
+    if (x == x[0]).all() or (y == y[0]).all():
         return float("nan")
     return float(np.corrcoef(stats.rankdata(x), stats.rankdata(y))[0, 1])
 
