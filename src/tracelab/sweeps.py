@@ -45,7 +45,7 @@ class Sweep(Callback):
         self.terminal: tuple[Any, Any] | None = None  # while a job writes into its log.txt
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """In the process of a job."""
+        """Unpickle the callback in a job's process, and prepare that process."""
         self.__dict__ = state
         prepare_process()
 

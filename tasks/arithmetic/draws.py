@@ -112,7 +112,7 @@ def identity(program):  # type: ignore[no-untyped-def]
 @kernel
 @wrapping
 def colour_of(colours, operand):  # type: ignore[no-untyped-def]
-    """Of a definition, or of a constant."""
+    """Colour (a 64-bit hash) of an operand: a definition or, if negative, a constant."""
     if operand >= 0:
         return colours[operand]
     return mix64(np.uint64(-operand) * np.uint64(0xD1B54A32D192ED03))

@@ -86,7 +86,7 @@ def write_solution(program, rows):  # type: ignore[no-untyped-def]
 
 @problems.implements(problems.measure, Program)
 def measure(program, rows, out):  # type: ignore[no-untyped-def]
-    """In the order of MEASURES."""
+    """Write the complexity measures of the loaded problem, in the order of MEASURES."""
     out[0], out[1], out[3] = program.shape[0], len(rows), program.depth[program.shape[3]]
     out[2] = 0
     for r in range(len(rows)):

@@ -106,7 +106,7 @@ class Arithmetic:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Of a trace row."""
+        """Columns of a trace row."""
         numbers = [Column(name, "cost", self.modulus) for name in ("left", "right", "value")]
         return Column("op", "op", len(OPS)), Column("name", "state", self._names), *numbers
 

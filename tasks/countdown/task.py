@@ -131,7 +131,7 @@ class Countdown:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Of a trace row: the operation that leads to the state (creations alone), then its numbers."""
+        """Columns of a trace row: the operation that led to the state (creations alone), then its numbers."""
         size = self.limit + 1
         return (
             Column("op", "op", 2),

@@ -75,7 +75,7 @@ def forward(theory, row, chosen):  # type: ignore[no-untyped-def]
 
 @kernel
 def backward(theory, row, chosen):  # type: ignore[no-untyped-def]
-    """For the goal opened last: the rule that gives it, or else premises of rules that may yet give it."""
+    """Choices at the goal opened last: the rule that gives it, or premises of rules that may yet do so."""
     goal = theory.stack[theory.counts[DEPTH_OF_STACK] - 1]
     literal, entity, count = goal // theory.entities, goal % theory.entities, 0
     for r in range(theory.shape[0]):
@@ -120,7 +120,7 @@ def write_solution(theory, rows):  # type: ignore[no-untyped-def]
 
 @problems.implements(problems.measure, Theory)
 def measure(theory, rows, out):  # type: ignore[no-untyped-def]
-    """In the order of MEASURES."""
+    """Write the complexity measures of the loaded problem, in the order of MEASURES."""
     out[0], out[1], out[2] = theory.shape[0], theory.shape[1], theory.shape[4]
     out[3], out[4] = len(rows), theory.counts[SHORTEST]
     out[5] = theory.truth[query(theory)] == KNOWN

@@ -125,7 +125,7 @@ class Deduction:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Of a trace row."""
+        """Columns of a trace row."""
         words = self._words
         literals, entities = words["atoms"] * words["signs"], words["entities"]
         sizes = {"rule": words["labels"], "literal": literals, "entity": entities}

@@ -29,7 +29,7 @@ def entity_name(e: int) -> str:
 
 
 def literal_name(literal: int, signs: int) -> str:
-    """As in the prompt."""
+    """Text of a literal in the prompt. signs: 2 where there is `not`."""
     return (SIGNS[literal % 2] + " " if signs == 2 else "") + atom_name(literal // signs)
 
 

@@ -48,7 +48,7 @@ class Limits(NamedTuple):
 
 
 def limits(high: int, width: int, most: int) -> Limits:
-    """For towers of so many levels, rules of so many premises, and so many distractors."""
+    """Limits of problems with towers of so many levels, rules of so many premises, so many distractors."""
     extras = high * (width - 1)
     nodes = 1 + high + 2 * extras
     return Limits(nodes, 2 * nodes + 2 * most, 2 * (high + extras) + most, 2 * (1 + extras) + 1 + most)

@@ -11,8 +11,8 @@ MOST = 200  # nodes
 
 
 class Extent(NamedTuple):
-    """Of each graph: its nodes, its edges, how many pairs of nodes an edge may join, and the most edges that
-    the shortest path from start to goal can have.
+    """Size of each graph: its nodes, its edges, how many pairs of nodes an edge may join, and the most edges
+    that the shortest path from start to goal can have.
     """
 
     nodes: int

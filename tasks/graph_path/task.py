@@ -145,7 +145,7 @@ class GraphPath:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Of a trace row."""
+        """Columns of a trace row."""
         costs = (Column(name, "cost", self.dearest + 1) for name in "gh")
         return (Column("op", "op", 2), Column("node", "state", self.words), *costs)
 

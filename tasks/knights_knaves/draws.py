@@ -196,7 +196,7 @@ def _identity(island):  # type: ignore[no-untyped-def]
 @kernel
 @wrapping
 def hash_of(island, speaker, colours):  # type: ignore[no-untyped-def]
-    """Of a statement, given the colours of people."""
+    """Hash of what a speaker says, given the colours of people."""
     stack, size = island.hashes[0], 0
     for at in range(island.starts[speaker + 1] - 1, island.starts[speaker] - 1, -1):
         code = island.codes[at]

@@ -107,7 +107,7 @@ def join(connective, a, b):  # type: ignore[no-untyped-def]
 
 @kernel
 def truth_of(value, kind):  # type: ignore[no-untyped-def]
-    """Of the atom that says that somebody with this value (-1: unknown) is of the kind."""
+    """Truth value of an atom: is somebody with this value (-1: unknown) of the kind?"""
     if value < 0:
         return UNKNOWN
     return TRUE if value == kind else FALSE

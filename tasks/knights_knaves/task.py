@@ -106,7 +106,7 @@ class KnightsKnaves:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Of a trace row; the constraint is what a person says."""
+        """Columns of a trace row; the constraint is what a person says."""
         return batch.columns(2 * self._most, self._most)
 
     @cached_property

@@ -131,7 +131,7 @@ class Maze:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Of a trace row."""
+        """Columns of a trace row."""
         cells = self.stride**2
         costs = (Column(name, "cost", cells) for name in "gh")
         return (Column("op", "op", 2), Column("cell", "state", cells), *costs)

@@ -132,7 +132,7 @@ class Sat:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Of a trace row."""
+        """Columns of a trace row."""
         variables, clauses = self._limits
         return batch.columns(2 * variables, clauses)
 

@@ -122,7 +122,7 @@ class SlidingTiles:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Of a trace row: the tile that slides (creations alone), then the board."""
+        """Columns of a trace row: the tile that slides (creations alone), then the board."""
         cells = (Column(f"b{k}", "state", self.words) for k in range(self.words))
         costs = (Column(name, "cost", DEEPEST + 1) for name in "gh")
         return (Column("op", "op", 2), Column("tile", "state", self.words), *cells, *costs)

@@ -142,7 +142,7 @@ class Sokoban:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Of a trace row."""
+        """Columns of a trace row."""
         names = ("worker", *(f"box{k}" for k in range(self._most_boxes)))
         states = (Column(name, "state", self.stride**2) for name in names)
         costs = (Column(name, "cost", DEAREST + 1) for name in "gh")

@@ -92,7 +92,7 @@ class Sudoku:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Of a trace row; the constraint is the cell that has no digit left."""
+        """Columns of a trace row; the constraint is the cell that has no digit left."""
         return batch.columns(self._stride**3, self._stride**2)
 
     @cached_property

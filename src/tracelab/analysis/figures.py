@@ -99,8 +99,8 @@ def validity_against_accuracy(path: Path, table: pl.LazyFrame, level: str = "str
 
 
 def calibration(path: Path, curves: pl.DataFrame, splits: Sequence[str]) -> None:
-    """Of `confidence.calibrations`: a panel per test set, accuracy against confidence, a line per arm
-    (95 %). The dotted line is where what is said with confidence c is right with frequency c.
+    """Figure of `confidence.calibrations`: a panel per test set, accuracy against confidence, a line per arm
+    (95 %). The dotted line is perfect calibration: what is said with confidence c is right with frequency c.
     """
     arms = sorted(set(curves["arm"]))
     with panels(path, splits) as axes:
@@ -229,7 +229,10 @@ def _dose(name: str, dose: float | None) -> str:
 
 
 def dose_response(path: Path, frame: pl.DataFrame, splits: Sequence[str]) -> None:
-    """Of `doses`, with a column metric; a panel per test set. Filled: solutions; hollow: traces."""
+    """Figure of dose and response, a panel per test set. Filled: solutions; hollow: traces.
+
+    frame: as of `doses`, with a column metric.
+    """
     series, metrics = sorted(set(frame["series"])), sorted(set(frame["metric"]))
     with panels(path, splits) as axes:
         for ax, split in zip(axes, splits, strict=True):

@@ -47,7 +47,7 @@ def joint(
 
 
 def _phi(counts: np.ndarray) -> float | None:
-    """Of a 2x2's counts in the order of CELLS."""
+    """Phi coefficient of a 2x2 table's counts, in the order of CELLS; None if a margin is zero."""
     a, b, c, d = counts
     spread = (a + b) * (c + d) * (a + c) * (b + d)
     return float((a * d - b * c) / spread**0.5) if spread > 0 else None
@@ -114,6 +114,6 @@ def reasons(table: pl.LazyFrame, level: str = "strict", by: Sequence[str] = ("ar
 
 
 def _ends(name: str) -> list[pl.Expr]:
-    """Of a flag in what `shares` gives: value, low, high, n."""
+    """Columns of a flag in what `shares` gives, renamed to value, low, high and n."""
     ends = {"value": "", "low": "_low", "high": "_high", "n": "_n"}
     return [pl.col(f"{name}{end}").alias(column) for column, end in ends.items()]

@@ -42,7 +42,7 @@ def learning_curves(*folders: str | Path) -> pl.DataFrame:
 
 
 def _curve(folder: Path, arm: str, seed: int) -> pl.DataFrame | None:
-    """Of one run; None if it has none, which is said."""
+    """Learning curves of one run, as in `learning_curves`; None, with a warning, if it has none."""
     path = folder / "metrics.csv"
     table = pl.read_csv(path, infer_schema_length=None) if path.is_file() else pl.DataFrame()
     if not set(NEEDED) <= set(table.columns):
@@ -91,7 +91,7 @@ def time_to_quality(curves: pl.DataFrame, **least: float) -> pl.DataFrame:
 
 
 def by_arm(times: pl.DataFrame) -> pl.DataFrame:
-    """Of `time_to_quality`, a row per arm: runs, reached (how many of them), median tokens and minutes.
+    """Medians of `time_to_quality`, a row per arm: runs, reached (how many of them), tokens, minutes, n.
 
     A run that never got there counts as later than all others: where half or more did not, there is no
     median.

@@ -14,7 +14,7 @@ from tracelab.analysis.learning import means, metrics_of
 
 
 def learning(path: Path, curves: pl.DataFrame) -> None:
-    """Of `learning_curves`: a panel per metric, a line per arm, the mean of its seeds; thin: each seed."""
+    """Figure of `learning_curves`, a panel per metric. A line per arm: the mean of seeds; thin: each seed."""
     whole, metrics, arms = means(curves), metrics_of(curves), sorted(set(curves["arm"]))
     with panels(path, metrics) as axes:
         for ax, metric in zip(axes, metrics, strict=True):

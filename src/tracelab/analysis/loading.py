@@ -119,7 +119,7 @@ def splits_of(table: pl.LazyFrame) -> list[str]:
 
 
 def configs_that_differ(found: pl.DataFrame) -> pl.DataFrame:
-    """Of `runs`: a row per run with its name, and a column (text) per knob in which their configs differ."""
+    """Knobs in which the configs of `runs` differ: a row per run, with run, arm and each knob as text."""
     configs = [_config(Path(folder)) for folder in found["run"]]
     shown = [{k: v for k, v in config.items() if k not in NOT_COMPARED} for config in configs]
     names = _differing(shown)
@@ -146,7 +146,7 @@ def _is_finished(folder: Path) -> bool:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    """By libyaml: a sweep has hundreds, and OmegaConf takes 15 times as long for the same."""
+    """A run's config. libyaml reads it: a sweep has hundreds, and OmegaConf takes 15 times as long."""
     plain = yaml.load((folder / "config.yaml").read_text(), Loader=yaml.CSafeLoader)
     assert isinstance(plain, dict)
     return plain

@@ -15,7 +15,7 @@ from tracelab.plots import BLUE, GREEN, RED
 
 
 def memorised(path: Path, frame: pl.DataFrame) -> None:
-    """Of `memorisation.by_set`: a panel per arm, a row per set."""
+    """Figure of `memorisation.by_set`: a panel per arm, a row per set."""
     shown = {
         "solution": ("solution valid", {"color": BLUE, "marker": "o"}),
         "origin": ("of the same problems, as trained", {"color": BLUE, "marker": "o", "mfc": "white"}),

@@ -97,7 +97,7 @@ def stability(
 
 
 def _share(name: str, true: ArrayLike, of: ArrayLike) -> dict[str, float | None]:
-    """From counts per problem."""
+    """A share with its 95 % interval, clustered by problem, from counts per problem; None if `of` is 0."""
     k, n = np.asarray(true).sum(), np.asarray(of).sum()
     if n == 0:
         return {name: None, f"{name}_low": None, f"{name}_high": None}

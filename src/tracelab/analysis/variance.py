@@ -61,7 +61,11 @@ def spread(arms: Sequence[Floats], signs: Sequence[int]) -> Spread:
 
 
 def _spread(value: float, terms: Sequence[tuple[float, int]], least: float) -> Spread:
-    """Of a sum of independent variances, each with its degrees of freedom, that is `least` at least."""
+    """A value with its standard error and Satterthwaite's degrees of freedom.
+
+    terms: variances of independent parts, each with its degrees of freedom. Their sum is taken to be `least`
+    at least.
+    """
     variance = max(sum(variance for variance, _ in terms), least)
     below = sum(part**2 / freedom for part, freedom in terms)
     freedom = variance**2 / below if below > 0 else np.inf

@@ -143,7 +143,7 @@ def collate(sequences: Sequences, pad: int) -> Batch:
 
 
 def count(sequences: Sequences, rows: Integers | slice = slice(None)) -> Counts:
-    """Of all sequences, or of some of them."""
+    """Counts of all sequences, or of some rows of them."""
     lengths = sequences.tokens.lengths[rows]
     tokens, seen = int(lengths.sum()), lengths - 1
     completion, trace = tokens - int(sequences.prompt[rows].sum()), int(sequences.trace[rows].sum())

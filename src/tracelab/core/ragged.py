@@ -65,7 +65,7 @@ class Ragged:
         return Ragged(both.values, both.offsets[::2])
 
     def between(self, start: Integers, lengths: Integers) -> Ragged:
-        """Of each row `lengths` values from `start` on."""
+        """A part of each row: `lengths` values from `start` on."""
         begin = self.offsets[:-1] + start
         edges = np.zeros(len(self.values) + 1, np.int8)
         np.add.at(edges, begin, 1)
@@ -75,14 +75,14 @@ class Ragged:
 
     @staticmethod
     def of(rows: Sequence[Sequence[int] | NDArray[Any]], dtype: type = np.int32) -> Ragged:
-        """From a list of 1-d rows."""
+        """Ragged array of a list of 1-d rows."""
         arrays: list[NDArray[Any]] = [np.asarray(row, dtype=dtype) for row in rows]
         values = np.concatenate(arrays) if arrays else np.empty(0, dtype)
         return Ragged(values, offsets_of([len(row) for row in arrays]))
 
     @staticmethod
     def stack(rows: Sequence[Integers], width: int) -> Ragged:
-        """From a list of rows (length, width)."""
+        """Ragged array of a list of rows (length, width)."""
         values = np.concatenate([np.empty((0, width), np.int32), *rows])
         return Ragged(values, offsets_of([len(row) for row in rows]))
 

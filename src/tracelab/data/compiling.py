@@ -109,7 +109,7 @@ def _work(kernels: deque[Needed], done: Callable[[int], None]) -> None:
 
 
 def _options(module: str) -> dict[str, Any]:
-    """Of a process that runs one of our modules and answers on standard output."""
+    """Arguments of `subprocess` for a process that runs one of our modules and answers on standard output."""
     path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return {"args": [sys.executable, "-m", module], "stdout": subprocess.PIPE, "env": {**os.environ, **path}}
 

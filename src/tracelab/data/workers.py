@@ -29,7 +29,7 @@ class Workers:
 
     @staticmethod
     def of(config: Mapping[str, Any]) -> Workers:
-        """From the keys workers, backend and address, the last two of which older runs do not have."""
+        """Workers of a config, from its keys workers, backend and address. Older runs lack the last two."""
         return Workers(config["workers"], config.get("backend", "threading"), config.get("address"))
 
     def __post_init__(self) -> None:

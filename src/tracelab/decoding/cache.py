@@ -70,7 +70,7 @@ class Cache(Past):
         return self._bias
 
     def _make_room(self, layer: int, like: Tensor) -> None:
-        """For a layer's own columns. like: (kv_heads, ..., D)."""
+        """Enlarge the buffers of a layer's own columns if they are too small. like: (kv_heads, ..., D)."""
         used, kept = self.used - self.read, (self.keys[layer], self.values[layer])
         old = kept[1].shape[2] if kept[1].ndim == 4 else 0
         if used <= old:

@@ -32,7 +32,7 @@ def logprob(logits: Tensor, chosen: Tensor) -> Tensor:
 
 
 def _shifted(word: Tensor, bits: int) -> Tensor:
-    """To the right, zeros behind: torch's own shift of an int64 would repeat its sign."""
+    """Logical right shift: zeros come in, where torch's own shift of an int64 would repeat its sign."""
     return (word >> bits) & ((1 << (64 - bits)) - 1)
 
 

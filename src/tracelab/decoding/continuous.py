@@ -99,7 +99,7 @@ class Batch:
         self.found: dict[int, Line] = {}
 
     def lines(self, steps: Steps) -> list[Line]:
-        """Of all samples, in order."""
+        """Lines of all samples, in order: steps run until each has its own."""
         while True:
             n = len(self.sample)
             self.live &= ~self.rows.done[:n].cpu().numpy()

@@ -108,7 +108,7 @@ def _in_batches(
     temperature: float,
     rows: int,
 ) -> list[Line]:
-    """As `continuous.complete`: batch after batch, on CPUs one on each core at a time."""
+    """Lines as of `continuous.complete`, batch after batch; on CPUs one batch on each core at a time."""
     samples = keys.shape[1]
     order = np.argsort(-prompts.lengths, kind="stable")
     threads = torch.get_num_threads() if model.embed.weight.device.type == "cpu" else 1

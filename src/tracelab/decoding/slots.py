@@ -47,7 +47,7 @@ class Slots(NamedTuple):
 
 
 def slot_bytes(model: GPT, room: int) -> int:
-    """Of one slot's keys and values, in the model's dtype."""
+    """Bytes of one slot's keys and values, in the model's dtype. room: columns."""
     kv_heads, D, layers = _shape(model)
     return 2 * len(layers) * kv_heads * room * D * model.embed.weight.element_size()
 

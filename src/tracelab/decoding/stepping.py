@@ -181,7 +181,7 @@ class Steps:
 
 @contextlib.contextmanager
 def own_stream(device: torch.device) -> Iterator[None]:
-    """On GPUs all goes to one stream, on which graphs can be recorded (not so on the default one)."""
+    """Context in which a GPU's work goes to one side stream: on the default one no graph can be recorded."""
     if device.type != "cuda":
         yield
         return

@@ -72,7 +72,7 @@ def table_of(judged: Judged, task: Task, labels: Mapping[str, Any]) -> pa.Table:
 
 
 def _hashes(tokens: Ragged, solution_open: int) -> dict[str, np.ndarray[Any, Any]]:
-    """Of what stands before the first opening of a solution, and from it on (all, in formats without)."""
+    """64-bit hashes of each row before the first opening of a solution, and from it on (all, if none)."""
     hashes = np.empty((2, len(tokens)), np.uint64)
     for i, row in enumerate(tokens):
         opens = np.flatnonzero(row == solution_open)

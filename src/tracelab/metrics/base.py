@@ -34,7 +34,7 @@ class Estimate:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; a figure of nothing is null."""
+        """Fields by name, for JSON. NaN, the figure of nothing, becomes None (null)."""
         return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self).items()}
 
 

@@ -116,7 +116,7 @@ class GPT(nn.Module):
         return self.norm(x)
 
     def computing(self) -> AbstractContextManager[None]:
-        """Within it, matrix products are in the model's format (autocast), as they are in training."""
+        """Autocast context in which matrix products are in the model's format, as they are in training."""
         device = self.embed.weight.device.type
         context: AbstractContextManager[None] = torch.autocast(
             device, self.products, enabled=self.products != torch.float32
@@ -177,7 +177,7 @@ class Block(nn.Module):
         return self.out(y.permute(1, 2, 0, 3).flatten(2))
 
     def _norms(self) -> Norms | None:
-        """Of queries and keys, for the kernel."""
+        """Norms of queries and keys, for the decoding kernel; None if the model has no such norms."""
         if self.q_gain is None or self.k_gain is None:
             return None
         heads, kv_heads = self.heads

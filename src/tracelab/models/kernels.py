@@ -43,7 +43,7 @@ def fastest(kernels: tuple[str, ...], model: GPT, documents: Documents) -> str:
 
 
 def seconds(kernel: str, model: GPT, documents: Documents) -> float:
-    """Of one layer's attention, forward and backward, compiled and warm."""
+    """Seconds that one layer's attention takes, forward and backward, compiled and warm."""
     block: Any = model.blocks[0]
     heads, kv_heads = block.heads
     device, (B, T) = documents.start.device, documents.start.shape
@@ -67,7 +67,10 @@ def seconds(kernel: str, model: GPT, documents: Documents) -> float:
 
 
 def for_reading(model: GPT) -> str:
-    """For packed prompts, forward and uncompiled: varlen where it runs (a new torch, Ampere, 16 bits)."""
+    """Attention kernel for packed prompts, forward and uncompiled: varlen where it runs, else plain.
+
+    varlen needs a new torch, Ampere or later, and 16 bits.
+    """
     block: Any = model.blocks[0]
     weight = model.embed.weight
     fits = weight.is_cuda and weight.element_size() == 2 and block.head_dim % 8 == 0
@@ -76,7 +79,7 @@ def for_reading(model: GPT) -> str:
 
 
 def _has_varlen() -> bool:
-    """In the form that `models.attention` calls: torch >= 2.12."""
+    """Whether torch has varlen attention as `models.attention` calls it: torch >= 2.12."""
     if find_spec("torch.nn.attention.varlen") is None:
         return False
     from torch.nn.attention.varlen import varlen_attn

@@ -55,7 +55,7 @@ class Precision:
         return f"Precision {self.name}: {self.why}"
 
     def as_dict(self) -> dict[str, Any]:
-        """For run.json and data cards."""
+        """Fields by name, for run.json and data cards."""
         return {"name": self.name, "why": self.why, "gflops": dict(self.gflops)}
 
 

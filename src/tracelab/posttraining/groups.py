@@ -97,7 +97,7 @@ class Sampler:
         return rollouts, figures
 
     def state_dict(self) -> dict[str, Any]:
-        """For checkpoints."""
+        """Fields of the cursor, for checkpoints."""
         return asdict(self.cursor)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -124,7 +124,9 @@ class Updater:
         return parts
 
     def _logprobs(self, model: GPT, micro: Micro) -> Tensor:
-        """By the very function that an update takes, with its gradient: compiled without one, it may round
+        """Log-probabilities (B, T) of the sampled tokens under a model, detached.
+
+        They are computed as in an update, with a gradient. Compiled without one, the function may round
         otherwise, and the ratio would not be 1.
         """
         with torch.enable_grad():

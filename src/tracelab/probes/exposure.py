@@ -37,7 +37,7 @@ class Seen:
 
 
 def seen(config: DictConfig, task: Task, count: int) -> Seen:
-    """Of the first `count` sequences that a run of this config trains on."""
+    """Problems of the first `count` sequences that a run of this config trains on; how often each came."""
     chunks, treatment = sets.training_problems(config, task), build_treatment(config)
     taken: dict[int, NDArray[np.int64]] = {}  # how often each of a piece's problems was
     for k in itertools.count():

@@ -44,7 +44,7 @@ def number(value: float | None, low: float | None, high: float | None) -> Html:
 
 
 def p_value(p: float) -> str:
-    """To two digits, or below what."""
+    """P value as text: two decimals, three below 0.1, and "< 0.001" below that."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
@@ -85,7 +85,7 @@ def drawing(path: Path, caption: str, folder: str) -> Html:
 
 
 def _svg(path: Path) -> str:
-    """Without its prologue and metadata; ids made its own; black and white as the page has them."""
+    """SVG markup of a figure, without prologue and metadata. Its ids are its own; its inks are the page's."""
     content = path.with_suffix(".svg").read_text()
     content = content[content.index("<svg") :]
     content = re.sub(r"<metadata>.*?</metadata>", "", content, flags=re.DOTALL)

@@ -38,7 +38,7 @@ class Study:
 
     @property
     def arms(self) -> list[str]:
-        """In the order of the tables."""
+        """Arms, in the order of the tables."""
         return sorted(set(self.runs["arm"]))
 
     @property
@@ -48,7 +48,7 @@ class Study:
 
     @property
     def levels(self) -> list[str]:
-        """Of trace validity, weak to strong."""
+        """Levels of trace validity, weak to strong."""
         return levels_of(self.table)
 
     @property

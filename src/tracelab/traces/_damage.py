@@ -114,7 +114,7 @@ def write(batch, action, source, knobs, random, out, labels):  # type: ignore[no
 
 @kernel
 def copy(row, out):  # type: ignore[no-untyped-def]
-    """By hand: NumPy's assignment would allocate, for fear that the two overlap."""
+    """Copy a row by hand: NumPy's assignment would allocate, for fear that the two overlap."""
     for c in range(len(row)):
         out[c] = row[c]
 
@@ -143,7 +143,7 @@ def change_op(likes, random, row):  # type: ignore[no-untyped-def]
 
 @kernel
 def change_operand(values, roles, role, random, row):  # type: ignore[no-untyped-def]
-    """In one random column of a role, the value of a random step of the batch that has another one."""
+    """Another value in one random column of a role: that of a random step of the batch."""
     present = 0
     for c in range(len(roles)):
         present += roles[c] == role and row[c] != ABSENT

@@ -1,4 +1,4 @@
-"""As many meaningless tokens as the trace has: length, and so computation, without content.
+"""Meaningless tokens, as many as the trace has: length, and so computation, without content.
 
 Pfau, Merrill and Bowman 2024 ("Let's Think Dot by Dot", arXiv 2404.15758).
 

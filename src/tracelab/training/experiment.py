@@ -154,7 +154,7 @@ def build_learner(config: DictConfig, model: GPT) -> Learner:
 
 
 def build_loaders(config: DictConfig, data: Sets, context: int) -> tuple[Loader, FixedLoader]:
-    """Of training and of validation."""
+    """Loaders of the training and of the validation sequences."""
     sizes = {
         "batch_tokens": config.data.batch_tokens,
         "packing": config.data.packing,

@@ -130,7 +130,7 @@ class Learner(lightning.LightningModule):
         return total / (self._weight(batch.counts) / self._processes), sums
 
     def _weight(self, counts: Counts) -> float:
-        """Of a batch, whoever has a share of it."""
+        """Total loss weight of a batch over all processes: the divisor of its mean loss."""
         solution = counts.completion_tokens - counts.trace_tokens
         return self.part_weights["trace"] * counts.trace_tokens + self.part_weights["solution"] * solution
 
@@ -250,5 +250,5 @@ class Learner(lightning.LightningModule):
         self.log_dict({f"train/{name}": value for name, value in figures.items()} | self._so_far())
 
     def _so_far(self) -> dict[str, float]:
-        """Of training, without validation."""
+        """Tokens and minutes of training so far, without validation."""
         return {"train/tokens": float(self.progress.tokens), "train/minutes": self.progress.minutes}

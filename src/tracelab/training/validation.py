@@ -85,7 +85,7 @@ class Validation(lightning.Callback):
         self.held_out = held_out
 
     def on_validation_epoch_end(self, trainer: lightning.Trainer, learner: Any) -> None:
-        """Before the learner's own, which starts the clock of training again."""
+        """Log the figures. It runs before the learner's own hook, which restarts the clock of training."""
 
         def add(sums: Tensor) -> Tensor:
             summed: Tensor = trainer.strategy.reduce(sums.to(learner.device), reduce_op="sum")

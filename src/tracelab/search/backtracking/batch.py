@@ -37,7 +37,7 @@ MEASURES = ("decisions", "propagations", "conflicts", "backtracks")  # counts of
 
 
 def columns(literals: int, constraints: int) -> tuple[Column, ...]:
-    """Of a trace row, for a vocabulary of so many literals and constraints."""
+    """Columns of a trace row, for a vocabulary of so many literals and constraints."""
     named = Column("literal", "state", literals), Column("constraint", "state", constraints)
     return Column("op", "op", len(OPS)), *named
 

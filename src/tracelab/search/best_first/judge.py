@@ -1,4 +1,4 @@
-"""From a model's tokens to the two verdicts, for every task on the best-first grammar.
+"""Verdicts on the solution and the trace in a model's tokens, for every task on the best-first grammar.
 
 Any token sequence in, a verdict out, in near-linear time. Solution and trace are read apart: a
 broken trace does not spoil the solution's verdict. Truncated completions (no stop token) pass nothing.
