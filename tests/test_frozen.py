@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from tracelab.data import frozen, store
-from tracelab.data.frozen import arm, assert_disjoint, drawn, problems
+from tracelab.data.frozen import arm, assert_disjoint, columns, drawn, problems
 from tracelab.data.pieces import Endless
 from tracelab.data.workers import Workers
 from tracelab.tasks.maze import Maze
@@ -230,20 +230,16 @@ def test_datasets_reads_it(tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets")
     datasets.disable_progress_bars()
     examples = problems(TASK, seed=0, split="train", count=20)
-    sequences, treated = arm(TASK, Corrupted(), examples, 0, "train", cache=True)
-    paths = sorted((tmp_path / "cache" / "data").glob("*.arrow"))
-    for path in paths:
-        rows = datasets.load_dataset(
-            "arrow", data_files=str(path), split="train", cache_dir=str(tmp_path / "hf")
-        )
-        assert rows["identity"][:] == examples.identity.tolist()
-        if "tokens" in rows.features:
-            assert rows[3]["tokens"] == sequences.tokens[3].tolist()
-            assert rows[3]["damaged"] == treated.damaged[3].tolist()
-            assert rows[3]["trace_length"] == sequences.trace[3]
-        else:
-            assert rows[3]["trace"] == examples.trace[3].tolist()
-            assert rows[3]["problem"] == examples.problem[3].tolist()
+    sequences, treated = arm(TASK, Corrupted(), examples, 0, "train")
+    path = tmp_path / "set.arrow"
+    store.save(path, columns(examples, sequences, treated))
+    rows = datasets.load_dataset("arrow", data_files=str(path), split="train", cache_dir=str(tmp_path / "hf"))
+    assert rows["identity"][:] == examples.identity.tolist()
+    assert rows[3]["tokens"] == sequences.tokens[3].tolist()
+    assert rows[3]["damaged"] == treated.damaged[3].tolist()
+    assert rows[3]["trace_length"] == sequences.trace[3]
+    assert rows[3]["trace"] == examples.trace[3].tolist()
+    assert rows[3]["problem"] == examples.problem[3].tolist()
 
 
 def test_columns_have_the_types_that_are_promised(cache):
@@ -261,30 +257,14 @@ def test_columns_have_the_types_that_are_promised(cache):
 
 
 @pytest.mark.parametrize("treatment", [Corrupted(), Swapped(), SolutionOnly(), Filler()], ids=str)
-def test_an_arm_from_its_file_is_the_arm(treatment):
-    for task in (TASK, Maze(size=5, format="searchformer")):
-        examples = problems(task, seed=0, split="train", count=40)
-        fresh = arm(task, treatment, examples, 0, "train")
-        arm(task, treatment, examples, 0, "train", cache=True)
-        for ours, theirs in zip(fresh, arm(task, treatment, examples, 0, "train", cache=True), strict=True):
-            for name in ours.__dataclass_fields__:
-                a, b = getattr(ours, name), getattr(theirs, name)
-                if hasattr(a, "offsets"):
-                    assert a.offsets.tolist() == b.offsets.tolist()
-                    a, b = a.values, b.values
-                assert (a is None) == (b is None)
-                assert a is None or (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
-
-
-def test_an_arm_of_other_examples_is_another_file(cache):
-    one = drawn(TASK, 0, "train", "problem", 0, 20)
-    for examples in (
-        one,
-        drawn(TASK, 1, "train", "problem", 0, 20),
-        replace(one, trace=one.trace.take(np.arange(20)[::-1])),
-    ):
-        arm(TASK, Filler(), examples, 0, "train", cache=True)
-    assert len(list(cache.iterdir())) == 3
+def test_columns_of_an_arm_are_the_arm(treatment):
+    examples = problems(TASK, seed=0, split="train", count=40)
+    sequences, treated = arm(TASK, treatment, examples, 0, "train")
+    found = columns(examples, sequences, treated)
+    assert found["tokens"].values.tobytes() == sequences.tokens.values.tobytes()
+    assert found["donor"].tolist() == treated.donor.tolist()
+    assert ("steps" in found) == ("damaged" in found) == (treated.rows is not None)
+    assert found["expansions"].tolist() == examples.complexity["expansions"].tolist()
 
 
 def test_a_treatment_goes_with_the_index_not_with_the_company():

@@ -39,7 +39,7 @@ def main(config: DictConfig) -> None:
         if output.suffix == ".jsonl":
             jsonl.write_jsonl(output, task, sequences)
         else:
-            store.save(output, frozen.columns(task, examples, treatment, config.seed, config.split))
+            store.save(output, frozen.columns(examples, sequences, treated))
     beside = output.with_suffix(".card.json")
     beside.write_text(json.dumps({**certified, "words": task.codec.vocabulary}, indent=1) + "\n")
     say(card.text(certified))

@@ -18,18 +18,14 @@ import numpy as np
 
 from tracelab.core import rng
 from tracelab.core.codec import Sequences
-from tracelab.core.formats import ABSENT
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.core.waiting import waiting
-from tracelab.data.store import Columns, cached, description, digest
+from tracelab.data.store import Columns, cached, description
 from tracelab.data.workers import Workers
 from tracelab.traces.base import Keys, Treated, Treatment
 
-LEAST_CHUNK, CHUNK = (
-    8,
-    1024,
-)  # problems that a worker draws at a time, as many as that a set is so many pieces:
+LEAST_CHUNK, CHUNK = 8, 1024  # problems that a worker draws at a time: as many as make a set PIECES pieces
 PIECES = 32
 PATIENCE = 20  # draws per problem asked for before the space of problems is called too small
 RAGGED = ("problem", "trace", "solution")
@@ -112,25 +108,16 @@ def _first(
 
 
 def arm(
-    task: Task, treatment: Treatment, examples: Examples, seed: int, split: str, *, cache: bool = False
+    task: Task, treatment: Treatment, examples: Examples, seed: int, split: str
 ) -> tuple[Sequences, Treated]:
     """The examples with treated traces, as what a model is trained on, and what was done.
 
-    Each problem's random key is that of its index in the stream "treatment". Treating is about as fast
-    as reading what was treated; cache=True keeps the arm as a file all the same, for others to read.
+    Each problem's random key is that of its index in the stream "treatment".
     """
-
-    def build() -> Columns:
-        with waiting(f"Treating traces ({split})"):
-            return _arm_columns(task, examples, treatment(task, examples, _keys(examples, seed, split)))
-
-    if not cache:
-        return _arm(task, build())
-    held = [a for name in RAGGED for a in (getattr(examples, name).values, getattr(examples, name).offsets)]
-    made_of = {"task": description(task), "treatment": description(treatment), "seed": seed, "split": split}
-    made_of["examples"] = digest(examples.index, examples.identity, *held)
-    name = f"{task.name}-{split}-{len(examples)}-{type(treatment).__name__.lower()}"
-    return _arm(task, cached(name, made_of, build))
+    with waiting(f"Treating traces ({split})"):
+        treated = treatment(task, examples, _keys(examples, seed, split))
+    solutions = task.codec.encode(task.codec.solution, examples.solution)
+    return task.codec.assemble(task.prompts(examples), treated.trace, solutions), treated
 
 
 def references(task: Task, examples: Examples) -> Ragged:
@@ -179,10 +166,19 @@ def assert_disjoint(sets: Mapping[str, Examples]) -> None:
             )
 
 
-def columns(task: Task, examples: Examples, treatment: Treatment, seed: int, split: str) -> Columns:
+def columns(examples: Examples, sequences: Sequences, treated: Treated) -> Columns:
     """Problems and their arm in one set of columns, for a file that others read."""
-    treated = treatment(task, examples, _keys(examples, seed, split))
-    return _columns(examples) | _arm_columns(task, examples, treated)
+    of_arm: dict[str, Any] = {
+        "tokens": sequences.tokens,
+        "prompt_length": sequences.prompt,
+        "trace_length": sequences.trace,
+        "donor": treated.donor,
+        "damage": treated.damage,
+        "residual_valid": treated.residual_valid,
+        "steps": treated.rows,
+        "damaged": treated.damaged,
+    }
+    return _columns(examples) | {name: values for name, values in of_arm.items() if values is not None}
 
 
 def _keys(examples: Examples, seed: int, split: str) -> Keys:
@@ -200,31 +196,3 @@ def _columns(examples: Examples) -> dict[str, Any]:
 def _examples(columns: Mapping[str, Any]) -> Examples:
     own = {name: columns[name] for name in ("index", "identity", *RAGGED)}
     return Examples(**own, complexity={k: v for k, v in columns.items() if k not in own})
-
-
-def _arm_columns(task: Task, examples: Examples, treated: Treated) -> dict[str, Any]:
-    codec = task.codec
-    solutions = codec.encode(codec.solution, examples.solution)
-    sequences = codec.assemble(task.prompts(examples), treated.trace, solutions)
-    columns: dict[str, Any] = {
-        "index": examples.index,
-        "identity": examples.identity,
-        "tokens": sequences.tokens,
-        "prompt_length": sequences.prompt,
-        "trace_length": sequences.trace,
-        "donor": treated.donor,
-        "damage": treated.damage,
-        "residual_valid": treated.residual_valid,
-        "steps": treated.rows,
-        "damaged": treated.damaged,
-    }
-    return {name: values for name, values in columns.items() if values is not None}
-
-
-def _arm(task: Task, columns: Mapping[str, Any]) -> tuple[Sequences, Treated]:
-    sequences = Sequences(columns["tokens"], columns["prompt_length"], columns["trace_length"])
-    opened = (sequences.trace > 0) & (task.codec.markers[0] != ABSENT)
-    trace = sequences.tokens.between(sequences.prompt + opened, sequences.trace - opened)
-    steps, damaged = columns.get("steps"), columns.get("damaged")
-    kept = {name: columns[name] for name in ("residual_valid", "donor", "damage")}
-    return sequences, Treated(trace, **kept, rows=steps, damaged=damaged)
