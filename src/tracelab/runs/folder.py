@@ -1,4 +1,4 @@
-"""A run's folder: what it holds, and building a run's pieces from its config.
+"""A run's folder: what it holds, who may write to it, and which other config may go on in it.
 
 config.yaml  run.json  data_card.json  vocab.json  metrics.csv  metrics.json  outcomes.parquet
 figures/  checkpoints/
