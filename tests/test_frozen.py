@@ -160,7 +160,7 @@ def test_a_failed_write_leaves_nothing(cache, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store.os, "replace", full)
+        patch.setattr("os.replace", full)
         with pytest.raises(OSError, match="No space left"):
             problems(TASK, seed=0, split="train", count=50)
     assert list(cache.iterdir()) == []
