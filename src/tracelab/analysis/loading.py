@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 import yaml
 
-from tracelab.runs.folder import WITHOUT_EFFECT
+from tracelab.runs.knobs import CALLED_BY, IN_COMMON, NOT_COMPARED, NOT_SHOWN, WITHIN_AN_ARM, options
 
 NEEDED = (
     "split",
@@ -33,14 +33,6 @@ NEEDED = (
     "truncated",
     "mean_logprob",
 )
-# what may differ between the runs of one arm
-OWN = (*WITHOUT_EFFECT, "seed", "metric", "run", "hydra", "names")
-# what all runs of a comparison have in common: the task, the test problems, how completions are sampled
-SAME = ("task", "eval.problems", "eval.seed", "eval.temperature", "eval.samples", "eval.max_new")
-# what differs between any two runs
-NOT_COMPARED = ("run_dir", "ckpt_path", "logger", "run", "hydra", "names")
-NOT_SHOWN = ("_target_", "_partial_")
-KIND = ("trace", "algorithm", "reward")  # names of a run's choices, which its arm is called by
 
 
 def runs(*folders: str | Path) -> pl.DataFrame:
@@ -169,7 +161,8 @@ def _differing(configs: Iterable[dict[str, Any]]) -> list[str]:
 def _check_same(folders: list[Path], configs: list[dict[str, Any]]) -> None:
     """All of one task, judged on the same test problems."""
     parts = [
-        {name: value for name, value in _flat(config).items() if name.startswith(SAME)} for config in configs
+        {name: value for name, value in _flat(config).items() if name.startswith(IN_COMMON)}
+        for config in configs
     ]
     differing = _differing(parts)
     if not differing:
@@ -190,13 +183,13 @@ def _arms(configs: list[dict[str, Any]]) -> list[str]:
     """A name for each run: its kind, and what of its config differs among runs of that kind but is not its
     own.
     """
-    own = tuple(f"{name}." for name in OWN)
+    own = tuple(f"{name}." for name in WITHIN_AN_ARM)
     differing = [
         name
         for name in _differing(configs)
         if not f"{name}.".startswith(own) and name.rpartition(".")[2] not in NOT_SHOWN
     ]
-    kinds = [tuple(config["names"].get(name) for name in KIND) for config in configs]
+    kinds = [tuple(config["names"].get(name) for name in CALLED_BY) for config in configs]
     arms = []
     for config, kind in zip(configs, kinds, strict=True):
         flat, words = _flat(config), [config["names"]["trace"]]
@@ -226,7 +219,7 @@ def _dose(folder: Path) -> dict[str, Any]:
 
 def _row(folder: Path, config: dict[str, Any], arm: str) -> dict[str, Any]:
     record, names = json.loads((folder / "run.json").read_text()), config["names"]
-    options = {k: v for k, v in config["trace"].items() if k not in NOT_SHOWN}
+    knobs = options(config["trace"])
     progress = record.get("progress", {})
     return {
         "run": str(folder),
@@ -234,7 +227,7 @@ def _row(folder: Path, config: dict[str, Any], arm: str) -> dict[str, Any]:
         "task": names["task"],
         "treatment": names["trace"],
         **_dose(folder),
-        "kind": _short(options["kind"]) if "kind" in options else None,
+        "kind": _short(knobs["kind"]) if "kind" in knobs else None,
         "algorithm": names.get("algorithm"),
         "reward": names.get("reward"),
         "model": names["model"],

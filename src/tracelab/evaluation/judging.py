@@ -25,6 +25,7 @@ from tracelab.models.precision import name_of
 from tracelab.runs.build import build_model, device_of
 from tracelab.runs.checkpoints import load_weights
 from tracelab.runs.folder import Run
+from tracelab.runs.knobs import options
 from tracelab.runs.sets import TestSets
 
 
@@ -123,12 +124,12 @@ def trained_model(run: Run, task: Task, checkpoint: str, context: int) -> GPT:
 def labels(run: Run) -> dict[str, Any]:
     """What all outcomes of a run share."""
     names = run.config.names
-    options = {k: v for k, v in run.config.trace.items() if k != "_target_"}
+    knobs = options(dict(run.config.trace))
     return {
         "run": run.name,
         "task": names.task,
         "treatment": names.trace,
-        "treatment_options": ",".join(f"{k}={v}" for k, v in options.items()),
+        "treatment_options": ",".join(f"{k}={v}" for k, v in knobs.items()),
         "model": names.model,
         "seed": run.config.seed,
     }

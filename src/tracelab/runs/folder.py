@@ -23,22 +23,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from tracelab.core.files import write_text
 from tracelab.core.paths import PACKAGE
+from tracelab.runs.knobs import FREE_TO_CHANGE, WITHOUT_EFFECT
 
-# may differ between a finished run and one that is asked for again
-WITHOUT_EFFECT = (
-    "run_dir",
-    "ckpt_path",
-    "threads",
-    "compile",
-    "attention",
-    "logger",
-    "trainer",
-    "validate_problems",
-    "data.workers",
-    "data.backend",
-    "data.address",
-)
-FREE_TO_CHANGE = (*WITHOUT_EFFECT, "eval", "metric")  # and between a run and its resumption
 LIBRARIES = ("tracelab", "torch", "lightning", "hydra-core", "numpy", "numba", "pyarrow")
 
 

@@ -1,0 +1,38 @@
+"""Which knobs of a config make a run what it is, and which make its arm: the one place that says so.
+
+Names are dotted; a name stands for all below it, `trainer` for `trainer.devices` too.
+"""
+
+from __future__ import annotations
+
+# What may differ between a finished run and one that is asked for again: it changes nothing that is kept.
+WITHOUT_EFFECT = (
+    "run_dir",
+    "ckpt_path",
+    "threads",
+    "compile",
+    "attention",
+    "logger",
+    "trainer",
+    "validate_problems",
+    "data.workers",
+    "data.backend",
+    "data.address",
+)
+# What may differ between a run and its resumption: how it is judged, too.
+FREE_TO_CHANGE = (*WITHOUT_EFFECT, "eval", "metric")
+# What may differ between the runs of one arm. All else makes another arm.
+WITHIN_AN_ARM = (*WITHOUT_EFFECT, "seed", "metric", "run", "hydra", "names")
+# What all runs of a comparison have in common: the task, the test problems, how completions are sampled.
+IN_COMMON = ("task", "eval.problems", "eval.seed", "eval.temperature", "eval.samples", "eval.max_new")
+# What is not worth showing where configs are compared: it differs between any two runs.
+NOT_COMPARED = ("run_dir", "ckpt_path", "logger", "run", "hydra", "names")
+# What names a class, in a config's parts.
+NOT_SHOWN = ("_target_", "_partial_")
+# Names of a run's choices by which its arm is called.
+CALLED_BY = ("trace", "algorithm", "reward")
+
+
+def options(part: dict[str, object]) -> dict[str, object]:
+    """The knobs of a config's part, a treatment's say, without what names its class."""
+    return {name: value for name, value in part.items() if name not in NOT_SHOWN}
