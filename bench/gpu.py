@@ -8,7 +8,7 @@ HF Trainer on the same rows (positions restart, so its attention is within docum
 hf_compiled: the same with torch_compile. sample, hf_sample: new tokens per second at 1,024 prompts, greedy,
 none stops early, bfloat16.
 MFU counts the arithmetic that training takes, with causal attention within documents counted once
-(tracelab.models.flops), against the device's peak (tracelab.training.throughput).
+(tracelab.models.gpt.GPT.flops), against the device's peak (tracelab.training.throughput).
 """
 
 from __future__ import annotations

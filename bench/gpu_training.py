@@ -13,7 +13,6 @@ from gpu_models import VOCABULARY, Sizes, llama, model_of, wait
 from tracelab.batches.loader import FixedLoader, Loader
 from tracelab.core.codec import Sequences
 from tracelab.core.ragged import Ragged
-from tracelab.models.flops import training_flops
 from tracelab.models.gpt import GPT
 from tracelab.models.precision import REDUCED, name_of
 from tracelab.training import accelerate
@@ -75,7 +74,7 @@ def train(name: str, row: int, sizes: Sizes) -> dict[str, Any]:
 def described(model: GPT, data: Sequences, tokens_per_second: float) -> dict[str, Any]:
     """Speed with what it means: model FLOPs per second, and MFU where the device's peak is known."""
     seen = data.tokens.lengths - 1
-    per_token = training_flops(model, int(seen.sum()), int((seen * (seen + 1) // 2).sum()))
+    per_token = model.flops(int(seen.sum()), int((seen * (seen + 1) // 2).sum()))
     flops = per_token / len(data.tokens.values) * tokens_per_second
     peak = peak_flops(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
     mfu = None if peak is None else flops / peak

@@ -5,7 +5,7 @@
 The nano model on the sequences of bench/training.py, Muon, in the faster number format. Shares of the time
 between the beginning of a step and the end of it: matrix products of the model and of Muon (torch.profiler,
 self CPU time), all other operators, and what is no operator (Python, Lightning). The machine's rate is the
-fastest of several square products of 1,024 to 4,096, measured in this run. Model FLOPs: `models.flops`.
+fastest of several square products of 1,024 to 4,096, measured in this run. Model FLOPs: `GPT.flops`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from models import best
 from torch.profiler import ProfilerActivity, profile, record_function
 from training import STEPS, WARM, nano, rows, speed, trained
 
-from tracelab.models.flops import training_flops
 from tracelab.models.precision import FULL
 from tracelab.optim.muon import MuonAdamW
 
@@ -102,7 +101,7 @@ def flops_per_token() -> float:
     """Of training, on average over the sequences; a sequence's last token is a target alone."""
     seen = np.array([len(row) - 1 for row in rows()])
     pairs = int((seen * (seen + 1) // 2).sum())
-    return training_flops(nano(), int(seen.sum()), pairs) / int((seen + 1).sum())
+    return nano().flops(int(seen.sum()), pairs) / int((seen + 1).sum())
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from tests.engine import CONTEXT, VOCABULARY, tiny
 from tracelab.core.paths import CONF
-from tracelab.decoding.cache import Cache
+from tracelab.models.cache import Cache
 from tracelab.models.gpt import GPT, rope_table
 from tracelab.models.layers import angles_at, attend, normalize, rotate
 

@@ -6,7 +6,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.engine import CONTEXT, VOCABULARY, sequences, tiny
 from tracelab.batches.padding import Counts, count
-from tracelab.models.flops import training_flops
 from tracelab.models.gpt import GPT
 from tracelab.training.throughput import Throughput, peak_flops
 
@@ -16,7 +15,7 @@ def test_flops_in_closed_form():
     model = GPT(V, 32, layers=L, width=W, heads=H, kv_heads=KV, mlp=M, qkv_bias=True, qk_norm=True)
     matrices = L * (W * (H + 2 * KV) * D + H * D * W + 3 * W * M) + V * W
     attention = L * H * D * 6 * T * (T + 1)  # T (T + 1) / 2 pairs, 2 products, 2 + 4 operations
-    assert training_flops(model, T, T * (T + 1) // 2) == 6 * matrices * T + attention
+    assert model.flops(T, T * (T + 1) // 2) == 6 * matrices * T + attention
 
 
 def test_flops_of_matrices_are_what_torch_counts():
@@ -25,7 +24,7 @@ def test_flops_of_matrices_are_what_torch_counts():
     with FlopCounterMode(display=False) as counter:
         model(ids).sum().backward()
     squares = 12 * 2 * 4 * 8 * T * T  # scores over T x T, causal or not
-    assert counter.get_total_flops() == training_flops(model, T, 0) + squares
+    assert counter.get_total_flops() == model.flops(T, 0) + squares
 
 
 def test_pairs_are_of_documents_not_of_rows():
@@ -64,7 +63,7 @@ def test_figures_since_the_last_time():
     figures = through.figures(model, waited=0.5)
     assert figures["tokens_per_second"] == pytest.approx(75)
     assert figures["data_wait_ms"] == pytest.approx(250)
-    assert figures["mfu"] == pytest.approx(training_flops(model, 270, 1200) / 4 / 1e9)
+    assert figures["mfu"] == pytest.approx(model.flops(270, 1200) / 4 / 1e9)
     through.add(Counts(50, 5, 1, 100, 0), 1 / 60)
     again = through.figures(model, waited=0.7)
     assert again["tokens_per_second"] == pytest.approx(50)

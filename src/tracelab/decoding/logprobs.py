@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tracelab.core.ragged import Ragged
-from tracelab.models.gpt import GPT
+from tracelab.models.base import Model
 
 ROUND = 8  # padded lengths are multiples, so that matrices have few shapes
 
@@ -63,11 +63,11 @@ def _pad(prompts: Ragged, completions: Ragged, rows: NDArray[np.int64], width: i
     return Micro(*(torch.from_numpy(array) for array in arrays))
 
 
-Forward = Callable[[GPT, Tensor, Tensor, Tensor, float, bool], tuple[Tensor, Tensor]]
+Forward = Callable[[Model, Tensor, Tensor, Tensor, float, bool], tuple[Tensor, Tensor]]
 
 
 def token_figures(
-    model: GPT, tokens: Tensor, at: Tensor, targets: Tensor, temperature: float, entropy: bool
+    model: Model, tokens: Tensor, at: Tensor, targets: Tensor, temperature: float, entropy: bool
 ) -> tuple[Tensor, Tensor]:
     """-> (n,) log-probabilities of the targets, and (n,) entropies, in nats, of what they were sampled from.
 
@@ -82,7 +82,7 @@ def token_figures(
 
 
 def evaluate(
-    model: GPT,
+    model: Model,
     micro: Micro,
     temperature: float,
     entropy: bool = False,

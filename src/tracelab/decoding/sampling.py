@@ -22,9 +22,9 @@ from torch import Tensor
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.decoding import continuous
-from tracelab.decoding.cache import Cache
 from tracelab.decoding.choosing import choose, logprob, uniform
 from tracelab.decoding.continuous import Line
+from tracelab.models.base import Model
 from tracelab.models.gpt import GPT
 
 # (B, steps): tokens, their log-probabilities at temperature 1, and as they were sampled
@@ -49,7 +49,7 @@ class Completions:
 
 
 def generate(
-    model: GPT,
+    model: Model,
     prompts: Ragged,
     *,
     stop: int,
@@ -75,8 +75,8 @@ def generate(
             f"{model.context}: use a model with a larger context or smaller problems"
         )
     keys = rng.keys(seed, "sampling", first, first + len(prompts) * samples, stream).reshape(-1, samples)
-    device = model.embed.weight.device.type
-    how = continuous.complete if device in CONTINUOUS else _in_batches
+    in_slots = isinstance(model, GPT) and model.device.type in CONTINUOUS
+    how: Callable[..., list[Line]] = continuous.complete if in_slots else _in_batches
     lines = how(
         model,
         prompts,
@@ -99,7 +99,7 @@ def _joined(lines: list[Line], stop: int) -> Completions:
 
 
 def _in_batches(
-    model: GPT,
+    model: Model,
     prompts: Ragged,
     keys: NDArray[np.uint64],
     *,
@@ -111,7 +111,7 @@ def _in_batches(
     """Lines as of `continuous.complete`, batch after batch; on CPUs one batch on each core at a time."""
     samples = keys.shape[1]
     order = np.argsort(-prompts.lengths, kind="stable")
-    threads = torch.get_num_threads() if model.embed.weight.device.type == "cpu" else 1
+    threads = torch.get_num_threads() if model.device.type == "cpu" else 1
     size = max(1, min(rows // samples, -(-len(order) // threads)))
     batches = [order[first : first + size] for first in range(0, len(order), size)]
     done = _side_by_side(
@@ -143,7 +143,7 @@ def _side_by_side(
 
 
 def _complete(
-    model: GPT,
+    model: Model,
     prompts: Ragged,
     keys: NDArray[np.uint64],
     stop: int,
@@ -156,10 +156,10 @@ def _complete(
 
 
 def _decoded(
-    model: GPT, prompts: Ragged, keys: NDArray[np.uint64], stop: int, max_new: int, temperature: float
+    model: Model, prompts: Ragged, keys: NDArray[np.uint64], stop: int, max_new: int, temperature: float
 ) -> Lines:
     """Token by token."""
-    device, samples = model.embed.weight.device, keys.shape[1]
+    device, samples = model.device, keys.shape[1]
     words = torch.from_numpy(keys.ravel().view(np.int64)).to(device)
     limits = np.repeat(np.minimum(max_new, model.context - prompts.lengths), samples)
     limit = torch.from_numpy(limits).to(device)
@@ -170,7 +170,7 @@ def _decoded(
     logprobs = torch.zeros(tokens.shape, device=device)
     sampled = logprobs if temperature in (0.0, 1.0) else torch.zeros_like(logprobs)
     new, start = _left_pad(prompts, device)
-    cache = Cache(len(model.blocks), start)
+    cache = model.reading(start)
     for step in range(steps):
         logits = model.logits(model.hidden(new, cache)[:, -1])  # (B, vocab_size)
         if step == 0 and samples > 1:

@@ -20,7 +20,7 @@ from tracelab.core.waiting import waiting
 from tracelab.decoding.sampling import generate
 from tracelab.evaluation.outcomes import Judged, columns_of, table_of, write
 from tracelab.metrics.base import Metric
-from tracelab.models.gpt import GPT
+from tracelab.models.base import Model
 from tracelab.models.precision import name_of
 from tracelab.runs.build import build_model, device_of
 from tracelab.runs.checkpoints import load_weights
@@ -29,7 +29,7 @@ from tracelab.runs.knobs import options
 from tracelab.runs.sets import TestSets
 
 
-def judge_model(model: GPT, task: Task, examples: Examples, config: DictConfig, max_new: int) -> Judged:
+def judge_model(model: Model, task: Task, examples: Examples, config: DictConfig, max_new: int) -> Judged:
     """Complete each problem's prompt config.samples times and judge what comes."""
     rows = np.repeat(np.arange(len(examples)), config.samples)
     repeated = examples.take(rows)
@@ -51,7 +51,7 @@ def judge_model(model: GPT, task: Task, examples: Examples, config: DictConfig, 
 
 
 def outcomes(
-    model: GPT, tests: TestSets, config: DictConfig, max_new: int, labels: Mapping[str, Any]
+    model: Model, tests: TestSets, config: DictConfig, max_new: int, labels: Mapping[str, Any]
 ) -> tuple[pa.Table, dict[str, Any]]:
     """The outcomes on all test sets in one table, and sampling's figures (new tokens per second)."""
     model.eval()
@@ -108,7 +108,7 @@ def evaluate(run: Run, config: DictConfig, tests: TestSets, folder: Path) -> dic
     return metrics
 
 
-def trained_model(run: Run, task: Task, checkpoint: str, context: int) -> GPT:
+def trained_model(run: Run, task: Task, checkpoint: str, context: int) -> Model:
     """A run's model with the weights of a checkpoint, on the GPU where there is one."""
     path = run.checkpoint(checkpoint)
     if not path.is_file():

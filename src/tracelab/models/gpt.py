@@ -12,7 +12,6 @@ Weights are float32. Under autocast the residual stream and the matrices are in 
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -21,11 +20,13 @@ from torch.nn.functional import silu
 
 from tracelab.batches.documents import Documents
 from tracelab.models.attention import Look, look_within
+from tracelab.models.base import Model
+from tracelab.models.cache import Cache
 from tracelab.models.layers import Angles, angles_at, attend, normalize, rotate
 from tracelab.models.past import Norms, Past
 
 
-class GPT(nn.Module):
+class GPT(Model):
     """(B, T) tokens -> (B, T, vocab_size) float32 logits.
 
     context: the most tokens a sequence may have. kv_heads divides heads; fewer means grouped-query
@@ -34,8 +35,7 @@ class GPT(nn.Module):
     are multiplied (`models.precision`).
     """
 
-    kernel = "plain"
-    products = torch.float32
+    packs = True
 
     def __init__(
         self,
@@ -72,32 +72,16 @@ class GPT(nn.Module):
         self.register_buffer("rope", rope_table(context, head_dim, rope_theta), persistent=False)
         self.initialize(seed)
 
-    @torch.no_grad()
-    def initialize(self, seed: int) -> None:
-        """Normal weights of deviation 0.02, smaller where they write to the residual stream (GPT-2)."""
-        generator = torch.Generator().manual_seed(seed)
-        for name, weight in self.named_parameters():
-            if weight.ndim == 2:
-                writes = name.endswith(("out.weight", "down.weight"))
-                weight.normal_(0.0, 0.02, generator=generator)
-                weight.div_((2 * len(self.blocks)) ** 0.5 if writes else 1.0)
-            else:
-                weight.fill_(0.0 if name.endswith("bias") else 1.0)
-
     @property
     def stacks(self) -> dict[str, tuple[int, ...]]:
         """Parameters that are several matrices on top of each other -> the rows of each: q, k and v."""
         blocks: list[Any] = list(self.blocks)
         return {f"blocks.{i}.qkv.weight": block.qkv_rows for i, block in enumerate(blocks)}
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(B, T) -> (B, T, vocab_size)."""
-        return self.logits(self.hidden(tokens))
-
-    def hidden(self, tokens: Tensor, cache: Past | None = None, documents: Documents | None = None) -> Tensor:
+    def hidden(self, tokens: Tensor, past: Past | None = None, documents: Documents | None = None) -> Tensor:
         """(B, T) -> (B, T, width), before the head.
 
-        With a cache, the tokens come after those in it; with documents, each of them is by itself.
+        With a past, the tokens come after those in it; with documents, each of them is by itself.
         """
         x = self.embed(tokens)
         if torch.is_autocast_enabled(x.device.type):
@@ -105,27 +89,37 @@ class GPT(nn.Module):
         T, last = tokens.shape[1], self.context - 1
         place: slice | Tensor = slice(T)
         look: Look = _look_back
-        if cache is not None:
-            place = cache.advance(T).clamp(max=last)
+        if past is not None:
+            place = past.advance(T).clamp(max=last)
         elif documents is not None:
             place = documents.place.clamp(max=last)  # padding may be longer than any document
             look = look_within(documents, self.kernel)
         angles = angles_at(self.rope[place], x.dtype)
         for i, block in enumerate(self.blocks):
-            x = block(x, angles, look, None if cache is None else (cache, i))
+            x = block(x, angles, look, None if past is None else (past, i))
         return self.norm(x)
-
-    def computing(self) -> AbstractContextManager[None]:
-        """Autocast context in which matrix products are in the model's format, as they are in training."""
-        device = self.embed.weight.device.type
-        context: AbstractContextManager[None] = torch.autocast(
-            device, self.products, enabled=self.products != torch.float32
-        )
-        return context
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., width) -> (..., vocab_size), always float32."""
         return self.head(hidden).float()
+
+    def reading(self, start: Tensor) -> Cache:
+        """Room for keys and values."""
+        return Cache(len(self.blocks), start)
+
+    def flops(self, tokens: int, pairs: int) -> float:
+        """6 N tokens + 12 L H D pairs (Chowdhery et al. 2022, PaLM, appendix B).
+
+        N: weights of the matrices that each token is multiplied by (the head's among them, the embedding's,
+        which is only looked up, not): two operations each forward, twice as many backward. pairs: of a query
+        and a key that it sees; each costs H heads of L layers two products of D features, q k and p v, again
+        2 + 4 operations a product. PaLM counts T of them a token, here it is what causal attention within
+        documents looks at. What is computed twice to save memory counts once.
+        """
+        matrices = sum(p.numel() for p in self.blocks.parameters() if p.ndim == 2)
+        block: Any = self.blocks[0]
+        per_pair = 12 * len(self.blocks) * block.heads[0] * block.head_dim
+        return 6.0 * (matrices + self.head.weight.numel()) * tokens + float(per_pair) * pairs
 
 
 class Block(nn.Module):

@@ -23,6 +23,14 @@ class Past:
         """N columns more -> (B, n): their places in their sequences."""
         raise NotImplementedError
 
+    def keep(self, rows: Tensor) -> None:
+        """Keep the rows of these places, in this order."""
+        raise NotImplementedError
+
+    def branch(self, rows: Tensor) -> None:
+        """Go on with a row for each of these places, as often as they are named."""
+        raise NotImplementedError
+
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Store k, v, (kv_heads, B, n, D), and let q, (heads, B, n, D), look -> like q."""
         raise NotImplementedError

@@ -19,7 +19,7 @@ from tracelab.evaluation import curves, figures
 from tracelab.evaluation.judging import judge_model, labels, metrics_of, trained_model
 from tracelab.evaluation.outcomes import table_of
 from tracelab.metrics.pass_at_k import PassAtK
-from tracelab.models.gpt import GPT
+from tracelab.models.base import Model
 from tracelab.posttraining.groups import Sampler, Settings
 from tracelab.posttraining.learner import PostLearner, Rounds
 from tracelab.posttraining.updates import Updates
@@ -105,7 +105,7 @@ def _without_nulls(config: DictConfig) -> DictConfig:
     return OmegaConf.create(plain)
 
 
-def build_learner(config: DictConfig, task: Task, model: GPT, max_new: int) -> PostLearner:
+def build_learner(config: DictConfig, task: Task, model: Model, max_new: int) -> PostLearner:
     """The learner with algorithm, rewards, sampler and what measures it. ValueError if they do not fit."""
     algorithm: Algorithm = instantiate(config.algorithm)
     settings = Settings(**{"max_new": max_new, **{k: v for k, v in config.rollout.items() if v is not None}})
@@ -139,7 +139,7 @@ def build_learner(config: DictConfig, task: Task, model: GPT, max_new: int) -> P
     )
 
 
-def build_passes(run: Run, tests: TestSets, max_new: int) -> Callable[[GPT], dict[str, Any]]:
+def build_passes(run: Run, tests: TestSets, max_new: int) -> Callable[[Model], dict[str, Any]]:
     """A function of a model: pass@k and maj@k on the in-distribution test set."""
     config = run.config.passes
     name, (task, examples) = next(iter(tests.items()))
@@ -148,7 +148,7 @@ def build_passes(run: Run, tests: TestSets, max_new: int) -> Callable[[GPT], dic
     sampled = OmegaConf.merge(run.config.eval, settings)
     assert isinstance(sampled, DictConfig)
 
-    def measure(model: GPT) -> dict[str, Any]:
+    def measure(model: Model) -> dict[str, Any]:
         judged = judge_model(model, task, few, sampled, max_new)
         table = table_of(judged, task, {**labels(run), "split": name})
         return metrics_of(table, {"pass_at_k": PassAtK()}, task.levels)[name]

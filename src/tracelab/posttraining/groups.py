@@ -25,7 +25,7 @@ import numpy as np
 from tracelab.core.ragged import Ragged, offsets_of
 from tracelab.core.types import Examples, Task
 from tracelab.data.frozen import drawn
-from tracelab.models.gpt import GPT
+from tracelab.models.base import Model
 from tracelab.posttraining.rollout import Rollouts, describe, roll
 from tracelab.rewards.base import Reward
 
@@ -83,7 +83,7 @@ class Sampler:
                 f"{', '.join(task.complexities)}"
             )
 
-    def __call__(self, model: GPT, used: float) -> tuple[Rollouts, dict[str, float]]:
+    def __call__(self, model: Model, used: float) -> tuple[Rollouts, dict[str, float]]:
         """The groups to learn from, and figures on what was sampled first. used: share of the budget."""
         rollouts = self._roll(model, self._problems(self.settings.prompts, used))
         figures = describe(rollouts)
@@ -115,7 +115,7 @@ class Sampler:
         first = round(used * (count - n))
         return examples.take(np.argsort(examples.complexity[measure], kind="stable")[first : first + n])
 
-    def _roll(self, model: GPT, examples: Examples, hints: Ragged | None = None) -> Rollouts:
+    def _roll(self, model: Model, examples: Examples, hints: Ragged | None = None) -> Rollouts:
         settings, first = self.settings, self.cursor.samples
         self.cursor.samples += len(examples) * settings.group
         return roll(
@@ -132,7 +132,7 @@ class Sampler:
             batch_size=settings.batch_size,
         )
 
-    def _resampled(self, model: GPT, rollouts: Rollouts, used: float) -> Rollouts:
+    def _resampled(self, model: Model, rollouts: Rollouts, used: float) -> Rollouts:
         wanted, good = len(rollouts), [with_signal(rollouts)]
         for _ in range(self.settings.rounds):
             if sum(map(len, good)) >= wanted:
@@ -140,7 +140,7 @@ class Sampler:
             good.append(with_signal(self._roll(model, self._problems(wanted, used))))
         return Rollouts.concat(good).take(np.arange(min(wanted, sum(map(len, good)))))
 
-    def _hinted(self, model: GPT, rollouts: Rollouts) -> tuple[Rollouts, dict[str, float]]:
+    def _hinted(self, model: Model, rollouts: Rollouts) -> tuple[Rollouts, dict[str, float]]:
         failed = np.flatnonzero(~rollouts.solved.any(axis=1) & rollouts.equal)
         figures = {"hinted_groups": len(failed) / len(rollouts), "hint_share": self.cursor.hint}
         if len(failed) == 0:

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from tracelab.algorithms.base import Algorithm
 from tracelab.decoding.logprobs import token_figures
-from tracelab.models.gpt import GPT
+from tracelab.models.base import Model
 from tracelab.posttraining.groups import Sampler
 from tracelab.posttraining.updates import Updater, Updates
 from tracelab.training.budget import Budget, Progress
@@ -41,16 +41,16 @@ class PostLearner(lightning.LightningModule):
 
     def __init__(
         self,
-        model: GPT,
+        model: Model,
         algorithm: Algorithm,
         sampler: Sampler,
-        optimizer: Callable[[GPT], Optimizer],
+        optimizer: Callable[[Model], Optimizer],
         schedule: Callable[[int, float], float],
         budget: Budget,
         updates: Updates,
-        held_out: Callable[[GPT], dict[str, float]],
+        held_out: Callable[[Model], dict[str, float]],
         every: int = 20,
-        reference: GPT | None = None,
+        reference: Model | None = None,
         compile: bool | None = None,
     ) -> None:
         super().__init__()

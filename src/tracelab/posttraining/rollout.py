@@ -16,7 +16,7 @@ from tracelab.core.rows import concat, take
 from tracelab.core.types import Examples, Task
 from tracelab.data.frozen import references
 from tracelab.decoding.sampling import Completions, generate
-from tracelab.models.gpt import GPT
+from tracelab.models.base import Model
 from tracelab.rewards.base import Graded, Reward, total
 
 
@@ -68,7 +68,7 @@ class Rollouts:
 
 
 def roll(
-    model: GPT,
+    model: Model,
     task: Task,
     examples: Examples,
     rewards: Mapping[str, Reward],

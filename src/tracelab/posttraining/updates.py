@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tracelab.algorithms.base import Algorithm, Batch
 from tracelab.decoding.logprobs import Forward, Micro, evaluate, lay_out, micro_batches
-from tracelab.models.gpt import GPT
+from tracelab.models.base import Model
 from tracelab.posttraining.rollout import Rollouts
 
 Sums = dict[str, float]
@@ -70,10 +70,10 @@ class Updater:
     temperature: of the rollouts.
     """
 
-    model: GPT
+    model: Model
     algorithm: Algorithm
     knobs: Updates
-    reference: GPT | None
+    reference: Model | None
     optimizer: Any
     forward: Forward
     backward: Callable[[Tensor], None]
@@ -104,7 +104,7 @@ class Updater:
         if not weights.any():
             return []
         several = self.knobs.passes * self.knobs.parts > 1
-        prompts, device = rollouts.prompts.take(rows), self.model.embed.weight.device
+        prompts, device = rollouts.prompts.take(rows), self.model.device
         parts = []
         for micro in micro_batches(prompts, done.tokens, self.knobs.micro_tokens):
             places, T = micro.rows, micro.mask.shape[1]
@@ -123,7 +123,7 @@ class Updater:
             )
         return parts
 
-    def _logprobs(self, model: GPT, micro: Micro) -> Tensor:
+    def _logprobs(self, model: Model, micro: Micro) -> Tensor:
         """Log-probabilities (B, T) of the sampled tokens under a model, detached.
 
         They are computed as in an update, with a gradient. Compiled without one, the function may round
@@ -132,7 +132,7 @@ class Updater:
         with torch.enable_grad():
             return self._evaluate(model, micro)[0].detach()
 
-    def _evaluate(self, model: GPT, micro: Micro) -> tuple[Tensor, Tensor]:
+    def _evaluate(self, model: Model, micro: Micro) -> tuple[Tensor, Tensor]:
         return evaluate(model, micro, self.temperature, self.algorithm.entropy > 0, self.forward)
 
     def _update(self, parts: list[Part], sums: Sums) -> float:

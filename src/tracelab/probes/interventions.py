@@ -33,7 +33,7 @@ from tracelab.core.types import Examples, Task
 from tracelab.decoding.logprobs import evaluate, micro_batches
 from tracelab.decoding.sampling import Completions, generate
 from tracelab.evaluation.judging import labels, trained_model
-from tracelab.models.gpt import GPT
+from tracelab.models.base import Model
 from tracelab.runs import sets
 from tracelab.runs.build import build_task
 from tracelab.runs.entry import say
@@ -148,7 +148,7 @@ def _solutions(task: Task, examples: Examples) -> Ragged:
 
 
 def intervene(
-    model: GPT, task: Task, examples: Examples, config: DictConfig, max_new: int, **doses: Sequence[float]
+    model: Model, task: Task, examples: Examples, config: DictConfig, max_new: int, **doses: Sequence[float]
 ) -> Iterator[tuple[Imposed, dict[str, NDArray[Any]]]]:
     """Impose, answer, judge: each intervention with its outcomes, arrays of n.
 
@@ -194,9 +194,9 @@ def _equal(one: Ragged, other: Ragged) -> NDArray[np.bool_]:
     return np.array([np.array_equal(a, b) for a, b in zip(one, other, strict=True)], np.bool_)
 
 
-def _likelihood(model: GPT, prompts: Ragged, completions: Ragged) -> NDArray[np.float64]:
+def _likelihood(model: Model, prompts: Ragged, completions: Ragged) -> NDArray[np.float64]:
     """(n,): the log-probability of each completion."""
-    sums, device = np.zeros(len(prompts)), model.embed.weight.device
+    sums, device = np.zeros(len(prompts)), model.device
     for micro in micro_batches(prompts, completions, MICRO_TOKENS):
         moved = type(micro)(*(part.to(device) for part in micro))
         with torch.no_grad(), model.computing():
@@ -206,7 +206,7 @@ def _likelihood(model: GPT, prompts: Ragged, completions: Ragged) -> NDArray[np.
 
 
 def table(
-    model: GPT,
+    model: Model,
     task: Task,
     examples: Examples,
     config: DictConfig,

@@ -29,7 +29,7 @@ from tracelab.data import frozen
 from tracelab.data.workers import Workers
 from tracelab.evaluation.judging import judge_model, labels, trained_model
 from tracelab.evaluation.outcomes import table_of
-from tracelab.models.gpt import GPT
+from tracelab.models.base import Model
 from tracelab.probes.exposure import Seen, contents, seen
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_progress
@@ -112,7 +112,7 @@ def _changed(
     )
 
 
-def table(model: GPT, task: Task, probe: Probe, config: DictConfig, max_new: int, about: Any) -> pa.Table:
+def table(model: Model, task: Task, probe: Probe, config: DictConfig, max_new: int, about: Any) -> pa.Table:
     """A set's outcomes, as in outcomes.parquet, and besides:
 
     parent_key: the canonical hash of the trained problem that this is or comes from (`index` is its place in

@@ -14,7 +14,7 @@ from tracelab.traces.base import Treatment
 if TYPE_CHECKING:
     import torch
 
-    from tracelab.models.gpt import GPT
+    from tracelab.models.base import Model
     from tracelab.models.precision import Precision
 
 WIDTH = 128  # of products that are measured for a model that states no width
@@ -34,12 +34,12 @@ def build_treatment(config: DictConfig) -> Treatment:
 
 def build_model(
     config: DictConfig, vocabulary: tuple[str, ...], context: int, precision: Precision | None = None
-) -> GPT:
+) -> Model:
     """The model, initialised from the seed. context: the longest sequence that it takes; precision: of its
     matrix products (None: as the config asks for).
     """
     shape = {k: v for k, v in config.model.items() if k != "context"}
-    model: GPT = instantiate(shape, vocab_size=len(vocabulary), context=context, seed=config.seed)
+    model: Model = instantiate(shape, vocab_size=len(vocabulary), context=context, seed=config.seed)
     model.products = (precision or precision_of(config)).products
     return model
 

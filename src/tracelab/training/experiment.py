@@ -10,7 +10,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig
 
 from tracelab.batches.loader import FixedLoader, Loader, card
-from tracelab.models.gpt import GPT
+from tracelab.models.base import Model
 from tracelab.models.precision import Precision
 from tracelab.optim.muon import MuonAdamW
 from tracelab.runs.build import build_model, build_task, precision_of
@@ -139,7 +139,7 @@ def build(
     return build_learner(config, model), build_loaders(config, data, context)
 
 
-def build_learner(config: DictConfig, model: GPT) -> Learner:
+def build_learner(config: DictConfig, model: Model) -> Learner:
     """The learner with its optimiser, schedule, budget and loss weights."""
     return Learner(
         model,
@@ -170,5 +170,11 @@ def check_knobs(config: DictConfig) -> None:
     share = config.data.get("short_first") or 0.0
     if not 0.0 <= share <= 1.0:
         raise ValueError(f"data.short_first={share} must be a share of the budget: 0 to 1, or null")
+    model = get_object(config.model["_target_"])
+    if config.data.packing is not None and not model.packs:
+        raise ValueError(
+            f"data.packing={config.data.packing}: {model.__name__} cannot keep packed documents apart; take "
+            "data.packing=null"
+        )
     if config.validate_problems < 0:
         raise ValueError(f"validate_problems={config.validate_problems} must be 0 (none) or more")

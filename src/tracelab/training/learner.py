@@ -25,6 +25,7 @@ from torch.optim import Optimizer
 
 from tracelab.batches.packing import Packed
 from tracelab.batches.padding import Batch, Counts
+from tracelab.models.base import Model
 from tracelab.models.gpt import GPT
 from tracelab.models.kernels import choose
 from tracelab.models.precision import name_of
@@ -53,8 +54,8 @@ class Learner(lightning.LightningModule):
 
     def __init__(
         self,
-        model: GPT,
-        optimizer: Callable[[GPT], Optimizer],
+        model: Model,
+        optimizer: Callable[[Model], Optimizer],
         schedule: Callable[[int, float], float],
         budget: Budget,
         trace_weight: float = 1.0,
@@ -103,6 +104,7 @@ class Learner(lightning.LightningModule):
     def on_train_batch_start(self, batch: Batch | Packed, batch_index: int) -> None:
         """Choose the kernel for packed rows, once."""
         if isinstance(batch, Packed) and self.model.kernel != self.attention:
+            assert isinstance(self.model, GPT), "other models are refused before training"
             with self.trainer.precision_plugin.forward_context():
                 chosen = choose(self.attention, self.model, batch.documents)
             self.attention = self.trainer.strategy.broadcast(chosen)

@@ -16,20 +16,20 @@ from torch.utils.checkpoint import checkpoint
 
 from tracelab.batches.documents import Documents
 from tracelab.batches.packing import SOLUTION, TRACE
-from tracelab.models.gpt import GPT
+from tracelab.models.base import Model
 
 CHUNK = 8192  # tokens of a packed batch whose logits exist at a time
 
 Sums = dict[str, Tensor]
 
 
-def padded_losses(model: GPT, tokens: Tensor, at: Tensor, targets: Tensor) -> Tensor:
+def padded_losses(model: Model, tokens: Tensor, at: Tensor, targets: Tensor) -> Tensor:
     """(n,) cross-entropies in nats at the n places of a padded batch that are to be predicted."""
     hidden = model.hidden(tokens).flatten(0, 1)  # (B * T, width)
     return cross_entropy(model.logits(hidden[at]), targets, reduction="none")
 
 
-def packed_losses(model: GPT, tokens: Tensor, targets: Tensor, documents: Documents) -> Tensor:
+def packed_losses(model: Model, tokens: Tensor, targets: Tensor, documents: Documents) -> Tensor:
     """(R * T,) cross-entropies at all places of a packed batch.
 
     Of logits, R * T * vocab_size floats and as many in their gradient, only a chunk exists at a time: those
@@ -46,7 +46,7 @@ def packed_losses(model: GPT, tokens: Tensor, targets: Tensor, documents: Docume
 
 
 def packed_loss(
-    model: GPT,
+    model: Model,
     weights: Mapping[str, float],
     tokens: Tensor,
     targets: Tensor,

@@ -1,6 +1,6 @@
 """How fast training goes: tokens per second, time spent waiting for data, and on known GPUs MFU.
 
-Model FLOPs utilisation is the arithmetic that training takes (`models.flops`), per second, as a share of what
+Model FLOPs utilisation is the arithmetic that training takes (`Model.flops`), per second, as a share of what
 the device can do at best.
 """
 
@@ -10,8 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from tracelab.batches.padding import Counts
-from tracelab.models.flops import training_flops
-from tracelab.models.gpt import GPT
+from tracelab.models.base import Model
 
 # Peak of bfloat16 matrix products without sparsity, in 10^12 operations per second, by what a device's name
 # holds (first match). From NVIDIA's data sheets (https://www.nvidia.com/en-us/data-center/, a page each);
@@ -52,7 +51,7 @@ class Throughput:
         self.counts.append(counts)
         self.minutes += minutes
 
-    def figures(self, model: GPT, waited: float) -> dict[str, float]:
+    def figures(self, model: Model, waited: float) -> dict[str, float]:
         """Since the last call. waited: seconds that training has waited for data, ever."""
         tokens, _, examples, pairs, _ = (sum(column) for column in zip(*self.counts, strict=True))
         seconds = max(60 * self.minutes, 1e-9)
@@ -62,6 +61,6 @@ class Throughput:
         }
         if self.peak is not None:
             # a sequence's last token is a target alone
-            figures["mfu"] = training_flops(model, tokens - examples, pairs) / seconds / self.peak
+            figures["mfu"] = model.flops(tokens - examples, pairs) / seconds / self.peak
         self.minutes, self.counts, self._waited = 0.0, [], waited
         return figures

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from tracelab.core.types import Examples, Task
 from tracelab.evaluation.judging import judge_model
-from tracelab.models.gpt import GPT
+from tracelab.models.base import Model
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class HeldOut:
         return HeldOut(task, examples, greedy, max_new)
 
     def __call__(
-        self, model: GPT, rank: int = 0, world: int = 1, add: Callable[[Tensor], Tensor] | None = None
+        self, model: Model, rank: int = 0, world: int = 1, add: Callable[[Tensor], Tensor] | None = None
     ) -> dict[str, float]:
         """Means over all problems, of both verdicts at every level among them; how many; seconds taken.
 
@@ -60,7 +60,7 @@ class HeldOut:
         figures = dict(zip(columns, means.tolist(), strict=True))
         return {"problems": len(self.examples), **figures, "seconds": time.perf_counter() - began}
 
-    def _judged(self, model: GPT, examples: Examples) -> dict[str, NDArray[Any]]:
+    def _judged(self, model: Model, examples: Examples) -> dict[str, NDArray[Any]]:
         """(n,) each."""
         judged = judge_model(model, self.task, examples, self.config, self.max_new)
         verdicts, completions = judged.verdicts, judged.completions

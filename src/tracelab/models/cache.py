@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tracelab.decoding.kernel import FEATURES, LANES, Columns, decode
+from tracelab.models.decode import FEATURES, LANES, Columns, decode
 from tracelab.models.layers import Angles, attend
 from tracelab.models.past import Norms, Past
 

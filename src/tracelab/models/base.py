@@ -1,0 +1,93 @@
+"""What a language model must offer to be trained, sampled, judged, post-trained and probed here.
+
+`tests/test_models.py` holds every model in `conf/model/` to it; `gpt.py` and `recurrent.py` are to write by.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from tracelab.batches.documents import Documents
+from tracelab.models.past import Past
+
+
+class Model(nn.Module):
+    """(B, T) tokens -> (B, T, vocab_size) float32 logits, each seeing its own token and those before it.
+
+    It is built with `vocab_size`, `context` and `seed` beside the knobs of its YAML. embed: of the tokens,
+    (vocab_size, width); blocks: its layers, in order; context: the most tokens that a sequence may have.
+    Matrices whose names begin with neither `embed` nor `head` are Muon's. packs: does `hidden` keep the
+    documents of packed rows apart?
+    """
+
+    packs: ClassVar[bool] = False
+    kernel = "plain"  # which attends to packed rows (`models.attention`)
+    products = torch.float32  # number format of matrix products (`models.precision`)
+
+    vocab_size: int
+    context: int
+    embed: nn.Embedding
+    blocks: nn.ModuleList
+
+    def hidden(self, tokens: Tensor, past: Past | None = None, documents: Documents | None = None) -> Tensor:
+        """(B, T) -> (B, T, width), before the head.
+
+        With a past, the tokens come after what it holds, and it holds them then, too; with documents, each of
+        them is by itself.
+        """
+        raise NotImplementedError
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(..., width) -> (..., vocab_size), always float32."""
+        raise NotImplementedError
+
+    def reading(self, start: Tensor) -> Past:
+        """An empty past for B rows, left-padded to one length. start: (B,) the first real column of each."""
+        raise NotImplementedError
+
+    def flops(self, tokens: int, pairs: int) -> float:
+        """Floating-point operations of the matrix products in a forward and a backward pass.
+
+        pairs: of a token and one that it may see (T (T + 1) / 2 in a sequence of T), for what attends.
+        """
+        raise NotImplementedError
+
+    @property
+    def stacks(self) -> dict[str, tuple[int, ...]]:
+        """Parameters that are several matrices on top of each other -> the rows of each."""
+        return {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.embed.weight.device
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> (B, T, vocab_size)."""
+        return self.logits(self.hidden(tokens))
+
+    def computing(self) -> AbstractContextManager[None]:
+        """A context in which matrix products are in the model's format (autocast), as in training."""
+        context: AbstractContextManager[None] = torch.autocast(
+            self.device.type, self.products, enabled=self.products != torch.float32
+        )
+        return context
+
+    @torch.no_grad()
+    def initialize(self, seed: int) -> None:
+        """Normal weights of deviation 0.02, smaller where they write to the residual stream (GPT-2).
+
+        The latter are the matrices called `out` and `down`. Gains become one, biases zero.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        for name, weight in self.named_parameters():
+            if weight.ndim == 2:
+                writes = name.endswith(("out.weight", "down.weight"))
+                weight.normal_(0.0, 0.02, generator=generator)
+                weight.div_((2 * len(self.blocks)) ** 0.5 if writes else 1.0)
+            else:
+                weight.fill_(0.0 if name.endswith("bias") else 1.0)
