@@ -36,8 +36,8 @@ format: $(VENV)/installed-lint ## Let ruff mend what it can
 	$(BIN)/ruff format .
 
 verify: $(VENV)/installed-test ## Check the verifiers on hundreds of thousands of traces (minutes)
-	$(BIN)/python -m tests.full_checks
-	$(BIN)/python -m tests.task_checks
+	$(BIN)/python -m tests.helpers.full_checks
+	$(BIN)/python -m tests.helpers.task_checks
 
 bench: $(VENV)/installed-bench ## Compare speeds with peers in a quarter of an hour; one table at the end
 	$(BIN)/python bench/suite.py

@@ -1,6 +1,6 @@
 """What a language model must offer to be trained, sampled, judged, post-trained and probed here.
 
-`tests/test_models.py` holds every model in `conf/model/` to it; `gpt.py` and `recurrent.py` are to write by.
+`tests/models/test_models.py` holds every model in `conf/model/` to it; write by `gpt.py` and `recurrent.py`.
 """
 
 from __future__ import annotations

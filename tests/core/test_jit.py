@@ -1,0 +1,84 @@
+"""Kernels: the same results interpreted as compiled, and no compiler where a handful of problems is drawn."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.drawn import digests
+from tracelab.core import jit
+from tracelab.core.paths import CONF
+
+TASKS = sorted(path.stem for path in CONF.glob("task/*.yaml"))
+
+
+def python(*words, **options):
+    """What a fresh interpreter prints; warnings are errors."""
+    done = subprocess.run([sys.executable, "-W", "error", *words], capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_interpreted_kernels_give_the_same_bytes_and_verdicts(task):
+    """Over every setting, treatment, test set and kind of wrong completion."""
+    interpreted = json.loads(python("-m", "tests.helpers.drawn", task, cwd=Path(__file__).parents[2]))
+    compiled = digests(task)
+    assert len(compiled) > 20
+    assert {name for name in compiled if interpreted.get(name) != compiled[name]} == set()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_example_is_shown_without_a_compiler(task, tmp_path):
+    code = f"""
+import sys
+sys.argv = ["show", "task={task}", "trace=corrupted", "index=3", "among=8"]
+from tracelab.show import main
+main()
+print(*sys.modules)
+"""
+    *shown, modules = python("-c", code, cwd=tmp_path).strip().splitlines()
+    assert any(line.startswith("trace strict") for line in shown)
+    assert not {"numba", "llvmlite", "torch", "lightning"} & set(modules.split())
+
+
+def test_what_was_imported_before_decides():
+    """All kernels of a process are alike: compiled ones could not call others."""
+    say = "print(jit.interpreted(), hasattr(rng.mix64, 'py_func'))"
+    late = f"from tracelab.core import jit, rng; jit.interpret(); {say}"
+    early = f"from tracelab.core import jit; jit.interpret(); from tracelab.core import rng; {say}"
+    assert python("-c", late).split() == ["False", "True"]
+    assert python("-c", early).split() == ["True", "False"]
+
+
+def test_overflow_is_allowed_where_it_is_meant_alone():
+    """A product of two 32-bit operands that does not fit is an error, in a hash it is not."""
+    code = """
+import numpy as np
+from tracelab.core import jit
+jit.interpret()
+from tracelab.core import rng
+rng.below(np.array([2**64 - 1], np.uint64), 7)
+try:
+    jit.kernel(lambda a: a * a)(np.int32(2**20))
+except RuntimeWarning as warning:
+    print(warning)
+"""
+    assert "overflow" in python("-c", code)
+
+
+@pytest.mark.parametrize("where", ["kernels.py", "package/kernels.py"])
+def test_a_changed_source_names_another_version(where, tmp_path, monkeypatch):
+    """In a folder within tasks/, too: stale kernels and sets would be taken otherwise."""
+    source = tmp_path / where
+    source.parent.mkdir(exist_ok=True)
+    monkeypatch.setattr(jit, "TASKS", tmp_path)
+    hashes = set()
+    for text in ("a = 1", "a = 2"):
+        source.write_text(text)
+        hashes.add(jit.sources_hash.__wrapped__())
+    source.rename(tmp_path / "moved.py")
+    hashes.add(jit.sources_hash.__wrapped__())
+    assert len(hashes) == 3

@@ -1,0 +1,1 @@
+"""The project as a whole: imports, docstrings, the wheel, benchmarks, notebooks."""

@@ -1,0 +1,93 @@
+"""Who may import whom: the table below, and nothing else; heavy libraries only where they are named.
+
+docs/architecture.md has the picture, drawn from the imports themselves.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import layers
+from tests.helpers.layers import FILES, HEAVY, MAY_IMPORT, WITHOUT_TORCH, imports, may_import, module_of, ours
+from tests.helpers.runs import task_names
+from tracelab.core.paths import CLONE, PACKAGE, TASKS
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_each_imports_what_it_may(path):
+    mine = module_of(path)
+    for other in ours(path) - {mine, "__version__"}:
+        assert may_import(mine, other), f"{mine} ({path.name}) imports {other}: see MAY_IMPORT"
+
+
+def test_the_table_is_no_wider_than_the_imports():
+    """And has no circle: each folder stands below those that import it."""
+    found = layers.found()
+    for mine, others in MAY_IMPORT.items():
+        assert set(others.split()) <= found[mine] | {"core"}, f"{mine} does not import all that it may"
+    settled: set[str] = set()
+    while len(settled) < len(MAY_IMPORT):
+        free = {name for name, others in MAY_IMPORT.items() if set(others.split()) <= settled} - settled
+        assert free, f"a circle among {set(MAY_IMPORT) - settled}"
+        settled |= free
+
+
+def test_the_picture_is_of_these_imports():
+    written = (CLONE / "docs" / "architecture.md").read_text()
+    assert written == layers.page(), "draw it anew: python -m tests.helpers.layers"
+
+
+def test_tasks_do_not_know_each_other():
+    for path in TASKS.rglob("*/*.py"):
+        folder = path.relative_to(TASKS).parts[0]
+        others = {name.split(".")[2] for name, _ in imports(path) if name.startswith("tracelab.tasks.")}
+        assert others <= {folder, "shared"}, f"{path} imports another task"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_heavy_packages_are_kept_out(path):
+    for name, at_top in imports(path):
+        package = name.split(".")[0]
+        assert not (module_of(path) in WITHOUT_TORCH and package in HEAVY), f"{path.name} imports {name}"
+        assert not (at_top and package == "wandb"), f"{path.name} imports wandb before it is asked for"
+        if at_top and package == "matplotlib":
+            assert path.stem == "plots", f"{path.name} imports matplotlib before it draws"
+
+
+def loaded_by(*names: str, path: Path | None = None) -> set[str]:
+    """Modules of a fresh process that imports these. path: a folder before all others."""
+    code = f"import sys; sys.path[:0] = {[str(path)] if path else []}\nimport {', '.join(names)}"
+    out = subprocess.run(
+        [sys.executable, "-c", f"{code}\nprint(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return set(out.stdout.split())
+
+
+def test_what_needs_no_torch_loads_none():
+    """Nor do matplotlib and wandb come before they are asked for, whatever imports what in between."""
+    every = {"tracelab." + ".".join(p.relative_to(PACKAGE).with_suffix("").parts) for p in FILES}
+    folders = WITHOUT_TORCH - {"plots", "analysis", "tasks"}
+    names = sorted(name for name in every if name.split(".")[1] in folders and "__init__" not in name)
+    names += [f"tracelab.tasks.{name}" for name in task_names()]
+    assert not loaded_by(*names) & {*HEAVY, "matplotlib", "wandb"}
+    assert not loaded_by("tracelab.analysis") & {*HEAVY, "wandb"}
+
+
+def test_the_check_sees_what_is_imported_on_the_way(tmp_path):
+    (tmp_path / "planted.py").write_text("from tracelab.training.experiment import train\n")
+    assert loaded_by("planted", path=tmp_path) & HEAVY
+
+
+def test_this_test_can_fail(tmp_path):
+    path = tmp_path / "wrong.py"
+    path.write_text("import torch\ndef f():\n    from tracelab.tasks import maze\n    import wandb\n")
+    found = dict(imports(path))
+    assert found == {"torch": True, "tracelab.tasks.maze": False, "wandb": False}
+    assert ours(path) == {"tasks"}
+    assert not may_import("search", "tasks")
+    assert not may_import("analysis", "training")
+    assert not may_import("traces", "tasks")
+    assert may_import("train", "training")
+    assert not may_import("train", "posttrain")

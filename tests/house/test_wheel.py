@@ -1,0 +1,47 @@
+"""A wheel of the tree trains from any folder: `conf/` and `tasks/` are in it."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from tests.helpers.runs import SMALL
+from tracelab.core.paths import CLONE
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel's content, unpacked."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=CLONE, check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(folder / "site")
+    return folder / "site"
+
+
+def test_it_trains_from_any_folder(wheel, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(wheel)}
+    where = [sys.executable, "-c", "import tracelab; print(tracelab.__file__)"]
+    found = subprocess.run(where, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
+    assert found.stdout.startswith(str(wheel))
+    train = [sys.executable, "-m", "tracelab.train", *SMALL, "trace=swapped"]
+    done = subprocess.run(train, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (run,) = tmp_path.glob("runs/*/*")
+    assert "trace-swapped" in run.parent.name
+    assert json.loads((run / "run.json").read_text())["status"] == "evaluated"
+    assert "wilson" in done.stdout
+    report = [sys.executable, "-m", "tracelab.report", str(run)]
+    subprocess.run(report, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    assert "trace viewer" in (tmp_path / "report.html").read_text()
+
+
+def test_its_console_scripts_exist(wheel):
+    (scripts,) = wheel.glob("*.dist-info/entry_points.txt")
+    names = ("train", "evaluate", "generate", "show", "report")
+    assert all(f"tracelab-{name} = tracelab.{name}:main" in scripts.read_text() for name in names)

@@ -1,0 +1,166 @@
+"""The transformer: its shapes, its symmetries, and agreement with the reference implementations."""
+
+import hydra
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from tests.helpers.engine import CONTEXT, VOCABULARY, tiny
+from tracelab.core.paths import CONF
+from tracelab.models.cache import Cache
+from tracelab.models.gpt import GPT, rope_table
+from tracelab.models.layers import angles_at, attend, normalize, rotate
+
+MILLIONS = {
+    "nano": (0.8, 0.95),
+    "micro": (2.5, 3.2),
+    "small": (14, 16),
+    "base": (43, 47),
+    "qwen2_380m": (350, 390),
+}
+
+
+def tokens(rows=3, length=20, seed=0):
+    return torch.randint(VOCABULARY, (rows, length), generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "model").glob("*.yaml")))
+def test_sizes(name):
+    with torch.device("meta"):
+        model = hydra.utils.instantiate(
+            OmegaConf.load(CONF / "model" / f"{name}.yaml"), vocab_size=400, context=64
+        )
+    least, most = MILLIONS[name]
+    assert least < sum(p.numel() for p in model.parameters()) / 1e6 < most
+
+
+def test_logits_are_float32_and_the_seed_decides():
+    model = tiny(seed=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model(tokens()).dtype == torch.float32
+    assert torch.equal(model(tokens()), tiny(seed=1)(tokens()))
+    assert not torch.equal(model(tokens()), tiny(seed=2)(tokens()))
+
+
+def test_causality():
+    model, ids = tiny(), tokens()
+    changed = ids.clone()
+    changed[:, 12:] = (changed[:, 12:] + 1) % VOCABULARY
+    before, after = model(ids), model(changed)
+    torch.testing.assert_close(before[:, :12], after[:, :12], rtol=0, atol=1e-6)
+    assert not torch.allclose(before[:, 12], after[:, 12])
+
+
+def test_grouped_query_attention_is_attention_with_repeated_heads():
+    q, k, v = torch.randn(6, 2, 9, 8), torch.randn(2, 2, 9, 8), torch.randn(2, 2, 9, 8)
+    repeated = attend(q, k.repeat_interleave(3, 0), v.repeat_interleave(3, 0), None)
+    torch.testing.assert_close(attend(q, k, v, None), repeated)
+    fused = torch.nn.functional.scaled_dot_product_attention(
+        q, k.repeat_interleave(3, 0), v.repeat_interleave(3, 0), is_causal=True
+    )
+    torch.testing.assert_close(repeated, fused)
+
+
+def test_rotation_depends_on_distance_alone():
+    rope = rope_table(40, 8, 100.0)
+    at = [angles_at(rope[i : i + 1], torch.float32) for i in range(40)]
+    q, k = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
+    products = [(rotate(q, at[i + 5]) * rotate(k, at[i])).sum() for i in range(30)]
+    torch.testing.assert_close(torch.stack(products), products[0].expand(30), rtol=1e-4, atol=1e-5)
+
+
+def test_own_gradients():
+    double = {"dtype": torch.float64, "requires_grad": True}
+    x, gain = torch.randn(3, 2, 4, 8, **double), torch.randn(3, 1, 1, 8, **double)
+    angles = angles_at(rope_table(4, 8, 100.0), torch.float64)
+    assert torch.autograd.gradcheck(lambda x: rotate(x, angles), x)
+    assert torch.autograd.gradcheck(lambda x, gain: normalize(x, gain, 1e-3), (x, gain))
+    assert torch.autograd.gradcheck(lambda x, gain: normalize(x, gain, 1e-3), (x, gain[0, 0, 0]))
+
+
+def test_cache_gives_what_the_whole_forward_gives():
+    model, ids = tiny(qkv_bias=True), tokens(length=CONTEXT)
+    whole = model.hidden(ids)
+    cache = Cache(len(model.blocks), torch.zeros(3, dtype=torch.int64))
+    parts = [model.hidden(ids[:, a:b], cache) for a, b in [(0, 7), (7, 8), (8, 9), (9, 20), (20, CONTEXT)]]
+    torch.testing.assert_close(torch.cat(parts, 1), whole)
+
+
+def test_cache_with_left_padding_and_fewer_rows():
+    model, ids = tiny(), tokens(length=16)
+    start = torch.tensor([0, 3, 9])
+    padded = torch.zeros_like(ids)
+    for row, first in enumerate(start):
+        padded[row, first:] = ids[row, : 16 - first]
+    cache = Cache(len(model.blocks), start)
+    model.hidden(padded[:, :12], cache)
+    cache.keep(torch.tensor([0, 2]))
+    last = model.hidden(padded[[0, 2], 12:], cache)[:, -1]
+    torch.testing.assert_close(last[0], model.hidden(ids[:1])[0, -1])
+    torch.testing.assert_close(last[1], model.hidden(ids[2:, :7])[0, -1])
+
+
+def test_kv_heads_must_divide_heads():
+    with pytest.raises(ValueError, match="kv_heads must divide heads"):
+        tiny(kv_heads=3)
+
+
+@pytest.mark.parametrize("family", ["Llama", "Qwen2", "Qwen3"])
+def test_agrees_with_the_reference_implementation(family):
+    transformers = pytest.importorskip("transformers")
+    config = getattr(transformers, f"{family}Config")(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        rms_norm_eps=1e-5,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=False,
+        pad_token_id=None,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    theirs = getattr(transformers, f"{family}ForCausalLM")(config).eval()
+    with torch.no_grad():
+        for p in theirs.parameters():
+            p.add_(0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())))
+    ours = tiny(norm_eps=1e-5, tied=False, qkv_bias=family == "Qwen2", qk_norm=family == "Qwen3")
+    ours.load_state_dict(converted(theirs.state_dict()))
+    torch.testing.assert_close(ours(tokens()), theirs(tokens()).logits, rtol=1e-4, atol=1e-4)
+
+
+def converted(theirs):
+    """Their names and separate matrices -> ours."""
+    ours = {
+        "embed.weight": "model.embed_tokens.weight",
+        "norm.weight": "model.norm.weight",
+        "head.weight": "lm_head.weight",
+    }
+    ours = {name: theirs[other] for name, other in ours.items()}
+    for i in range(2):
+        layer = {
+            name.removeprefix(f"model.layers.{i}."): w for name, w in theirs.items() if f"layers.{i}." in name
+        }
+        parts = {
+            "qkv.weight": [f"self_attn.{p}_proj.weight" for p in "qkv"],
+            "qkv.bias": [f"self_attn.{p}_proj.bias" for p in "qkv"],
+            "q_gain": ["self_attn.q_norm.weight"],
+            "k_gain": ["self_attn.k_norm.weight"],
+            "out.weight": ["self_attn.o_proj.weight"],
+            "attention_norm.weight": ["input_layernorm.weight"],
+            "mlp_norm.weight": ["post_attention_layernorm.weight"],
+            "gate_up.weight": ["mlp.gate_proj.weight", "mlp.up_proj.weight"],
+            "down.weight": ["mlp.down_proj.weight"],
+        }
+        for name, others in parts.items():
+            if others[0] in layer:
+                ours[f"blocks.{i}.{name}"] = torch.cat([layer[other] for other in others])
+    return ours
+
+
+def test_untied_head():
+    assert tiny(tied=False).head.weight is not tiny().embed.weight
+    assert isinstance(tiny(), GPT)

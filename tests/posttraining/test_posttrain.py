@@ -1,0 +1,439 @@
+"""Post-training: probabilities, groups, rounds, resuming, what is refused; on small runs."""
+
+import csv
+import json
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from tests.helpers.engine import tiny
+from tests.helpers.runs import config, small
+from tracelab.algorithms.grpo import GRPO
+from tracelab.core import rng
+from tracelab.core.ragged import Ragged
+from tracelab.data.frozen import references
+from tracelab.decoding.logprobs import evaluate, micro_batches
+from tracelab.decoding.sampling import generate
+from tracelab.evaluation.judging import trained_model
+from tracelab.posttraining.experiment import posttrain
+from tracelab.posttraining.groups import Sampler, Settings, hint_tokens
+from tracelab.posttraining.rollout import roll
+from tracelab.rewards.base import Graded, total
+from tracelab.rewards.form import Form
+from tracelab.rewards.length import Length
+from tracelab.rewards.solution import Solution
+from tracelab.rewards.trace import Trace
+from tracelab.runs.build import build_task
+from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.folder import Run
+from tracelab.training.experiment import train
+
+SMALL = (
+    "trainer=cpu",
+    "trainer.precision=32-true",
+    "rollout.prompts=6",
+    "rollout.group=4",
+    "rollout.max_new=40",
+    "rollout.equal=keep",
+    "held_out.problems=16",
+    "held_out.every=4",
+    "passes.problems=8",
+    "passes.samples=4",
+    "eval.problems=12",
+    "checkpoint_every=2",
+    "budget.steps=4",
+    "threads=1",
+    "reward=[form]",  # a model of a few steps earns it sometimes
+)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """A run that writes traces now and then."""
+    folder = tmp_path_factory.mktemp("source")
+    larger = ("model.width=64", "data.train_size=2000", "budget.steps=200")
+    train(small(folder, "trace=correct", "task.ood_generators=[]", *larger))
+    return folder
+
+
+def settings(source, folder, *overrides):
+    return config("posttrain", *SMALL, f"run={source}", f"run_dir={folder}", *overrides)
+
+
+def rows_of(folder):
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# --- log-probabilities --------------------------------------------------------------------------
+
+
+def pairs(n=9):
+    generator = np.random.default_rng(0)
+    prompts = Ragged.of([generator.integers(4, 20, generator.integers(2, 12)) for _ in range(n)])
+    return prompts, Ragged.of([generator.integers(4, 20, generator.integers(1, 25)) for _ in range(n)])
+
+
+def one_by_one(model, prompts, completions, temperature):
+    """Log-probabilities and entropies without padding -> a row each."""
+    for prompt, completion in zip(prompts, completions, strict=True):
+        tokens = torch.from_numpy(np.concatenate([prompt, completion]).astype(np.int64))
+        with torch.no_grad():
+            logits = model(tokens[None])[0, len(prompt) - 1 : -1] / temperature
+        distribution = logits.log_softmax(-1)
+        entropy = -(distribution.exp() * distribution).sum(-1)
+        yield distribution[torch.arange(len(completion)), tokens[len(prompt) :]], entropy
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+@pytest.mark.parametrize("tokens", [1, 64, 10_000])
+def test_batched_log_probabilities_are_those_one_by_one(temperature, tokens):
+    model, (prompts, completions) = tiny(seed=1), pairs()
+    wanted = list(one_by_one(model, prompts, completions, temperature))
+    seen = []
+    for micro in micro_batches(prompts, completions, tokens):
+        logprobs, entropy = evaluate(model, micro, temperature, entropy=True)
+        assert logprobs.requires_grad
+        for row, mask, got, spread in zip(micro.rows.tolist(), micro.mask, logprobs, entropy, strict=True):
+            assert mask.sum() == len(completions[row])
+            assert torch.allclose(got[mask], wanted[row][0], atol=1e-5)
+            assert torch.allclose(spread[mask], wanted[row][1], atol=1e-5)
+            assert not got[~mask].any()
+            seen.append(row)
+    assert sorted(seen) == list(range(9))
+
+
+def test_the_samplers_log_probabilities_are_the_trainers():
+    """The sampler pads on the left and keeps a cache; the trainer pads on the right."""
+    model, (prompts, _) = tiny(seed=1), pairs()
+    done = generate(model, prompts, stop=12, max_new=15, samples=3, temperature=0.8)
+    rows = np.repeat(np.arange(len(prompts)), 3)
+    for micro in micro_batches(prompts.take(rows), done.tokens, 128):
+        logprobs, _ = evaluate(model, micro, 0.8)
+        for row, mask, got in zip(micro.rows.tolist(), micro.mask, logprobs, strict=True):
+            assert np.allclose(got[mask].detach().numpy(), done.logprobs[row], atol=1e-4)
+
+
+# --- rewards ------------------------------------------------------------------------------------
+
+
+def graded(task, n=12):
+    """Reference completions; every third is cut short, every fourth has a wrong cost."""
+    examples = task.generate(rng.keys(0, "train", 0, n, "problem"), "train")
+    rows = [row.copy() for row in references(task, examples)]
+    for i in range(0, n, 3):
+        rows[i] = rows[i][:-1]
+    for i in range(0, n, 4):
+        at = 4 + 5 * (len(rows[i]) // 20)
+        rows[i][at] = task.codec.token["c24"]
+    tokens = Ragged.of(rows)
+    lengths = references(task, examples).lengths
+    return Graded(task.judge(examples, tokens), task.levels, tokens.lengths, np.arange(n) % 3 == 0, lengths)
+
+
+class NotANumber:
+    weight = 1.0
+
+    def __call__(self, graded):
+        return np.full(len(graded.lengths), np.nan)
+
+
+def test_rewards():
+    task = build_task(config("train", "task.size=5"))
+    given = graded(task)
+    verdicts = given.verdicts
+    assert Solution()(given).tolist() == verdicts.solution_valid.tolist()
+    assert Solution(optimal=True)(given).tolist() == verdicts.solution_optimal.tolist()
+    strict = verdicts.trace_ok[:, given.levels.index("strict")]
+    assert Trace()(given).tolist() == strict.tolist()
+    process = Trace(process=True, level="local")(given)
+    assert (process[strict] == 1).all()
+    assert ((process >= 0) & (process <= 1)).all()
+    assert len(set(process.tolist())) > 2
+    assert Form()(given)[0] == 0
+    assert set(Length(free=1.0, cap=0.5)(given).tolist()) == {-0.5, 0.0}
+    both = total({"a": Solution(weight=2.0), "b": Trace(weight=0.5)}, given)
+    assert both.tolist() == (2.0 * verdicts.solution_valid + 0.5 * strict).tolist()
+    with pytest.raises(ValueError, match=r"level='nice'.*strict"):
+        Trace(level="nice")(given)
+    with pytest.raises(ValueError, match=r"reward\.a gave a value that is not finite"):
+        total({"a": NotANumber()}, given)
+
+
+# --- groups -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def policy(source):
+    run = Run.open(source)
+    task = build_task(run.config)
+    return trained_model(run, task, "last", run.read_json("run.json")["context"]), task
+
+
+def sampler(task, **changes):
+    options = {"prompts": 8, "group": 4, "max_new": 40, "equal": "keep"} | changes
+    return Sampler(task, {"form": Form(weight=1.0)}, Settings(**options), seed=0)
+
+
+def test_what_is_done_with_equal_groups(policy):
+    model, task = policy
+    kept, figures = sampler(task)(model, 0.0)
+    filtered, _ = sampler(task, equal="filter")(model, 0.0)
+    resampled, _ = sampler(task, equal="resample", rounds=20)(model, 0.0)
+    assert len(kept) == 8
+    assert 0 < kept.equal.sum() < 8, "the case is tested"
+    assert figures["equal_groups"] == kept.equal.mean()
+    assert not filtered.equal.any()
+    assert filtered.rewards.tolist() == kept.rewards[~kept.equal].tolist()
+    assert len(resampled) == 8
+    assert not resampled.equal.any()
+
+
+def test_rollouts_are_told_apart_from_their_neighbours(policy):
+    model, task = policy
+    rollouts, _ = sampler(task)(model, 0.0)
+    for i in (0, 3, 7):
+        one = rollouts.take(np.array([i]))
+        assert one.prompts[0].tolist() == rollouts.prompts[i].tolist()
+        for j in range(4):
+            assert one.completions.tokens[j].tolist() == rollouts.completions.tokens[4 * i + j].tolist()
+        verdicts = task.judge(one.examples.take(np.zeros(4, int)), one.completions.tokens)
+        assert verdicts.solution_valid.tolist() == one.solved[0].tolist()
+
+
+def test_streams_never_repeat_and_can_be_resumed(policy):
+    model, task = policy
+    first = sampler(task)
+    a, _ = first(model, 0.0)
+    state = first.state_dict()
+    b, _ = first(model, 0.0)
+    other = sampler(task)
+    other.load_state_dict(state)
+    again, _ = other(model, 0.0)
+    assert again.completions.tokens.values.tolist() == b.completions.tokens.values.tolist()
+    assert not set(a.examples.index.tolist()) & set(b.examples.index.tolist())
+
+
+def test_a_curriculum_goes_from_easy_to_hard(policy):
+    model, task = policy
+    costs = []
+    for used in (0.0, 0.5, 1.0):
+        rollouts, _ = sampler(task, curriculum="optimal_cost")(model, used)
+        costs.append(rollouts.examples.complexity["optimal_cost"].mean())
+    assert costs == sorted(costs)
+    assert costs[0] < costs[2]
+    with pytest.raises(ValueError, match=r"curriculum=beauty.*optimal_cost"):
+        sampler(task, curriculum="beauty")
+
+
+def test_hints_begin_as_the_reference_does(policy):
+    _, task = policy
+    examples = task.generate(rng.keys(0, "train", 0, 10, "problem"), "train")
+    whole = references(task, examples)
+    for share in (0.0, 0.4, 1.0):
+        for hint, reference in zip(hint_tokens(task, examples, share), whole, strict=True):
+            assert hint.tolist() == reference[: len(hint)].tolist()
+    longest = hint_tokens(task, examples, 1.0)
+    assert [reference[len(hint)] for hint, reference in zip(longest, whole, strict=True)] == [
+        task.codec.token["solution"]
+    ] * 10
+
+
+def test_hinted_groups_are_judged_with_their_hints(policy):
+    model, task = policy
+    examples = task.generate(rng.keys(0, "train", 0, 6, "problem"), "train")
+    hints = hint_tokens(task, examples, 1.0)
+    options = {"group": 2, "max_new": 20, "temperature": 1.0, "seed": 0, "first": 0}
+    rollouts = roll(model, task, examples, {"trace": Trace(level="parses")}, hints=hints, **options)
+    assert rollouts.hinted.tolist() == hints.lengths.tolist()
+    assert (rollouts.graded.verdicts.steps >= np.repeat(examples.trace.lengths, 2)).all()
+    assert (rollouts.graded.lengths > rollouts.completions.tokens.lengths).all()
+
+
+def test_the_hint_adapts(policy):
+    model, task = policy
+    draws = Sampler(task, {"solution": Solution()}, Settings(prompts=8, group=2, max_new=40, equal="hint"), 0)
+    shares = [draws.cursor.hint]
+    for _ in range(4):
+        _, figures = draws(model, 0.0)
+        shares.append(draws.cursor.hint)
+        if figures["hinted_groups"]:
+            longer = figures["hinted_groups_solved"] < 0.5
+            assert (shares[-1] > shares[-2]) == longer
+    assert len(set(shares)) > 1
+
+
+@pytest.mark.parametrize(
+    "knobs", [{"equal": "drop"}, {"prompts": 0}, {"group": 0}, {"temperature": 0.0}, {"rounds": 0}]
+)
+def test_bad_settings(knobs):
+    ((name, value),) = knobs.items()
+    with pytest.raises(ValueError, match=rf"rollout\.{name}={value!r}"):
+        Settings(**({"prompts": 2, "group": 2, "max_new": 5} | knobs))
+
+
+# --- whole runs ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole(source, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    return posttrain(settings(source, folder)), folder
+
+
+def test_a_run_from_folder_to_figures(whole):
+    trained, folder = whole
+    assert trained.metrics["wilson"]["solution_valid"]["n"] == 12
+    passes = json.loads((folder / "passes_after.json").read_text())
+    assert {"pass@1", "pass@2", "pass@4", "maj@4"} <= passes.keys()
+    assert all((folder / "figures" / f"{name}.png").is_file() for name in ("post_training", "pass_at_k"))
+    record = json.loads((folder / "run.json").read_text())
+    assert record["status"] == "evaluated"
+    assert record["progress"]["steps"] == 4
+    rows = rows_of(folder)
+    assert [row["step"] for row in rows] == ["0", "1", "2", "3", "4"]
+    assert [bool(row["val/solution_valid"]) for row in rows] == [True, False, False, False, True]
+    for level in ("parses", "local", "strict", "paper"):
+        assert all(row[f"rollout/trace_{level}"] for row in rows[1:])
+        assert all(row[f"val/trace_{level}"] for row in (rows[0], rows[-1]))
+    assert {rows[k]["val/problems"] for k in (0, -1)} == {"16"}
+    assert float(rows[-1]["train/tokens"]) == record["progress"]["tokens"]
+    for figure in ("reward", "equal_groups", "tokens", "truncated", "seconds"):
+        assert all(row[f"rollout/{figure}"] for row in rows[1:])
+    for figure in ("clip_share", "entropy", "grad_norm", "seconds"):
+        assert all(row[f"update/{figure}"] for row in rows[1:])
+
+
+def test_a_finished_run_is_not_post_trained_again(whole, source):
+    trained, folder = whole
+    again = posttrain(settings(source, folder))
+    assert (trained.state, again.state) == ("finished", "skipped")
+    assert again.metrics["wilson"]["solution_valid"] == trained.metrics["wilson"]["solution_valid"]
+
+
+def test_the_weights_change_and_the_source_does_not(whole, source):
+    before = load_weights(source / "checkpoints" / "last.ckpt")
+    after = load_weights(whole[1] / "checkpoints" / "last.ckpt")
+    assert before.keys() == after.keys()
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+IGNORED = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch, of its own parts
+COMPILED = pytest.param(2, ("compile=true",), marks=(pytest.mark.slow, IGNORED))
+
+
+@pytest.mark.parametrize(("parts", "more"), [(1, ()), (2, ()), COMPILED])
+def test_the_ratio_is_one_at_the_first_update_only(source, tmp_path, monkeypatch, parts, more):
+    ratios = []
+
+    loss = GRPO.loss
+
+    def watched(self, batch):
+        ratios.append((batch.logprobs - batch.old)[batch.mask].exp().detach())
+        return loss(self, batch)
+
+    monkeypatch.setattr(GRPO, "loss", watched)
+    overrides = ("updates.passes=2", f"updates.parts={parts}", "updates.micro_tokens=100000")
+    posttrain(settings(source, tmp_path, "budget.steps=1", *overrides, *more))
+    assert len(ratios) == 2 * parts
+    assert not (ratios[1] == 1).all(), "the second part is off-policy too"
+    assert (ratios[0] == 1).all()
+    assert not (ratios[-1] == 1).all()
+
+
+def test_sampler_and_trainer_agree(source, tmp_path):
+    posttrain(settings(source, tmp_path / "exact", "budget.steps=1"))
+    assert float(rows_of(tmp_path / "exact")[1]["update/sampler_difference"]) < 1e-5
+    posttrain(settings(source, tmp_path / "rough", "budget.steps=1", "trainer.precision=bf16-mixed"))
+    assert 1e-5 < float(rows_of(tmp_path / "rough")[1]["update/sampler_difference"]) < 0.05
+
+
+@pytest.mark.parametrize("overrides", [(), ("algorithm.kl=0.1", "updates.passes=2", "rollout.equal=hint")])
+def test_resume_continues_bit_for_bit(source, tmp_path, overrides):
+    posttrain(settings(source, tmp_path / "whole", *overrides))
+    for steps in (2, 4):
+        run = settings(source, tmp_path / "parts", *overrides)
+        if steps == 2:
+            run.budget.steps = 4
+            monkey = pytest.MonkeyPatch()
+            monkey.setattr("tracelab.posttraining.learner.PostLearner._stop_if_used", stop_at(2))
+            with pytest.raises(RuntimeError, match="crash"):
+                posttrain(run)
+            monkey.undo()
+        else:
+            assert posttrain(run).state == "resumed"
+    a, b = (load_weights(tmp_path / name / "checkpoints" / "last.ckpt") for name in ("whole", "parts"))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    drop = {"rollout/seconds", "update/seconds", "val/seconds", "train/minutes"}
+    left, right = (
+        [{k: v for k, v in row.items() if k not in drop} for row in rows_of(tmp_path / name)]
+        for name in ("whole", "parts")
+    )
+    assert left == right
+
+
+def stop_at(step):
+    """A crash after a round's checkpoint, in the round that follows."""
+
+    def check(self):
+        if self.progress.steps == step + 1:
+            raise RuntimeError("crash")
+
+    return check
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["grpo", "dr_grpo", "dapo", "gspo", "rloo", "reinforce", "expert_iteration"]
+)
+def test_every_algorithm_runs(source, tmp_path, algorithm):
+    overrides = (f"algorithm={algorithm}", "budget.steps=1", "passes.samples=1", "updates.parts=2")
+    posttrain(settings(source, tmp_path, *overrides))
+    assert float(rows_of(tmp_path)[1]["update/grad_norm"]) >= 0
+
+
+def test_rounds_without_a_signal(source, tmp_path):
+    """Constant rewards: no step is taken, and after a while a warning names the remedy."""
+    overrides = ("reward.form.weight=0", "rollout.equal=filter", "budget.steps=21", "rollout.prompts=1")
+    with pytest.warns(UserWarning, match=r"no group had rewards that differ.*rollout\.equal=hint"):
+        posttrain(settings(source, tmp_path, *overrides, "rollout.max_new=2", "held_out.every=100"))
+    before, after = (load_weights(f / "checkpoints" / "last.ckpt") for f in (source, tmp_path))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_small_groups_are_warned_of(source, tmp_path):
+    with pytest.warns(UserWarning, match="32% of such small groups say anything"):
+        posttrain(settings(source, tmp_path, "rollout.group=2", "budget.steps=1"))
+
+
+def test_masked_completions_take_no_part(source, tmp_path):
+    """All are cut off: nothing counts, so no step is taken."""
+    overrides = ("updates.truncated=mask", "rollout.max_new=2", "budget.steps=2")
+    posttrain(settings(source, tmp_path, *overrides))
+    before, after = (load_weights(f / "checkpoints" / "last.ckpt") for f in (source, tmp_path))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("rollout.group=1",), r"rollout\.group=1.*needs 2"),
+        (("+task.size=9",), "another vocabulary"),
+        (("updates.truncated=drop",), r"updates\.truncated='drop'"),
+        (("updates.passes=0",), r"updates\.passes=0"),
+        (("optim.optimizer.lr=1e30",), "the gradient's norm is nan"),
+    ],
+)
+def test_what_is_refused(source, tmp_path, overrides, message):
+    with warnings.catch_warnings(), pytest.raises(ValueError, match=message):
+        posttrain(settings(source, tmp_path, *overrides))
+
+
+def test_a_folder_without_a_checkpoint(source, tmp_path):
+    with pytest.raises(ValueError, match=r"no config\.yaml"):
+        posttrain(settings(tmp_path, tmp_path / "out"))
+    for name in ("config.yaml", "run.json", "vocab.json", "data_card.json"):
+        (tmp_path / name).write_text((source / name).read_text())
+    with pytest.raises(ValueError, match="nothing of it is trained yet"):
+        posttrain(settings(tmp_path, tmp_path / "out"))

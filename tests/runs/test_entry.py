@@ -1,0 +1,86 @@
+"""The command line: folder names, a sweep, showing and generating."""
+
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+from hydra.utils import get_class
+from omegaconf import OmegaConf
+
+from tests.helpers.runs import SMALL, config
+from tracelab.core.paths import CONF
+from tracelab.runs.entry import run_name
+
+
+def test_run_names():
+    assert run_name("") == "defaults"
+    assert run_name("seed=1,task.size=5,trace=correct") == "seed-1_trace-correct_task.size-5"
+    assert run_name("task.size=[9,7],trace=swapped") == "trace-swapped_task.size--9-7-"
+    long = [run_name(f"trace=swapped,{'x' * 300}={i}") for i in range(2)]
+    assert long[0] != long[1]
+    assert max(map(len, long)) < 200
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("experiment/*.yaml")), ids=lambda path: path.stem)
+def test_an_experiment_sets_what_it_states(path):
+    """Every value of its file survives composition: it is merged after the defaults."""
+    stated = OmegaConf.load(path)
+    stated.pop("defaults", None)
+    composed = config("train", f"experiment={path.stem}")
+    assert OmegaConf.merge(composed, stated) == composed
+    assert composed.budget.default_tokens
+
+
+def run(*words, cwd):
+    command = [sys.executable, "-m", *words]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_a_sweep_is_one_table(tmp_path):
+    arms = "trace=correct,solution_only"
+    done = run("tracelab.train", "-m", *SMALL, "budget.steps=2", arms, "seed=0,1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    outcomes = pl.read_parquet(tmp_path / "runs/*/*/outcomes.parquet")
+    groups = outcomes.group_by("treatment", "seed", "split").len()
+    assert len(groups) == 2 * 2 * 2
+    assert set(groups["len"]) == {24}
+
+
+@pytest.mark.parametrize("arm", sorted(path.stem for path in CONF.glob("trace/*.yaml")))
+def test_show(tmp_path, arm):
+    done = run("tracelab.show", f"trace={arm}", "index=3", "among=8", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "█" in done.stdout
+    strict = next(line for line in done.stdout.splitlines() if line.startswith("trace strict"))
+    promise = get_class(OmegaConf.load(CONF / "trace" / f"{arm}.yaml")._target_).promise
+    assert ("ok" in strict) == (promise == "valid")
+
+
+def test_generate_arrow_and_text(tmp_path):
+    arrow = run("tracelab.generate", "trace=corrupted", "count=20", "output=a/set.arrow", cwd=tmp_path)
+    assert arrow.returncode == 0, arrow.stderr[-2000:]
+    columns = pl.read_ipc(tmp_path / "a/set.arrow")
+    assert len(columns) == 20
+    assert not columns["residual_valid"].any()
+    assert (tmp_path / "a/set.card.json").is_file()
+    words = ("task.format=paper", "count=20", "output=set.jsonl")
+    assert run("tracelab.generate", *words, cwd=tmp_path).returncode == 0
+    lines = (tmp_path / "set.jsonl").read_text().splitlines()
+    assert len(lines) == 20
+    assert lines[0].startswith('{"text":"query start ')
+    wrong = run("tracelab.generate", "output=set.txt", cwd=tmp_path)
+    assert wrong.returncode == 1
+    assert "must end in .arrow or .jsonl" in wrong.stderr
+
+
+def test_wrong_spellings_name_the_choices(tmp_path):
+    for words, says in (
+        (("tracelab.train", "trace=corupted"), "corrupted"),
+        (("tracelab.evaluate", "run=nowhere"), "holds no config.yaml"),
+        (("tracelab.show", "task.generator=wilsen"), "choose one of wilson"),
+        (("tracelab.generate", "split=tset", "output=x.arrow"), "choose one of train"),
+    ):
+        done = run(*words, cwd=tmp_path)
+        assert done.returncode == 1
+        assert says in done.stderr

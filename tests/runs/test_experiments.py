@@ -1,0 +1,53 @@
+"""The published setting: its three arms compose, fill packed rows, and a model computes its loss on them."""
+
+import pytest
+import torch
+
+from tests.helpers.runs import config
+from tracelab.batches.loader import FixedLoader, card
+from tracelab.batches.packing import PROMPT, TRACE
+from tracelab.runs.build import build_model
+from tracelab.runs.sets import prepare
+from tracelab.training.experiment import build_learner
+
+ARMS = {
+    "paper_maze": "correct",
+    "paper_maze_swapped": "swapped",
+    "paper_maze_solution_only": "solution_only",
+}
+PROTOCOL = ["wilson", "kruskal", "dfs", "drunkards_walk", "searchformer", "free_space"]
+FEW = ("data.train_size=24", "data.val_size=4", "eval.problems=2", "task.ood_generators=[kruskal]")
+TINY = ("model.layers=1", "model.width=16", "model.heads=1", "model.mlp=16", "data.batch_tokens=8192")
+
+
+@pytest.mark.parametrize("model", ["small", "base", "qwen2_380m"])
+@pytest.mark.parametrize("experiment", ARMS)
+def test_arms_are_one_setting(experiment, model):
+    composed = config("train", f"experiment={experiment}", f"model={model}")
+    assert composed.names.trace == ARMS[experiment]
+    assert composed.names.model == model
+    assert [composed.task.generator, *composed.task.ood_generators] == PROTOCOL
+    assert (composed.task.size, composed.task.format, composed.task.ood_sizes) == (30, "paper", [])
+    assert (composed.data.train_size, composed.data.packing, composed.eval.problems) == (50_000, 8192, 1000)
+    assert composed.budget.default_tokens == 2_000_000_000
+    assert composed.loss.trace_weight == composed.loss.solution_weight == 1.0
+
+
+@pytest.mark.parametrize("online", [False, True])
+@pytest.mark.parametrize("experiment", ARMS)
+def test_arms_train(experiment, online):
+    composed = config("train", f"experiment={experiment}", f"data.online={online}", *FEW, *TINY)
+    data = prepare(composed)
+    assert len(data.vocabulary) == 944
+    sizes = {"batch_tokens": 8192, "packing": 8192}
+    assert card(data.train, **sizes, seed=0)["padding"] < 0.5
+    batch = next(iter(FixedLoader(data.train, context=data.context, **sizes)))
+    assert batch.tokens.shape == (1, 8192)
+    assert (batch.part != PROMPT).any()
+    assert (batch.part == TRACE).any() == (ARMS[experiment] != "solution_only")
+    short = data.train.take(data.train.tokens.lengths.argsort()[:1])  # the CPU's attention is quadratic
+    (one,) = FixedLoader(short, batch_tokens=3072, packing=3072, context=data.context)
+    learner = build_learner(composed, build_model(composed, data.vocabulary, data.context))
+    with torch.no_grad():
+        loss, _ = learner.loss(one)
+    assert 6.5 < loss < 7.2  # log 944 = 6.85

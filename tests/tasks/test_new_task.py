@@ -1,0 +1,82 @@
+"""docs/new_task.md: the task that stands there keeps the contract of all tasks, and fails as it should.
+
+Its kernels are plain Python here, in a process of their own.
+"""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tracelab.core.paths import CLONE
+
+PAGE = (CLONE / "docs" / "new_task.md").read_text()
+START = """
+import inspect, sys
+from tracelab.core import jit
+jit.interpret()
+import number_walk
+task = number_walk.NumberWalk(**KNOBS)
+"""
+CONTRACT = """
+import tracelab.tasks
+tracelab.tasks.number_walk = sys.modules["tracelab.tasks.number_walk"] = number_walk
+import tests.helpers.runs
+tests.helpers.runs.task_names = lambda: []
+from tests.tasks import test_task_contract as contract
+held = 0
+for name, test in inspect.getmembers(contract, inspect.isfunction):
+    if name.startswith("test_") and list(inspect.signature(test).parameters) == ["task"]:
+        test(task)
+        held += 1
+print(held)
+"""
+TOO_SMALL = """
+import numpy as np
+from tracelab.core import rng
+from tracelab.search.best_first import batch
+problems = batch.ragged(np.array([[3, 40]], np.int16))
+keys = rng.keys(0, "train", 0, 1, "problem")
+try:
+    batch.solve(task._line(), task._strategy, problems, keys, (4, 2), STEPS)
+except ValueError as error:
+    print(error)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("task")
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (folder / "number_walk.py").write_text(code)
+    return folder
+
+
+def run(folder, code, knobs=None):
+    path = os.pathsep.join(map(str, (folder, CLONE, CLONE / "src")))
+    code = START.replace("KNOBS", repr(knobs or {})) + code
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("knobs", [{}, {"numbers": 30, "solver": "dfs", "tie_break": "random"}])
+def test_it_keeps_the_contract(folder, knobs):
+    assert int(run(folder, CONTRACT, knobs)) > 8
+
+
+def test_its_yaml_names_every_knob(folder):
+    (yaml,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    named = {line.split(":")[0] for line in yaml.strip().splitlines()} - {"_target_"}
+    assert named == set(run(folder, "print(*vars(task))").split()) - {"codec", "_strategy"}
+
+
+@pytest.mark.parametrize("steps", [1, 7, 40])
+def test_too_little_room_is_said(folder, steps):
+    """And nothing is written past the end."""
+    assert "give `solve` more `steps`" in run(folder, TOO_SMALL.replace("STEPS", str(steps)))
+    assert run(folder, TOO_SMALL.replace("STEPS", "258")) == ""

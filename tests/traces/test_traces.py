@@ -1,0 +1,373 @@
+"""Treatments: a contract that every one of them keeps, and what each promises by itself."""
+
+import pkgutil
+from dataclasses import dataclass
+from itertools import permutations
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import yaml
+from hydra.utils import get_class, instantiate
+
+from tracelab import traces
+from tracelab.core import rng
+from tracelab.core.codec import FILLER
+from tracelab.core.paths import CONF
+from tracelab.core.ragged import Ragged
+from tracelab.data.card import Arm, data_card
+from tracelab.data.frozen import arm, drawn
+from tracelab.probes.interventions import treatments
+from tracelab.tasks.maze import Maze
+from tracelab.tasks.sat import Sat
+from tracelab.traces._damage import KINDS
+from tracelab.traces.base import Treatment, from_rows, from_tokens
+from tracelab.traces.base import reference as reference_tokens
+from tracelab.traces.corrupted import ROUNDS, Corrupted
+from tracelab.traces.dropped import LEVELS, Dropped
+from tracelab.traces.swapped import Swapped, derangement, matching
+
+FILES = sorted((CONF / "trace").glob("*.yaml"))
+TREATMENTS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
+TASKS = {
+    "compact": Maze(size=7, format="compact"),
+    "searchformer": Maze(size=5, format="searchformer"),
+    "larger_vocabulary": Maze(size=5, ood_sizes=[7]),
+    "loops": Maze(size=7, generator="braided", solver="dijkstra", format="compact"),
+}
+LENGTH_PRESERVING = ("state", "cost", "order", "op")
+TASK = TASKS["compact"]
+EXAMPLES = drawn(TASK, 0, "train", "problem", 0, 400)
+KEYS = rng.keys(0, "train", 0, len(EXAMPLES), "treatment")
+
+
+def pairs(treated):
+    """(reference rows, treated rows, labels) of every example."""
+    return zip(EXAMPLES.trace, treated.rows, treated.damaged, strict=True)
+
+
+def test_every_file_has_a_yaml_and_the_reverse():
+    files = {m.name for m in pkgutil.iter_modules(traces.__path__)} - {"base"}
+    files = {name for name in files if not name.startswith("_")}
+    assert files == set(TREATMENTS)
+    for name, config in TREATMENTS.items():
+        assert config["_target_"].startswith(f"tracelab.traces.{name}.")
+        defaults = instantiate({"_target_": config["_target_"]})
+        knobs = {k: v for k, v in config.items() if k != "_target_"}
+        assert knobs.keys() == vars(defaults).keys(), "a YAML names every knob"
+        for knob, value in knobs.items():
+            assert value == pytest.approx(vars(defaults)[knob]), knob
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+@pytest.mark.parametrize("name", TREATMENTS)
+class TestContract:
+    def test_prompt_and_solution_are_the_reference_ones(self, name, task):
+        examples = drawn(task, 0, "train", "problem", 0, 100)
+        sequences, treated = arm(task, instantiate(TREATMENTS[name]), examples, 0, "train")
+        codec = task.codec
+        prompts = task.prompts(examples)
+        nothing = Ragged(np.empty(0, np.int32), np.zeros(len(examples) + 1, np.int64))
+        endings = codec.assemble(nothing, nothing, codec.encode(codec.solution, examples.solution)).tokens
+        opening = [codec.markers[0]] if codec.markers[0] >= 0 else []
+        for i, tokens in enumerate(sequences.tokens):
+            p, t = sequences.prompt[i], sequences.trace[i]
+            assert tokens[:p].tolist() == prompts[i].tolist()
+            assert tokens[p + t :].tolist() == endings[i].tolist()
+            trace = treated.trace[i].tolist()
+            assert tokens[p : p + t].tolist() == (opening + trace if trace else [])
+
+    def test_same_key_same_bytes_other_key_other_bytes(self, name, task):
+        examples = drawn(task, 0, "train", "problem", 0, 100)
+        treatment = instantiate(TREATMENTS[name])
+        before = examples.trace.values.copy()
+        one, two, other = (arm(task, treatment, examples, seed, "train")[1] for seed in (0, 0, 1))
+        assert one.trace.values.tobytes() == two.trace.values.tobytes()
+        assert one.donor.tobytes() == two.donor.tobytes()
+        assert (one.trace.values.tobytes() != other.trace.values.tobytes()) == treatment.random
+        assert (examples.trace.values == before).all(), "the reference is left alone"
+
+    def test_shapes_verdicts_and_card(self, name, task):
+        examples = drawn(task, 0, "train", "problem", 0, 100)
+        treatment = instantiate(TREATMENTS[name])
+        sequences, treated = arm(task, treatment, examples, 0, "train")
+        assert len(treated) == len(treated.donor) == len(treated.damage) == len(sequences) == 100
+        assert (treated.rows is None) == (treated.damaged is None)
+        if treated.rows is not None:
+            assert (treated.rows.offsets == treated.damaged.offsets).all()
+            assert (task.codec.encode(task.codec.trace, treated.rows).values == treated.trace.values).all()
+        card = data_card(task, treatment, {"train": Arm(examples, sequences, treated)})["splits"]["train"]
+        strict = card["trace"]["strict"]
+        assert strict["successes"] == treated.residual_valid.sum()
+        assert card["solution"]["solution optimal"]["rate"] == 1
+        promised = {"valid": 100, "invalid": 0}.get(treatment.promise, strict["successes"])
+        assert strict["successes"] == promised
+        assert ("damage" in card) == (treatment.dose is not None)
+        assert treatment.dose is None or card["damage"]["asked"] == getattr(treatment, treatment.dose)
+
+
+@dataclass(frozen=True)
+class Reversed(Treatment):
+    """README's example: the steps from the last to the first."""
+
+    random: ClassVar[bool] = False
+
+    def __call__(self, task, examples, keys):
+        trace = examples.trace
+        return from_rows(task, examples, Ragged.stack([rows[::-1] for rows in trace], trace.values.shape[1]))
+
+
+@dataclass(frozen=True)
+class Masked(Treatment):
+    """Works on tokens, and has a knob that happens to be called rate."""
+
+    rate: float = 0.5
+
+    def __call__(self, task, examples, keys):
+        trace = reference_tokens(task, examples)
+        chance = np.random.default_rng(keys).random(len(trace.values))
+        masked = np.where(chance < self.rate, task.codec.token[FILLER], trace.values)
+        return from_tokens(task, examples, Ragged(masked.astype(np.int32), trace.offsets))
+
+
+@pytest.mark.parametrize("kind", [Reversed, Masked])
+def test_a_new_treatment_is_a_class_and_a_yaml(kind, tmp_path, monkeypatch):
+    """It keeps the contract with nothing else written, and is imposed on trained models with the others."""
+    path = tmp_path / "trace" / "new.yaml"
+    path.parent.mkdir()
+    path.write_text(f"_target_: tests.traces.test_traces.{kind.__name__}\n")
+    monkeypatch.setitem(TREATMENTS, "new", yaml.safe_load(path.read_text()))
+    contract = TestContract()
+    contract.test_prompt_and_solution_are_the_reference_ones("new", TASK)
+    contract.test_same_key_same_bytes_other_key_other_bytes("new", TASK)
+    contract.test_shapes_verdicts_and_card("new", TASK)
+    monkeypatch.setattr("tracelab.probes.interventions.CONF", tmp_path)
+    (name, dose, treatment), *_ = treatments(rates=(0.1, 0.5))
+    assert (name, dose, type(treatment).__name__) == ("new", None, kind.__name__)
+
+
+def test_treatments_are_frozen_and_reject_unknown_knobs():
+    for config in TREATMENTS.values():
+        treatment = get_class(config["_target_"])()
+        with pytest.raises(AttributeError):
+            treatment.promise = "anything"
+        with pytest.raises(TypeError):
+            type(treatment)(unknown=1)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "mixed"])
+@pytest.mark.parametrize("where", ["uniform", "prefix", "suffix"])
+@pytest.mark.parametrize("rate", [0.01, 0.3, 1.0])
+def test_corrupted_traces_are_rejected_and_the_dial_is_true(kind, where, rate):
+    treated = Corrupted(rate, kind, where)(TASK, EXAMPLES, KEYS)
+    assert not treated.residual_valid.any()
+    n = EXAMPLES.trace.lengths
+    wanted = np.clip(np.floor(rate * n + 0.5), 2 if kind == "order" else 1, n)
+    assert (treated.damage == wanted).all()
+    change = {"drop": -wanted, "insert": wanted}.get(kind, 0)
+    if kind != "mixed":
+        assert (treated.rows.lengths == n + change).all()
+
+
+@pytest.mark.parametrize("kind", LENGTH_PRESERVING)
+def test_labels_are_exactly_the_changed_steps(kind):
+    treated = Corrupted(0.3, kind)(TASK, EXAMPLES, KEYS)
+    allowed = {"state": [1], "cost": [2, 3], "op": [0], "order": [0, 1, 2, 3]}[kind]
+    for reference, rows, damaged in pairs(treated):
+        assert ((reference != rows).any(axis=1) == damaged).all()
+        changed = reference != rows
+        assert not np.delete(changed, allowed, axis=1).any()
+        if kind != "order":
+            assert (changed.sum(axis=1) <= 1).all(), "one operand a step"
+        else:
+            assert sorted(map(tuple, reference)) == sorted(map(tuple, rows))
+
+
+def test_steps_whose_operation_has_no_other_are_damaged_all_the_same():
+    """In a backtracking trace only decisions and backtrackings are written alike."""
+    task = Sat()
+    examples = drawn(task, 0, "train", "problem", 0, 400)
+    whole = examples.trace.lengths.sum()
+    assert Corrupted(1.0, "mixed")(task, examples, KEYS).damage.sum() > 0.98 * whole
+    alike = np.isin(examples.trace.values[:, 0], [0, 3]).sum()
+    damaged = Corrupted(1.0, "op")(task, examples, KEYS)
+    assert damaged.damage.sum() == alike
+    assert not damaged.residual_valid.any()
+
+
+def test_labels_of_dropped_and_inserted_steps():
+    treated = Corrupted(0.2, "insert")(TASK, EXAMPLES, KEYS)
+    for reference, rows, damaged in pairs(treated):
+        assert (rows[~damaged] == reference).all(), "without the inserted steps the trace is whole"
+    treated = Corrupted(0.2, "drop")(TASK, EXAMPLES, KEYS)
+    for reference, rows, damaged in pairs(treated):
+        place = {tuple(row): k for k, row in enumerate(reference)}
+        at = np.array([-1] + [place[tuple(row)] for row in rows])
+        assert (np.diff(at) >= 1).all(), "the order of the rest is kept"
+        assert ((np.diff(at) > 1) == damaged).all(), "a label stands after a gap"
+
+
+@pytest.mark.parametrize("kind", LENGTH_PRESERVING)
+def test_where(kind):
+    for where in ("prefix", "suffix"):
+        treated = Corrupted(0.3, kind, where)(TASK, EXAMPLES, KEYS)
+        for _, _, damaged in pairs(treated):
+            side = damaged if where == "prefix" else damaged[::-1]
+            assert side[: side.sum()].all()
+    uniform = Corrupted(0.3, kind)(TASK, EXAMPLES, KEYS)
+    late = np.mean([np.flatnonzero(d).mean() / (len(d) - 1) for _, _, d in pairs(uniform)])
+    assert 0.45 < late < 0.55
+
+
+def test_higher_rates_damage_the_same_steps_and_more():
+    low, high = (Corrupted(rate, "state")(TASK, EXAMPLES, KEYS).damaged.values for rate in (0.2, 0.6))
+    assert (high | ~low).mean() > 0.99  # but for traces that had to be damaged afresh
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_damaged_values_can_be_written_and_states_exist(task):
+    examples = drawn(task, 0, "train", "problem", 0, 100)
+    treated = Corrupted(1.0, "mixed")(task, examples, KEYS[:100])
+    sizes = [c.size for c in task.columns]
+    assert (treated.rows.values >= 0).all()
+    assert (treated.rows.values < sizes).all()
+    width, height = task.shape
+    cell = treated.rows.values[:, 1]
+    assert (cell % task.stride < width).all()
+    assert (cell // task.stride < height).all()
+
+
+def test_damage_keeps_what_is_common_common():
+    """A damaged value is as likely as in undamaged traces: frequencies alone betray little."""
+    treated = Corrupted(1.0, "cost")(TASK, EXAMPLES, KEYS)
+    before, after = (np.bincount(r.values[:, 3], minlength=20) for r in (EXAMPLES.trace, treated.rows))
+    assert np.abs(before - after).sum() / before.sum() < 0.15
+
+
+def test_what_can_not_be_made_invalid_is_said_aloud(monkeypatch):
+    monkeypatch.setattr(Maze, "judge_traces", lambda self, examples, rows: np.ones(len(examples), bool))
+    counted = []
+    plain = Corrupted._damage
+    monkeypatch.setattr(Corrupted, "_damage", lambda *a: counted.append(1) or plain(*a))
+    treated = Corrupted()(TASK, EXAMPLES.take(np.arange(20)), KEYS[:20])
+    assert treated.residual_valid.all()
+    assert len(counted) == ROUNDS + 1
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"rate": 0}, "must be in"),
+        ({"rate": 1.01}, "must be in"),
+        ({"kind": "typo"}, "choose one of state, cost"),
+        ({"where": "middle"}, "choose one of uniform"),
+    ],
+)
+def test_corrupted_explains_bad_knobs(knobs, message):
+    with pytest.raises(ValueError, match=message):
+        Corrupted(**knobs)
+
+
+def test_one_problem_has_no_donor():
+    one = EXAMPLES.take(np.arange(1))
+    with pytest.raises(ValueError, match="two problems or more"):
+        Swapped()(TASK, one, KEYS[:1])
+    with pytest.raises(ValueError, match="only one problem"):
+        Corrupted(kind="insert")(TASK, one, KEYS[:1])
+    assert not Corrupted(kind="mixed")(TASK, one, KEYS[:1]).residual_valid.any()
+
+
+@pytest.mark.parametrize("match", ["none", "length", "expansions"])
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 64, 399])
+def test_swapped_is_a_derangement(match, n):
+    treated = Swapped(match)(TASK, EXAMPLES.take(np.arange(n)), KEYS[:n])
+    assert sorted(treated.donor) == list(range(n))
+    assert (treated.donor != np.arange(n)).all()
+    for i, donor in enumerate(treated.donor):
+        assert (treated.rows[i] == EXAMPLES.trace[donor]).all()
+
+
+def test_matched_donors_are_closer_than_random_ones():
+    lengths = EXAMPLES.trace.lengths
+    apart = {
+        match: np.abs(lengths - lengths[Swapped(match)(TASK, EXAMPLES, KEYS).donor]).mean()
+        for match in ("none", "length", "expansions")
+    }
+    assert apart["length"] < 0.1 < apart["expansions"] < 2 < apart["none"]
+
+
+def test_matching_is_optimal():
+    """Against every derangement of up to seven problems."""
+    random, state = np.random.default_rng(0), np.zeros(1, np.uint64)
+    for _ in range(20):
+        n = int(random.integers(2, 8))
+        measure = random.integers(0, 6, n).astype(float)
+        donor = matching(measure, np.arange(n, dtype=np.uint64), state)
+        derangements = (p for p in permutations(range(n)) if all(a != b for a, b in enumerate(p)))
+        best = min(np.abs(measure - measure[list(p)]).sum() for p in derangements)
+        assert np.abs(measure - measure[donor]).sum() == best
+
+
+def test_derangements_are_uniform():
+    random = np.zeros(1, np.uint64)
+    counts = {}
+    for _ in range(9000):
+        donor = tuple(derangement(np.arange(4, dtype=np.uint64), random))
+        counts[donor] = counts.get(donor, 0) + 1
+    assert len(counts) == 9
+    assert max(abs(c - 1000) for c in counts.values()) < 150  # five standard deviations
+
+
+@pytest.mark.parametrize("copies", [2, 10, 32])
+def test_copies_of_a_problem_do_not_swap_with_each_other(copies):
+    identity = np.repeat(np.arange(64 // copies, dtype=np.uint64), copies)
+    random = np.zeros(1, np.uint64)
+    for donor in (derangement(identity, random), matching(np.arange(len(identity)) * 1.0, identity, random)):
+        assert sorted(donor) == list(range(len(identity)))
+        assert (donor != np.arange(len(identity))).all()
+    assert (identity[derangement(identity, random)] != identity).all()
+    apart = matching(np.tile(np.arange(copies) * 1.0, 64 // copies), identity, random)
+    assert (identity[apart] != identity).all()
+
+
+def test_swapped_explains_an_unknown_match():
+    with pytest.raises(ValueError, match="choose one of none, length, expansions"):
+        Swapped("typo")(TASK, EXAMPLES, KEYS)
+
+
+def test_dropped_levels():
+    """Level by level: closings go, costs too, a share of the creations too, everything."""
+    for level, name in enumerate(LEVELS):
+        certain = [float(i == level) for i in range(len(LEVELS))]
+        treated = Dropped(certain)(TASK, EXAMPLES, KEYS)
+        ops, costs = treated.rows.values[:, 0], treated.rows.values[:, 2:]
+        creates = (EXAMPLES.trace.values[:, 0] == 0).sum()
+        assert treated.residual_valid.all() == (name == "nothing")
+        assert (ops == 1).any() == (name == "nothing")
+        assert (costs >= 0).all() == (level < 2 or name == "everything")
+        share = {"creates": 0.7, "everything": 0}.get(name, 1)
+        assert (ops == 0).sum() / creates == pytest.approx(share, abs=0.05)
+        assert name == "everything" or len(treated.trace.values) == len(ops) * (4 if level < 2 else 2)
+
+
+def test_dropped_probabilities():
+    with pytest.raises(ValueError, match="sum to 1"):
+        Dropped([0.5, 0.1, 0.1, 0.1, 0.1])
+    with pytest.raises(ValueError, match="is a share"):
+        Dropped(creates=2)
+    lengths = Dropped((0.5, 0, 0, 0, 0.5))(TASK, EXAMPLES, KEYS).trace.lengths
+    assert 0.4 < (lengths == 0).mean() < 0.6
+
+
+def test_shuffled_keeps_the_bag_and_filler_the_length():
+    reference = TASK.codec.encode(TASK.codec.trace, EXAMPLES.trace)
+    shuffled, filler = (
+        instantiate(TREATMENTS[n])(TASK, EXAMPLES, KEYS).trace for n in ("shuffled", "filler")
+    )
+    assert (filler.lengths == reference.lengths).all()
+    assert TASK.codec.words_of(np.unique(filler.values)) == "<|unk|>"
+    moved = 0
+    for a, b in zip(reference, shuffled, strict=True):
+        assert sorted(a) == sorted(b)
+        moved += (a != b).mean()
+    assert moved / len(EXAMPLES) > 0.7

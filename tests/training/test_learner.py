@@ -1,0 +1,154 @@
+"""The loss, the budget, what is logged, and when training refuses to go on."""
+
+import math
+
+import hydra
+import lightning
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from tests.helpers.engine import VOCABULARY, fit, learner, loader, sequences, tiny, validation
+from tracelab.batches.padding import collate
+from tracelab.core.codec import Sequences
+from tracelab.core.paths import CONF
+from tracelab.optim.adamw import adamw
+from tracelab.runs.checkpoints import load_weights
+from tracelab.training.budget import Budget
+from tracelab.training.checkpoint import Checkpoints
+from tracelab.training.losses import padded_losses
+from tracelab.training.progress import ProgressLine
+
+
+def loss_of(module, data):
+    return module.loss(collate(data, pad=0))[0]
+
+
+def test_weights_against_a_hand_computation():
+    module = learner(trace_weight=0.25, solution_weight=2.0)
+    data = sequences(3)
+    total = weight = 0.0
+    for i, row in enumerate(data.tokens):
+        row = torch.from_numpy(row.astype(np.int64))
+        losses = cross_entropy(module.model(row[None, :-1])[0], row[1:], reduction="none")
+        for j in range(3, len(row)):
+            w = 0.25 if j < 3 + data.trace[i] else 2.0
+            total, weight = total + w * losses[j - 1], weight + w
+    torch.testing.assert_close(loss_of(module, data), total / weight)
+
+
+def test_padding_never_changes_the_loss():
+    module, data = learner(), sequences(8)
+    alone = [(loss_of(module, data.take(np.array([i]))), len(data.tokens[i]) - 3) for i in range(8)]
+    mean = sum(loss * n for loss, n in alone) / sum(n for _, n in alone)
+    torch.testing.assert_close(loss_of(module, data), mean, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", [None, lambda model: adamw(model, lr=1e-2)])
+def test_overfits_one_batch(optimizer):
+    data = sequences(4)
+    options = {} if optimizer is None else {"optimizer": optimizer}
+    module = learner(Budget(steps=150), **options)
+    fit(module, loader(data))
+    assert loss_of(module, data) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("budget", "steps"),
+    [({"steps": 7}, 7), ({"examples": 40}, None), ({"tokens": 900}, None), ({"minutes": 0.002}, None)],
+)
+def test_the_budget_ends_training(budget, steps):
+    module = learner(Budget(**budget))
+    fit(module)
+    unit, amount = next(iter(budget.items()))
+    assert getattr(module.progress, unit) >= amount
+    assert steps in (None, module.progress.steps)
+    assert module.progress.tokens > module.progress.completion_tokens > 0
+
+
+def test_accumulated_batches_are_one_step():
+    module = learner(Budget(steps=3))
+    fit(module, accumulate_grad_batches=4)
+    assert module.progress.steps == 3
+    assert module.progress.examples > 3 * 4 * 3
+
+
+def test_logs(tmp_path):
+    module = learner(Budget(steps=12), trace_weight=0.5)
+    logger = lightning.pytorch.loggers.CSVLogger(tmp_path)
+    run = fit(module, logger=logger, log_every_n_steps=4, val_check_interval=6, gradient_clip_val=1.0)
+    metrics = run.callback_metrics
+    for name in ("loss", "trace_loss", "solution_loss", "tokens_per_second", "tokens", "lr", "grad_norm"):
+        assert math.isfinite(metrics[f"train/{name}"]), name
+    assert metrics["train/tokens"] == module.progress.tokens
+    torch.testing.assert_close(metrics["val/loss"], loss_of(module, sequences(10, seed=5)).detach())
+    rows = (tmp_path / "lightning_logs/version_0/metrics.csv").read_text().splitlines()
+    assert len(rows) == 1 + 3 + 2
+
+
+def test_no_trace_no_trace_loss():
+    data = sequences(20)
+    data = Sequences(data.tokens, data.prompt, np.zeros(20, np.int32))
+    run = fit(learner(Budget(steps=2)), loader(data), log_every_n_steps=2)
+    assert "train/trace_loss" not in run.callback_metrics
+    assert run.callback_metrics["train/loss"] == run.callback_metrics["train/solution_loss"]
+
+
+@pytest.mark.parametrize(
+    ("late", "every", "step"),
+    [
+        (False, 4, 5),
+        (True, 4, 7),  # as on a GPU: when the log's next line is due
+        (True, 1000, 9),  # or something is to be saved
+    ],
+)
+def test_not_a_number_stops_training_and_spoils_no_checkpoint(tmp_path, late, every, step):
+    class Breaks(lightning.Callback):
+        def on_before_zero_grad(self, trainer, module, optimizer):
+            if trainer.global_step == 5:
+                module.model.norm.weight.register_hook(lambda grad: grad * float("nan"))
+
+        def on_train_start(self, trainer, module):
+            module._on_gpu = late
+
+    module = learner(Budget(steps=9))
+    with pytest.raises(ValueError, match=f"norm is nan at step {step}"):
+        fit(module, callbacks=[Breaks(), Checkpoints(tmp_path, every=5)], log_every_n_steps=every)
+    assert module.progress.steps == step
+    saved = load_weights(tmp_path / "last.ckpt")
+    assert all(weight.isfinite().all() for weight in saved.values())
+    if not late:
+        assert all(torch.equal(saved[name], weight) for name, weight in module.model.state_dict().items())
+
+
+def test_context_error_reaches_the_user():
+    with pytest.raises(ValueError, match="the model's context is 30"):
+        fit(learner(), loader(context=30))
+
+
+def test_progress_lines(capsys):
+    fit(learner(Budget(steps=4)), callbacks=[ProgressLine(seconds=0)], log_every_n_steps=2)
+    lines = capsys.readouterr().err.splitlines()
+    assert "100%" in lines[-1]
+    assert "tokens/s" in lines[-1]
+    assert "loss" in lines[-1]
+
+
+@pytest.mark.parametrize("name", ["auto", "cpu"])
+def test_trainer_configs(name):
+    with hydra.initialize_config_dir(str(CONF), version_base=None):
+        config = hydra.compose("trainer/" + name)["trainer"]
+    assert config["precision"] == "auto"  # decided when a run begins
+    run = hydra.utils.instantiate(config, logger=False, accelerator="cpu", precision="32-true")
+    assert isinstance(run, lightning.Trainer)
+    module = learner(Budget(steps=2))
+    run.fit(module, loader(), validation())
+    assert module.progress.steps == 2
+
+
+def test_compiled_or_not_is_decided_by_the_device():
+    module = learner(Budget(steps=1), model=tiny())
+    fit(module)
+    assert module.model.vocab_size == VOCABULARY
+    assert module._padded is padded_losses

@@ -1,0 +1,257 @@
+"""Two processes train the run that one process trains: DDP and FSDP, padded and packed, on the CPU."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from tests.helpers.engine import CONTEXT, fit, learner, loader, sequences, trained_on
+from tests.helpers.runs import SMALL, config, small
+from tests.training.test_resume import StopAt
+from tracelab.batches.loader import FixedLoader
+from tracelab.loggers import CSV
+from tracelab.optim.adamw import adamw
+from tracelab.runs.checkpoints import load_progress, load_weights
+from tracelab.training import processes
+from tracelab.training.budget import Budget
+from tracelab.training.checkpoint import Checkpoints
+from tracelab.training.experiment import train
+from tracelab.training.processes import together
+
+CLONE = Path(__file__).parents[2]
+LAYOUTS = {
+    "padded": {"batch_tokens": 96},  # of two rows or of three, so shares are unequal
+    "packed": {"batch_tokens": 384, "packing": 128},  # of three rows
+}
+SHARED = ("ddp", "fsdp")
+TOKENS = 3500  # more than two epochs
+
+
+class Seen(lightning.Callback):
+    """Writes what each process is trained on in each step."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def on_train_batch_start(self, trainer, module, batch, _):
+        path = self.folder / f"seen-{module.progress.steps}-{trainer.global_rank}.json"
+        path.write_text(json.dumps(trained_on(batch)))
+
+
+class CtrlC(lightning.Callback):
+    """Reaches one process alone, in the midst of its fourth step."""
+
+    def on_before_optimizer_step(self, trainer, *_):
+        if trainer.global_step == 3 and trainer.global_rank == 1:
+            signal.raise_signal(signal.SIGINT)
+
+
+def run(folder, layout, *callbacks, resume=None, **options):
+    """Train a small model, with checkpoints and a log in a folder."""
+    module = learner(Budget(tokens=TOKENS), optimizer=lambda model: adamw(model, lr=1e-2), trace_weight=0.5)
+    folder.mkdir(exist_ok=True)
+    fit(
+        module,
+        loader(**LAYOUTS[layout]),
+        FixedLoader(sequences(11, seed=5), context=CONTEXT, **LAYOUTS[layout]),
+        callbacks=[*callbacks, Checkpoints(folder, every=5), Seen(folder)],
+        logger=CSV(folder / "metrics.csv"),
+        log_every_n_steps=1,
+        val_check_interval=6,
+        gradient_clip_val=1.0,
+        resume=resume,
+        **options,
+    )
+
+
+def take_part(folder):
+    """What each of two processes does: every run, crashing after step 8 and resumed after step 5."""
+    for name in SHARED:
+        trainer = OmegaConf.to_container(config("train", f"trainer={name}").trainer, resolve=True)
+        chosen = {part: trainer[part] for part in ("devices", "strategy", "plugins")}
+
+        def parts(chosen=chosen):
+            return instantiate(chosen, _convert_="all")
+
+        for layout in LAYOUTS:
+            place = folder / f"{name}-{layout}"
+            with pytest.raises(RuntimeError, match="crash"):
+                run(place, layout, StopAt(8, RuntimeError("crash")), **parts())
+            run(place, layout, resume=place / "last.ckpt", **parts())
+    with pytest.raises(SystemExit):
+        run(folder / "interrupted", "padded", CtrlC(), **parts())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Of all runs: alone-padded, ddp-padded, ..."""
+    folder = tmp_path_factory.mktemp("runs")
+    for layout in LAYOUTS:
+        run(folder / f"alone-{layout}", layout)
+    together(2, take_part, folder)
+    return folder
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def assert_same_figures(path, other, tolerance):
+    a, b = rows(path), rows(other)
+    assert [row["step"] for row in a] == [row["step"] for row in b]
+    for one, two in zip(a, b, strict=True):
+        for name in one.keys() - {
+            "train/tokens_per_second",
+            "train/data_wait_ms",
+            "train/minutes",
+            "val/seconds",
+        }:
+            assert bool(one[name]) == bool(two[name]), name
+            if one[name]:
+                assert float(one[name]) == pytest.approx(float(two[name]), rel=tolerance), (one["step"], name)
+
+
+def assert_same_weights(path, other, **tolerance):
+    a, b = load_weights(path), load_weights(other)
+    assert a.keys() == b.keys()
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], **tolerance)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", SHARED)
+def test_losses_norms_and_weights_are_those_of_one_process(folder, name, layout):
+    alone, shared = folder / f"alone-{layout}", folder / f"{name}-{layout}"
+    assert_same_figures(alone / "metrics.csv", shared / "metrics.csv", 1e-5)
+    assert_same_weights(alone / "last.ckpt", shared / "last.ckpt", rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", SHARED)
+def test_budgets_count_all_processes(folder, name, layout):
+    alone, shared = (load_progress(folder / f"{way}-{layout}" / "last.ckpt") for way in ("alone", name))
+    assert {**alone, "minutes": 0} == {**shared, "minutes": 0}
+    assert shared["tokens"] >= TOKENS
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", SHARED)
+def test_no_example_twice_in_an_epoch(folder, name, layout):
+    steps = len(loader(**LAYOUTS[layout])._planned(0)[1])
+    expected = sorted(row.tolist() for row in sequences().tokens)
+    for epoch in range(2):
+        seen = []
+        for step in range(epoch * steps, (epoch + 1) * steps):
+            parts = [
+                json.loads((folder / f"{name}-{layout}" / f"seen-{step}-{rank}.json").read_text())
+                for rank in range(2)
+            ]
+            seen += parts[0] + parts[1]
+        assert sorted(seen) == expected
+
+
+def test_a_signal_that_reaches_one_process_stops_all_after_the_same_step(folder):
+    assert load_progress(folder / "interrupted" / "last.ckpt")["steps"] == 4
+
+
+def fail(raises):
+    """In the second process; the first waits for ever."""
+    if os.environ["LOCAL_RANK"] == "0":
+        signal.pause()
+    if raises:
+        raise ValueError("of two\nlines")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("raises", "says"),
+    [
+        (True, r"of 2 processes failed: ValueError: of two\nlines$"),
+        (False, "terminated with signal SIGKILL$"),
+    ],
+)
+def test_the_failure_of_one_process_ends_all(monkeypatch, raises, says):
+    monkeypatch.setattr(processes, "PATIENCE", 0.5)
+    with pytest.raises(RuntimeError, match=says):
+        together(2, fail, raises)
+
+
+def test_devices_are_how_many_or_which():
+    for devices, count in {"1": 1, "4": 4, "[2]": 1, "[0,3]": 2}.items():
+        assert processes.wished(config("train", f"trainer.devices={devices}")) == count
+
+
+def test_what_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="take optim=adamw"):
+        train(small(tmp_path / "a", "trainer=fsdp"))
+    with pytest.raises(ValueError, match="say how many devices"):
+        train(small(tmp_path / "b", "trainer=ddp", "trainer.devices=auto"))
+
+
+# the command
+
+COMMON = ("trainer.precision=32-true", "trainer.accelerator=cpu", "trace=corrupted", "threads=1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("trainer=ddp", "optim=muon"),
+        ("trainer=ddp", "optim=adamw", "data.online=true"),
+        ("trainer=fsdp", "optim=adamw", "data.packing=512", "validate_problems=0"),
+    ],
+)
+def test_a_run_of_two_processes(tmp_path, words):
+    alone = train(small(tmp_path / "alone", *COMMON, *words[1:]))
+    shared = train(small(tmp_path / "shared", *COMMON, *words))
+    assert_same_figures(alone.run.folder / "metrics.csv", shared.run.folder / "metrics.csv", 1e-3)
+    assert_same_weights(alone.run.checkpoint(), shared.run.checkpoint(), rtol=1e-2, atol=1e-4)
+    assert shared.state == "finished"
+    assert shared.metrics["wilson"]["solution_valid"]["n"] == 24
+    files = [sorted(path.name for path in trained.run.folder.rglob("*")) for trained in (alone, shared)]
+    assert files[0] == files[1]
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_checkpoint_and_no_process(tmp_path):
+    folder = tmp_path / "run"
+    checkpoint = folder / "checkpoints" / "last.ckpt"
+    words = [*SMALL, *COMMON, "trainer=ddp", "budget.steps=100000", f"run_dir={folder}"]
+    command = [sys.executable, "-m", "tracelab.train", *words]
+    environment = {**os.environ, "PYTHONPATH": str(CLONE / "src")}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as process:
+        while not checkpoint.exists() and process.poll() is None:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()  # ends when all that hold it have ended
+    assert b"nothing is lost" in said
+    assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
+    steps = load_progress(checkpoint)["steps"]
+    again = train(small(tmp_path / "again", *COMMON, f"budget.steps={steps + 3}", f"ckpt_path={checkpoint}"))
+    assert again.state == "resumed"  # by one process
+
+
+@pytest.mark.slow
+def test_shards_go_on_as_shards_however_many(tmp_path):
+    words = (*COMMON, "optim=adamw", "eval.problems=2")
+    first = train(small(tmp_path / "first", *words, "trainer=fsdp"))
+    longer = (*words, "budget.steps=16", f"ckpt_path={first.run.checkpoint()}")
+    with pytest.raises(ValueError, match="was written with trainer=fsdp"):
+        train(small(tmp_path / "other", *longer))
+    both = [
+        train(small(tmp_path / str(devices), *longer, "trainer=fsdp", f"trainer.devices={devices}"))
+        for devices in (1, 2)
+    ]
+    assert_same_weights(*(run.run.checkpoint() for run in both), rtol=1e-2, atol=1e-4)

@@ -1,0 +1,150 @@
+"""Whole runs, in small: what a run's folder holds, resuming it, sweeping, and what is refused."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pyarrow.parquet
+import pytest
+import torch
+
+from tests.helpers.runs import SMALL, small
+from tracelab.runs.checkpoints import load_weights
+from tracelab.training.experiment import train
+
+FILES = (
+    "config.yaml",
+    "run.json",
+    "data_card.json",
+    "vocab.json",
+    "metrics.csv",
+    "metrics.json",
+    "outcomes.parquet",
+)
+FIGURES = ("loss", "learning", "accuracy_and_validity", "examples")
+
+
+@pytest.mark.parametrize("arm", ["correct", "solution_only", "swapped", "corrupted"])
+def test_an_arm_from_problems_to_figures(tmp_path, arm):
+    trained = train(small(tmp_path, f"trace={arm}"))
+    assert all((tmp_path / name).is_file() for name in FILES)
+    assert all((tmp_path / "figures" / f"{name}.png").stat().st_size > 5000 for name in FIGURES)
+    assert list(trained.metrics) == ["wilson", "dfs"]
+    assert all(m["solution_valid"]["n"] == 24 for m in trained.metrics.values())
+    outcomes = pyarrow.parquet.read_table(tmp_path / "outcomes.parquet")
+    assert outcomes.num_rows == 48
+    assert set(outcomes["treatment"].to_pylist()) == {arm}
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["status"] == "evaluated"
+    assert record["progress"]["steps"] == 12
+
+
+def test_arms_are_judged_on_the_same_problems(tmp_path):
+    keys = []
+    for arm, seed in (("correct", 0), ("swapped", 1)):
+        train(small(tmp_path / arm, f"trace={arm}", f"seed={seed}", "budget.steps=1"))
+        keys.append(pyarrow.parquet.read_table(tmp_path / arm / "outcomes.parquet")["problem_key"])
+    assert keys[0].equals(keys[1])
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    train(small(tmp_path))
+    before = load_weights(tmp_path / "checkpoints" / "last.ckpt")
+    train(small(tmp_path))
+    after = load_weights(tmp_path / "checkpoints" / "last.ckpt")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_online_data_never_repeats_an_index(tmp_path):
+    trained = train(small(tmp_path, "data.online=true", "data.train_size=32", "trace=swapped"))
+    assert trained.metrics is not None
+
+
+def command(run_dir, *overrides):
+    return [sys.executable, "-m", "tracelab.train", *SMALL, f"run_dir={run_dir}", "threads=1", *overrides]
+
+
+def wait_for(path, process, seconds=120):
+    until = time.monotonic() + seconds
+    while not path.is_file():
+        assert process.poll() is None, "the run ended before it was to be stopped"
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_killed_and_resumed_ends_with_the_same_weights(tmp_path):
+    """Promise 8, through the command: SIGKILL some steps after a checkpoint, then the same command."""
+    overrides = ("budget.steps=60", "trace=corrupted", "data.online=true")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run(command(whole, *overrides), check=True, capture_output=True)
+    with subprocess.Popen(
+        command(killed, *overrides), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        wait_for(killed / "checkpoints" / "last.ckpt", process)
+        time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+    resumed = subprocess.run(command(killed, *overrides), check=True, capture_output=True, text=True)
+    assert "Resuming from" in resumed.stderr
+    a, b = (load_weights(folder / "checkpoints" / "last.ckpt") for folder in (whole, killed))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_ctrl_c_keeps_what_is_trained(tmp_path):
+    overrides = ("budget.steps=1000000", "checkpoint_every=1000000")
+    with subprocess.Popen(command(tmp_path, *overrides), stderr=subprocess.PIPE, text=True) as process:
+        wait_for(tmp_path / "metrics.csv", process)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "nothing is lost" in said
+    assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
+    assert json.loads((tmp_path / "run.json").read_text())["status"] == "interrupted"
+    evaluate = [sys.executable, "-m", "tracelab.evaluate", f"run={tmp_path}"]
+    subprocess.run(evaluate, check=True, capture_output=True)
+    assert (tmp_path / "metrics.json").is_file()
+
+
+def refused(tmp_path, *overrides):
+    with pytest.raises(Exception) as error:  # noqa: PT011  (Hydra wraps what constructors raise)
+        train(small(tmp_path, *overrides))
+    return f"{error.value} {error.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["trace=nonsense"], "Available options"),
+        (["task=nonsense"], "Available options"),
+        (["trace=corrupted", "trace.kind=nonsense"], "choose one of state, cost"),
+        (["trace=corrupted", "trace.rate=0"], "(0, 1]"),
+        (["trace=corrupted", "trace.rate=1.5"], "(0, 1]"),
+        (["task.size=2"], "no side may be below 3"),
+        (["task.size=3", "task.lattice=odd"], "no room for start and goal"),
+        (
+            ["task.size=3", "task.generator=free_space", "data.distinct=true"],
+            "too few problems for splits that share none",
+        ),
+        (["model.context=32"], "raise model.context"),
+        (["budget.tokens=1000"], "one of budget.tokens"),
+        (["ckpt_path=nowhere.ckpt"], "no such file"),
+        (["task.sizes=7"], "task.sizes"),
+    ],
+)
+def test_bad_input_says_what_is_wrong(tmp_path, overrides, says):
+    assert says in refused(tmp_path, *overrides)
+
+
+def test_a_folder_of_another_config_is_refused(tmp_path):
+    train(small(tmp_path, "budget.steps=1"))
+    message = refused(tmp_path, "budget.steps=1", "seed=1")
+    assert "another config" in message
+    assert "seed" in message
+
+
+def test_a_checkpoint_of_another_vocabulary_is_refused(tmp_path):
+    train(small(tmp_path / "a", "budget.steps=1"))
+    checkpoint = tmp_path / "a" / "checkpoints" / "last.ckpt"
+    message = refused(tmp_path / "b", "task.format=paper", f"ckpt_path={checkpoint}")
+    assert "another vocabulary" in message
