@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig
+from torch import nn
 
 from tracelab.batches.loader import FixedLoader, Loader, card
 from tracelab.models.base import Model
@@ -178,3 +179,4 @@ def check_knobs(config: DictConfig) -> None:
         )
     if config.validate_problems < 0:
         raise ValueError(f"validate_problems={config.validate_problems} must be 0 (none) or more")
+    instantiate(config.optim.optimizer)(nn.Linear(2, 2))  # it checks its own knobs
