@@ -12,6 +12,7 @@ from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.core.stats import phi, wilson
 from tracelab.decoding.sampling import Completions
+from tracelab.evaluation.figures import accuracy_and_validity
 from tracelab.evaluation.outcomes import Judged, columns_of, table_of, write
 from tracelab.metrics.base import Estimate, share
 from tracelab.metrics.first_error import FirstError
@@ -144,3 +145,13 @@ def test_a_new_metric_is_seen_everywhere(tmp_path, capsys, others):
     page = (tmp_path / "page.html").read_text()
     assert "trace ratio" in page
     assert "too long" in page
+
+
+def test_a_share_that_some_test_sets_lack_is_drawn_for_the_others(tmp_path):
+    """So is one without an interval; nothing of a trained run's figures fails for it."""
+    known = share(np.array([True, False]), np.arange(2), "known", drawn=True).as_dict()
+    nothing = share(np.zeros(0, bool), np.zeros(0), "known", drawn=True).as_dict()
+    metrics = {"a": {"other": known}, "b": {"known": known, "other": known}, "c": {"known": nothing}}
+    accuracy_and_validity(tmp_path / "figure", metrics, "title")
+    rows = (tmp_path / "figure.csv").read_text().splitlines()[1:]
+    assert sorted(row.split(",")[0] + row.split(",")[1] for row in rows) == ["aother", "bknown", "bother"]

@@ -19,26 +19,25 @@ def accuracy_and_validity(path: Path, metrics: Mapping[str, Any], title: str) ->
     metrics: test set -> name -> estimate, as in metrics.json.
     """
     names = list(metrics)
-    drawn = {k: e["label"] or k for k, e in metrics[names[0]].items() if e["drawn"] and e["share"]}
+    every = {k: e for estimates in metrics.values() for k, e in estimates.items()}
+    drawn = {k: e["label"] or k for k, e in every.items() if e["drawn"] and e["share"]}
     if not drawn:
         return
     data = []
     with figure(path, 5.6, 0.8 + 0.42 * len(names)) as (_, ax):
         for k, (metric, label) in enumerate(drawn.items()):
             colour, marker = LOOKS[k % len(LOOKS)]
-            estimates = [metrics[name][metric] for name in names]
-            shares, low, high = (
-                np.array([np.nan if e[f] is None else e[f] for e in estimates])
-                for f in ("value", "low", "high")
-            )
-            y = np.arange(len(names)) + 0.2 * (k - (len(drawn) - 1) / 2)
+            has = [i for i, name in enumerate(names) if metrics[name].get(metric, {}).get("low") is not None]
+            estimates = [metrics[names[i]][metric] for i in has]
+            shares, low, high = (np.array([e[f] for e in estimates]) for f in ("value", "low", "high"))
+            y = np.array(has) + 0.2 * (k - (len(drawn) - 1) / 2)
             error = np.maximum([shares - low, high - shares], 0)
             ax.errorbar(
                 shares, y, xerr=error, fmt=marker, ms=4.5, color=colour, capsize=2, lw=1.2, label=label
             )
             data += [
-                (n, metric, e["value"], e["low"], e["high"], e["n"])
-                for n, e in zip(names, estimates, strict=True)
+                (names[i], metric, e["value"], e["low"], e["high"], e["n"])
+                for i, e in zip(has, estimates, strict=True)
             ]
         counts = {e["n"] for estimates in metrics.values() for k, e in estimates.items() if k in drawn}
         ax.set_yticks(np.arange(len(names)), [n.replace("_", " ") for n in names])
