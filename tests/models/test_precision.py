@@ -114,9 +114,7 @@ def test_knobs_out_of_range_are_refused_before_anything_is_drawn(tmp_path, monke
 
 def test_the_optimiser_s_knobs_are_refused_before_anything_is_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: pytest.fail("drawn"))
-    with pytest.raises(
-        ValueError, match="iteration='polar' is unknown; choose one of jordan, polar_e"
-    ):
+    with pytest.raises(ValueError, match="iteration='polar' is unknown; choose one of jordan, polar_e"):
         train(small(tmp_path, "optim.optimizer.iteration=polar"))
     with pytest.raises(ValueError, match="Invalid learning rate: -1"):
         train(small(tmp_path, "optim=adamw", "optim.optimizer.lr=-1"))

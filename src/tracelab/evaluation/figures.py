@@ -44,7 +44,7 @@ def accuracy_and_validity(path: Path, metrics: Mapping[str, Any], title: str) ->
         ax.invert_yaxis()
         ax.grid(axis="y", visible=False)
         n = "–".join(str(c) for c in sorted({min(counts), max(counts)}))
-        ax.set(xlim=(-0.02, 1.02), xlabel=f"share of completions (n = {n} per test set, Wilson 95 %)")
+        ax.set(xlim=(-0.02, 1.02), xlabel=f"share of completions (n = {n} per test set, 95 % intervals)")
         ax.set_title(title, loc="left", fontsize=9)
         ax.legend(
             loc="upper center", bbox_to_anchor=(0.45, -0.62 / (0.8 + 0.42 * len(names)) - 0.02), ncols=3

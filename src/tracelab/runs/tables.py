@@ -38,9 +38,12 @@ def headings(metrics: dict[str, Any]) -> dict[str, str]:
 
 
 def results_table(metrics: dict[str, Any], title: str) -> Table:
-    """A row per test set: shares in per cent with Wilson 95 % intervals, and n."""
+    """A row per test set: shares in per cent and other numbers, with 95 % intervals, and n."""
     table = Table(
-        title=title, title_justify="left", caption="per cent, Wilson 95 % interval", caption_justify="left"
+        title=title,
+        title_justify="left",
+        caption="shares in per cent, 95 % intervals",
+        caption_justify="left",
     )
     table.add_column("test set")
     table.add_column("n", justify="right")
