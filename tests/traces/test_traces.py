@@ -17,7 +17,7 @@ from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged
 from tracelab.data.card import Arm, data_card
 from tracelab.data.frozen import arm, drawn
-from tracelab.probes.interventions import treatments
+from tracelab.probes.imposing import treatments
 from tracelab.tasks.maze import Maze
 from tracelab.tasks.sat import Sat
 from tracelab.traces._damage import KINDS
@@ -141,7 +141,7 @@ def test_a_new_treatment_is_a_class_and_a_yaml(kind, tmp_path, monkeypatch):
     contract.test_prompt_and_solution_are_the_reference_ones("new", TASK)
     contract.test_same_key_same_bytes_other_key_other_bytes("new", TASK)
     contract.test_shapes_verdicts_and_card("new", TASK)
-    monkeypatch.setattr("tracelab.probes.interventions.CONF", tmp_path)
+    monkeypatch.setattr("tracelab.probes.imposing.CONF", tmp_path)
     (name, dose, treatment), *_ = treatments(rates=(0.1, 0.5))
     assert (name, dose, type(treatment).__name__) == ("new", None, kind.__name__)
 

@@ -1,14 +1,7 @@
 """Is the trace used? Impose traces on a trained model and see what it answers.
 
 Behind a prompt and an imposed trace stands the word that opens the solution; the model writes the rest,
-greedily. What is imposed:
-
-    own           the trace that the model writes by itself: the answer that others are compared with
-    prefix 0.5    its first half (early answering); 0 is no trace, but with its opening word
-    none          no trace at all
-    correct, swapped, filler, ...  the reference under each treatment in conf/trace; where it has a dose
-                  (`corrupted`), with several. Left out are those that leave no trace, or are not for the task
-    matched       swapped, with the trace of a problem whose reference is as long, or nearly
+greedily. `imposing` has what is imposed.
 
 Sources: Lanham et al. 2023 (arXiv 2307.13702) for early answering, mistakes and filler.
 """
@@ -16,135 +9,27 @@ Sources: Lanham et al. 2023 (arXiv 2307.13702) for early answering, mistakes and
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from hydra.utils import get_class, instantiate
 from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from tracelab.core import rng
-from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.decoding.logprobs import evaluate, micro_batches
-from tracelab.decoding.sampling import Completions, generate
+from tracelab.decoding.sampling import generate
 from tracelab.evaluation.judging import labels, trained_model
 from tracelab.models.base import Model
+from tracelab.probes.imposing import Imposed, interventions, solutions, trace_and_solution
 from tracelab.runs import sets
 from tracelab.runs.build import build_task
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
-from tracelab.traces.base import Treatment
-from tracelab.traces.swapped import Swapped
 
 MICRO_TOKENS = 16384
-
-
-@dataclass(frozen=True)
-class Imposed:
-    """One intervention on n problems.
-
-    name, dose: which; opening: tokens behind each prompt, up to the solution's opening word; follows: the
-    solutions (tokens) that the imposed traces lead to, or None where they are this problem's own.
-    """
-
-    name: str
-    dose: float | None
-    opening: Ragged
-    follows: Ragged | None = None
-
-
-def interventions(
-    task: Task,
-    examples: Examples,
-    own: Completions,
-    seed: int,
-    rates: Sequence[float] = (0.1, 0.5, 1.0),
-    prefixes: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
-) -> Iterator[Imposed]:
-    """All of them. own: what the model completes by itself, greedily. ValueError for formats without words
-    that open trace and solution.
-    """
-    codec = task.codec
-    if not (codec.format.trace_open and codec.format.solution_open):
-        raise ValueError("this format has no word that opens a solution, so no trace can be imposed")
-    nothing = Ragged.of([[]] * len(examples))
-    trace, _ = _parts(task, own.tokens)
-    yield Imposed("own", None, _opened(task, trace, always=False))
-    yield Imposed("none", None, _opened(task, nothing, always=False))
-    for share in prefixes:
-        yield Imposed("prefix", share, _opened(task, _first(task, trace, share)))
-    keys = rng.keys(seed, "test", 0, len(examples), "intervention")
-    for name, dose, treatment in treatments(rates):
-        try:
-            treated = treatment(task, examples, keys)
-        except ValueError as error:  # it is not for traces of this task
-            say(f"{name} is left out: {error}")
-            continue
-        if not treated.trace.lengths.any():
-            continue
-        donors = treated.donor if (treated.donor >= 0).all() else None
-        follows = None if donors is None else _solutions(task, examples.take(donors))
-        yield Imposed(name, dose, _opened(task, treated.trace), follows)
-
-
-def treatments(rates: Sequence[float]) -> Iterator[tuple[str, float | None, Treatment]]:
-    """Every treatment with its name and, where it has one, its dose: each of the rates."""
-    for path in sorted((CONF / "trace").glob("*.yaml")):
-        config = OmegaConf.load(path)
-        kind: Any = get_class(config._target_)
-        knob = kind.dose
-        doses: Sequence[float | None] = [None] if knob is None else rates
-        for dose in doses:
-            yield path.stem, dose, instantiate(config, **({} if knob is None else {knob: dose}))
-    yield "matched", None, Swapped(match="length")
-
-
-def _opened(task: Task, trace: Ragged, always: bool = True) -> Ragged:
-    """A trace between its opening word (also of an empty one, if `always`) and the solution's."""
-    opens, closes = (
-        task.codec.token[w] for w in (task.codec.format.trace_open, task.codec.format.solution_open)
-    )
-    return Ragged.of([[*([opens] if always or len(row) else []), *row, closes] for row in trace])
-
-
-def _parts(task: Task, tokens: Ragged) -> tuple[Ragged, Ragged]:
-    """Completions -> traces without opening word, solutions from behind theirs (empty if there is none)."""
-    codec = task.codec
-    traces, solutions = [], []
-    for row in tokens:
-        places = np.flatnonzero(row == codec.token[codec.format.solution_open])
-        cut = int(places[0]) if len(places) else len(row)
-        opened = int(cut > 0 and row[0] == codec.token[codec.format.trace_open])
-        traces.append(row[opened:cut])
-        solutions.append(row[cut + 1 :])
-    return Ragged.of(traces), Ragged.of(solutions)
-
-
-def _first(task: Task, trace: Ragged, share: float) -> Ragged:
-    """The first share of each trace's steps, rounded down; of what does not parse, of its tokens."""
-    codec, kept = task.codec, []
-    for row in trace:
-        rows, read = codec.decode(codec.trace, row)
-        if read == len(row):
-            part = codec.encode(
-                codec.trace, Ragged(rows[: int(share * len(rows))], np.array([0, int(share * len(rows))]))
-            )
-            kept.append(part.values)
-        else:
-            kept.append(row[: int(share * len(row))])
-    return Ragged.of(kept)
-
-
-def _solutions(task: Task, examples: Examples) -> Ragged:
-    """Reference solutions with the stop word, as tokens."""
-    codec = task.codec
-    written = codec.encode(codec.solution, examples.solution)
-    return written.joined(Ragged.of([[codec.stop]] * len(examples)))
 
 
 def intervene(
@@ -160,7 +45,7 @@ def intervene(
     prompts = task.prompts(examples)
     options = {"stop": task.codec.stop, "max_new": max_new, "batch_size": config.batch_size}
     own = generate(model, prompts, **options)
-    before, reference = _parts(task, own.tokens)[1], _solutions(task, examples)
+    before, reference = trace_and_solution(task, own.tokens)[1], solutions(task, examples)
     for imposed in interventions(task, examples, own, config.seed, **doses):
         whole = prompts.joined(imposed.opening)
         fits = whole.lengths + reference.lengths.max() < model.context
