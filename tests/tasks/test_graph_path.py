@@ -12,11 +12,13 @@ from tests.helpers.garbling import KINDS, garble, mutate
 from tests.helpers.task_checks import compare, references
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
+from tracelab.search.best_first.batch import solve
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.tasks.graph_path import GraphPath
 from tracelab.tasks.graph_path.draws import EDGES, HEADER
 from tracelab.tasks.graph_path.draws import canonical_hash as hash_of
 from tracelab.tasks.graph_path.edges import new_desk
+from tracelab.tasks.graph_path.space import new_graph
 
 KINDS_OF_GRAPHS = {
     "random": {"nodes": 12},
@@ -367,3 +369,15 @@ def test_a_graph_beyond_the_vocabulary_is_refused():
         small.judge(problems(large, 2), Ragged.of([[], []]))
     with pytest.raises(ValueError, match="1 outputs for 2 examples"):
         small.judge(problems(small, 2), Ragged.of([[]]))
+
+
+def test_a_search_that_runs_out_of_room_is_an_error():
+    """Compiled, too: nothing is written past the end."""
+    task = GraphPath()
+    examples = problems(task, 20)
+    keys, graph = rng.keys(0, "train", 0, 20, "problem"), new_graph(task.words, task.extent.edges)
+    whole = solve(graph, task._strategy, examples.problem, keys, (4, 2), 200)
+    assert whole.traces.values.tolist() == examples.trace.values.tolist()
+    for steps in (1, 3, int(examples.trace.lengths.max()) - 1):
+        with pytest.raises(ValueError, match="give `solve` more `steps`"):
+            solve(graph, task._strategy, examples.problem, keys, (4, 2), steps)
