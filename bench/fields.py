@@ -79,30 +79,24 @@ class FieldAccuracy(lightning.Callback):
 
 def run(seed: int, folder: Path, every: int, overrides: list[str]) -> None:
     """Train one seed, without evaluating it."""
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
-    from tracelab.core.paths import CONF
-    from tracelab.runs.build import precision_of
-    from tracelab.runs.entry import prepare_process
+    from tracelab.runs.build import build_model, precision_of
+    from tracelab.runs.entry import compose
     from tracelab.runs.folder import Run
     from tracelab.runs.sets import prepare
     from tracelab.training import accelerate
-    from tracelab.training.experiment import build
+    from tracelab.training.experiment import build_learner, build_loaders
     from tracelab.training.fitting import fit
+    from tracelab.training.settings import Training
 
-    prepare_process()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("train", [*overrides, f"seed={seed}", f"run_dir={folder / str(seed)}"])
-    plain: Any = OmegaConf.to_container(config, resolve=False)
-    plain["names"] = {"task": "maze", "trace": "correct"}
-    accelerate.start(config.threads)
-    started = Run.start(OmegaConf.create(plain))
-    data = prepare(started.config)
-    learner, loaders = build(started.config, data, data.context, precision_of(started.config))
+    experiment = compose(Training, "train", *overrides, f"seed={seed}", f"run_dir={folder / str(seed)}")
+    accelerate.start(experiment.threads)
+    started, data = Run.start(experiment), prepare(experiment)
+    precision = precision_of(experiment)
+    model = build_model(experiment.model, data.vocabulary, data.context, seed, precision)
+    learner, loaders = build_learner(experiment, model), build_loaders(experiment, data, data.context)
     batches = list(loaders[1])[:BATCHES]
     watch = FieldAccuracy(started.folder / "fields.csv", batches, data.vocabulary, every)
-    fit(started, learner, loaders, None, [watch], val_check_interval=started.config.validate_every)
+    fit(started, learner, loaders, None, [watch], val_check_interval=experiment.validate_every)
 
 
 def main() -> None:

@@ -102,9 +102,9 @@ def run(folder: Path, words: tuple[str, ...], options: argparse.Namespace) -> bo
 
 def guessing(folder: Path) -> dict[str, Any]:
     """The best constant answer's accuracy on a run's test set."""
-    config = Run.open(folder).config
-    task = build_task(config)
-    _, examples = next(iter(test_sets(config, task).values()))
+    experiment = Run.open(folder).settings
+    task = build_task(experiment.task)
+    _, examples = next(iter(test_sets(experiment, task).values()))
     donors = task.generate(np.arange(100, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15), "train")
     solutions, codec, n = task.codec.encode(task.codec.solution, donors.solution), task.codec, len(examples)
     best = 0

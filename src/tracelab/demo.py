@@ -6,37 +6,30 @@ tokens_per_second(demo())
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from tracelab.core.paths import CONF
-from tracelab.runs.build import build_model, build_task, device_of
-from tracelab.runs.entry import prepare_process
+from tracelab.runs.build import build_model, build_task, device_of, precision_of
+from tracelab.runs.entry import compose
 from tracelab.training.experiment import build_learner
 from tracelab.training.losses import padded_losses
+from tracelab.training.settings import Training
 
 LENGTH = 192  # tokens of the demo's sequences, on average
 SECONDS = 3.0  # that training steps are measured for
 
 
-def demo() -> Any:
-    """The config of `make demo`, with what only a command knows left out."""
-    prepare_process()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        composed = compose("train", ["trace=corrupted", "run_dir=unused"])
-    plain: Any = OmegaConf.to_container(composed, resolve=False)
-    del plain["names"]
-    return OmegaConf.create(plain)
+def demo() -> Training:
+    """What `make demo` trains."""
+    return compose(Training, "train", "trace=corrupted", "run_dir=unused")
 
 
-def tokens_per_second(config: Any) -> float:
+def tokens_per_second(experiment: Training) -> float:
     """Measured steps of training as configured, on made-up sequences as long as the demo's."""
-    rows = max(1, config.data.batch_tokens // LENGTH)
-    vocabulary, device = build_task(config).codec.vocabulary, device_of(config)
-    learner = build_learner(config, build_model(config, vocabulary, LENGTH).to(device))
+    rows, device = max(1, experiment.data.batch_tokens // LENGTH), device_of(experiment.trainer)
+    vocabulary, precision = build_task(experiment.task).codec.vocabulary, precision_of(experiment)
+    model = build_model(experiment.model, vocabulary, LENGTH, experiment.seed, precision)
+    learner = build_learner(experiment, model.to(device))
     optimizer = learner.configure_optimizers()
     tokens = torch.randint(len(vocabulary), (rows, LENGTH), device=device)
     at = torch.arange(rows * LENGTH, device=device)

@@ -208,10 +208,11 @@ def runs() -> Finding:
 def training() -> Finding:
     """How fast the demo's model trains, and how long `make demo` will take."""
     from tracelab.demo import demo, tokens_per_second
+    from tracelab.training.budget import build_budget
 
-    config = demo()
-    speed = tokens_per_second(config)
-    minutes = config.budget.default_tokens / speed / 60 + AROUND
+    experiment = demo()
+    speed = tokens_per_second(experiment)
+    minutes = build_budget(experiment.budget).amount / speed / 60 + AROUND
     text = f"{speed:,.0f} tokens/s: make demo takes about {minutes:.0f} minutes ({AROUND} of them around)"
     return Finding("training", text)
 

@@ -5,16 +5,37 @@ python -m tracelab.evaluate run=runs/... eval.problems=1000
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+from dataclasses import asdict, replace
 
+from tracelab.core.settings import Count, Weight, settings
 from tracelab.runs.entry import entry, run_name
 
 
-@entry("evaluate")
-def main(config: DictConfig) -> None:
-    """Evaluate; what is overridden goes into a folder of its own below the run's."""
-    from omegaconf import OmegaConf
+@settings
+class Changes:
+    """What is to be other than a run was evaluated with; None: nothing."""
 
+    problems: Count | None = None
+    seed: int | None = None
+    temperature: Weight | None = None
+    samples: Count | None = None
+    max_new: Count | None = None
+    batch_size: Count | None = None
+    checkpoint: str | None = None
+
+
+@settings
+class Evaluation:
+    """The knobs of this command. run: a folder."""
+
+    run: str
+    eval: Changes
+    threads: Count | None = None
+
+
+@entry("evaluate", Evaluation)
+def main(asked: Evaluation) -> None:
+    """Evaluate; what is overridden goes into a folder of its own below the run's."""
     from tracelab.evaluation.judging import evaluate
     from tracelab.runs.build import build_task
     from tracelab.runs.folder import Run
@@ -22,15 +43,16 @@ def main(config: DictConfig) -> None:
     from tracelab.runs.tables import print_results
     from tracelab.training import accelerate
 
-    accelerate.start(config.threads)
-    run = Run.open(config.run)
-    changes = {k: v for k, v in config.eval.items() if v is not None and v != run.config.eval[k]}
-    run.config.eval = OmegaConf.merge(run.config.eval, changes)
+    accelerate.start(asked.threads)
+    run = Run.open(asked.run)
+    before = asdict(run.settings.eval)
+    changes = {k: v for k, v in asdict(asked.eval).items() if v is not None and v != before[k]}
+    experiment = replace(run.settings, eval=replace(run.settings.eval, **changes))
     folder = run.folder
     if changes:
         folder = folder / "evaluations" / run_name(",".join(f"{k}={v}" for k, v in changes.items()))
-    tests = test_sets(run.config, build_task(run.config))
-    metrics = evaluate(run, run.config.eval, tests, folder)
+    tests = test_sets(experiment, build_task(experiment.task))
+    metrics = evaluate(run, experiment.eval, tests, folder)
     print_results(metrics, run.name, folder)
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from omegaconf import DictConfig
 
 from tracelab.core import jit
 from tracelab.core.paths import CONF
+from tracelab.core.settings import Count, settings
 from tracelab.core.waiting import waiting
 from tracelab.runs.entry import entry
 
@@ -32,27 +32,37 @@ Made by `python -m tracelab.gallery`.
 """
 
 
-@entry("gallery")
-def main(config: DictConfig) -> None:
+@settings
+class Page:
+    """The knobs of this command: conf/gallery.yaml says what each is."""
+
+    output: str
+    tasks: list[str] | None
+    seed: int
+    among: Count
+
+
+@entry("gallery", Page)
+def main(page: Page) -> None:
     """Write the page, and a picture per task beside it."""
     jit.interpret()
-    output = Path(config.output)
+    output = Path(page.output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    names = config.tasks or sorted(path.stem for path in CONF.glob("task/*.yaml"))
+    names = page.tasks or sorted(path.stem for path in CONF.glob("task/*.yaml"))
     parts = [HEAD]
     with waiting("Writing the gallery", len(names)) as done:
         for name in names:
-            parts.append(section(str(name), config, output.parent / "figures" / "gallery"))
+            parts.append(section(name, page, output.parent / "figures" / "gallery"))
             done(1)
     output.write_text("\n".join(parts))
     print(output)
 
 
-def section(name: str, config: DictConfig, pictures: Path) -> str:
+def section(name: str, page: Page, pictures: Path) -> str:
     """One task: its problem, its reference solution, and a trace per treatment."""
     from tracelab.core import rng
 
-    task, keys = built("task", name), rng.keys(config.seed, "train", 0, config.among, "problem")
+    task, keys = built("task", name), rng.keys(page.seed, "train", 0, page.among, "problem")
     examples = task.generate(keys, "train")
     i = int(np.argsort(examples.trace.lengths, kind="stable")[int(QUANTILE * len(examples))])
     one, codec = examples.take(np.array([i])), task.codec
@@ -69,7 +79,7 @@ def section(name: str, config: DictConfig, pictures: Path) -> str:
     lines += ["", "Prompt:", *fenced(codec.words_of(task.prompts(one)[0]).split())]
     lines += ["", "Solution:", *fenced(codec.words_of(codec.encode(codec.solution, one.solution)[0]).split())]
     for arm in sorted(path.stem for path in CONF.glob("trace/*.yaml")):
-        treatment_keys = rng.keys(config.seed, "train", 0, config.among, "treatment")
+        treatment_keys = rng.keys(page.seed, "train", 0, page.among, "treatment")
         treated = built("trace", arm)(task, examples, treatment_keys)
         lines += ["", f"### {name}, {arm}", "", *treated_lines(task, one, treated, i)]
     return "\n".join([*lines, ""])

@@ -5,13 +5,27 @@ python -m tracelab.generate task=maze trace=swapped count=50000 output=mazes.arr
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
-
+from tracelab.core.settings import Count, Part, settings
 from tracelab.runs.entry import entry, say
 
 
-@entry("generate")
-def main(config: DictConfig) -> None:
+@settings
+class DataSet:
+    """The knobs of this command: conf/generate.yaml says what each is."""
+
+    task: Part
+    trace: Part
+    count: Count
+    split: str
+    seed: int
+    output: str
+    workers: int | None
+    backend: str
+    address: str | None
+
+
+@entry("generate", DataSet)
+def main(asked: DataSet) -> None:
     """Generate, treat, certify, write."""
     import json
     from pathlib import Path
@@ -23,17 +37,17 @@ def main(config: DictConfig) -> None:
     from tracelab.data.workers import Workers
     from tracelab.runs.build import build_task, build_treatment
 
-    output = Path(config.output)
+    output = Path(asked.output)
     if output.suffix not in (".arrow", ".jsonl"):
         raise ValueError(f"output={output} must end in .arrow or .jsonl")
-    if config.split not in SPLITS:
-        raise ValueError(f"split={config.split!r} is unknown; choose one of {', '.join(SPLITS)}")
-    task, treatment = build_task(config), build_treatment(config)
-    compile_ahead(config)
-    drawn = {"seed": config.seed, "split": config.split, "count": config.count}
-    examples = frozen.problems(task, **drawn, workers=Workers.of(config))
-    sequences, treated = frozen.arm(task, treatment, examples, config.seed, config.split)
-    certified = card.data_card(task, treatment, {config.split: card.Arm(examples, sequences, treated)})
+    if asked.split not in SPLITS:
+        raise ValueError(f"split={asked.split!r} is unknown; choose one of {', '.join(SPLITS)}")
+    task, treatment = build_task(asked.task), build_treatment(asked.trace)
+    compile_ahead(asked.task, asked.trace)
+    workers = Workers(asked.workers, asked.backend, asked.address)
+    examples = frozen.problems(task, seed=asked.seed, split=asked.split, count=asked.count, workers=workers)
+    sequences, treated = frozen.arm(task, treatment, examples, asked.seed, asked.split)
+    certified = card.data_card(task, treatment, {asked.split: card.Arm(examples, sequences, treated)})
     output.parent.mkdir(parents=True, exist_ok=True)
     with waiting("Writing"):
         if output.suffix == ".jsonl":

@@ -5,13 +5,24 @@ python -m tracelab.intervene run=runs/...
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
-
+from tracelab.core.settings import Count, Share, settings
 from tracelab.runs.entry import entry
 
 
-@entry("intervene")
-def main(config: DictConfig) -> None:
+@settings
+class Intervening:
+    """The knobs of this command: conf/intervene.yaml says what each is."""
+
+    run: str
+    splits: list[str] | None
+    problems: Count | None
+    rates: list[Share]
+    prefixes: list[Share]
+    threads: Count | None = None
+
+
+@entry("intervene", Intervening)
+def main(asked: Intervening) -> None:
     """Intervene on the in-distribution test set, or those that are named."""
     from tracelab.analysis.interventions import of_run as shares_of
     from tracelab.evaluation import outcomes
@@ -20,11 +31,11 @@ def main(config: DictConfig) -> None:
     from tracelab.runs.tables import print_interventions
     from tracelab.training import accelerate
 
-    accelerate.start(config.threads)
-    run = Run.open(config.run)
-    doses = {"rates": tuple(config.rates), "prefixes": tuple(config.prefixes)}
+    accelerate.start(asked.threads)
+    run = Run.open(asked.run)
+    doses = {"rates": tuple(asked.rates), "prefixes": tuple(asked.prefixes)}
     path = run.folder / "interventions.parquet"
-    outcomes.write(of_run(run, config.splits, config.problems, **doses), path)
+    outcomes.write(of_run(run, asked.splits, asked.problems, **doses), path)
     print_interventions(shares_of(path), run.name, path)
 
 

@@ -5,13 +5,22 @@ python -m tracelab.memorise run=runs/...
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
-
+from tracelab.core.settings import Count, settings
 from tracelab.runs.entry import entry, say
 
 
-@entry("memorise")
-def main(config: DictConfig) -> None:
+@settings
+class Memorising:
+    """The knobs of this command: conf/memorise.yaml says what each is."""
+
+    run: str | list[str]
+    problems: Count | None
+    perturbations: list[str] | None
+    threads: Count | None = None
+
+
+@entry("memorise", Memorising)
+def main(asked: Memorising) -> None:
     """Judge each run on trained, changed and fresh problems."""
     from tracelab.analysis.memorisation import FILE, of_file
     from tracelab.evaluation import outcomes
@@ -20,12 +29,12 @@ def main(config: DictConfig) -> None:
     from tracelab.runs.tables import print_memorisation
     from tracelab.training import accelerate
 
-    accelerate.start(config.threads)
-    runs = runs_at([config.run] if isinstance(config.run, str) else config.run)
+    accelerate.start(asked.threads)
+    runs = runs_at([asked.run] if isinstance(asked.run, str) else asked.run)
     for run in runs:
         path = run.folder / FILE
         try:
-            outcomes.write(of_run(run, config.problems, config.perturbations), path)
+            outcomes.write(of_run(run, asked.problems, asked.perturbations), path)
         except ValueError as error:
             if len(runs) == 1:
                 raise

@@ -5,18 +5,19 @@ python -m tracelab.posttrain run=runs/... algorithm=grpo reward=solution
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+from typing import Any
 
 from tracelab.runs.entry import entry
 
 
-@entry("posttrain")
-def main(config: DictConfig) -> float:
+@entry("posttrain", dict)
+def main(config: dict[str, Any]) -> float:
     """Post-train, evaluate, print the table -> solution accuracy."""
     from tracelab.posttraining.experiment import posttrain
+    from tracelab.posttraining.settings import inherited
     from tracelab.runs.tables import print_trained
 
-    return print_trained(posttrain(config))
+    return print_trained(posttrain(inherited(config)))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from omegaconf import DictConfig
 
 from tracelab.core import jit
+from tracelab.core.settings import Count, Number, Part, settings
 from tracelab.runs.entry import entry
 
 if TYPE_CHECKING:
@@ -20,27 +20,36 @@ if TYPE_CHECKING:
     from tracelab.traces.base import Treated
 
 
-@entry("show")
-def main(config: DictConfig) -> None:
-    """Draw the problem and print its treated trace."""
-    from hydra.utils import instantiate
+@settings
+class Shown:
+    """The knobs of this command: conf/show.yaml says what each is."""
 
-    if not config.compiled:
+    task: Part
+    trace: Part
+    index: Number
+    split: str
+    seed: int
+    among: Count
+    compiled: bool
+
+
+@entry("show", Shown)
+def main(shown: Shown) -> None:
+    """Draw the problem and print its treated trace."""
+    if not shown.compiled:
         jit.interpret()
     from tracelab.core import rng
-    from tracelab.runs.build import build_task
+    from tracelab.runs.build import build_task, build_treatment
 
-    if not config.index >= 0:
-        raise ValueError(f"index={config.index} must be 0 or more")
-    task = build_task(config)
-    first = config.index // config.among * config.among
+    task = build_task(shown.task)
+    first = shown.index // shown.among * shown.among
     keys, treatment_keys = (
-        rng.keys(config.seed, config.split, first, first + config.among, purpose)
+        rng.keys(shown.seed, shown.split, first, first + shown.among, purpose)
         for purpose in ("problem", "treatment")
     )
-    examples = task.generate(keys, config.split)
-    treated = instantiate(config.trace)(task, examples, treatment_keys)
-    print(description(task, examples, treated, config.index - first))
+    examples = task.generate(keys, shown.split)
+    treated = build_treatment(shown.trace)(task, examples, treatment_keys)
+    print(description(task, examples, treated, shown.index - first))
 
 
 def description(task: Task, examples: Examples, treated: Treated, i: int) -> str:

@@ -6,18 +6,17 @@ python -m tracelab.train -m trace=correct,solution_only,swapped,corrupted seed=0
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
-
 from tracelab.runs.entry import entry
+from tracelab.training.settings import Training
 
 
-@entry("train")
-def main(config: DictConfig) -> float:
+@entry("train", Training)
+def main(experiment: Training) -> float:
     """Train, evaluate, print the table -> solution accuracy, for sweepers that optimise it."""
     from tracelab.runs.tables import print_trained
     from tracelab.training.experiment import train
 
-    return print_trained(train(config))
+    return print_trained(train(experiment))
 
 
 if __name__ == "__main__":

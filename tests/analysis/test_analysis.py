@@ -297,8 +297,8 @@ def test_a_dose_and_its_response(study):
 @pytest.fixture(scope="module")
 def intervened(study):
     run = Run.open(study / "correct-0")
-    record, task = run.read_json("run.json"), build_task(run.config)
-    task, examples = sets.test_sets(run.config, task)["wilson"]
+    record, task = run.read_json("run.json"), build_task(run.settings.task)
+    task, examples = sets.test_sets(run.settings, task)["wilson"]
     model = trained_model(run, task, "last", record["context"])
     found = of_run(run)
     write(found, run.folder / "interventions.parquet")
@@ -339,7 +339,7 @@ def test_traces_that_do_not_fit_are_named_and_the_rest_goes_on(intervened, monke
     run, model, task, examples, _ = intervened
     ends = task.prompts(examples).lengths.max() + examples.solution.lengths.max()
     monkeypatch.setattr(model, "context", int(ends) + 6)  # room for no more than a step
-    found = table_of(model, task, examples, run.config.eval, 6, {"split": "wilson"})
+    found = table_of(model, task, examples, run.settings.eval, 6, {"split": "wilson"})
     kinds = set(found["intervention"].to_pylist())
     assert "none" in kinds
     assert "correct" not in kinds

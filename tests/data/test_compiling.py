@@ -43,15 +43,15 @@ def test_what_was_compiled_ahead_is_not_compiled_again(tmp_path):
     """From an empty cache, in other processes; this one then draws, treats and judges without a compiler."""
     code = """
 from numba.core import event
-from omegaconf import OmegaConf
+import yaml
 from tracelab.runs.build import build_task, build_treatment
 from tracelab.data import card, compiling, frozen
 from tracelab.core.paths import CONF
-config = OmegaConf.create({part: OmegaConf.load(CONF / path) for part, path in
-                           (("task", "task/arithmetic.yaml"), ("trace", "trace/corrupted.yaml"))})
-compiling.compile_ahead(config)
+paths = ("task/arithmetic.yaml", "trace/corrupted.yaml")
+parts = [yaml.safe_load((CONF / path).read_text()) for path in paths]
+compiling.compile_ahead(*parts)
 with event.install_recorder("numba:compile") as record:
-    task, treatment = build_task(config), build_treatment(config)
+    task, treatment = build_task(parts[0]), build_treatment(parts[1])
     examples = frozen.problems(task, seed=0, split="train", count=40)
     arm = card.Arm(examples, *frozen.arm(task, treatment, examples, 0, "train"))
     card.data_card(task, treatment, {"train": arm})

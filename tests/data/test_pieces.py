@@ -57,7 +57,7 @@ def test_what_is_distinct_is_one_piece():
 @pytest.mark.parametrize("arm", ["correct", "swapped", "corrupted"])
 def test_a_pass_trains_on_every_problem_once_and_the_card_is_about_all(tmp_path, arm):
     config = small(tmp_path, *MAZES, f"trace={arm}", "data.train_size=100", "data.batch_tokens=300")
-    task, data = build_task(config), prepare(config)
+    task, data = build_task(config.task), prepare(config)
     whole, opens = data.card["whole training set"], task.codec.markers[0]
     prompts = Counter()
     for batch in build_loaders(config, data, data.context)[0]:

@@ -48,12 +48,13 @@ SETTINGS = (  # words of the command line: at least one of each task, generator,
 
 def digest(words: str) -> str:
     """SHA-256 of the tokens, prompts' and traces' lengths of the first training problems of a setting."""
-    from tests.helpers.runs import config
     from tracelab.data import frozen
     from tracelab.runs.build import build_task, build_treatment
+    from tracelab.runs.entry import compose
+    from tracelab.training.settings import Training
 
-    parsed = config("train", *words.split(), "seed=3", "run_dir=unused")
-    task, treatment = build_task(parsed), build_treatment(parsed)
+    parsed = compose(Training, "train", *words.split(), "seed=3", "run_dir=unused")
+    task, treatment = build_task(parsed.task), build_treatment(parsed.trace)
     examples = frozen.drawn(task, 3, "train", "problem", 0, PROBLEMS)
     sequences, _ = frozen.arm(task, treatment, examples, 3, "train")
     parts = (sequences.tokens.values, sequences.tokens.offsets, sequences.prompt, sequences.trace)

@@ -3,12 +3,10 @@
 import pkgutil
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, open_dict
-
-from tracelab.core.paths import CONF, TASKS
-from tracelab.runs.entry import register_resolvers
+from tracelab.core.paths import TASKS
+from tracelab.posttraining.settings import PostTraining, inherited
+from tracelab.runs.entry import compose
+from tracelab.training.settings import Training
 
 
 def task_names() -> list[str]:
@@ -40,17 +38,11 @@ SMALL = (
 )
 
 
-def config(name: str, *overrides: str) -> DictConfig:
-    """A composed config whose `hydra:` interpolations resolve."""
-    register_resolvers()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        composed = compose(name, list(overrides), return_hydra_config=True)
-    HydraConfig.instance().set_config(composed)
-    with open_dict(composed):
-        del composed["hydra"]
-    return composed
+def small(run_dir: Path, *overrides: str) -> Training:
+    """The settings of a run of seconds."""
+    return compose(Training, "train", *SMALL, f"run_dir={run_dir}", *overrides)
 
 
-def small(run_dir: Path, *overrides: str) -> DictConfig:
-    """The config of a run of seconds."""
-    return config("train", *SMALL, f"run_dir={run_dir}", *overrides)
+def post_training(*overrides: str) -> PostTraining:
+    """The settings of a post-training, as its command reads them."""
+    return inherited(compose(dict, "posttrain", *overrides))

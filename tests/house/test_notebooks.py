@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.helpers.runs import config, small
+from tests.helpers.runs import post_training, small
 from tracelab.evaluation.outcomes import write
 from tracelab.posttraining.experiment import posttrain
 from tracelab.probes.interventions import of_run
@@ -28,7 +28,7 @@ def study(tmp_path_factory):
         run = Run.open(folder / arm)
         write(of_run(run, rates=(0.5,), prefixes=(0.0, 0.5)), run.folder / "interventions.parquet")
     words = (f"run={folder / 'correct'}", f"run_dir={folder / 'grpo'}", "rollout.equal=keep", "reward=[form]")
-    posttrain(config("posttrain", *SHORT, *FEW, *words))
+    posttrain(post_training(*SHORT, *FEW, *words))
     return folder
 
 

@@ -150,11 +150,10 @@ def test_a_resumed_run_keeps_it(tmp_path, monkeypatch, name):
     path = run.checkpoint()
     assert load_precision(path) == name
     assert load_progress(path)["steps"] < 12
-    config = small(tmp_path / "run")
-    assert precision_of(config).name == other
-    assert precision_of(config, path).name == name
-    config.trainer.precision = other
-    assert precision_of(config, path).name == other
+    experiment = small(tmp_path / "run")
+    assert precision_of(experiment).name == other
+    assert precision_of(experiment, path).name == name
+    assert precision_of(small(tmp_path / "run", f"trainer.precision={other}"), path).name == other
     train(small(tmp_path / "run"))
     record, card = (run.read_json(f"{file}.json") for file in ("run", "data_card"))
     assert record["precision"] == card["precision"]
@@ -175,7 +174,7 @@ def test_a_run_follows_it_to_the_end(tmp_path, capsys):
     }
     assert run.read_json("metrics.json")["sampling"]["precision"] == "bf16-mixed"
     context = run.read_json("run.json")["context"]
-    assert trained_model(run, build_task(run.config), "last", context).products == REDUCED
+    assert trained_model(run, build_task(run.settings.task), "last", context).products == REDUCED
 
 
 @pytest.mark.parametrize("name", list(NAMES))
@@ -196,10 +195,8 @@ def test_older_runs_are_judged_as_this_machine_computes(tmp_path):
     record = run.read_json("run.json")
     del record["precision"]
     run.write_json("run.json", record)
-    model = trained_model(run, build_task(run.config), "last", record["context"])
-    config = run.config.copy()
-    config.trainer.precision = "auto"
-    assert model.products == precision_of(config).products
+    model = trained_model(run, build_task(run.settings.task), "last", record["context"])
+    assert model.products == precision_of(small(tmp_path)).products
 
 
 def words_of(path):

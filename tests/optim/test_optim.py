@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from tests.helpers.engine import tiny
-from tests.helpers.runs import config as composed
 from tracelab.core.paths import CONF
 from tracelab.models.precision import FULL, REDUCED
 from tracelab.optim.adamw import adamw
@@ -21,7 +20,9 @@ from tracelab.optim.muon import (
     orthogonalize,
 )
 from tracelab.optim.schedule import Cosine, Linear
+from tracelab.runs.entry import compose
 from tracelab.training.budget import Budget, Progress
+from tracelab.training.settings import Training
 
 
 def backward(model, seed):
@@ -182,12 +183,12 @@ def test_muon_multiplies_in_the_model_s_format():
 
 @pytest.mark.parametrize("path", sorted((CONF / "optim").glob("*.yaml")), ids=lambda path: path.stem)
 def test_configs(path):
-    config = composed("train", f"optim={path.stem}").optim
+    config = compose(Training, "train", f"optim={path.stem}").optim
     model = tiny()
     backward(model, 0)
-    optimizer = hydra.utils.instantiate(config.optimizer)(model)
+    optimizer = hydra.utils.instantiate(config["optimizer"])(model)
     optimizer.step()
-    assert 0 < hydra.utils.instantiate(config.schedule)(50, 0.1) <= 1
+    assert 0 < hydra.utils.instantiate(config["schedule"])(50, 0.1) <= 1
 
 
 def test_adamw_decays_matrices_alone():

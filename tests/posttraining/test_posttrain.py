@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.helpers.engine import tiny
-from tests.helpers.runs import config, small
+from tests.helpers.runs import post_training, small
 from tracelab.algorithms.grpo import GRPO
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
@@ -18,7 +18,7 @@ from tracelab.decoding.logprobs import evaluate, micro_batches
 from tracelab.decoding.sampling import generate
 from tracelab.evaluation.judging import trained_model
 from tracelab.posttraining.experiment import posttrain
-from tracelab.posttraining.groups import Sampler, Settings, hint_tokens
+from tracelab.posttraining.groups import Rollout, Sampler, hint_tokens
 from tracelab.posttraining.rollout import roll
 from tracelab.rewards.base import Graded, total
 from tracelab.rewards.form import Form
@@ -27,8 +27,10 @@ from tracelab.rewards.solution import Solution
 from tracelab.rewards.trace import Trace
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.entry import compose
 from tracelab.runs.folder import Run
 from tracelab.training.experiment import train
+from tracelab.training.settings import Training
 
 SMALL = (
     "trainer=cpu",
@@ -59,7 +61,7 @@ def source(tmp_path_factory):
 
 
 def settings(source, folder, *overrides):
-    return config("posttrain", *SMALL, f"run={source}", f"run_dir={folder}", *overrides)
+    return post_training(*SMALL, f"run={source}", f"run_dir={folder}", *overrides)
 
 
 def rows_of(folder):
@@ -141,7 +143,7 @@ class NotANumber:
 
 
 def test_rewards():
-    task = build_task(config("train", "task.size=5"))
+    task = build_task(compose(Training, "train", "task.size=5").task)
     given = graded(task)
     verdicts = given.verdicts
     assert Solution()(given).tolist() == verdicts.solution_valid.tolist()
@@ -168,13 +170,13 @@ def test_rewards():
 @pytest.fixture(scope="module")
 def policy(source):
     run = Run.open(source)
-    task = build_task(run.config)
+    task = build_task(run.settings.task)
     return trained_model(run, task, "last", run.read_json("run.json")["context"]), task
 
 
 def sampler(task, **changes):
     options = {"prompts": 8, "group": 4, "max_new": 40, "equal": "keep"} | changes
-    return Sampler(task, {"form": Form(weight=1.0)}, Settings(**options), seed=0)
+    return Sampler(task, {"form": Form(weight=1.0)}, Rollout(**options), seed=0)
 
 
 def test_what_is_done_with_equal_groups(policy):
@@ -254,7 +256,7 @@ def test_hinted_groups_are_judged_with_their_hints(policy):
 
 def test_the_hint_adapts(policy):
     model, task = policy
-    draws = Sampler(task, {"solution": Solution()}, Settings(prompts=8, group=2, max_new=40, equal="hint"), 0)
+    draws = Sampler(task, {"solution": Solution()}, Rollout(prompts=8, group=2, max_new=40, equal="hint"), 0)
     shares = [draws.cursor.hint]
     for _ in range(4):
         _, figures = draws(model, 0.0)
@@ -268,10 +270,10 @@ def test_the_hint_adapts(policy):
 @pytest.mark.parametrize(
     "knobs", [{"equal": "drop"}, {"prompts": 0}, {"group": 0}, {"temperature": 0.0}, {"rounds": 0}]
 )
-def test_bad_settings(knobs):
+def test_bad_settings(source, knobs):
     ((name, value),) = knobs.items()
-    with pytest.raises(ValueError, match=rf"rollout\.{name}={value!r}"):
-        Settings(**({"prompts": 2, "group": 2, "max_new": 5} | knobs))
+    with pytest.raises(ValueError, match=rf"rollout\.{name}={value}: it should be"):
+        settings(source, source / "never", f"rollout.{name}={value}")
 
 
 # --- whole runs ---------------------------------------------------------------------------------

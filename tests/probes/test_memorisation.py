@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -78,14 +79,14 @@ def test_seen_is_what_the_loader_gave(tmp_path, monkeypatch, online, count, layo
     """Three passes, or three chunks, the last of them not whole; the set in one piece or in three."""
     monkeypatch.setattr(pieces, "PIECE", piece)
     options = (f"data.online={online}", "data.train_size=40", "task.size=4", *layout.split())
-    config = small(tmp_path, *MAZES, *options)
-    task, data = build_task(config), sets.prepare(config)
-    loader, given = build_loaders(config, data, data.context)[0], Counter()
+    experiment = small(tmp_path, *MAZES, *options)
+    task, data = build_task(experiment.task), sets.prepare(experiment)
+    loader, given = build_loaders(experiment, data, data.context)[0], Counter()
     for batch in loader:
         given.update(rows_of(batch))
         if given.total() >= count:
             break
-    known = seen(config, task, given.total())
+    known = seen(experiment, task, given.total())
     keys = rng.keys(0, "train", 0, int(known.index.max()) + 1, "problem")[known.index]
     examples = task.generate(keys, "train")
     assert np.array_equal(examples.identity, known.identity)
@@ -174,19 +175,19 @@ class Unchanging:
 
 
 def test_a_task_without_small_changes_has_the_other_two_sets(runs):
-    config = runs[0].config
-    task = build_task(config)
-    sets = list(probes(config, Unchanging(task), seen(config, task, 100), problems=10))
+    experiment = runs[0].settings
+    task = build_task(experiment.task)
+    sets = list(probes(experiment, Unchanging(task), seen(experiment, task, 100), problems=10))
     assert [(probe.name, len(probe.examples)) for probe in sets] == [("train", 10), ("fresh", 10)]
 
 
 def test_arms_of_a_seed_are_asked_for_the_same_problems(runs):
-    config = runs[0].config.copy()
-    config.data.train_size = 200
-    task, drawn = build_task(config), []
-    for count in (200, 150, 150):  # half of what the third has seen, the first has, too
-        config.data.batch_tokens -= 100
-        train = next(iter(probes(config, task, seen(config, task, count), problems=50)))
+    whole, drawn = runs[0].settings, []
+    task = build_task(whole.task)
+    for k, count in enumerate((200, 150, 150)):  # half of what the third has seen, the first has, too
+        data = replace(whole.data, train_size=200, batch_tokens=whole.data.batch_tokens - 100 * (k + 1))
+        experiment = replace(whole, data=data)
+        train = next(iter(probes(experiment, task, seen(experiment, task, count), problems=50)))
         drawn.append(set(train.examples.index.tolist()))
     assert len(drawn[0] & drawn[1]) > 30
     assert len(drawn[1] & drawn[2]) > 25
@@ -205,8 +206,8 @@ def test_what_cannot_be_asked(runs, tmp_path):
     (folder / "outcomes.parquet").unlink()
     with pytest.raises(ValueError, match="is not evaluated: python"):
         of_run(run)
-    run.config.algorithm = {}
     run.write_json("run.json", {**run.read_json("run.json"), "source": "runs/it"})
+    run = Run(folder, {**run.config, "names": {**run.config["names"], "algorithm": "grpo"}})
     with pytest.raises(ValueError, match=r"was post-trained.*run=runs/it"):
         of_run(run)
     with pytest.raises(ValueError, match="there is none below it"):

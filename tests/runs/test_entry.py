@@ -8,9 +8,9 @@ import pytest
 from hydra.utils import get_class
 from omegaconf import OmegaConf
 
-from tests.helpers.runs import SMALL, config
+from tests.helpers.runs import SMALL
 from tracelab.core.paths import CONF
-from tracelab.runs.entry import run_name
+from tracelab.runs.entry import composed_config, run_name
 
 
 def test_run_names():
@@ -27,7 +27,7 @@ def test_an_experiment_sets_what_it_states(path):
     """Every value of its file survives composition: it is merged after the defaults."""
     stated = OmegaConf.load(path)
     stated.pop("defaults", None)
-    composed = config("train", f"experiment={path.stem}")
+    composed = composed_config("train", f"experiment={path.stem}")
     assert OmegaConf.merge(composed, stated) == composed
     assert composed.budget.default_tokens
 

@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from tests.helpers.runs import config
 from tracelab.batches.loader import FixedLoader, card
 from tracelab.batches.packing import PROMPT, TRACE
-from tracelab.runs.build import build_model
+from tracelab.runs.build import build_model, precision_of
+from tracelab.runs.entry import compose
 from tracelab.runs.sets import prepare
 from tracelab.training.experiment import build_learner
+from tracelab.training.settings import Training
 
 ARMS = {
     "paper_maze": "correct",
@@ -23,11 +24,11 @@ TINY = ("model.layers=1", "model.width=16", "model.heads=1", "model.mlp=16", "da
 @pytest.mark.parametrize("model", ["small", "base", "qwen2_380m"])
 @pytest.mark.parametrize("experiment", ARMS)
 def test_arms_are_one_setting(experiment, model):
-    composed = config("train", f"experiment={experiment}", f"model={model}")
+    composed = compose(Training, "train", f"experiment={experiment}", f"model={model}")
     assert composed.names.trace == ARMS[experiment]
     assert composed.names.model == model
-    assert [composed.task.generator, *composed.task.ood_generators] == PROTOCOL
-    assert (composed.task.size, composed.task.format, composed.task.ood_sizes) == (30, "paper", [])
+    assert [composed.task["generator"], *composed.task["ood_generators"]] == PROTOCOL
+    assert tuple(composed.task[knob] for knob in ("size", "format", "ood_sizes")) == (30, "paper", [])
     assert (composed.data.train_size, composed.data.packing, composed.eval.problems) == (50_000, 8192, 1000)
     assert composed.budget.default_tokens == 2_000_000_000
     assert composed.loss.trace_weight == composed.loss.solution_weight == 1.0
@@ -36,7 +37,7 @@ def test_arms_are_one_setting(experiment, model):
 @pytest.mark.parametrize("online", [False, True])
 @pytest.mark.parametrize("experiment", ARMS)
 def test_arms_train(experiment, online):
-    composed = config("train", f"experiment={experiment}", f"data.online={online}", *FEW, *TINY)
+    composed = compose(Training, "train", f"experiment={experiment}", f"data.online={online}", *FEW, *TINY)
     data = prepare(composed)
     assert len(data.vocabulary) == 944
     sizes = {"batch_tokens": 8192, "packing": 8192}
@@ -47,7 +48,9 @@ def test_arms_train(experiment, online):
     assert (batch.part == TRACE).any() == (ARMS[experiment] != "solution_only")
     short = data.train.take(data.train.tokens.lengths.argsort()[:1])  # the CPU's attention is quadratic
     (one,) = FixedLoader(short, batch_tokens=3072, packing=3072, context=data.context)
-    learner = build_learner(composed, build_model(composed, data.vocabulary, data.context))
+    precision = precision_of(composed)
+    model = build_model(composed.model, data.vocabulary, data.context, composed.seed, precision)
+    learner = build_learner(composed, model)
     with torch.no_grad():
         loss, _ = learner.loss(one)
     assert 6.5 < loss < 7.2  # log 944 = 6.85

@@ -29,8 +29,8 @@ def run(tmp_path):
 def test_it_is_evaluated_as_it_was(run):
     """The same problems, completions and verdicts: the same data, model and decoding."""
     before = run.read_json("metrics.json")
-    task = build_task(run.config)
-    evaluate(run, run.config.eval, sets_of(run.config, task), run.folder)
+    task = build_task(run.settings.task)
+    evaluate(run, run.settings.eval, sets_of(run.settings, task), run.folder)
     now = run.read_json("metrics.json")
     assert now["test sets"].keys() == before["test sets"].keys()
     for name, metrics in before["test sets"].items():
@@ -47,7 +47,7 @@ def test_it_is_analysed_and_reported(run, tmp_path):
 
 
 def test_it_is_asked_further_questions(run):
-    build_treatment(run.config)
+    build_treatment(run.settings.trace)
     imposed = interventions.of_run(run, problems=4)
     assert "filler" in set(imposed["intervention"].to_pylist())
 

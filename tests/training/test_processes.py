@@ -13,20 +13,21 @@ import lightning
 import pytest
 import torch
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 
 from tests.helpers.engine import CONTEXT, fit, learner, loader, sequences, trained_on
-from tests.helpers.runs import SMALL, config, small
+from tests.helpers.runs import SMALL, small
 from tests.training.test_resume import StopAt
 from tracelab.batches.loader import FixedLoader
 from tracelab.loggers import CSV
 from tracelab.optim.adamw import adamw
 from tracelab.runs.checkpoints import load_progress, load_weights
+from tracelab.runs.entry import compose
 from tracelab.training import processes
 from tracelab.training.budget import Budget
 from tracelab.training.checkpoint import Checkpoints
 from tracelab.training.experiment import train
 from tracelab.training.processes import together
+from tracelab.training.settings import Training
 
 CLONE = Path(__file__).parents[2]
 LAYOUTS = {
@@ -77,7 +78,7 @@ def run(folder, layout, *callbacks, resume=None, **options):
 def take_part(folder):
     """What each of two processes does: every run, crashing after step 8 and resumed after step 5."""
     for name in SHARED:
-        trainer = OmegaConf.to_container(config("train", f"trainer={name}").trainer, resolve=True)
+        trainer = compose(Training, "train", f"trainer={name}").trainer
         chosen = {part: trainer[part] for part in ("devices", "strategy", "plugins")}
 
         def parts(chosen=chosen):
@@ -189,7 +190,7 @@ def test_the_failure_of_one_process_ends_all(monkeypatch, raises, says):
 
 def test_devices_are_how_many_or_which():
     for devices, count in {"1": 1, "4": 4, "[2]": 1, "[0,3]": 2}.items():
-        assert processes.wished(config("train", f"trainer.devices={devices}")) == count
+        assert processes.wished(compose(Training, "train", f"trainer.devices={devices}").trainer) == count
 
 
 def test_what_is_refused(tmp_path):

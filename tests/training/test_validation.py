@@ -9,16 +9,18 @@ import pytest
 import torch
 
 from tests.helpers.engine import fit, learner
-from tests.helpers.runs import config, small
+from tests.helpers.runs import small
 from tracelab.data.frozen import references
 from tracelab.evaluation import curves
 from tracelab.evaluation.judging import judge_model, trained_model
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.entry import compose
 from tracelab.runs.sets import problems
 from tracelab.training.budget import Budget
 from tracelab.training.experiment import train
 from tracelab.training.progress import ProgressLine
+from tracelab.training.settings import Training
 from tracelab.training.validation import HeldOut, Validation
 
 N = 7
@@ -57,8 +59,8 @@ def whole(tmp_path_factory):
 
 def judged(run):
     """What its last checkpoint does with the first N problems of the validation set -> name: mean."""
-    settings = run.config
-    task = build_task(settings)
+    settings = run.settings
+    task = build_task(settings.task)
     model = trained_model(run, task, "last", run.read_json("run.json")["context"])
     held_out = problems(settings, task, "val", settings.data.val_size).take(np.arange(N))
     limit = int(references(task, held_out).lengths.max()) * 3 // 2
@@ -142,10 +144,10 @@ def test_its_time_is_no_training_time(monkeypatch):
 
 
 def test_the_shares_of_processes_add_up(whole):
-    task = build_task(whole.config)
+    task = build_task(whole.settings.task)
     model = trained_model(whole, task, "last", whole.read_json("run.json")["context"])
     for n, world in ((5, 2), (1, 2), (6, 3)):
-        held_out = HeldOut.of(whole.config.eval, task, problems(whole.config, task, "val", n), 40)
+        held_out = HeldOut.of(whole.settings.eval, task, problems(whole.settings, task, "val", n), 40)
         alone = held_out(model)
         shares = [held_out(model, rank, world, lambda sums: sums) for rank in range(world)]
         together = {name: sum(share[name] for share in shares) for name in alone}
@@ -193,8 +195,8 @@ def test_it_asks_for_no_more_tokens_than_evaluation(tmp_path):
 
 
 def test_none_of_its_problems_is_of_a_test_set(whole):
-    settings = config("train", "task.size=5")
-    task = build_task(settings)
+    settings = compose(Training, "train", "task.size=5")
+    task = build_task(settings.task)
     held_out = problems(settings, task, "val", settings.data.val_size)
     test = problems(settings, task, "test", 256)
     assert not set(held_out.identity) & set(test.identity)

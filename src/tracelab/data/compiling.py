@@ -1,6 +1,6 @@
 """Kernels that an experiment needs are compiled by several processes, before it needs them.
 
-    compile_ahead(config)
+    compile_ahead(config["task"], config["trace"])
 
 Compiled when they are met, they would be compiled one after another. Which they are is found by a rehearsal:
 a few problems are drawn, treated and judged by kernels that are plain Python. It is done once for each kind
@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-from omegaconf import OmegaConf
 
 from tracelab.core.jit import sources_hash
 from tracelab.core.paths import cache_home
+from tracelab.core.settings import Part
 from tracelab.core.waiting import waiting
 
 PARTS = ("task", "trace")
@@ -35,9 +35,9 @@ Parts = Mapping[str, Any]  # of a config: task and trace
 Needed = tuple[str, str, str, Any]  # the task's module, the kernel's, its name, its signature
 
 
-def compile_ahead(config: Any) -> None:
-    """Compile, or find that it was done before. Of `task` and `trace` in the config the classes matter."""
-    compile_for([{part: OmegaConf.to_container(config[part], resolve=True) for part in PARTS}])
+def compile_ahead(task: Part, trace: Part) -> None:
+    """Compile, or find that it was done before. Of a config's parts `task` and `trace` the classes matter."""
+    compile_for([{"task": task, "trace": trace}])
 
 
 def compile_for(experiments: Sequence[Parts]) -> None:

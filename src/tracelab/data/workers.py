@@ -5,7 +5,7 @@ Sets are the same bytes whoever draws them. A cluster's machines must have this 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,11 +26,6 @@ class Workers:
     count: int | None = None
     backend: str = "threading"
     address: str | None = None
-
-    @staticmethod
-    def of(config: Mapping[str, Any]) -> Workers:
-        """Workers of a config, from its keys workers, backend and address. Older runs lack the last two."""
-        return Workers(config["workers"], config.get("backend", "threading"), config.get("address"))
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:

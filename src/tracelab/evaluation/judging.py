@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from hydra.utils import instantiate
-from omegaconf import DictConfig
 
 from tracelab.core.types import Examples, Task
 from tracelab.core.waiting import waiting
@@ -22,43 +21,44 @@ from tracelab.evaluation.outcomes import Judged, columns_of, table_of, write
 from tracelab.metrics.base import Metric
 from tracelab.models.base import Model
 from tracelab.models.precision import name_of
-from tracelab.runs.build import build_model, device_of
+from tracelab.runs.build import build_model, device_of, precision_of
 from tracelab.runs.checkpoints import load_weights
 from tracelab.runs.folder import Run
 from tracelab.runs.knobs import options
 from tracelab.runs.sets import TestSets
+from tracelab.runs.settings import Sampling
 
 
-def judge_model(model: Model, task: Task, examples: Examples, config: DictConfig, max_new: int) -> Judged:
-    """Complete each problem's prompt config.samples times and judge what comes."""
-    rows = np.repeat(np.arange(len(examples)), config.samples)
+def judge_model(model: Model, task: Task, examples: Examples, sampling: Sampling, max_new: int) -> Judged:
+    """Complete each problem's prompt sampling.samples times and judge what comes."""
+    rows = np.repeat(np.arange(len(examples)), sampling.samples)
     repeated = examples.take(rows)
     completions = generate(
         model,
         task.prompts(examples),
-        samples=config.samples,
+        samples=sampling.samples,
         stop=task.codec.stop,
         max_new=max_new,
-        temperature=config.temperature,
-        seed=config.seed,
-        batch_size=config.batch_size,
+        temperature=sampling.temperature,
+        seed=sampling.seed,
+        batch_size=sampling.batch_size,
     )
     with waiting("Judging completions"):
         verdicts = task.judge(repeated, completions.tokens)
     assert not (completions.truncated & verdicts.solution_valid).any()
-    sample = np.arange(len(rows)) % config.samples
+    sample = np.arange(len(rows)) % sampling.samples
     return Judged(repeated, completions, verdicts, sample)
 
 
 def outcomes(
-    model: Model, tests: TestSets, config: DictConfig, max_new: int, labels: Mapping[str, Any]
+    model: Model, tests: TestSets, sampling: Sampling, max_new: int, labels: Mapping[str, Any]
 ) -> tuple[pa.Table, dict[str, Any]]:
     """The outcomes on all test sets in one table, and sampling's figures (new tokens per second)."""
     model.eval()
     tables, tokens, seconds = [], 0, 0.0
     for name, (task, examples) in tests.items():
         began = time.perf_counter()
-        judged = judge_model(model, task, examples, config, max_new)
+        judged = judge_model(model, task, examples, sampling, max_new)
         seconds += time.perf_counter() - began
         tokens += len(judged.completions.tokens.values)
         tables.append(table_of(judged, task, {**labels, "split": name}))
@@ -84,18 +84,18 @@ def metrics_of(
     return result
 
 
-def evaluate(run: Run, config: DictConfig, tests: TestSets, folder: Path) -> dict[str, Any]:
-    """Evaluate a run's checkpoint (config: eval's) -> the metrics.
+def evaluate(run: Run, tested: Sampling, tests: TestSets, folder: Path) -> dict[str, Any]:
+    """Evaluate a run's checkpoint -> the metrics. tested: how.
 
     Writes outcomes.parquet, metrics.json and figures/ into `folder`.
     """
     record = run.read_json("run.json")
     task = next(iter(tests.values()))[0]
-    model = trained_model(run, task, config.checkpoint, record["context"])
-    table, speed = outcomes(model, tests, config, config.max_new or record["max_new"], labels(run))
+    model = trained_model(run, task, tested.checkpoint, record["context"])
+    table, speed = outcomes(model, tests, tested, tested.max_new or record["max_new"], labels(run))
     folder.mkdir(parents=True, exist_ok=True)
     write(table, folder / "outcomes.parquet")
-    chosen = {name: instantiate(metric) for name, metric in run.config.metric.items()}
+    chosen = {name: instantiate(metric, _convert_="all") for name, metric in run.settings.metric.items()}
     metrics = metrics_of(table, chosen, task.levels)
     content = {
         "run": run.name,
@@ -113,25 +113,24 @@ def trained_model(run: Run, task: Task, checkpoint: str, context: int) -> Model:
     path = run.checkpoint(checkpoint)
     if not path.is_file():
         raise ValueError(f"{run.folder} holds no checkpoints/{path.name}: nothing of it is trained yet")
-    config = run.config.copy()
-    if "precision" not in run.read_json("run.json"):  # of a version in which nobody had to ask for one
-        config.trainer.precision = "auto"
-    model = build_model(config, task.codec.vocabulary, context)
+    experiment = run.settings
+    nobody_asked = "precision" not in run.read_json("run.json")  # as in earlier versions
+    precision = precision_of(experiment, wished="auto" if nobody_asked else None)
+    model = build_model(experiment.model, task.codec.vocabulary, context, experiment.seed, precision)
     model.load_state_dict(load_weights(path))
-    return model.to(device_of(config)).eval()
+    return model.to(device_of(experiment.trainer)).eval()
 
 
 def labels(run: Run) -> dict[str, Any]:
     """What all outcomes of a run share."""
-    names = run.config.names
-    knobs = options(dict(run.config.trace))
+    names, knobs = run.settings.names, options(run.settings.trace)
     return {
         "run": run.name,
         "task": names.task,
         "treatment": names.trace,
         "treatment_options": ",".join(f"{k}={v}" for k, v in knobs.items()),
         "model": names.model,
-        "seed": run.config.seed,
+        "seed": run.settings.seed,
     }
 
 
@@ -143,7 +142,7 @@ def draw(run: Run, table: pa.Table, metrics: dict[str, Any], tests: TestSets, fo
     words = (about["task"], about["treatment"], about["treatment_options"], about["model"])
     title = ", ".join([*(word for word in words if word), f"seed {about['seed']}"])
     log = run.folder / "metrics.csv"
-    if log.is_file() and "algorithm" not in run.config:
+    if log.is_file() and run.settings.names.algorithm is None:
         curves.loss(folder / "loss", log)
         if curves.measured(curves.read(log)):
             curves.learning(folder / "learning", log, title)

@@ -1,6 +1,6 @@
 """Which groups a step of post-training learns from: new problems, a curriculum, and groups of equal reward.
 
-    rollouts, figures = Sampler(task, rewards, Settings(prompts=16, group=8, max_new=200), seed=0)(model, 0.1)
+    rollouts, figures = Sampler(task, rewards, Rollout(prompts=16, group=8, max_new=200), seed=0)(model, 0.1)
 
 A group whose completions all have one reward teaches nothing. What is done with it is `equal`:
 
@@ -18,48 +18,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from tracelab.core.ragged import Ragged, offsets_of
+from tracelab.core.settings import Count, Positive, settings
 from tracelab.core.types import Examples, Task
 from tracelab.data.frozen import drawn
 from tracelab.models.base import Model
 from tracelab.posttraining.rollout import Rollouts, describe, roll
 from tracelab.rewards.base import Reward
 
-EQUAL = ("keep", "filter", "resample", "hint")
 HINT_STEP = 0.05  # by what share of the trace a hint grows or shrinks
 POOL = 4  # problems drawn per prompt for a curriculum to choose from
 
 
-@dataclass(frozen=True)
-class Settings:
-    """prompts, group: problems per step and completions of each. max_new: tokens of a completion.
-    temperature: of sampling, and of the probabilities that are trained. curriculum: a complexity measure
-    by which problems go from the easiest to the hardest quarter. batch_size: rows sampled together.
+@settings
+class Rollout:
+    """How a round's completions are sampled.
+
+    prompts, group: problems per step and completions of each. max_new: tokens of a completion; None: as many
+    as in the run's evaluation. temperature: of sampling, and of the probabilities that are trained. equal,
+    rounds: see above. curriculum: a complexity measure by which problems go from the easiest to the hardest
+    quarter. batch_size: rows sampled together.
     """
 
-    prompts: int
-    group: int
-    max_new: int
-    temperature: float = 1.0
-    equal: str = "filter"
-    rounds: int = 4
+    prompts: Count
+    group: Count
+    max_new: Count | None = None
+    temperature: Positive = 1.0
+    equal: Literal["keep", "filter", "resample", "hint"] = "filter"
+    rounds: Count = 4
     curriculum: str | None = None
-    batch_size: int = 256
-
-    def __post_init__(self) -> None:
-        if self.equal not in EQUAL:
-            raise ValueError(f"rollout.equal={self.equal!r} is unknown; choose one of {', '.join(EQUAL)}")
-        for knob in ("prompts", "group", "max_new", "rounds", "batch_size"):
-            if getattr(self, knob) < 1:
-                raise ValueError(f"rollout.{knob}={getattr(self, knob)} must be 1 or more")
-        if not self.temperature > 0:
-            raise ValueError(
-                f"rollout.temperature={self.temperature} must be more than 0: equal completions teach nothing"
-            )
+    batch_size: Count = 256
 
 
 @dataclass
@@ -74,8 +66,10 @@ class Cursor:
 class Sampler:
     """Draws rollouts. Its `cursor` is all that changes."""
 
-    def __init__(self, task: Task, rewards: Mapping[str, Reward], settings: Settings, seed: int) -> None:
+    def __init__(self, task: Task, rewards: Mapping[str, Reward], settings: Rollout, seed: int) -> None:
+        assert settings.max_new is not None, "whoever makes a sampler says how long completions may be"
         self.task, self.rewards, self.settings, self.seed = task, rewards, settings, seed
+        self.max_new = settings.max_new
         self.cursor = Cursor()
         if settings.curriculum is not None and settings.curriculum not in task.complexities:
             raise ValueError(
@@ -124,7 +118,7 @@ class Sampler:
             examples,
             self.rewards,
             group=settings.group,
-            max_new=settings.max_new,
+            max_new=self.max_new,
             temperature=settings.temperature,
             seed=self.seed,
             first=first,

@@ -88,7 +88,7 @@ class PostLearner(lightning.LightningModule):
             optimizer=self.optimizers(),
             forward=self._forward,
             backward=self.manual_backward,
-            max_new=settings.max_new,
+            max_new=self.sampler.max_new,
             temperature=settings.temperature,
         )
         if self.progress.steps == 0:

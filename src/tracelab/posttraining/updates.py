@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tracelab.algorithms.base import Algorithm, Batch
+from tracelab.core.settings import Count, Positive, settings
 from tracelab.decoding.logprobs import Forward, Micro, evaluate, lay_out, micro_batches
 from tracelab.models.base import Model
 from tracelab.posttraining.rollout import Rollouts
@@ -24,25 +25,18 @@ from tracelab.posttraining.rollout import Rollouts
 Sums = dict[str, float]
 
 
-@dataclass(frozen=True)
+@settings
 class Updates:
     """passes: over the rollouts of a round; parts: updates in a pass, each on its share of the prompts.
     clip: of the gradient's norm. truncated: are completions that were cut off trained on (`keep`) or not
     (`mask`)? micro_tokens: with padding, of a forward pass.
     """
 
-    passes: int = 1
-    parts: int = 1
-    clip: float = 1.0
-    truncated: str = "keep"
-    micro_tokens: int = 8192
-
-    def __post_init__(self) -> None:
-        if self.truncated not in ("keep", "mask"):
-            raise ValueError(f"updates.truncated={self.truncated!r} is unknown; choose keep or mask")
-        for knob in ("passes", "parts", "micro_tokens", "clip"):
-            if not getattr(self, knob) > 0:
-                raise ValueError(f"updates.{knob}={getattr(self, knob)} must be more than 0")
+    passes: Count = 1
+    parts: Count = 1
+    clip: Positive = 1.0
+    truncated: Literal["keep", "mask"] = "keep"
+    micro_tokens: Count = 8192
 
 
 class Part(NamedTuple):

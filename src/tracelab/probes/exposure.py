@@ -1,6 +1,6 @@
 """Which problems a run was trained on, and how often: as its loader took them, drawn again.
 
-known = seen(run.config, task, load_progress(run.checkpoint())["examples"])
+known = seen(run.settings, task, load_progress(run.checkpoint())["examples"])
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import DictConfig
 
 from tracelab.batches.loader import layout_of
 from tracelab.core.types import Examples, Task
 from tracelab.data import frozen
 from tracelab.runs import sets
 from tracelab.runs.build import build_treatment
+from tracelab.runs.settings import Experiment
 from tracelab.training.budget import short_first
 
 
@@ -36,19 +36,19 @@ class Seen:
     times: NDArray[np.int64]
 
 
-def seen(config: DictConfig, task: Task, count: int) -> Seen:
-    """Problems of the first `count` sequences that a run of this config trains on; how often each came."""
-    chunks, treatment = sets.training_problems(config, task), build_treatment(config)
+def seen(experiment: Experiment, task: Task, count: int) -> Seen:
+    """Problems of the first `count` sequences that an experiment trains on; how often each came."""
+    chunks, treatment = sets.training_problems(experiment, task), build_treatment(experiment.trace)
     taken: dict[int, NDArray[np.int64]] = {}  # how often each of a piece's problems was
     for k in itertools.count():
         piece = chunks.piece(k)
         once = np.ones(chunks.size(piece), np.int64)
         if count < len(once):
-            treated = frozen.arm(task, treatment, chunks[piece], config.seed, "train")[0]
+            treated = frozen.arm(task, treatment, chunks[piece], experiment.seed, "train")[0]
             lengths = treated.tokens.lengths
-            first = short_first(config, lengths)
-            layout = layout_of(config.data.batch_tokens, config.data.get("packing"), first)
-            plan = layout.plan(lengths, config.seed, k)
+            first = short_first(experiment, lengths)
+            layout = layout_of(experiment.data.batch_tokens, experiment.data.packing, first)
+            plan = layout.plan(lengths, experiment.seed, k)
             once = np.bincount(np.concatenate([batch.values for batch in plan])[:count], minlength=len(once))
         taken[piece] = taken.get(piece, 0) + once
         count -= int(once.sum())

@@ -9,13 +9,13 @@ Sources: Lanham et al. 2023 (arXiv 2307.13702) for early answering, mistakes and
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
-from omegaconf import DictConfig
 
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
@@ -28,12 +28,13 @@ from tracelab.runs import sets
 from tracelab.runs.build import build_task
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
+from tracelab.runs.settings import Sampling
 
 MICRO_TOKENS = 16384
 
 
 def intervene(
-    model: Model, task: Task, examples: Examples, config: DictConfig, max_new: int, **doses: Sequence[float]
+    model: Model, task: Task, examples: Examples, sampling: Sampling, max_new: int, **doses: Sequence[float]
 ) -> Iterator[tuple[Imposed, dict[str, NDArray[Any]]]]:
     """Impose, answer, judge: each intervention with its outcomes, arrays of n.
 
@@ -43,10 +44,10 @@ def intervene(
     tokens; trace_tokens: how long the imposed trace is.
     """
     prompts = task.prompts(examples)
-    options = {"stop": task.codec.stop, "max_new": max_new, "batch_size": config.batch_size}
+    options: dict[str, Any] = {"stop": task.codec.stop, "max_new": max_new, "batch_size": sampling.batch_size}
     own = generate(model, prompts, **options)
     before, reference = trace_and_solution(task, own.tokens)[1], solutions(task, examples)
-    for imposed in interventions(task, examples, own, config.seed, **doses):
+    for imposed in interventions(task, examples, own, sampling.seed, **doses):
         whole = prompts.joined(imposed.opening)
         fits = whole.lengths + reference.lengths.max() < model.context
         rows = np.flatnonzero(fits)
@@ -94,7 +95,7 @@ def table(
     model: Model,
     task: Task,
     examples: Examples,
-    config: DictConfig,
+    sampling: Sampling,
     max_new: int,
     labels: dict[str, Any],
     **doses: Any,
@@ -105,7 +106,7 @@ def table(
     all are.
     """
     parts = []
-    for imposed, columns in intervene(model, task, examples, config, max_new, **doses):
+    for imposed, columns in intervene(model, task, examples, sampling, max_new, **doses):
         rows = columns.pop("row")
         if not len(rows):
             say(f"{imposed.name} is left out: no such trace fits into the model's {model.context} tokens")
@@ -129,15 +130,14 @@ def of_run(
     """All interventions on a run's model. splits: test sets (None: the first); problems: of each (None: as
     many as it was evaluated on). ValueError if there is no such test set.
     """
-    config, record = run.config, run.read_json("run.json")
-    if problems is not None:
-        config.eval.problems = problems
-    tests = sets.test_sets(config, build_task(config))
+    record, experiment = run.read_json("run.json"), run.settings
+    sampling = replace(experiment.eval, problems=problems or experiment.eval.problems)
+    tests = sets.test_sets(replace(experiment, eval=sampling), build_task(experiment.task))
     names = list(splits or list(tests)[:1])
     if unknown := set(names) - set(tests):
         raise ValueError(f"splits={names}: there is no test set {unknown}; choose from {', '.join(tests)}")
-    model = trained_model(run, tests[names[0]][0], config.eval.checkpoint, record["context"])
+    model = trained_model(run, tests[names[0]][0], sampling.checkpoint, record["context"])
     return pa.concat_tables(
-        table(model, *tests[name], config.eval, record["max_new"], {**labels(run), "split": name}, **doses)
+        table(model, *tests[name], sampling, record["max_new"], {**labels(run), "split": name}, **doses)
         for name in names
     )

@@ -18,7 +18,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 from numpy.typing import NDArray
-from omegaconf import DictConfig
 
 from tracelab.core import rng
 from tracelab.core.knobs import one_of
@@ -26,7 +25,6 @@ from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.core.waiting import waiting
 from tracelab.data import frozen
-from tracelab.data.workers import Workers
 from tracelab.evaluation.judging import judge_model, labels, trained_model
 from tracelab.evaluation.outcomes import table_of
 from tracelab.models.base import Model
@@ -35,6 +33,7 @@ from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_progress
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
+from tracelab.runs.settings import Experiment, Sampling
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Probe:
 
 
 def probes(
-    config: DictConfig, task: Task, known: Seen, problems: int, kinds: Sequence[str] | None = None
+    experiment: Experiment, task: Task, known: Seen, problems: int, kinds: Sequence[str] | None = None
 ) -> Iterator[Probe]:
     """All sets. problems: of each, at most; kinds: of change, None for all that the task offers.
 
@@ -65,18 +64,18 @@ def probes(
     offered = getattr(task, "perturbations", ())
     for kind in kinds or ():
         one_of("perturbations", kind, offered)
-    rows = _drawn(known, config.seed, problems)
-    keys = rng.keys(config.seed, "train", 0, int(known.index.max()) + 1, "problem")
+    rows = _drawn(known, experiment.seed, problems)
+    keys = rng.keys(experiment.seed, "train", 0, int(known.index.max()) + 1, "problem")
     with waiting("Drawing trained problems"):
         train = _with_index(task.generate(keys[known.index[rows]], "train"), known.index[rows])
     assert (train.identity == known.identity[rows]).all()
     times = known.times[rows]
     yield Probe("train", train, train, times)
     for kind in offered if kinds is None else kinds:
-        yield _changed(config, task, known, train, times, kind)
-    distinct = config.data.distinct and not config.data.online
-    options: dict[str, Any] = {"distinct": distinct, "workers": Workers.of(config.data)}
-    fresh = frozen.problems(task, seed=config.eval.seed, split="test", count=problems, **options)
+        yield _changed(experiment, task, known, train, times, kind)
+    distinct = experiment.data.distinct and not experiment.data.online
+    options: dict[str, Any] = {"distinct": distinct, "workers": experiment.data.drawn_by}
+    fresh = frozen.problems(task, seed=experiment.eval.seed, split="test", count=problems, **options)
     new = ~np.isin(fresh.identity, known.identity)
     fresh = fresh.take(np.flatnonzero(new))
     yield Probe("fresh", fresh, None, np.zeros(len(fresh), np.int64), known=int((~new).sum()))
@@ -93,13 +92,13 @@ def _with_index(examples: Examples, index: Integers) -> Examples:
 
 
 def _changed(
-    config: DictConfig, task: Any, known: Seen, train: Examples, times: NDArray[np.int64], kind: str
+    experiment: Experiment, task: Any, known: Seen, train: Examples, times: NDArray[np.int64], kind: str
 ) -> Probe:
     """A kind of change of the trained problems, less what was trained on: to the letter, or but for its
     symmetry. (A problem's own mirror image has its canonical hash, and is another to a model.)
     """
     stream = f"perturbation {kind}"
-    keys = rng.keys(config.seed, "train", 0, int(train.index.max()) + 1, stream)[train.index]
+    keys = rng.keys(experiment.seed, "train", 0, int(train.index.max()) + 1, stream)[train.index]
     with waiting(f"Changing problems ({kind})"):
         changed = task.perturb(train, kind, keys)
     rows = np.searchsorted(train.index, changed.index)
@@ -112,7 +111,7 @@ def _changed(
     )
 
 
-def table(model: Model, task: Task, probe: Probe, config: DictConfig, max_new: int, about: Any) -> pa.Table:
+def table(model: Model, task: Task, probe: Probe, sampling: Sampling, max_new: int, about: Any) -> pa.Table:
     """A set's outcomes, as in outcomes.parquet, and besides:
 
     parent_key: the canonical hash of the trained problem that this is or comes from (`index` is its place in
@@ -120,9 +119,9 @@ def table(model: Model, task: Task, probe: Probe, config: DictConfig, max_new: i
     parent_solves: is its reference solution right here, too?; recites: is it what the model answers?;
     impossible, known: what was left out of the whole set, see Probe.
     """
-    judged = judge_model(model, task, probe.examples, config, max_new)
+    judged = judge_model(model, task, probe.examples, sampling, max_new)
     outcomes = table_of(judged, task, {**about, "split": probe.name})
-    each = np.repeat(np.arange(len(probe.examples)), config.samples)
+    each = np.repeat(np.arange(len(probe.examples)), sampling.samples)
     columns: dict[str, Any] = {
         "times_trained": probe.times[each],
         "impossible": np.full(len(each), probe.impossible),
@@ -157,23 +156,23 @@ def of_run(run: Run, problems: int | None = None, kinds: Sequence[str] | None = 
 
     ValueError if it was post-trained, or if the code no longer draws the problems that it was trained on.
     """
-    config, record = run.config, run.read_json("run.json")
-    if "algorithm" in config:
+    record, experiment = run.read_json("run.json"), run.settings
+    if experiment.names.algorithm is not None:
         raise ValueError(
             f"{run.folder} was post-trained, on problems without end: ask what its source remembers, "
             f"run={record['source']}"
         )
-    task = build_task(config)
-    model = trained_model(run, task, config.eval.checkpoint, record["context"])
+    task, sampling = build_task(experiment.task), experiment.eval
+    model = trained_model(run, task, sampling.checkpoint, record["context"])
     _check_problems(run, task)
     with waiting("Looking what was trained on"):
-        known = seen(config, task, load_progress(run.checkpoint(config.eval.checkpoint))["examples"])
-    limit, parts = config.eval.max_new or record["max_new"], []
-    for probe in probes(config, task, known, problems or config.eval.problems, kinds):
+        known = seen(experiment, task, load_progress(run.checkpoint(sampling.checkpoint))["examples"])
+    limit, parts = sampling.max_new or record["max_new"], []
+    for probe in probes(experiment, task, known, problems or sampling.problems, kinds):
         if len(probe.examples) == 0:
             say(f"{probe.name}: {probe.impossible} problems have none, {probe.known} become trained ones")
             continue
-        parts.append(table(model, task, probe, config.eval, limit, labels(run)))
+        parts.append(table(model, task, probe, sampling, limit, labels(run)))
     return pa.concat_tables(parts, promote_options="permissive")
 
 
@@ -184,7 +183,7 @@ def _check_problems(run: Run, task: Task) -> None:
         raise ValueError(f"{run.folder} is not evaluated: python -m tracelab.evaluate run={run.folder} first")
     judged = pyarrow.parquet.read_table(path, columns=columns).to_pydict()
     theirs = {key for split, key in zip(*judged.values(), strict=True) if split == judged["split"][0]}
-    drawn, workers = run.config.eval, Workers.of(run.config.data)
+    drawn, workers = run.settings.eval, run.settings.data.drawn_by
     ours = frozen.problems(task, seed=drawn.seed, split="test", count=drawn.problems, workers=workers)
     if theirs != set(ours.identity.tolist()):
         raise ValueError(

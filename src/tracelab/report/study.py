@@ -71,7 +71,7 @@ class Study:
 
     def task(self) -> Task:
         """The task of all runs."""
-        return build_task(self.first().config)
+        return build_task(self.first().settings.task)
 
 
 def study_of(folders: Sequence[Path], out: Path, base: str | None = None) -> Study:

@@ -33,7 +33,7 @@ Picture = dict[str, Any]
 
 def traces(study: Study, examples: int) -> dict[str, Any]:
     """The viewer's data, ready for JSON. ValueError if the task is not what the runs were judged with."""
-    task, tests = study.task(), test_sets(study.first().config, study.task())
+    task, tests = study.task(), test_sets(study.first().settings, study.task())
     _check_words(study, task)
     each = per_kind(study.table, examples, MOST if hasattr(task, "scene") else MOST_TEXT)
     lines: dict[str, int] = {}

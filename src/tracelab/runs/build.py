@@ -1,4 +1,4 @@
-"""What a config says, built: task, treatment, model, and the number format of its products."""
+"""What a config's parts describe, built: task, treatment, model, and the number format of its products."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig
 
+from tracelab.core.settings import Part
 from tracelab.core.types import Task
+from tracelab.runs.settings import Experiment
 from tracelab.traces.base import Treatment
 
 if TYPE_CHECKING:
@@ -20,48 +21,53 @@ if TYPE_CHECKING:
 WIDTH = 128  # of products that are measured for a model that states no width
 
 
-def build_task(config: DictConfig) -> Task:
-    """The task as configured."""
-    task: Task = instantiate(config.task, _convert_="all")
+def build_task(part: Part) -> Task:
+    """The task that a config's part describes."""
+    task: Task = instantiate(part, _convert_="all")
     return task
 
 
-def build_treatment(config: DictConfig) -> Treatment:
-    """The treatment as configured."""
-    treatment: Treatment = instantiate(config.trace, _convert_="all")
+def build_treatment(part: Part) -> Treatment:
+    """The treatment that a config's part describes."""
+    treatment: Treatment = instantiate(part, _convert_="all")
     return treatment
 
 
 def build_model(
-    config: DictConfig, vocabulary: tuple[str, ...], context: int, precision: Precision | None = None
+    part: Part, vocabulary: tuple[str, ...], context: int, seed: int, precision: Precision
 ) -> Model:
-    """The model, initialised from the seed. context: the longest sequence that it takes; precision: of its
-    matrix products (None: as the config asks for).
+    """The model that a config's part describes, initialised from the seed.
+
+    context: the longest sequence that it takes; precision: of its matrix products.
     """
-    shape = {k: v for k, v in config.model.items() if k != "context"}
-    model: Model = instantiate(shape, vocab_size=len(vocabulary), context=context, seed=config.seed)
-    model.products = (precision or precision_of(config)).products
+    shape = {name: value for name, value in part.items() if name != "context"}
+    model: Model = instantiate(shape, vocab_size=len(vocabulary), context=context, seed=seed, _convert_="all")
+    model.products = precision.products
     return model
 
 
-def device_of(config: DictConfig) -> torch.device:
-    """Where a config's model computes: a GPU, if there is one and trainer.accelerator does not say cpu."""
+def device_of(trainer: Part) -> torch.device:
+    """Where a model computes: a GPU, if there is one and trainer.accelerator does not say cpu."""
     import torch
 
-    cpu = config.trainer.accelerator == "cpu" or not torch.cuda.is_available()
+    cpu = trainer["accelerator"] == "cpu" or not torch.cuda.is_available()
     return torch.device("cpu" if cpu else "cuda")
 
 
-def precision_of(config: DictConfig, resumed: Path | None = None) -> Precision:
-    """What trainer.precision means on this machine. resumed: a checkpoint, whose precision is kept."""
+def precision_of(experiment: Experiment, resumed: Path | None = None, wished: str | None = None) -> Precision:
+    """The precision of an experiment on this machine.
+
+    resumed: a checkpoint, whose precision is kept; wished: in place of trainer.precision.
+    """
     from tracelab.models.precision import choose
     from tracelab.runs.checkpoints import load_precision
 
     before = None if resumed is None else load_precision(resumed)
-    width = config.model.get("width", WIDTH)
+    width: int = experiment.model.get("width", WIDTH)
     shapes = {
-        "tokens": config.data.batch_tokens,
+        "tokens": experiment.data.batch_tokens,
         "width": width,
-        "hidden": 2 * config.model.get("mlp", width),
+        "hidden": 2 * experiment.model.get("mlp", width),
     }
-    return choose(config.trainer.precision, device_of(config), **shapes, before=before)
+    trainer = experiment.trainer
+    return choose(wished or trainer["precision"], device_of(trainer), **shapes, before=before)

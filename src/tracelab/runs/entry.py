@@ -1,7 +1,7 @@
 """What the entry points share: Hydra with our `conf/`, started without importing torch.
 
-@entry("train")
-def main(cfg): ...
+@entry("train", Training)
+def main(experiment: Training): ...
 """
 
 from __future__ import annotations
@@ -12,15 +12,19 @@ import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import hydra
+from hydra import initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from tracelab.core.paths import CONF
+from tracelab.core.settings import read
 
 INTERRUPTED = 130  # exit status, as shells give it
+T = TypeVar("T")
 LONGEST_NAME = 120  # characters of a run's folder name; file systems allow 255 bytes
 
 
@@ -75,14 +79,17 @@ def run_folder(mode: Any, now: str, runs: str, sweep: str, overrides: str) -> st
     return f"{sweep}/{name}" if mode == RunMode.MULTIRUN else f"{runs}/{name}/{now}"
 
 
-def entry(config: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
-    """Make a function of a composed config a command-line program."""
+def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Callable[[], None]]:
+    """Make a function of settings a command-line program. config: the file in conf/ that describes them."""
     prepare_process()
 
-    def decorate(function: Callable[[DictConfig], Any]) -> Callable[[], None]:
+    def decorate(function: Callable[[T], Any]) -> Callable[[], None]:
+        def run(composed: DictConfig) -> Any:
+            return function(read_composed(settings, composed))
+
         def main() -> None:
             try:
-                hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(function)()
+                hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(run)()
             except KeyboardInterrupt:
                 say("Interrupted. What was written is kept.")
                 sys.exit(INTERRUPTED)
@@ -91,6 +98,28 @@ def entry(config: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
         return main
 
     return decorate
+
+
+def compose(settings: type[T], config: str, *overrides: str) -> T:
+    """The settings that a command would read from these overrides: `compose(Training, "train", "seed=1")`."""
+    return read_composed(settings, composed_config(config, *overrides))
+
+
+def composed_config(config: str, *overrides: str) -> DictConfig:
+    """A config of conf/ with overrides, as Hydra hands it to a command."""
+    prepare_process()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        composed = hydra.compose(config, list(overrides), return_hydra_config=True)
+    HydraConfig.instance().set_config(composed)  # for what the config says about itself
+    with open_dict(composed):
+        del composed["hydra"]
+    return composed
+
+
+def read_composed(settings: type[T], composed: DictConfig) -> T:
+    """The settings that a composed config describes. ValueError says which knob is wrong, and why."""
+    plain: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    return read(settings, plain)
 
 
 def say(text: str) -> None:

@@ -14,52 +14,60 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import joblib
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from tracelab.core.files import write_text
 from tracelab.core.paths import PACKAGE
 from tracelab.runs.knobs import FREE_TO_CHANGE, WITHOUT_EFFECT
+from tracelab.runs.settings import Experiment, shared
 
+Config = dict[str, Any]
 LIBRARIES = ("tracelab", "torch", "lightning", "hydra-core", "numpy", "numba", "pyarrow")
 
 
 @dataclass(frozen=True)
 class Run:
-    """The folder of a run and its resolved config."""
+    """The folder of a run, and its config: names -> values, as config.yaml has them."""
 
     folder: Path
-    config: DictConfig
+    config: Config
+
+    @cached_property
+    def settings(self) -> Experiment:
+        """What its config says that every experiment has."""
+        return shared(self.config)
 
     @staticmethod
-    def start(config: DictConfig) -> Run:
-        """Take config.run_dir. ValueError if a run of another config lives there."""
-        folder, resolved = Path(config.run_dir), _resolved(config)
+    def start(experiment: Experiment) -> Run:
+        """Take the experiment's run_dir. ValueError if a run of another config lives there."""
+        folder, config = Path(experiment.run_dir), experiment.as_dict()
         if (folder / "config.yaml").is_file():
-            different = _differences(_load(folder), resolved, FREE_TO_CHANGE)
+            different = _differences(_load(folder), config, FREE_TO_CHANGE)
             if different:
                 raise ValueError(
                     f"run_dir={folder} holds a run of another config (it differs in {', '.join(different)}); "
                     "choose another run_dir (of a sweep: hydra.sweep.dir), or the same config to resume it"
                 )
         folder.mkdir(parents=True, exist_ok=True)
-        run = Run(folder, resolved)
-        run.write_text("config.yaml", OmegaConf.to_yaml(resolved))
+        run = Run(folder, config)
+        run.write_text("config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
         return run
 
     @staticmethod
-    def finished(config: DictConfig) -> Run | None:
-        """The run in config.run_dir, if it is evaluated and nothing that is asked for differs."""
-        folder = Path(config.run_dir)
+    def finished(experiment: Experiment) -> Run | None:
+        """The run in the experiment's run_dir, if it is evaluated and nothing that is asked for differs."""
+        folder = Path(experiment.run_dir)
         if not (folder / "config.yaml").is_file():
             return None
         run = Run(folder, _load(folder))
         done = (run.read_json("run.json") or {}).get("status") == "evaluated"
-        return run if done and not _differences(run.config, _resolved(config), WITHOUT_EFFECT) else None
+        return run if done and not _differences(run.config, experiment.as_dict(), WITHOUT_EFFECT) else None
 
     @staticmethod
     def open(folder: str | Path) -> Run:
@@ -157,19 +165,14 @@ def _git() -> str | None:
         return None
 
 
-def _load(folder: Path) -> DictConfig:
-    config = OmegaConf.load(folder / "config.yaml")
-    assert isinstance(config, DictConfig)
-    return config
+def _load(folder: Path) -> Config:
+    """A run's config.yaml."""
+    config = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"), resolve=True)
+    assert isinstance(config, dict)
+    return {str(name): value for name, value in config.items()}
 
 
-def _resolved(config: DictConfig) -> DictConfig:
-    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    assert isinstance(resolved, DictConfig)
-    return resolved
-
-
-def _differences(one: DictConfig, other: DictConfig, free: tuple[str, ...]) -> list[str]:
+def _differences(one: Config, other: Config, free: tuple[str, ...]) -> list[str]:
     """Dotted names of what differs, what is free to differ left out."""
     a, b = _flat(one), _flat(other)
     names = sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
@@ -177,10 +180,9 @@ def _differences(one: DictConfig, other: DictConfig, free: tuple[str, ...]) -> l
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(config, DictConfig):
-        flat: dict[str, Any] = {}
-        for key, value in config.items():
-            flat |= _flat(value, f"{prefix}{key!s}.")
-        return flat
-    plain = OmegaConf.to_container(config) if OmegaConf.is_config(config) else config
-    return {prefix[:-1]: plain}
+    if not isinstance(config, dict):
+        return {prefix[:-1]: config}
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat |= _flat(value, f"{prefix}{key}.")
+    return flat

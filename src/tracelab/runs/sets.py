@@ -1,16 +1,14 @@
 """The data of an experiment: training stream, validation and test sets, data card.
 
-data = prepare(config)
+data = prepare(experiment)
 sequences = data.chunk(0)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
-
-from omegaconf import DictConfig
 
 from tracelab.core.codec import Sequences
 from tracelab.core.types import Examples, Task
@@ -18,8 +16,8 @@ from tracelab.data import card, frozen
 from tracelab.data.compiling import compile_ahead
 from tracelab.data.pieces import Chunks, Endless, Frozen
 from tracelab.data.survey import survey
-from tracelab.data.workers import Workers
 from tracelab.runs.build import build_task, build_treatment
+from tracelab.runs.settings import Experiment
 from tracelab.traces.base import Treatment
 
 ROUND = 64  # a context that the data decides is a multiple
@@ -28,9 +26,10 @@ TestSets = Mapping[str, tuple[Task, Examples]]
 Treated = Callable[[Examples, str], card.Arm]
 
 
-def test_sets(config: DictConfig, task: Task, against: Mapping[str, Examples] | None = None) -> TestSets:
+def test_sets(experiment: Experiment, task: Task, against: Mapping[str, Examples] | None = None) -> TestSets:
     """The test sets, the same for all arms and seeds; disjoint from `against`, or ValueError."""
-    return frozen.test_sets(task, config.eval.seed, config.eval.problems, against, Workers.of(config.data))
+    tested = experiment.eval
+    return frozen.test_sets(task, tested.seed, tested.problems, against, experiment.data.drawn_by)
 
 
 @dataclass(frozen=True)
@@ -61,18 +60,18 @@ class Data(Sets):
     max_new: int
 
 
-def prepare(config: DictConfig) -> Data:
+def prepare(experiment: Experiment) -> Data:
     """Generate (or load) and treat the data of an experiment. ValueError if splits share problems."""
-    task, treatment = build_task(config), build_treatment(config)
-    compile_ahead(config)
-    chunks, arm = training_problems(config, task), arms(config, task, treatment)
+    task, treatment = build_task(experiment.task), build_treatment(experiment.trace)
+    compile_ahead(experiment.task, experiment.trace)
+    chunks, arm = training_problems(experiment, task), arms(experiment, task, treatment)
     train = arm(chunks[0], "train")
-    val = arm(problems(config, task, "val", config.data.val_size), "val")
+    val = arm(problems(experiment, task, "val", experiment.data.val_size), "val")
     known = {"train": train.examples, "val": val.examples}
     frozen.assert_disjoint(known)
-    tests = test_sets(config, task, known)
+    tests = test_sets(experiment, task, known)
     the_card = card.data_card(task, treatment, {"train": train, "val": val})
-    the_card["loss"] = dict(config.loss)
+    the_card["loss"] = asdict(experiment.loss)
     the_card["test sets"] = {name: len(examples) for name, (_, examples) in tests.items()}
     summary = card.text({**the_card, "splits": {"train": the_card["splits"]["train"]}})
     longest = int(train.sequences.tokens.lengths.max())
@@ -83,57 +82,61 @@ def prepare(config: DictConfig) -> Data:
         )
         the_card["whole training set"], longest = whole, whole["longest"]
         summary += "\n  the first of {pieces} pieces; all {problems:,} problems were judged".format(**whole)
-    max_new = config.eval.max_new or longest_completion(tests) * 3 // 2
-    context = config.model.get("context") or context_for(config, longest, val.sequences, tests, max_new)
-    chunk = training_chunks(config, chunks, train.sequences, arm)
+    max_new = experiment.eval.max_new or longest_completion(tests) * 3 // 2
+    if experiment.data.online:
+        longest *= 2  # later chunks may exceed
+    context = experiment.model.get("context") or context_for(longest, val.sequences, tests, max_new)
+    chunk = training_chunks(chunks, train.sequences, arm)
     sequences = chunk, val.sequences, train.sequences
     return Data(task.codec.vocabulary, *sequences, tests, the_card, summary, context, max_new)
 
 
-def prepared(config: DictConfig) -> Sets:
+def prepared(experiment: Experiment) -> Sets:
     """What `prepare` has prepared before, for training alone: nothing is judged again."""
-    task = build_task(config)
-    chunks, arm = training_problems(config, task), arms(config, task, build_treatment(config))
-    chunk = training_chunks(config, chunks, arm(chunks[0], "train").sequences, arm)
-    val = arm(problems(config, task, "val", config.data.val_size), "val")
+    task, treatment = build_task(experiment.task), build_treatment(experiment.trace)
+    chunks, arm = training_problems(experiment, task), arms(experiment, task, treatment)
+    chunk = training_chunks(chunks, arm(chunks[0], "train").sequences, arm)
+    val = arm(problems(experiment, task, "val", experiment.data.val_size), "val")
     return Sets(task.codec.vocabulary, chunk, val.sequences)
 
 
-def arms(config: DictConfig, task: Task, treatment: Treatment) -> Treated:
+def arms(experiment: Experiment, task: Task, treatment: Treatment) -> Treated:
     """A function (problems, split) -> these treated."""
     return lambda examples, split: card.Arm(
-        examples, *frozen.arm(task, treatment, examples, config.seed, split)
+        examples, *frozen.arm(task, treatment, examples, experiment.seed, split)
     )
 
 
-def problems(config: DictConfig, task: Task, split: str, count: int) -> Examples:
+def problems(experiment: Experiment, task: Task, split: str, count: int) -> Examples:
     """A frozen set of problems of the experiment's seed."""
-    workers, distinct = Workers.of(config.data), config.data.distinct
+    data = experiment.data
     return frozen.problems(
-        task, seed=config.seed, split=split, count=count, distinct=distinct, workers=workers
+        task,
+        seed=experiment.seed,
+        split=split,
+        count=count,
+        distinct=data.distinct,
+        workers=data.drawn_by,
     )
 
 
-def training_problems(config: DictConfig, task: Task) -> Chunks:
+def training_problems(experiment: Experiment, task: Task) -> Chunks:
     """The problems that an experiment trains on: a frozen set, or an endless stream."""
-    data = config.data
+    data = experiment.data
     if data.online:
-        return Endless(task, config.seed, "train", data.train_size)
-    return Frozen(task, config.seed, "train", data.train_size, data.distinct, Workers.of(data))
+        return Endless(task, experiment.seed, "train", data.train_size)
+    return Frozen(task, experiment.seed, "train", data.train_size, data.distinct, data.drawn_by)
 
 
-def training_chunks(
-    config: DictConfig, chunks: Chunks, first: Sequences, arm: Treated
-) -> Callable[[int], Sequences]:
+def training_chunks(chunks: Chunks, first: Sequences, arm: Treated) -> Callable[[int], Sequences]:
     """A function k -> the k-th chunk of training sequences; those of a set of one piece stay in memory."""
-    if len(chunks) == 1 and not config.data.online:
+    if len(chunks) == 1 and not isinstance(chunks, Endless):
         return lambda k: first
     return lambda k: arm(chunks[chunks.piece(k)], "train").sequences
 
 
-def context_for(config: DictConfig, longest: int, val: Sequences, tests: TestSets, max_new: int) -> int:
+def context_for(longest: int, val: Sequences, tests: TestSets, max_new: int) -> int:
     """Room for the longest training sequence, and for the longest prompt with its completion."""
-    longest = longest * (2 if config.data.online else 1)  # later chunks may exceed
     prompts = max(int(task.prompts(examples).lengths.max()) for task, examples in tests.values())
     needed = max(longest, int(val.tokens.lengths.max()), prompts + max_new)
     return -(-needed // ROUND) * ROUND

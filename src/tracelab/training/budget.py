@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import DictConfig
+
+from tracelab.runs.settings import Amounts, Experiment
 
 
 @dataclass
@@ -47,32 +47,36 @@ class Budget:
         """The one that is given."""
         return next(unit for unit, amount in asdict(self).items() if amount is not None)
 
+    @property
+    def amount(self) -> float:
+        """How much of it."""
+        amount: float = getattr(self, self.unit)
+        return amount
+
     def used(self, progress: Progress) -> float:
         """The share of the budget that is used, from 0 to 1."""
-        return min(1.0, getattr(progress, self.unit) / getattr(self, self.unit))
+        return min(1.0, getattr(progress, self.unit) / self.amount)
 
 
-def build_budget(config: Mapping[Any, Any]) -> Budget:
-    """The budget that was asked for, else the default one."""
+def build_budget(asked: Amounts) -> Budget:
+    """The budget that was asked for, else the default one. ValueError if none or several were."""
     default: dict[str, Any] = {}
     amounts: dict[str, Any] = {}
-    for unit, amount in config.items():
-        name = str(unit)
-        (default if name.startswith("default_") else amounts)[name.removeprefix("default_")] = amount
+    for unit, amount in asdict(asked).items():
+        (default if unit.startswith("default_") else amounts)[unit.removeprefix("default_")] = amount
     if all(amount is None for amount in amounts.values()):
-        amounts |= default
+        amounts |= {unit: amount for unit, amount in default.items() if amount is not None}
     return Budget(**{k: v if v is None or k == "minutes" else int(v) for k, v in amounts.items()})
 
 
-def short_first(config: DictConfig, lengths: NDArray[np.int64]) -> int:
+def short_first(experiment: Experiment, lengths: NDArray[np.int64]) -> int:
     """Tokens of training over which short sequences come first: the share data.short_first of the budget.
 
     lengths: of sequences, for budgets of examples. Budgets of minutes and packed rows know no such tokens: 0.
     """
-    data = config.data
-    share = data.get("short_first") or 0.0  # older runs have none
-    if data.get("packing") is not None:
+    data = experiment.data
+    if data.short_first is None or data.packing is not None:
         return 0
-    budget = build_budget(config.budget)
+    budget = build_budget(experiment.budget)
     each = {"tokens": 1.0, "steps": data.batch_tokens, "examples": lengths.mean(), "minutes": 0.0}
-    return int(share * getattr(budget, budget.unit) * each[budget.unit])
+    return int(data.short_first * budget.amount * each[budget.unit])

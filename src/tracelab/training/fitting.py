@@ -13,7 +13,6 @@ from typing import Any
 
 import lightning
 from hydra.utils import instantiate
-from omegaconf import DictConfig
 
 from tracelab.evaluation import curves
 from tracelab.evaluation.judging import evaluate
@@ -22,6 +21,7 @@ from tracelab.runs.checkpoints import is_sharded
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import TestSets
+from tracelab.runs.settings import Experiment
 from tracelab.training.budget import Progress
 from tracelab.training.checkpoint import Checkpoints
 from tracelab.training.processes import in_shards
@@ -40,9 +40,9 @@ class Trained:
     state: str
 
 
-def finished_before(config: DictConfig, last: str = "metrics.json") -> Trained | None:
-    """The run that a config asks for, if its folder holds it already. last: the file that is written last."""
-    run = Run.finished(config)
+def finished_before(experiment: Experiment, last: str = "metrics.json") -> Trained | None:
+    """The run that is asked for, if its folder holds it already. last: the file that is written last."""
+    run = Run.finished(experiment)
     if run is None or not (run.folder / last).is_file():
         return None
     return Trained(run, run.read_json("metrics.json")["test sets"], "skipped")
@@ -53,7 +53,7 @@ def resume_from(run: Run, vocabulary: tuple[str, ...]) -> Path | None:
     path = checkpoint_of(run)
     if path is not None:
         check_vocabulary(path.parents[1], vocabulary)
-        check_shards(path, in_shards(run.config))
+        check_shards(path, in_shards(run.settings.trainer))
         say(f"Resuming from {path}")
     run.write_json("vocab.json", list(vocabulary))
     return path
@@ -61,7 +61,7 @@ def resume_from(run: Run, vocabulary: tuple[str, ...]) -> Path | None:
 
 def checkpoint_of(run: Run) -> Path | None:
     """The checkpoint that is given, else the run's own, if it has one."""
-    given = run.config.ckpt_path
+    given = run.settings.ckpt_path
     path = Path(given) if given else run.checkpoint()
     if given and not path.is_file():
         raise ValueError(f"ckpt_path={path}: there is no such file")
@@ -101,20 +101,20 @@ def fit(
     """Train under Lightning -> is it finished? (Not if Ctrl-C stopped it.)
 
     loaders: of training and, if any, of validation; callbacks: beside those of every run; options: of the
-    trainer, beside config.trainer.
+    trainer, beside those of its config.
     """
-    config = run.config
+    experiment = run.settings
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    lightning.seed_everything(config.seed, verbose=False)
+    lightning.seed_everything(experiment.seed, verbose=False)
     trainer = instantiate(
-        config.trainer,
+        experiment.trainer,
         precision=name_of(learner.model.products),
         default_root_dir=str(run.folder),
-        logger=[instantiate(logger) for logger in config.logger.values()],
+        logger=[instantiate(logger, _convert_="all") for logger in experiment.logger.values()],
         callbacks=[
             *callbacks,
-            Checkpoints(run.folder / "checkpoints", every=config.checkpoint_every),
+            Checkpoints(run.folder / "checkpoints", every=experiment.checkpoint_every),
             ProgressLine(),
         ],
         **options,
@@ -146,7 +146,7 @@ def conclude(
         )
         return None
     run.write_json("run.json", {**record, "status": "trained"})
-    metrics = evaluate(run, run.config.eval, tests, run.folder)
+    metrics = evaluate(run, run.settings.eval, tests, run.folder)
     seconds["in all"] = time.time() - began
     run.write_json("run.json", {**record, "status": "evaluated"})
     return metrics

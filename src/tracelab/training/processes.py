@@ -20,26 +20,27 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.environments.lightning import find_free_network_port
-from omegaconf import DictConfig, ListConfig
 from torch import distributed
 from torch.multiprocessing.spawn import ProcessContext, ProcessException, start_processes
+
+from tracelab.core.settings import Part
 
 PATIENCE = 10.0  # seconds that the others have to end by themselves when one has failed
 
 
-def wished(config: DictConfig) -> int:
-    """How many processes a run's config asks for. trainer.devices: how many, or which."""
-    devices = config.trainer.devices
-    count = len(devices) if isinstance(devices, ListConfig) else devices
+def wished(trainer: Part) -> int:
+    """How many processes a trainer's config asks for. devices: how many, or which."""
+    devices = trainer["devices"]
+    count = len(devices) if isinstance(devices, list) else devices
     if not isinstance(count, int) or count < 1:
         raise ValueError(f"trainer.devices={devices}: say how many devices, such as trainer.devices=2")
     return count
 
 
-def in_shards(config: DictConfig) -> bool:
-    """Does a config ask for FSDP, where no process holds whole matrices?"""
-    strategy = config.trainer.get("strategy")
-    return isinstance(strategy, DictConfig) and strategy["_target_"].endswith("ModelParallelStrategy")
+def in_shards(trainer: Part) -> bool:
+    """Does a trainer's config ask for FSDP, where no process holds whole matrices?"""
+    strategy = trainer.get("strategy")
+    return isinstance(strategy, dict) and strategy["_target_"].endswith("ModelParallelStrategy")
 
 
 def together(count: int, function: Callable[..., None], *arguments: Any) -> None:

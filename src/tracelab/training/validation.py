@@ -1,6 +1,6 @@
 """Accuracy and validity during training: held-out problems, completed and judged at every validation.
 
-    validation = Validation(HeldOut.of(config, task, examples, max_new))
+    validation = Validation(HeldOut.of(sampling, task, examples, max_new))
     trainer = lightning.Trainer(callbacks=[validation], val_check_interval=500)
 
 They are problems of the validation split, never of a test set, so that a run may be stopped, or chosen, by
@@ -11,38 +11,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from tracelab.core.types import Examples, Task
 from tracelab.evaluation.judging import judge_model
 from tracelab.models.base import Model
+from tracelab.runs.settings import Sampling
 
 
 @dataclass(frozen=True)
 class HeldOut:
     """A function of a model: its figures on the same problems every time.
 
-    config: of sampling, as eval's; max_new: tokens that a completion may have.
+    sampling: how completions are sampled; max_new: tokens that one may have.
     """
 
     task: Task
     examples: Examples
-    config: DictConfig
+    sampling: Sampling
     max_new: int
 
     @staticmethod
-    def of(config: DictConfig, task: Task, examples: Examples, max_new: int) -> HeldOut:
-        """One completion of each problem, greedy. config: eval's."""
-        greedy = OmegaConf.merge(config, {"temperature": 0.0, "samples": 1})
-        assert isinstance(greedy, DictConfig)
+    def of(tested: Sampling, task: Task, examples: Examples, max_new: int) -> HeldOut:
+        """One completion of each problem, greedy. tested: how the test sets' are sampled."""
+        greedy = replace(tested, temperature=0.0, samples=1)
         return HeldOut(task, examples, greedy, max_new)
 
     def __call__(
@@ -62,7 +61,7 @@ class HeldOut:
 
     def _judged(self, model: Model, examples: Examples) -> dict[str, NDArray[Any]]:
         """(n,) each."""
-        judged = judge_model(model, self.task, examples, self.config, self.max_new)
+        judged = judge_model(model, self.task, examples, self.sampling, self.max_new)
         verdicts, completions = judged.verdicts, judged.completions
         levels = {f"trace_{level}": verdicts.trace_ok[:, k] for k, level in enumerate(self.task.levels)}
         return {

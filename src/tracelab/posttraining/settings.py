@@ -1,0 +1,62 @@
+"""What is set for a post-training: the knobs of `python -m tracelab.posttrain`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tracelab.core.settings import Count, Part, Positive, read, settings
+from tracelab.posttraining.groups import Rollout
+from tracelab.posttraining.updates import Updates
+from tracelab.runs.folder import Run
+from tracelab.runs.settings import Experiment
+from tracelab.training.budget import build_budget
+
+INHERITED = ("task", "trace", "model", "metric", "data", "loss", "eval", "names")  # from the source's config
+
+
+@settings
+class HeldOutProblems:
+    """Problems of the validation split that are completed during training: how many, every so many rounds."""
+
+    problems: Count
+    every: Count
+
+
+@settings
+class Passes:
+    """How pass@k and maj@k are measured on the test set, before and after."""
+
+    problems: Count
+    samples: Count
+    temperature: Positive
+
+
+@settings
+class PostTraining(Experiment):
+    """An experiment that goes on from another run's model. conf/posttrain.yaml says what each knob is."""
+
+    run: str
+    checkpoint: str
+    algorithm: Part
+    reward: dict[str, Part]
+    rollout: Rollout
+    updates: Updates
+    held_out: HeldOutProblems
+    passes: Passes
+
+    def __post_init__(self) -> None:
+        build_budget(self.budget)  # it says what is wrong with it
+
+
+def inherited(config: Mapping[str, Any]) -> PostTraining:
+    """The settings of a post-training, with what it takes over from the run that it goes on from.
+
+    What is given wins; a null of an inherited part says: as it was.
+    """
+    whole, source = dict(config), Run.open(config["run"])
+    for name in INHERITED:
+        given = {knob: value for knob, value in (config.get(name) or {}).items() if value is not None}
+        whole[name] = {**source.config[name], **given}
+    whole["names"] |= {"reward": "+".join(config["reward"])}
+    return read(PostTraining, whole)

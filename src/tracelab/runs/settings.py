@@ -1,0 +1,121 @@
+"""What is set for every experiment, whether it trains a model or post-trains one.
+
+    experiment = read(Experiment, config)
+    experiment.data.batch_tokens
+
+Names and defaults of a command's knobs are in `conf/`. A default here is what earlier versions did, which
+did not have the knob: so their runs are read as what they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from tracelab.core.settings import Count, Part, Share, Weight, read, settings
+from tracelab.data.workers import Workers
+
+
+@settings
+class Names:
+    """What was chosen of each axis, for tables. algorithm, reward: of a post-training."""
+
+    task: str
+    trace: str
+    model: str
+    optim: str | None = None
+    algorithm: str | None = None
+    reward: str | None = None
+
+
+@settings
+class Data:
+    """Problems to train on, and batches of them. conf/train.yaml says what each knob is."""
+
+    train_size: Count
+    val_size: Count
+    batch_tokens: Count
+    online: bool
+    distinct: bool
+    short_first: Share | None = None
+    packing: Count | None = None
+    workers: int | None = None
+    backend: str = "threading"
+    address: str | None = None
+
+    @property
+    def drawn_by(self) -> Workers:
+        """Who draws the problems."""
+        return Workers(self.workers, self.backend, self.address)
+
+
+@settings
+class Loss:
+    """Weights of a token of the trace and of the solution in the loss."""
+
+    trace_weight: Weight
+    solution_weight: Weight
+
+
+@settings
+class Sampling:
+    """How a model is tested: problems per test set, and how completions are sampled.
+
+    max_new: tokens of a completion at most; None: half as many again as the longest reference has.
+    checkpoint: last or best.
+    """
+
+    problems: Count
+    seed: int = 0
+    temperature: Weight = 0.0
+    samples: Count = 1
+    max_new: Count | None = None
+    batch_size: Count = 256
+    checkpoint: str = "last"
+
+
+@settings
+class Amounts:
+    """A budget: one of the first four, else the default that is given."""
+
+    tokens: float | None = None
+    steps: float | None = None
+    minutes: float | None = None
+    examples: float | None = None
+    default_tokens: float | None = None
+    default_steps: float | None = None
+
+
+@settings
+class Experiment:
+    """What training and post-training share. Parts name their class by `_target_`."""
+
+    task: Part
+    trace: Part
+    model: Part
+    optim: dict[str, Part]
+    trainer: Part
+    logger: dict[str, Part]
+    metric: dict[str, Part]
+    names: Names
+    data: Data
+    loss: Loss
+    eval: Sampling
+    budget: Amounts
+    run_dir: str
+    seed: int
+    checkpoint_every: Count
+    ckpt_path: str | None = None
+    threads: Count | None = None
+    compile: bool | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as they are written to config.yaml."""
+        return asdict(self)
+
+
+def shared(config: Mapping[str, Any]) -> Experiment:
+    """What a run's config says that every experiment has."""
+    ours = {field.name for field in fields(Experiment)}
+    return read(Experiment, {name: value for name, value in config.items() if name in ours})
