@@ -56,6 +56,12 @@ def test_heavy_packages_are_kept_out(path):
             assert path.stem == "plots", f"{path.name} imports matplotlib before it draws"
 
 
+def test_a_config_ends_at_the_door():
+    """Whoever is not Hydra's own gets typed settings."""
+    seen = {path.relative_to(PACKAGE).as_posix() for path in FILES if "DictConfig" in path.read_text()}
+    assert seen == {"runs/entry.py", "sweeps.py"}
+
+
 def loaded_by(*names: str, path: Path | None = None) -> set[str]:
     """Modules of a fresh process that imports these. path: a folder before all others."""
     code = f"import sys; sys.path[:0] = {[str(path)] if path else []}\nimport {', '.join(names)}"

@@ -1,7 +1,9 @@
 """The command line: folder names, a sweep, showing and generating."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -10,7 +12,9 @@ from omegaconf import OmegaConf
 
 from tests.helpers.runs import SMALL
 from tracelab.core.paths import CONF
-from tracelab.runs.entry import composed_config, run_name
+from tracelab.core.settings import read
+from tracelab.runs.entry import compose, composed_config, run_name
+from tracelab.training.settings import Training
 
 
 def test_run_names():
@@ -72,6 +76,28 @@ def test_generate_arrow_and_text(tmp_path):
     wrong = run("tracelab.generate", "output=set.txt", cwd=tmp_path)
     assert wrong.returncode == 1
     assert "must end in .arrow or .jsonl" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("data.train_size=0", "data.train_size=0: it should be greater than or equal to 1"),
+        ("+data.trian_size=9", "data.trian_size is no knob; did you mean train_size?"),
+        ("seed=one", "seed=one: it should be a valid integer"),
+        ("budget.tokens=-1", "a budget must be more than 0"),
+        ("eval.temperature=-0.5", "eval.temperature=-0.5: it should be greater than or equal to 0"),
+    ],
+)
+def test_a_wrong_knob_is_named(override, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        compose(Training, "train", override, "run_dir=never")
+    assert not Path("never").exists()
+
+
+def test_settings_are_written_as_they_are_read():
+    """config.yaml has all of them, so that a run's own folder is enough."""
+    experiment = compose(Training, "train", "run_dir=never")
+    assert read(Training, experiment.as_dict()) == experiment
 
 
 def test_wrong_spellings_name_the_choices(tmp_path):
