@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tracelab.analysis.estimates import as_columns
 from tracelab.analysis.stability import per_problem
 from tracelab.core.stats import share
 
@@ -42,8 +43,7 @@ def calibrations(
             "mean": float(confidence.mean()),
             "accuracy": float(correct.mean()),
         }
-        known = share((confidence >= threshold) * (1 - correct), problems)
-        ends = dict(zip(("sure_wrong", "sure_wrong_low", "sure_wrong_high"), known, strict=True))
+        ends = as_columns("sure_wrong", share((confidence >= threshold) * (1 - correct), problems))
         rows.append(labels | figures | ends | {"threshold": threshold, "n": len(correct)})
     return pl.concat(curves), pl.DataFrame(rows)
 

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from tracelab.analysis.estimates import shares
+from tracelab.analysis.estimates import as_columns, shares
 from tracelab.analysis.variance import LEVEL
 from tracelab.core.counting import OK, before_error, share_before_error
-from tracelab.core.stats import cells, phi_of
+from tracelab.core.stats import Bounded, cells, phi_of
 
 REPLICATES = 2000  # of the bootstrap
 NAMES = ("both", "only_solution", "only_trace", "neither")  # in the order of `cells`
-MEAN = ("share_before_error", "share_before_error_low", "share_before_error_high")
 QUARTILES = {"q25": 0.25, "q50": 0.5, "q75": 0.75}
 
 
@@ -40,12 +39,11 @@ def joint(
         per_problem = np.zeros((problem.max() + 1, len(NAMES)))
         np.add.at(per_problem, (problem, place), part["count"].to_numpy())
         counts = per_problem.sum(0)
-        ends = phi_of(counts), *_phi_interval(per_problem, draw)
-        figures = (None if np.isnan(end) else float(end) for end in ends)
+        known = Bounded(float(phi_of(counts)), *_phi_interval(per_problem, draw))
         rows.append(
             dict(zip(by, names, strict=True))
             | dict(zip(NAMES, counts.astype(int).tolist(), strict=True))
-            | dict(zip(("phi", "phi_low", "phi_high"), figures, strict=True))
+            | as_columns("phi", known)
             | {"n": int(counts.sum())}
         )
     return pl.DataFrame(rows)
@@ -98,7 +96,7 @@ def first_errors(
         known = share_before_error(*(part[name].to_numpy() for name in names))
         rows.append(
             dict(zip(by, key, strict=True))
-            | dict(zip(MEAN, (None if np.isnan(end) else end for end in known), strict=True))
+            | as_columns("share_before_error", known)
             | {name: failed.quantile(q) for name, q in QUARTILES.items()}
             | {"n": len(failed)}
         )

@@ -14,8 +14,9 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
 
+from tracelab.analysis.estimates import as_columns
 from tracelab.core.counting import vote
-from tracelab.core.stats import Bounded, share
+from tracelab.core.stats import share
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +34,7 @@ def per_problem(
     names = dict.fromkeys([*key, "problem_key", "solution_hash", "trace_hash", "mean_logprob"])
     frame = table.select(*names, solution, trace).collect(engine="streaming").sort(key)
     ballot = frame.select(pl.struct(key).rle_id()).to_series()
-    share, chance = vote(ballot, frame["solution_hash"], frame["solution_valid"])
+    common, chance = vote(ballot, frame["solution_hash"], frame["solution_valid"])
     agree, _ = vote(ballot, frame["trace_hash"], frame[f"trace_{level}"])
     return (
         frame.group_by(key, maintain_order=True)
@@ -45,7 +46,7 @@ def per_problem(
             (solution & trace).sum().alias("both"),
             pl.col("mean_logprob").exp().mean().alias("confidence"),
         )
-        .with_columns(vote=share, vote_correct=chance, traces_agree=agree)
+        .with_columns(vote=common, vote_correct=chance, traces_agree=agree)
     )
 
 
@@ -71,21 +72,15 @@ def stability(
         silent = (1 - part["vote_correct"]) * (part["vote"] >= threshold)
         rows.append(
             dict(zip(by, key, strict=True))
-            | _share("faithful", share(faithful, problems, of=correct))
-            | _share("unfaithful", share(correct - faithful, problems, of=correct))
-            | _share("silent_failure", share(silent, problems))
-            | _share("maj", share(part["vote_correct"], problems))
+            | as_columns("faithful", share(faithful, problems, of=correct))
+            | as_columns("unfaithful", share(correct - faithful, problems, of=correct))
+            | as_columns("silent_failure", share(silent, problems))
+            | as_columns("maj", share(part["vote_correct"], problems))
             | {"vote": part["vote"].mean(), "traces_agree": part["traces_agree"].mean()}
             | _pearson(*_qualities(part))
             | {"threshold": threshold, "samples": int(part["samples"].to_numpy().max()), "n": len(part)}
         )
     return pl.DataFrame(rows, infer_schema_length=None)
-
-
-def _share(name: str, known: Bounded) -> dict[str, float | None]:
-    """A share and its interval as columns; None where there is none."""
-    ends = (None if np.isnan(end) else end for end in known)
-    return dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
 
 
 def _qualities(part: pl.DataFrame) -> tuple[Floats, Floats]:
