@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from tests.helpers.runs import small
 from tracelab import analysis
-from tracelab.analysis import loading
+from tracelab.analysis.arms import config_of
 from tracelab.analysis.confidence import calibrations
 from tracelab.analysis.estimates import matrices
 from tracelab.analysis.generalisation import dose_response, gaps
@@ -103,7 +103,7 @@ def test_post_trained_arms_are_named_by_their_knobs(study, tmp_path):
 def test_configs_are_read_as_they_were_written(tmp_path):
     config = {"rate": 1e-05, "lr": 0.01, "name": "1e3", "none": None, "list": [1, "a"], "on": "off"}
     (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
-    assert loading._config(tmp_path) == config
+    assert config_of(tmp_path) == config
 
 
 def test_the_table_is_lazy_and_has_all_rows(study, table):
@@ -224,6 +224,7 @@ def test_reasons_and_first_errors_add_up(table):
         mine = counted.filter(arm=row["arm"], split=row["split"])
         assert mine["count"].sum() == row["n"]
         assert 0 <= row["q25"] <= row["q50"] <= row["q75"] <= 1
+        assert row["share_before_error_low"] <= row["share_before_error"] <= row["share_before_error_high"]
 
 
 def test_lengths(table):

@@ -9,10 +9,11 @@ from statsmodels.stats.proportion import proportion_confint, proportion_effectsi
 
 from tracelab.analysis.confidence import calibration
 from tracelab.analysis.estimates import cohens_h, holm, mcnemar
-from tracelab.analysis.joint import _phi, _phi_interval
+from tracelab.analysis.joint import _phi_interval
 from tracelab.analysis.length import partial_spearman, spearman, tobit
 from tracelab.analysis.variance import gap, nested, spread
-from tracelab.core.stats import clustered, wilson
+from tracelab.core import stats as ours
+from tracelab.core.stats import clustered, phi_of, wilson
 
 # --- coverage: how often a nominal 95 % interval holds the truth --------------------------------------
 
@@ -123,11 +124,24 @@ def test_intervals_over_problems_of_seeds_own_cover(seeds, of_seeds, common):
 def test_intervals_of_phi_cover():
     draw, hits, times = np.random.default_rng(6), 0, 300
     shares = np.array([0.45, 0.25, 0.05, 0.25])
-    truth = _phi(shares)
+    truth = float(phi_of(shares))
     for _ in range(times):
         kinds = draw.choice(4, 300, p=shares)
         low, high = _phi_interval(np.eye(4)[kinds], draw)
         hits += low <= truth <= high
+    assert 0.93 <= hits / times <= 0.97
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.7])
+def test_intervals_of_clustered_means_cover(alike):
+    """Shares of traces before an error: half of them 1; 1 to 4 traces of each of 128 problems."""
+    draw, hits, times = np.random.default_rng(10), 0, 2000
+    for _ in range(times):
+        problems = np.repeat(np.arange(128), draw.integers(1, 5, 128))
+        own, common = draw.random(len(problems)), draw.random(128)[problems]
+        values = np.minimum(1, 2 * np.where(draw.random(len(problems)) < alike, common, own))
+        _, low, high = ours.mean(values, problems)
+        hits += low <= 0.75 <= high
     assert 0.93 <= hits / times <= 0.97
 
 
@@ -197,15 +211,6 @@ def test_mcnemar_is_statsmodels():
 def test_effects_and_corrections():
     assert cohens_h(0.8, 0.5) == pytest.approx(proportion_effectsize(0.8, 0.5))
     assert holm(np.array([0.01, 0.04, 0.03])).tolist() == pytest.approx([0.03, 0.06, 0.06])
-
-
-def test_phi_is_pearsons_correlation():
-    draw = np.random.default_rng(0)
-    a = draw.random(500) < 0.6
-    b = np.where(draw.random(500) < 0.7, a, draw.random(500) < 0.5)
-    counts = np.array([(a & b).sum(), (a & ~b).sum(), (~a & b).sum(), (~a & ~b).sum()], float)
-    assert _phi(counts) == pytest.approx(np.corrcoef(a, b)[0, 1])
-    assert _phi(np.array([5.0, 0, 5.0, 0])) is None
 
 
 def test_partial_rank_correlation_is_that_of_residual_ranks():

@@ -14,11 +14,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tracelab.analysis.estimates import as_columns
 from tracelab.analysis.stability import per_problem
-from tracelab.core.stats import clustered
+from tracelab.core.stats import share
 
 Floats = NDArray[np.float64]
 BINS = 10
+CURVE = ("low", "high", "confidence_mean", "accuracy", "accuracy_low", "accuracy_high", "n")
 SURE = 0.9  # confidence from which an answer counts as given with confidence
 
 
@@ -35,74 +37,61 @@ def calibrations(
     for labels, confidence, correct, problems in _confidences(table, by):
         curve, ece, brier = calibration(confidence, correct, problems, bins)
         curves.append(curve.select(*(pl.lit(v).alias(k) for k, v in labels.items()), *curve.columns))
-        wrong = (confidence >= threshold) & ~correct
-        _, place = np.unique(problems, return_inverse=True)
-        low, high = clustered(*_per_problem(place, wrong))
         figures = {
             "ece": ece,
             "brier": brier,
             "mean": float(confidence.mean()),
             "accuracy": float(correct.mean()),
         }
-        ends = {"sure_wrong": float(wrong.mean()), "sure_wrong_low": low, "sure_wrong_high": high}
+        ends = as_columns("sure_wrong", share((confidence >= threshold) * (1 - correct), problems))
         rows.append(labels | figures | ends | {"threshold": threshold, "n": len(correct)})
     return pl.concat(curves), pl.DataFrame(rows)
 
 
 def _confidences(
     table: pl.LazyFrame, by: Sequence[str]
-) -> Iterator[tuple[dict[str, Any], Floats, NDArray[np.bool_], NDArray[Any]]]:
-    """-> labels; confidences, verdicts and whose each is, of each group."""
+) -> Iterator[tuple[dict[str, Any], Floats, Floats, NDArray[Any]]]:
+    """-> labels; confidences, chances to be right and whose each is, of each group."""
     names = [*by, "problem_key", "mean_logprob", "solution_valid", "sample"]
     frame = table.select(names).collect(engine="streaming").sort(*by, "problem_key")
     for key, part in frame.group_by(list(by), maintain_order=True):
         probability = part["mean_logprob"].cast(pl.Float64).exp().clip(0, 1).to_numpy()
         labels = dict(zip(by, key, strict=True)) | {"confidence": "probability"}
-        yield labels, probability, part["solution_valid"].to_numpy(), part["problem_key"].to_numpy()
+        yield (
+            labels,
+            probability,
+            part["solution_valid"].cast(pl.Float64).to_numpy(),
+            part["problem_key"].to_numpy(),
+        )
     if not (frame["sample"] > 0).any():
         return
-    votes = per_problem(table, by=list(dict.fromkeys([*by, "seed", "split"])))
-    for key, part in votes.group_by(list(by), maintain_order=True):
+    for key, part in per_problem(table, by=by).group_by(list(by), maintain_order=True):
         labels = dict(zip(by, key, strict=True)) | {"confidence": "vote"}
-        yield labels, part["vote"].to_numpy(), part["vote_correct"].to_numpy(), part["index"].to_numpy()
+        vote, chance, problems = (part[name].to_numpy() for name in ("vote", "vote_correct", "problem_key"))
+        yield labels, vote, chance, problems
 
 
 def calibration(
-    confidence: Floats, correct: NDArray[np.bool_], problems: NDArray[Any] | None = None, bins: int = BINS
+    confidence: Floats, correct: NDArray[Any], problems: NDArray[Any] | None = None, bins: int = BINS
 ) -> tuple[pl.DataFrame, float, float]:
     """Is what is said with confidence c right with frequency c? -> (curve, ECE, Brier score).
 
-    confidence: (n,) in [0, 1]; correct: (n,); problems: (n,), whose each one is (None: all differ). The curve
-    has a row per bin that is not empty: low, high (its ends), confidence_mean, accuracy with interval, n.
-    ECE: the mean over all of |accuracy - confidence| of their bin. Brier: the mean of
-    (confidence - correct)².
+    confidence: (n,) in [0, 1]; correct: (n,) verdicts, or chances to be right where a tie is broken by lot;
+    problems: (n,), whose each one is (None: all differ). The curve has a row per bin that is not empty: low,
+    high (its ends), confidence_mean, accuracy with interval, n. ECE: the mean over all of
+    |accuracy - confidence| of their bin. Brier: the (expected) mean of (confidence - correct)².
     """
     if len(confidence) != len(correct) or len(confidence) == 0:
         raise ValueError("calibration needs as many verdicts as confidences, and one at least")
     if confidence.min() < 0 or confidence.max() > 1:
         raise ValueError(f"confidences lie from 0 to 1, not {confidence.min():.3g} to {confidence.max():.3g}")
     place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    n = np.bincount(place, minlength=bins)
-    sure = np.bincount(place, confidence, bins) / np.maximum(n, 1)
-    right = np.bincount(place, correct, bins)
-    _, problem = np.unique(np.arange(len(place)) if problems is None else problems, return_inverse=True)
-    ends = np.array([clustered(*_per_problem(problem[place == k], correct[place == k])) for k in range(bins)])
-    curve = pl.DataFrame(
-        {
-            "low": np.arange(bins) / bins,
-            "high": np.arange(1, bins + 1) / bins,
-            "confidence_mean": sure,
-            "accuracy": right / np.maximum(n, 1),
-            "accuracy_low": ends[:, 0],
-            "accuracy_high": ends[:, 1],
-            "n": n,
-        }
-    ).filter(pl.col("n") > 0)
-    gap = np.abs(right / np.maximum(n, 1) - sure)
-    brier = float(np.mean((confidence - correct) ** 2))
-    return curve, float((gap * n).sum() / n.sum()), brier
-
-
-def _per_problem(problem: NDArray[np.int64], correct: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """-> how many are correct, of how many."""
-    return np.bincount(problem, correct), np.bincount(problem)
+    whose, rows = np.arange(len(place)) if problems is None else problems, []
+    for k in np.unique(place):
+        inside = place == k
+        right = share(correct[inside], whose[inside])
+        rows.append((k / bins, (k + 1) / bins, confidence[inside].mean(), *right, inside.sum()))
+    curve = pl.DataFrame(rows, CURVE, orient="row")
+    gap = (curve["accuracy"] - curve["confidence_mean"]).abs()
+    brier = float(np.mean(correct * (1 - confidence) ** 2 + (1 - correct) * confidence**2))
+    return curve, float((gap * curve["n"]).sum() / len(place)), brier

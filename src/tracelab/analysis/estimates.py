@@ -17,7 +17,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from tracelab.analysis.variance import Floats, spread
-from tracelab.core.stats import Sums, clustered_wilson
+from tracelab.core.stats import Bounded, Sums, clustered_wilson
 
 
 def rates(table: pl.LazyFrame, column: str, by: Sequence[str] = ("arm", "seed", "split")) -> pl.DataFrame:
@@ -65,6 +65,12 @@ def shares(table: pl.LazyFrame, by: Sequence[str], flags: Mapping[str, pl.Expr])
         columns += [pl.when(n > 0).then(value).alias(f"{name}{part}") for part, value in values.items()]
         columns.append(n.cast(pl.Int64).alias(f"{name}_n"))
     return found.select(*by, *columns)
+
+
+def as_columns(name: str, known: Bounded) -> dict[str, float | None]:
+    """An estimate in a frame's row: name, name_low, name_high; None for what is not known."""
+    ends = (None if np.isnan(end) else end for end in known)
+    return dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
 
 
 def matrices(table: pl.LazyFrame, column: str, split: str) -> dict[str, pl.DataFrame]:

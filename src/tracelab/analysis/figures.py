@@ -6,10 +6,8 @@ figures.validity_against_accuracy(Path("figures/validity"), analysis.load("runs/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -18,58 +16,10 @@ from tracelab.analysis.estimates import rates
 from tracelab.analysis.joint import reasons
 from tracelab.analysis.length import binned
 from tracelab.analysis.loading import splits_of
-from tracelab.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, figure, write_csv
+from tracelab.analysis.panels import ACROSS, ENDS, PALETTE, SHARE, bars, panels, save, style_of
+from tracelab.plots import BLUE, GREEN, GREY, RED
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-PALETTE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
-MARKERS = "os^DvP"
-SUFFIXES = (".png", ".pdf", ".svg")
-ACROSS = 3  # panels beside each other
 MOST_REASONS = 6  # that have a colour of their own
-SHARE = (-0.04, 1.04)
-ENDS = ("value", "low", "high")
-
-
-def style_of(k: int) -> dict[str, str]:
-    """The k-th arm's colour and marker; colours repeat with other markers."""
-    return {"color": PALETTE[k % 6], "marker": MARKERS[(k + k // 6) % 6]}
-
-
-@contextmanager
-def panels(path: Path, names: Sequence[str], width: float = 2.5, height: float = 2.3) -> Iterator[list[Any]]:
-    """A figure of one panel per name, titled so; the legend of the first stands below all."""
-    columns = min(ACROSS, len(names))
-    rows = -(-len(names) // columns)
-    across = max(width * columns, 4.2)
-    with figure(path, across, height * rows + 0.4, columns, rows, SUFFIXES) as (fig, axes):
-        every = list(np.atleast_1d(axes).ravel())
-        for ax, name in zip(every, names, strict=False):
-            ax.set_title(name.replace("_", " "), loc="left", fontsize=9)
-        for ax in every[len(names) :]:
-            ax.set_visible(False)
-        yield every[: len(names)]
-        _legend(fig, every[0], across)
-
-
-def _legend(fig: Figure, ax: Any, across: float) -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    if handles:
-        fits = int(across * 14 / (max(map(len, labels)) + 5))
-        columns = max(1, min(len(labels), fits))
-        fig.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
-
-
-def save(path: Path, frame: pl.DataFrame) -> None:
-    """A frame as the CSV beside a figure."""
-    write_csv(path, frame.columns, frame.rows())
-
-
-def bars(part: pl.DataFrame, names: Sequence[str] = ENDS) -> tuple[Any, Any]:
-    """-> (values, distances of their intervals' ends), for `errorbar`."""
-    value, low, high = (part[name].cast(pl.Float64).to_numpy() for name in names)
-    return value, np.maximum([value - low, high - value], 0)
 
 
 def validity_against_accuracy(path: Path, table: pl.LazyFrame, level: str = "strict") -> None:

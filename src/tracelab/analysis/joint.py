@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from tracelab.analysis.estimates import shares
+from tracelab.analysis.estimates import as_columns, shares
 from tracelab.analysis.variance import LEVEL
+from tracelab.core.counting import OK, before_error, share_before_error
+from tracelab.core.stats import Bounded, cells, phi_of
 
 REPLICATES = 2000  # of the bootstrap
-CELLS = ("both", "only_solution", "only_trace", "neither")
+NAMES = ("both", "only_solution", "only_trace", "neither")  # in the order of `cells`
+QUARTILES = {"q25": 0.25, "q50": 0.5, "q75": 0.75}
 
 
 def joint(
@@ -23,44 +26,37 @@ def joint(
     (null where a verdict never varies); n.
     """
     key = [*by, "solution_valid", f"trace_{level}"]
-    cells = (
+    counted = (
         table.group_by([*key, "problem_key"])
         .agg(pl.len().alias("count"))
         .sort([*by, "problem_key"])
         .collect(engine="streaming")
     )
     rows, draw = [], np.random.default_rng(seed)
-    for names, part in cells.group_by(list(by), maintain_order=True):
-        solution, trace = part["solution_valid"].to_numpy(), part[f"trace_{level}"].to_numpy()
-        kind = 2 * ~solution + ~trace  # the place in CELLS
+    for names, part in counted.group_by(list(by), maintain_order=True):
+        place = cells(part["solution_valid"], part[f"trace_{level}"])
         _, problem = np.unique(part["problem_key"].to_numpy(), return_inverse=True)
-        per_problem = np.zeros((problem.max() + 1, 4))
-        np.add.at(per_problem, (problem, kind), part["count"].to_numpy())
+        per_problem = np.zeros((problem.max() + 1, len(NAMES)))
+        np.add.at(per_problem, (problem, place), part["count"].to_numpy())
         counts = per_problem.sum(0)
-        low, high = _phi_interval(per_problem, draw)
+        known = Bounded(float(phi_of(counts)), *_phi_interval(per_problem, draw))
         rows.append(
             dict(zip(by, names, strict=True))
-            | dict(zip(CELLS, counts.astype(int).tolist(), strict=True))
-            | {"phi": _phi(counts), "phi_low": low, "phi_high": high, "n": int(counts.sum())}
+            | dict(zip(NAMES, counts.astype(int).tolist(), strict=True))
+            | as_columns("phi", known)
+            | {"n": int(counts.sum())}
         )
     return pl.DataFrame(rows)
 
 
-def _phi(counts: np.ndarray) -> float | None:
-    """Phi coefficient of a 2x2 table's counts, in the order of CELLS; None if a margin is zero."""
-    a, b, c, d = counts
-    spread = (a + b) * (c + d) * (a + c) * (b + d)
-    return float((a * d - b * c) / spread**0.5) if spread > 0 else None
-
-
-def _phi_interval(per_problem: np.ndarray, draw: np.random.Generator) -> tuple[float | None, float | None]:
+def _phi_interval(per_problem: np.ndarray, draw: np.random.Generator) -> tuple[float, float]:
     """Percentiles over resampled problems, of which those with the same counts are drawn together."""
     n, (kinds, times) = len(per_problem), np.unique(per_problem, axis=0, return_counts=True)
-    counts = draw.multinomial(n, times / n, REPLICATES) @ kinds
-    values = [value for value in map(_phi, counts) if value is not None]
-    if len(values) < REPLICATES / 2:
-        return None, None
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    values = phi_of(draw.multinomial(n, times / n, REPLICATES) @ kinds)
+    known = values[~np.isnan(values)]
+    if len(known) < REPLICATES / 2:
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
@@ -86,16 +82,25 @@ def given(table: pl.LazyFrame, levels: Sequence[str], by: Sequence[str] = ("arm"
 def first_errors(
     table: pl.LazyFrame, level: str = "strict", by: Sequence[str] = ("arm", "split")
 ) -> pl.DataFrame:
-    """Where invalid traces go wrong: the share of the trace before the first bad step, quartiles and n."""
-    at = pl.col(f"trace_{level}_at") / pl.max_horizontal("trace_steps", pl.lit(1))
-    quartiles = {"q25": 0.25, "q50": 0.5, "q75": 0.75}
-    return (
-        table.filter(~pl.col(f"trace_{level}"))
-        .group_by(list(by))
-        .agg(*(at.clip(0, 1).quantile(q).alias(name) for name, q in quartiles.items()), pl.len().alias("n"))
-        .sort(list(by))
-        .collect(engine="streaming")
-    )
+    """How far traces get before their first bad step, a row per group.
+
+    share_before_error, with _low and _high (95 %): the metric of that name, the mean over all traces; those
+    that pass count as 1. q25, q50, q75: quartiles over the others, null if there are none; n: of these.
+    """
+    names = [f"trace_{level}", f"trace_{level}_at", "trace_steps", "problem_key"]
+    frame = table.select(*by, *names).collect(engine="streaming").sort(list(by))
+    before = pl.Series("before", before_error(*(frame[name].to_numpy() for name in names[:3])))
+    rows = []
+    for key, part in frame.with_columns(before).group_by(list(by), maintain_order=True):
+        failed = part.filter(~pl.col(names[0]))["before"]
+        known = share_before_error(*(part[name].to_numpy() for name in names))
+        rows.append(
+            dict(zip(by, key, strict=True))
+            | as_columns("share_before_error", known)
+            | {name: failed.quantile(q) for name, q in QUARTILES.items()}
+            | {"n": len(failed)}
+        )
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def reasons(table: pl.LazyFrame, level: str = "strict", by: Sequence[str] = ("arm", "split")) -> pl.DataFrame:
@@ -109,7 +114,7 @@ def reasons(table: pl.LazyFrame, level: str = "strict", by: Sequence[str] = ("ar
     rows = pl.concat([found.select(*by, pl.lit(name).alias("reason"), *_ends(name)) for name in names])
     count = (pl.col("value") * pl.col("n")).round().cast(pl.Int64).alias("count")
     order = {**dict.fromkeys(by, False), "count": True, "reason": False}
-    failures = rows.with_columns(count).filter((pl.col("count") > 0) & (pl.col("reason") != "ok"))
+    failures = rows.with_columns(count).filter((pl.col("count") > 0) & (pl.col("reason") != OK))
     return failures.sort(list(order), descending=list(order.values()))
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from tracelab.analysis.figures import ACROSS, SHARE, panels, save, style_of
 from tracelab.analysis.learning import means, metrics_of
+from tracelab.analysis.panels import ACROSS, SHARE, panels, save, style_of
 
 
 def learning(path: Path, curves: pl.DataFrame) -> None:

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
-from tracelab.runs.knobs import CALLED_BY, IN_COMMON, NOT_COMPARED, NOT_SHOWN, WITHIN_AN_ARM, options
+from tracelab.analysis.arms import arms_of, check_same, config_of, short
+from tracelab.runs.knobs import options
 
 NEEDED = (
     "split",
@@ -48,9 +47,9 @@ def runs(*folders: str | Path) -> pl.DataFrame:
     finished = [folder for folder in found if _is_finished(folder)]
     if not finished:
         raise ValueError(f"none of {len(found)} runs is finished: resume them, or wait")
-    configs = [_config(folder) for folder in finished]
-    _check_same(finished, configs)
-    arms = _arms(configs)
+    configs = [config_of(folder) for folder in finished]
+    check_same(finished, configs)
+    arms = arms_of(configs)
     rows = [_row(*parts) for parts in zip(finished, configs, arms, strict=True)]
     return pl.DataFrame(rows).sort("arm", "seed")
 
@@ -110,16 +109,6 @@ def splits_of(table: pl.LazyFrame) -> list[str]:
     return table.select(pl.col("split").unique(maintain_order=True)).collect()["split"].to_list()
 
 
-def configs_that_differ(found: pl.DataFrame) -> pl.DataFrame:
-    """Knobs in which the configs of `runs` differ: a row per run, with run, arm and each knob as text."""
-    configs = [_config(Path(folder)) for folder in found["run"]]
-    shown = [{k: v for k, v in config.items() if k not in NOT_COMPARED} for config in configs]
-    names = _differing(shown)
-    flat = [_flat(config) for config in shown]
-    knobs = [pl.Series(name, [_short(one.get(name, "–")) for one in flat], pl.String) for name in names]
-    return found.select("run", "arm").with_columns(knobs)
-
-
 def _is_finished(folder: Path) -> bool:
     """Evaluated, with all columns? If not, a warning says what is missing."""
     status = json.loads((folder / "run.json").read_text()).get("status")
@@ -135,77 +124,6 @@ def _is_finished(folder: Path) -> bool:
             stacklevel=3,
         )
     return not missing
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    """A run's config. libyaml reads it: a sweep has hundreds, and OmegaConf takes 15 times as long."""
-    plain = yaml.load((folder / "config.yaml").read_text(), Loader=yaml.CSafeLoader)
-    assert isinstance(plain, dict)
-    return plain
-
-
-def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
-    """Dotted names of a config's leaves; lists are leaves."""
-    if not isinstance(config, dict):
-        return {prefix[:-1]: config}
-    return {k: v for key, value in config.items() for k, v in _flat(value, f"{prefix}{key}.").items()}
-
-
-def _differing(configs: Iterable[dict[str, Any]]) -> list[str]:
-    """Dotted names whose values differ. A knob that an older version did not have is null."""
-    flat = [_flat(config) for config in configs]
-    names = dict.fromkeys(name for one in flat for name in one)
-    return [name for name in names if len({json.dumps(one.get(name)) for one in flat}) > 1]
-
-
-def _check_same(folders: list[Path], configs: list[dict[str, Any]]) -> None:
-    """All of one task, judged on the same test problems."""
-    parts = [
-        {name: value for name, value in _flat(config).items() if name.startswith(IN_COMMON)}
-        for config in configs
-    ]
-    differing = _differing(parts)
-    if not differing:
-        return
-    groups: dict[str, list[str]] = {}
-    for folder, flat in zip(folders, parts, strict=True):
-        key = ", ".join(f"{name}={flat.get(name, '–')}" for name in differing[:2])
-        groups.setdefault(key, []).append(str(folder))
-    listed = "; ".join(f"{key}: {len(names)} runs ({names[0]}, ...)" for key, names in groups.items())
-    raise ValueError(
-        f"these runs are no comparison: their tasks or test problems differ in {', '.join(differing[:5])}"
-        f"{' and more' if len(differing) > 5 else ''}. "
-        f"Load one group at a time: {listed}"
-    )
-
-
-def _arms(configs: list[dict[str, Any]]) -> list[str]:
-    """A name for each run: its kind, and what of its config differs among runs of that kind but is not its
-    own.
-    """
-    own = tuple(f"{name}." for name in WITHIN_AN_ARM)
-    differing = [
-        name
-        for name in _differing(configs)
-        if not f"{name}.".startswith(own) and name.rpartition(".")[2] not in NOT_SHOWN
-    ]
-    kinds = [tuple(config["names"].get(name) for name in CALLED_BY) for config in configs]
-    arms = []
-    for config, kind in zip(configs, kinds, strict=True):
-        flat, words = _flat(config), [config["names"]["trace"]]
-        same = [other for other, its in zip(configs, kinds, strict=True) if its == kind]
-        for name in differing:
-            values = {json.dumps(_flat(other).get(name)) for other in same}
-            if len(values) > 1 and name in flat:
-                words.append(f"{name.rpartition('.')[2]}={_short(flat[name])}")
-        if "algorithm" in config["names"]:
-            words.append(f"{config['names']['algorithm']}({config['names'].get('reward', 'solution')})")
-        arms.append(" ".join(words))
-    return arms
-
-
-def _short(value: Any) -> str:
-    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _dose(folder: Path) -> dict[str, Any]:
@@ -227,7 +145,7 @@ def _row(folder: Path, config: dict[str, Any], arm: str) -> dict[str, Any]:
         "task": names["task"],
         "treatment": names["trace"],
         **_dose(folder),
-        "kind": _short(knobs["kind"]) if "kind" in knobs else None,
+        "kind": short(knobs["kind"]) if "kind" in knobs else None,
         "algorithm": names.get("algorithm"),
         "reward": names.get("reward"),
         "model": names["model"],

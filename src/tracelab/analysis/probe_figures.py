@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tracelab.analysis.figures import SHARE, bars, panels, save
+from tracelab.analysis.panels import SHARE, bars, panels, save
 from tracelab.plots import BLUE, GREEN, RED
 
 

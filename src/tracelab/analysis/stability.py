@@ -11,10 +11,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
-from tracelab.core.stats import clustered
+from tracelab.analysis.estimates import as_columns
+from tracelab.core.counting import vote
+from tracelab.core.stats import share
 
 Floats = NDArray[np.float64]
 
@@ -22,42 +24,29 @@ Floats = NDArray[np.float64]
 def per_problem(
     table: pl.LazyFrame, level: str = "strict", by: Sequence[str] = ("arm", "seed", "split")
 ) -> pl.DataFrame:
-    """A row per problem: samples, correct and valid (counts), both; vote: the share of the commonest
-    solution, vote_correct: is that one valid?; traces_agree: the share of the commonest trace; confidence:
-    mean over its samples of exp(mean log-probability of a token).
+    """A row per run and problem: samples, correct and valid (counts), both; vote: the share of the commonest
+    solution, vote_correct: the chance that it is valid (1 or 0, between them if several are as common);
+    traces_agree: the share of the commonest trace; confidence: mean over its samples of exp(mean
+    log-probability of a token).
     """
-    key = [*by, "index"]
+    key = list(dict.fromkeys([*by, "run", "split", "index"]))
     solution, trace = pl.col("solution_valid"), pl.col(f"trace_{level}")
-    votes = (
-        table.group_by([*key, "solution_hash"])
-        .agg(pl.len().alias("votes"), solution.any().alias("voted_valid"), pl.col("sample").min())
-        .sort([*key, "votes", "sample"], descending=[*(False for _ in key), True, False])
-        .group_by(key, maintain_order=True)
-        .agg(pl.col("votes").first(), pl.col("voted_valid").first().alias("vote_correct"))
-    )
-    traces = (
-        table.group_by([*key, "trace_hash"])
-        .agg(pl.len().alias("same"))
-        .group_by(key)
-        .agg(pl.col("same").max())
-    )
-    whole = table.group_by(key).agg(
-        pl.len().alias("samples"),
-        solution.sum().alias("correct"),
-        trace.sum().alias("valid"),
-        (solution & trace).sum().alias("both"),
-        pl.col("mean_logprob").exp().mean().alias("confidence"),
-    )
+    names = dict.fromkeys([*key, "problem_key", "solution_hash", "trace_hash", "mean_logprob"])
+    frame = table.select(*names, solution, trace).collect(engine="streaming").sort(key)
+    ballot = frame.select(pl.struct(key).rle_id()).to_series()
+    common, chance = vote(ballot, frame["solution_hash"], frame["solution_valid"])
+    agree, _ = vote(ballot, frame["trace_hash"], frame[f"trace_{level}"])
     return (
-        whole.join(votes, on=key)
-        .join(traces, on=key)
-        .with_columns(
-            (pl.col("votes") / pl.col("samples")).alias("vote"),
-            (pl.col("same") / pl.col("samples")).alias("traces_agree"),
+        frame.group_by(key, maintain_order=True)
+        .agg(
+            pl.col("problem_key").first(),
+            pl.len().alias("samples"),
+            solution.sum().alias("correct"),
+            trace.sum().alias("valid"),
+            (solution & trace).sum().alias("both"),
+            pl.col("mean_logprob").exp().mean().alias("confidence"),
         )
-        .drop("votes", "same")
-        .sort(key)
-        .collect(engine="streaming")
+        .with_columns(vote=common, vote_correct=chance, traces_agree=agree)
     )
 
 
@@ -67,42 +56,38 @@ def stability(
     by: Sequence[str] = ("arm", "seed", "split"),
     threshold: float = 0.8,
 ) -> pl.DataFrame:
-    """What samples of the same problems say, a row per group.
+    """What samples of the same problems say, a row per group. Of several runs, each votes for itself.
 
-    faithful: of correct solutions, the share whose trace is valid and stable (half of the problem's traces
-    at least are valid); unfaithful: the rest of them; silent_failure: of problems, the share whose commonest
-    solution is wrong with a vote of at least the threshold; each with an interval for other problems. maj:
-    majority vote's accuracy. vote, traces_agree: means. r with r_low, r_high (Fisher) and r_p: Pearson's
-    correlation over problems of the share of valid traces and of correct solutions.
+    faithful: of correct solutions, the share whose trace is valid and stable (half of the run's traces of the
+    problem at least are valid); unfaithful: the rest of them; silent_failure: of problems, the share whose
+    commonest solution is wrong with a vote of at least the threshold; each with an interval for other
+    problems. maj: majority vote's accuracy, maj@k of all samples. vote, traces_agree: means. r with r_low,
+    r_high (Fisher) and r_p: Pearson's correlation over problems of the share of valid traces and of correct
+    solutions. n: votes, one per run and problem.
     """
     rows = []
     for key, part in per_problem(table, level, by).group_by(list(by), maintain_order=True):
-        stable = part["valid"] >= part["samples"] / 2
+        problems, stable = part["problem_key"], part["valid"] >= part["samples"] / 2
         correct, faithful = part["correct"], part["both"] * stable
-        silent = ~part["vote_correct"] & (part["vote"] >= threshold)
-        once = np.ones(len(part))
+        silent = (1 - part["vote_correct"]) * (part["vote"] >= threshold)
         rows.append(
             dict(zip(by, key, strict=True))
-            | _share("faithful", faithful, correct)
-            | _share("unfaithful", correct - faithful, correct)
-            | _share("silent_failure", silent, once)
-            | _share("maj", part["vote_correct"], once)
+            | as_columns("faithful", share(faithful, problems, of=correct))
+            | as_columns("unfaithful", share(correct - faithful, problems, of=correct))
+            | as_columns("silent_failure", share(silent, problems))
+            | as_columns("maj", share(part["vote_correct"], problems))
             | {"vote": part["vote"].mean(), "traces_agree": part["traces_agree"].mean()}
-            | _pearson(
-                (part["valid"] / part["samples"]).to_numpy(), (part["correct"] / part["samples"]).to_numpy()
-            )
+            | _pearson(*_qualities(part))
             | {"threshold": threshold, "samples": int(part["samples"].to_numpy().max()), "n": len(part)}
         )
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _share(name: str, true: ArrayLike, of: ArrayLike) -> dict[str, float | None]:
-    """A share with its 95 % interval, clustered by problem, from counts per problem; None if `of` is 0."""
-    k, n = np.asarray(true).sum(), np.asarray(of).sum()
-    if n == 0:
-        return {name: None, f"{name}_low": None, f"{name}_high": None}
-    low, high = clustered(true, of)
-    return {name: float(k / n), f"{name}_low": low, f"{name}_high": high}
+def _qualities(part: pl.DataFrame) -> tuple[Floats, Floats]:
+    """-> of each problem, all runs together: the shares of valid traces and of correct solutions."""
+    shares = pl.col("valid", "correct").sum() / pl.col("samples").sum()
+    found = part.group_by("problem_key", maintain_order=True).agg(shares)
+    return found["valid"].to_numpy(), found["correct"].to_numpy()
 
 
 def _pearson(x: Floats, y: Floats) -> dict[str, float | None]:

@@ -1,9 +1,9 @@
-"""The few statistics that every table here needs: intervals of rates and the association of two verdicts.
+"""The few statistics that every table here needs: shares, means and their intervals, the phi coefficient.
 
-Evaluation and the data card share them:
+Whatever counts outcomes, of one run or of many, and the data card take them from here:
 
     low, high = wilson(np.array([98, 0]), 100)
-    low, high = clustered(right_samples_of_each_problem, samples_of_each_problem)
+    value, low, high = share(solution_valid, problem_key)
 """
 
 from __future__ import annotations
@@ -29,6 +29,45 @@ def wilson(
     half = z * np.sqrt(variance + z * z / 4)
     low, high = (middle - half) / (n + z * z), (middle + half) / (n + z * z)
     return np.where(k > 0, low, 0.0), np.where(k < n, high, 1.0)
+
+
+class Bounded(NamedTuple):
+    """An estimate with its 95 % interval; nan for what is not known."""
+
+    value: float
+    low: float
+    high: float
+
+
+UNKNOWN = Bounded(float("nan"), float("nan"), float("nan"))
+
+
+def share(true: ArrayLike, problems: ArrayLike, of: ArrayLike = 1.0) -> Bounded:
+    """The share that is true of observations that come in clusters: Σ true / Σ of, unknown of none.
+
+    problems: (n,) whose each observation is; true, of: (n,) yes or no, or how many of how many. The interval
+    is `clustered_wilson`'s.
+    """
+    _, place = np.unique(problems, return_inverse=True)
+    t, m = np.bincount(place, true), np.bincount(place, np.broadcast_to(of, place.shape))
+    return Bounded(float(t.sum() / m.sum()), *clustered(t, m)) if m.sum() > 0 else UNKNOWN
+
+
+def mean(values: ArrayLike, problems: ArrayLike) -> Bounded:
+    """The mean of numbers that come in clusters, with its normal interval; unknown of none.
+
+    values, problems: (n,). The variance is that of clusters' sums about the mean, of c clusters times
+    c / (c - 1) (Liang and Zeger 1986): with one observation each, the mean's usual one. One cluster has none.
+    """
+    x, (_, place) = np.asarray(values, np.float64), np.unique(problems, return_inverse=True)
+    if len(x) == 0:
+        return UNKNOWN
+    residuals, middle = np.bincount(place, x - x.mean()), float(x.mean())
+    clusters = len(residuals)
+    if clusters == 1:
+        return UNKNOWN._replace(value=middle)
+    half = float(Z95 * np.sqrt(residuals @ residuals * clusters / (clusters - 1)) / len(x))
+    return Bounded(middle, middle - half, middle + half)
 
 
 class Sums(NamedTuple):
@@ -67,10 +106,25 @@ def clustered_wilson(sums: Sums) -> tuple[NDArray[np.float64], NDArray[np.float6
     return wilson(t / deff, m / deff)
 
 
+def cells(a: ArrayLike, b: ArrayLike) -> NDArray[np.int64]:
+    """Two yes/no variables, (n,) bool each -> (n,) cells of their 2x2 table.
+
+    0: both are true; 1: only a; 2: only b; 3: neither.
+    """
+    x, y = np.asarray(a, np.bool_), np.asarray(b, np.bool_)
+    place: NDArray[np.int64] = 2 * ~x + ~y
+    return place
+
+
 def phi(a: ArrayLike, b: ArrayLike) -> float:
     """Correlation of two yes/no variables, (n,) bool each; nan where one of them never varies."""
-    x, y = np.asarray(a, np.bool_), np.asarray(b, np.bool_)
-    both, neither = float((x & y).sum()), float((~x & ~y).sum())
-    only_x, only_y = float((x & ~y).sum()), float((~x & y).sum())
-    spread = (both + only_x) * (both + only_y) * (neither + only_x) * (neither + only_y)
-    return (both * neither - only_x * only_y) / spread**0.5 if spread > 0 else float("nan")
+    return float(phi_of(np.bincount(cells(a, b), minlength=4)))
+
+
+def phi_of(counts: ArrayLike) -> NDArray[np.float64]:
+    """Phi coefficients of 2x2 tables' counts, (..., 4) as of `cells` -> (...); nan where a margin is 0."""
+    a, b, c, d = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
+    spread = (a + b) * (c + d) * (a + c) * (b + d)
+    root = np.sqrt(np.where(spread > 0, spread, np.nan))
+    found: NDArray[np.float64] = (a * d - b * c) / root
+    return found

@@ -99,7 +99,7 @@ def passes(path: Path, before: Mapping[str, Any], after: Mapping[str, Any], titl
                 names = [f"{kind}@{k}" for k in ks]
                 data += [(when, name, *(estimates[name][f] for f in FIELDS)) for name in names]
         ax.set_xscale("log", base=2)
-        ax.set(xlabel="k samples", ylabel="share of problems (bootstrap 95 %)", ylim=(-0.02, 1.02))
+        ax.set(xlabel="k samples", ylabel="share of problems (95 %)", ylim=(-0.02, 1.02))
         ax.set_title(title, loc="left", fontsize=8)
         ax.legend(loc="lower right")
     write_csv(path, ("when", "metric", "value", "low", "high", "n"), data)

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.stats import clustered
+from tracelab.core import stats
+from tracelab.core.stats import Bounded
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,13 @@ def share(
 
     label, drawn: see `Estimate`.
     """
-    n, k = len(flags), int(flags.sum())
-    if n == 0:
-        return Estimate(float("nan"), 0, label=label, share=True, drawn=drawn)
-    _, place = np.unique(problems, return_inverse=True)
-    low, high = clustered(np.bincount(place, flags), np.bincount(place))
-    return Estimate(k / n, n, low, high, label, True, drawn)
+    return share_of(stats.share(flags, problems), len(flags), label, drawn)
+
+
+def share_of(known: Bounded, n: int, label: str | None, drawn: bool = False) -> Estimate:
+    """A share that rests on n, as `core.stats` gives it; label, drawn: see `Estimate`."""
+    low, high = (None if np.isnan(end) else end for end in (known.low, known.high))
+    return Estimate(known.value, n, low, high, label, True, drawn)
 
 
 class Metric(Protocol):

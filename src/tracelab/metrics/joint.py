@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tracelab.core.stats import phi
+from tracelab.core.stats import cells, phi
 from tracelab.metrics.base import Estimate, share
+
+NAMES = ("both_valid", "only_solution_valid", "only_trace_valid", "neither_valid")  # in `cells`' order
 
 
 @dataclass(frozen=True)
@@ -17,13 +19,8 @@ class Joint:
     level: str = "strict"
 
     def __call__(self, outcomes: Mapping[str, Any], levels: tuple[str, ...]) -> dict[str, Estimate]:
-        """-> both, solution_only_valid, trace_only_valid, neither, phi."""
+        """-> both_valid, only_solution_valid, only_trace_valid, neither_valid, phi."""
         solution, trace = outcomes["solution_valid"], outcomes[f"trace_{self.level}"]
-        cells = {
-            "both_valid": solution & trace,
-            "only_solution_valid": solution & ~trace,
-            "only_trace_valid": ~solution & trace,
-            "neither_valid": ~solution & ~trace,
-        }
-        joint = {name: share(flags, outcomes["problem_key"]) for name, flags in cells.items()}
+        place, problems = cells(solution, trace), outcomes["problem_key"]
+        joint = {name: share(place == k, problems) for k, name in enumerate(NAMES)}
         return joint | {"phi": Estimate(phi(solution, trace), len(solution), label="phi")}

@@ -3,7 +3,8 @@
 pass@k: is one of k samples right? Estimated without bias from n ≥ k samples of which c are right (Chen et
 al. 2021, arXiv 2107.03374, equation 1): 1 − C(n − c, k) / C(n, k). maj@k: is the solution that most of k
 samples give right? A mean over random subsets of k of the n; of equally frequent ones each may win.
-Intervals: percentile bootstrap over problems.
+Intervals: Wilson's, clustered by problem, whose n samples are worth n / k draws of k at most. So pass@1 is
+`solution_valid`, interval and all.
 """
 
 from __future__ import annotations
@@ -15,38 +16,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.metrics.base import Estimate
+from tracelab.core.counting import vote
+from tracelab.core.stats import share
+from tracelab.metrics.base import Estimate, share_of
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class PassAtK:
-    """k: 1, 2, 4, ... and the number of samples. subsets: for maj@k; resamples: for the intervals."""
+    """k: 1, 2, 4, ... and the number of samples. subsets: for maj@k; resamples: an earlier version's."""
 
     subsets: int = 64
-    resamples: int = 1000
+    resamples: int = 0  # is read, and not used
 
     def __call__(self, outcomes: Mapping[str, Any], levels: tuple[str, ...]) -> dict[str, Estimate]:
         """-> pass@1, pass@2, ..., maj@2, ...; nothing where there is one sample a problem."""
-        correct, answer = by_problem(outcomes)
+        correct, answer, problems = by_problem(outcomes)
         n = correct.shape[1]
         if n < 2:
             return {}
         ks = [k for k in (2**i for i in range(n.bit_length())) if k < n] + [n]
-        estimates = {f"pass@{k}": self._mean(pass_at_k(n, correct.sum(1), k)) for k in ks}
-        return estimates | {
-            f"maj@{k}": self._mean(majority_at_k(correct, answer, k, self.subsets)) for k in ks if k > 2
+        found = {f"pass@{k}": (k, pass_at_k(n, correct.sum(1), k)) for k in ks}
+        found |= {f"maj@{k}": (k, majority_at_k(correct, answer, k, self.subsets)) for k in ks if k > 2}
+        return {
+            name: share_of(share(values * (n / k), problems, of=n / k), len(values), label="")
+            for name, (k, values) in found.items()
         }
 
-    def _mean(self, values: Floats) -> Estimate:
-        draws = np.random.default_rng(0).integers(len(values), size=(self.resamples, len(values)))
-        low, high = np.quantile(values[draws].mean(1), [0.025, 0.975])
-        return Estimate(float(values.mean()), len(values), float(low), float(high), share=True)
 
-
-def by_problem(outcomes: Mapping[str, Any]) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
-    """Columns of one test set -> (problems, samples): is the solution valid, and a hash of it.
+def by_problem(
+    outcomes: Mapping[str, Any],
+) -> tuple[NDArray[np.bool_], NDArray[np.uint64], NDArray[np.uint64]]:
+    """Columns of one test set -> (problems, samples): is the solution valid, its hash; (problems,) keys.
 
     ValueError if problems have unequal numbers of samples.
     """
@@ -57,10 +59,11 @@ def by_problem(outcomes: Mapping[str, Any]) -> tuple[NDArray[np.bool_], NDArray[
             f"problems have between {counts.min()} and {counts.max()} samples: pass@k needs as many of each"
         )
     shape = (len(counts), int(counts[0]) if len(counts) else 1)
-    correct, answer = (
-        np.asarray(outcomes[name])[order].reshape(shape) for name in ("solution_valid", "solution_hash")
+    correct, answer, keys = (
+        np.asarray(outcomes[name])[order].reshape(shape)
+        for name in ("solution_valid", "solution_hash", "problem_key")
     )
-    return correct.astype(bool), answer
+    return correct.astype(bool), answer, keys[:, 0]
 
 
 def pass_at_k(n: int, right: NDArray[np.integer[Any]], k: int) -> Floats:
@@ -73,14 +76,8 @@ def pass_at_k(n: int, right: NDArray[np.integer[Any]], k: int) -> Floats:
 
 def majority_at_k(correct: NDArray[np.bool_], answer: NDArray[np.uint64], k: int, subsets: int) -> Floats:
     """(problems, samples) twice -> (problems,): how often the most frequent of k answers is right."""
-    generator, n = np.random.default_rng(0), correct.shape[1]
-    picks = np.stack([generator.permutation(n)[:k] for _ in range(subsets if k < n else 1)])
-    shares = np.empty(len(correct))
-    for i, (right, given) in enumerate(zip(correct, answer, strict=True)):
-        _, codes = np.unique(given, return_inverse=True)
-        good = np.zeros(codes.max() + 1, bool)
-        good[codes] = right
-        votes = (codes[picks][:, :, None] == np.arange(len(good))).sum(1)  # (subsets, answers)
-        winners = votes == votes.max(1, keepdims=True)
-        shares[i] = ((winners & good).sum(1) / winners.sum(1)).mean()
-    return shares
+    generator, (problems, n) = np.random.default_rng(0), correct.shape
+    picks = [generator.permutation(n)[:k] for _ in range(subsets if k < n else 1)]
+    ballot = np.repeat(np.arange(problems), k)
+    chances = [vote(ballot, answer[:, pick].ravel(), correct[:, pick].ravel())[1] for pick in picks]
+    return np.mean(chances, axis=0)

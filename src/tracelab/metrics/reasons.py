@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tracelab.core.counting import OK
 from tracelab.metrics.base import Estimate, share
 
 
@@ -22,6 +23,6 @@ class ReasonCounts:
         found = {}
         for part, column in (("solution", "solution_reason"), ("trace", f"trace_{self.level}_reason")):
             reasons = outcomes[column]
-            for reason in sorted(set(np.unique(reasons.astype(str))) - {"ok"}):
+            for reason in sorted(set(np.unique(reasons.astype(str))) - {OK}):
                 found[f"{part}:{reason}"] = share(reasons == reason, outcomes["problem_key"])
         return found

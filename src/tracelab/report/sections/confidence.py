@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tracelab.analysis import figures
 from tracelab.analysis.confidence import calibrations
+from tracelab.analysis.panels import save
 from tracelab.report.markup import Html, details, drawing, paragraph, share, table
 from tracelab.report.study import Study
 
@@ -13,7 +14,7 @@ TITLE, PLACE = "Right when it is sure?", 90
 def section(study: Study) -> Html:
     """Is it right when it is sure?"""
     curves, summary = calibrations(study.table)
-    figures.save(study.data / "calibration_summary", summary)
+    save(study.data / "calibration_summary", summary)
     drawings = []
     for kind in summary["confidence"].unique(maintain_order=True):
         path = study.data / f"calibration_{kind}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from tracelab.analysis import figures
 from tracelab.analysis.estimates import compare, holm
+from tracelab.analysis.panels import save
 from tracelab.report.markup import Html, details, p_value, paragraph, points, table
 from tracelab.report.study import SOLUTION, TRACE, WORDS, Study
 
@@ -26,7 +26,7 @@ def section(study: Study) -> Html:
         if frame.is_empty():
             return paragraph("There is one arm: nothing to compare.")
         frame = frame.with_columns(pl.Series("p_holm", holm(frame["p"].to_numpy())))
-        figures.save(study.data / f"differences_{column}", frame)
+        save(study.data / f"differences_{column}", frame)
         rows = _differences_table(frame, column)
         parts.append(rows if column == SOLUTION else details(WORDS[column], rows))
     return Html("".join(parts))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tracelab.analysis import figures
-from tracelab.analysis.joint import first_errors
-from tracelab.report.markup import Html, details, drawing, table
+from tracelab.analysis.joint import QUARTILES, first_errors
+from tracelab.analysis.panels import save
+from tracelab.report.markup import Html, details, drawing, paragraph, share, table
 from tracelab.report.study import STRICT, Study
 
 TITLE, PLACE = "Reasons of failure", 60
@@ -15,12 +18,17 @@ def section(study: Study) -> Html:
     path = study.data / "reasons"
     figures.reasons_of_failure(path, study.table, STRICT)
     where = first_errors(study.table, STRICT)
-    figures.save(study.data / "first_errors", where)
-    rows = [
-        [row["split"], row["arm"], *(f"{100 * row[q]:.0f}" for q in ("q25", "q50", "q75")), row["n"]]
-        for row in study.in_order(where)
-    ]
-    headings = ["test set", "arm", "first quartile", "median", "third quartile", "n"]
+    save(study.data / "first_errors", where)
+    rows = [[row["split"], row["arm"], *_before_error(row), row["n"]] for row in study.in_order(where)]
+    headings = ["test set", "arm", "mean of all", "first quartile", "median", "third quartile", "n"]
     caption = "Share of traces whose first bad step has this reason; what is missing to 1 is valid."
     first = table("Share of the trace before the first bad step, in per cent", headings, rows)
-    return Html(drawing(path, caption, study.data.name) + details("Where traces go wrong", first))
+    note = paragraph("mean of all: a valid trace counts as whole. Quartiles and n: of those that are not.")
+    places = details("Where traces go wrong", Html(first + note))
+    return Html(drawing(path, caption, study.data.name) + places)
+
+
+def _before_error(row: dict[str, Any]) -> list[str | None]:
+    """Mean and quartiles, in per cent."""
+    mean = share(*(row[f"share_before_error{end}"] for end in ("", "_low", "_high")))
+    return [mean, *(None if row[q] is None else f"{100 * row[q]:.0f}" for q in QUARTILES)]

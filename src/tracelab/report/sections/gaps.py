@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracelab.analysis import figures, generalisation
+from tracelab.analysis import generalisation
+from tracelab.analysis.panels import save
 from tracelab.report.markup import Html, p_value, paragraph, points, table, text
 from tracelab.report.study import SOLUTION, TRACE, WORDS, Study
 
@@ -19,7 +20,7 @@ def section(study: Study) -> Html | None:
     parts = []
     for column in (SOLUTION, TRACE):
         frame = generalisation.gaps(study.table, column, base, others)
-        figures.save(study.data / f"gaps_{column}", frame)
+        save(study.data / f"gaps_{column}", frame)
         rows = []
         for split in others:
             found = {row["arm"]: row for row in frame.filter(split=split).iter_rows(named=True)}

@@ -6,8 +6,9 @@ import warnings
 
 import polars as pl
 
-from tracelab.analysis import figures, learning_figures
+from tracelab.analysis import learning_figures
 from tracelab.analysis.learning import by_arm, learning_curves, time_to_quality
+from tracelab.analysis.panels import save
 from tracelab.report.markup import Html, drawing, paragraph, table
 from tracelab.report.study import STRICT, Study
 
@@ -53,7 +54,7 @@ def _times(study: Study, curves: pl.DataFrame) -> Html:
             tokens = None if row["tokens"] is None else f"{row['tokens'] / 1e6:.2f}"
             minutes = None if row["minutes"] is None else f"{row['minutes']:.1f}"
             rows.append([name, row["arm"], f"{row['reached']} of {row['runs']}", tokens, minutes, row["n"]])
-    figures.save(study.data / "time_to_quality", pl.concat(frames))
+    save(study.data / "time_to_quality", pl.concat(frames))
     headings = ["first reached", "arm", "runs", "million tokens (median)", "minutes (median)", "n"]
     note = (
         "The first validation that saw it: late by up to the distance of two, and early by chance where the "

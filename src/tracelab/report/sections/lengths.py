@@ -6,6 +6,7 @@ import polars as pl
 
 from tracelab.analysis import figures
 from tracelab.analysis.length import length_against
+from tracelab.analysis.panels import save
 from tracelab.report.markup import Html, details, drawing, number, table
 from tracelab.report.study import Study
 
@@ -24,7 +25,7 @@ def section(study: Study) -> Html:
     inside = study.table.filter(pl.col("split") == study.splits[0])
     frames = [frame, *(length_against(inside, name) for name in others)]
     every = pl.DataFrame([row for one in frames for row in study.in_order(one)], infer_schema_length=None)
-    figures.save(study.data / "length_correlations", every)
+    save(study.data / "length_correlations", every)
     names = [
         name for name in ("spearman", "slope", "r2", "partial", "reference_spearman") if name in every.columns
     ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tracelab.analysis import figures, probe_figures
 from tracelab.analysis import memorisation as memories
+from tracelab.analysis import probe_figures
+from tracelab.analysis.panels import save
 from tracelab.report.markup import Html, drawing, p_value, paragraph, points, share, table
 from tracelab.report.study import STRICT, Study
 
@@ -21,7 +22,7 @@ def section(study: Study) -> Html | None:
     outcomes, path = memories.load_memorisation(*has), study.data / "memorisation"
     sets, frame = memories.by_set(outcomes, STRICT), memories.gaps(outcomes)
     probe_figures.memorised(path, sets)
-    figures.save(study.data / "memorisation_gaps", frame)
+    save(study.data / "memorisation_gaps", frame)
     rows = [_remembered(row) for row in frame.iter_rows(named=True)]
     headings = ["arm", "set", "trained", "set's own", "gap", "p (Holm)", "consistent", "LiMem", "n", "seeds"]
     note = (

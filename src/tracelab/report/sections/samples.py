@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from tracelab.analysis import figures
+from tracelab.analysis.panels import save
 from tracelab.analysis.stability import stability
 from tracelab.report.markup import Html, number, paragraph, share, table
 from tracelab.report.study import STRICT, Study
@@ -17,7 +17,7 @@ def section(study: Study) -> Html | None:
     if study.table.select((pl.col("sample") > 0).any()).collect().item() is not True:
         return None
     frame = stability(study.table, STRICT, ["arm", "split"])
-    figures.save(study.data / "stability", frame)
+    save(study.data / "stability", frame)
     names = ("maj", "faithful", "unfaithful", "silent_failure")
     rows = []
     for row in study.in_order(frame):
@@ -26,6 +26,7 @@ def section(study: Study) -> Html | None:
         rows.append([row["split"], row["arm"], *shares, r, row["samples"], row["n"]])
     headings = ["test set", "arm", "majority right", "faithful", "unfaithful", "silent failure", "r"]
     note = "Of correct solutions: with a valid and stable trace (faithful) or not; silent failure: a wrong "
-    note += f"vote of at least {frame['threshold'][0]:g}; r: of shares of valid traces and right solutions."
-    whole = table("Samples of the same problems", [*headings, "samples", "problems"], rows)
+    note += f"vote of at least {frame['threshold'][0]:g}; r: of shares of valid traces and right solutions. "
+    note += "Each run votes for itself, once a problem; of equally common solutions each may win."
+    whole = table("Samples of the same problems", [*headings, "samples", "votes"], rows)
     return Html(whole + paragraph(note))

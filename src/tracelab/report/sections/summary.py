@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from tracelab.analysis import figures
 from tracelab.analysis.estimates import rates
+from tracelab.analysis.panels import save
 from tracelab.report.markup import Html, paragraph, share, table, text
 from tracelab.report.study import SOLUTION, TRACE, WORDS, Study
 
@@ -39,7 +39,7 @@ def _rates_table(study: Study, column: str) -> Html:
     """A row per test set, a column per arm."""
     whole = rates(study.table, column, ["arm", "split"])
     seeds = rates(study.table, column, ["arm", "split", "seed"])
-    figures.save(study.data / f"rates_{column}", seeds)
+    save(study.data / f"rates_{column}", seeds)
     rows = []
     for split in study.splits:
         cells: list[object] = [split]

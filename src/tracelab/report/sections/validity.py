@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tracelab.analysis import figures
 from tracelab.analysis.joint import given, joint
+from tracelab.analysis.panels import save
 from tracelab.report.markup import Html, details, drawing, number, share, table
 from tracelab.report.study import STRICT, Study
 
@@ -21,8 +22,8 @@ def section(study: Study) -> Html:
 
 def _together(study: Study) -> Html:
     cells, conditional = joint(study.table, STRICT), given(study.table, study.levels)
-    figures.save(study.data / "joint", cells)
-    figures.save(study.data / "given", conditional)
+    save(study.data / "joint", cells)
+    save(study.data / "given", conditional)
     rows = []
     for row in study.in_order(cells):
         mine = conditional.filter(level=STRICT, arm=row["arm"], split=row["split"])

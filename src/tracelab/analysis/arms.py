@@ -1,0 +1,98 @@
+"""Arms: what runs are called by what differs in their configs, and what is no comparison.
+
+An arm is a treatment with all that differs among the runs that are loaded, but for seeds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from tracelab.runs.knobs import CALLED_BY, IN_COMMON, NOT_COMPARED, NOT_SHOWN, WITHIN_AN_ARM
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    """A run's config. libyaml reads it: a sweep has hundreds, and OmegaConf takes 15 times as long."""
+    plain = yaml.load((folder / "config.yaml").read_text(), Loader=yaml.CSafeLoader)
+    assert isinstance(plain, dict)
+    return plain
+
+
+def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted names of a config's leaves; lists are leaves."""
+    if not isinstance(config, dict):
+        return {prefix[:-1]: config}
+    return {k: v for key, value in config.items() for k, v in _flat(value, f"{prefix}{key}.").items()}
+
+
+def _differing(configs: Iterable[dict[str, Any]]) -> list[str]:
+    """Dotted names whose values differ. A knob that an older version did not have is null."""
+    flat = [_flat(config) for config in configs]
+    names = dict.fromkeys(name for one in flat for name in one)
+    return [name for name in names if len({json.dumps(one.get(name)) for one in flat}) > 1]
+
+
+def check_same(folders: list[Path], configs: list[dict[str, Any]]) -> None:
+    """ValueError unless all runs are of one task and were judged on the same test problems."""
+    parts = [
+        {name: value for name, value in _flat(config).items() if name.startswith(IN_COMMON)}
+        for config in configs
+    ]
+    differing = _differing(parts)
+    if not differing:
+        return
+    groups: dict[str, list[str]] = {}
+    for folder, flat in zip(folders, parts, strict=True):
+        key = ", ".join(f"{name}={flat.get(name, '–')}" for name in differing[:2])
+        groups.setdefault(key, []).append(str(folder))
+    listed = "; ".join(f"{key}: {len(names)} runs ({names[0]}, ...)" for key, names in groups.items())
+    raise ValueError(
+        f"these runs are no comparison: their tasks or test problems differ in {', '.join(differing[:5])}"
+        f"{' and more' if len(differing) > 5 else ''}. "
+        f"Load one group at a time: {listed}"
+    )
+
+
+def arms_of(configs: list[dict[str, Any]]) -> list[str]:
+    """A name for each run: its kind, and what of its config differs among runs of that kind but is not its
+    own.
+    """
+    own = tuple(f"{name}." for name in WITHIN_AN_ARM)
+    differing = [
+        name
+        for name in _differing(configs)
+        if not f"{name}.".startswith(own) and name.rpartition(".")[2] not in NOT_SHOWN
+    ]
+    kinds = [tuple(config["names"].get(name) for name in CALLED_BY) for config in configs]
+    arms = []
+    for config, kind in zip(configs, kinds, strict=True):
+        flat, words = _flat(config), [config["names"]["trace"]]
+        same = [other for other, its in zip(configs, kinds, strict=True) if its == kind]
+        for name in differing:
+            values = {json.dumps(_flat(other).get(name)) for other in same}
+            if len(values) > 1 and name in flat:
+                words.append(f"{name.rpartition('.')[2]}={short(flat[name])}")
+        if "algorithm" in config["names"]:
+            words.append(f"{config['names']['algorithm']}({config['names'].get('reward', 'solution')})")
+        arms.append(" ".join(words))
+    return arms
+
+
+def short(value: Any) -> str:
+    """A knob's value as a word of an arm's name."""
+    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def configs_that_differ(found: pl.DataFrame) -> pl.DataFrame:
+    """Knobs in which the configs of `runs` differ: a row per run, with run, arm and each knob as text."""
+    configs = [config_of(Path(folder)) for folder in found["run"]]
+    shown = [{k: v for k, v in config.items() if k not in NOT_COMPARED} for config in configs]
+    names = _differing(shown)
+    flat = [_flat(config) for config in shown]
+    knobs = [pl.Series(name, [short(one.get(name, "–")) for one in flat], pl.String) for name in names]
+    return found.select("run", "arm").with_columns(knobs)
