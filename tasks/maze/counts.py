@@ -9,7 +9,7 @@ from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.search.best_first.batch import COMPLEXITIES
 from tracelab.search.best_first.space import max_degree, neighbours, pose
-from tracelab.tasks.maze.grid import FREE_CELL, GOAL, START, Grid, flood
+from tracelab.tasks.maze.grid import FREE_CELL, GOAL, HEIGHT, START, STRIDE, WIDTH, Grid, flood
 
 COUNTS = ("optimal_paths", "dead_ends", "free_cells")
 MEASURES = (*COMPLEXITIES, *COUNTS)
@@ -48,10 +48,12 @@ def _count(
 def count_cells(grid: Grid, near: NDArray[np.int32]) -> tuple[int, float]:
     """-> (free cells, share of them with one free neighbour or none). near: scratch."""
     free, ends = 0, 0
-    for c in range(len(grid.cells)):
-        if grid.cells[c, FREE_CELL]:
-            free += 1
-            ends += neighbours(grid, c, near[0], near[1]) <= 1
+    for y in range(grid.query[HEIGHT]):
+        for x in range(grid.query[WIDTH]):
+            cell = y * grid.query[STRIDE] + x
+            if grid.cells[cell, FREE_CELL]:
+                free += 1
+                ends += neighbours(grid, cell, near[0], near[1]) <= 1
     return free, ends / free
 
 

@@ -56,7 +56,7 @@ def walls(width: int, height: int, stride: int) -> NDArray[np.int32]:
 @spaces.implements(spaces.pose, Grid)
 def _pose(grid: Grid, problem: Integers) -> None:
     cells, query, stride = grid.cells, grid.query, grid.query[STRIDE]
-    width, height = problem[0], problem[1]
+    width, height = int(problem[0]), int(problem[1])  # y * width is more than int16 holds
     if query[WIDTH] != width or query[HEIGHT] != height:  # the last one's cells may lie beside this one's
         cells[:, FREE_CELL] = 0
         query[WIDTH], query[HEIGHT] = width, height

@@ -120,7 +120,8 @@ def _solve(
         skip = int(by_moves(space))
         row_ends[i + 1] += count
         path_ends[i + 1] += length - skip
-        rows, paths = grown(rows, row_ends[i + 1]), grown(paths, path_ends[i + 1])
+        done = (i + 1) / n
+        rows, paths = grown(rows, row_ends[i + 1], done), grown(paths, path_ends[i + 1], done)
         copy_rows(scratch, count, rows, row_ends[i])
         for k in range(skip, length):
             write_part(space, path, k, paths[path_ends[i] + k - skip])
@@ -150,11 +151,13 @@ def count_created(rows: Rows, count: int) -> int:
 
 
 @njit
-def grown(array: Rows, wanted: int) -> Rows:
-    """The array, or a copy of twice the room where `wanted` rows do not fit."""
+def grown(array: Rows, wanted: int, done: float) -> Rows:
+    """The array, or where `wanted` rows do not fit a larger copy. done: the share of all rows that these are,
+    about: to copy once costs less than to double the room again and again.
+    """
     if wanted <= len(array):
         return array
-    larger = np.empty((max(2 * len(array), wanted), array.shape[1]), array.dtype)
+    larger = np.empty((int(1.1 * wanted / done) + 1, array.shape[1]), array.dtype)
     copy_rows(array, len(array), larger, 0)
     return larger
 

@@ -15,7 +15,7 @@ from tracelab.core.codec import EOS, SPECIALS
 from tracelab.core.formats import decode_row, op_begun, width_of
 from tracelab.core.jit import kernel
 from tracelab.search.best_first.reasons import R
-from tracelab.search.best_first.replay import PARENT, RANK, STATUS, G, H, drop_stale, open_state
+from tracelab.search.best_first.replay import PARENT, RANK, STATUS, G, H, clear, drop_stale, open_state
 from tracelab.search.best_first.search import CLOSED, CREATE, OPEN, UNSEEN
 from tracelab.search.best_first.space import heuristic, is_goal, neighbours, read_state, start
 
@@ -66,7 +66,7 @@ def paper_rows(trace, solution, markers, tokens, kept, rows):  # type: ignore[no
 @kernel
 def paper_verdict(space, strategy, rows, count, states, board):  # type: ignore[no-untyped-def]
     """-> (reason, first bad step) of rows[:count] with a plan of so many states (-1: of none)."""
-    board.marks[:] = 0
+    clear(board)
     last, degree, expansions, size, goal = -1, 0, 0, 0, -1
     if not strategy.create_start:
         h = heuristic(space, start(space))

@@ -37,11 +37,13 @@ STATUS, PARENT, G, H, DEPTH, RANK = range(6)
 class Board(NamedTuple):
     """What a replay knows. (Few arrays: compiled calls count references to each.)
 
-    marks: (capacity, 6) status, parent, g, h, depth and rank of each state; keys, items: the open
-    list's heap; near: (2, max_degree) the successors of the state closed last and their costs.
+    marks: (capacity, 6) status, parent, g, h, depth and rank of each state; met: (capacity + 1,) how many
+    states were ever open, and which; keys, items: the open list's heap; near: (2, max_degree) the
+    successors of the state closed last and their costs.
     """
 
     marks: NDArray[np.int32]
+    met: NDArray[np.int32]
     keys: NDArray[np.int64]
     items: NDArray[np.int32]
     near: NDArray[np.int32]
@@ -50,9 +52,17 @@ class Board(NamedTuple):
 @njit
 def new_board(space, steps):  # type: ignore[no-untyped-def]
     """An empty board for a trace of so many steps."""
-    marks = np.zeros((capacity(space), 6), np.int32)
+    marks, met = np.zeros((capacity(space), 6), np.int32), np.zeros(capacity(space) + 1, np.int32)
     near = np.empty((2, max_degree(space)), np.int32)
-    return Board(marks, np.empty(steps + 2, np.int64), np.empty(steps + 2, np.int32), near)
+    return Board(marks, met, np.empty(steps + 2, np.int64), np.empty(steps + 2, np.int32), near)
+
+
+@kernel
+def clear(board: Board) -> None:
+    """Empty a board. There may be room for many more states than were met."""
+    for k in range(1, board.met[0] + 1):
+        board.marks[board.met[k], STATUS] = UNSEEN
+    board.met[0] = 0
 
 
 @kernel
@@ -61,6 +71,9 @@ def open_state(board, size, solver, state, parent, g, h, expansions):  # type: i
     marks = board.marks
     depth = 0 if parent < 0 else marks[parent, DEPTH] + 1
     rank = priority(solver, g, h, depth, expansions)
+    if marks[state, STATUS] == UNSEEN:
+        board.met[0] += 1
+        board.met[board.met[0]] = state
     marks[state, STATUS], marks[state, PARENT] = OPEN, parent
     marks[state, G], marks[state, H], marks[state, DEPTH], marks[state, RANK] = g, h, depth, rank
     return push(board.keys, board.items, size, rank, state)
@@ -154,7 +167,7 @@ def replay(space, strategy, rows, count, path, board, reason, at):  # type: igno
     """
     reason[0] = reason[1] = R.ok
     at[0] = at[1] = -1
-    board.marks[:] = 0
+    clear(board)
     last, degree, pending, expansions, size, done = -1, 0, 0, 0, 0, False
     if not strategy.create_start:
         h = heuristic(space, start(space))
