@@ -56,7 +56,7 @@ def draw_problem(
         count = 0
         for c in range(n):
             places[count] = c
-            count += free[c]
+            count += int(free[c])  # NumPy's sum of bytes is a byte
             table[c, FREE_CELL] = free[c]
         start, goal = draw_pair(knobs, random, places[:count], table, distances, queue)
         if start < 0:

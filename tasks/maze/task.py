@@ -177,7 +177,7 @@ class Maze:
     def _solved(
         self, problems: Ragged, identity: NDArray[np.uint64], keys: NDArray[np.uint64], tree: bool
     ) -> Examples:
-        """Mazes of the task's size with their searches. tree: has each one way, which is the shortest?"""
+        """Mazes of the task's size with their searches. tree: has each one way alone from start to goal?"""
         grid = new_grid(*self.shape, self.stride)
         searches = solve(grid, self._strategy, problems, mixed(keys), (4, 2))
         moves, counts = grid_counts(grid, problems, searches.measures[:, 2] if tree else None)
@@ -190,9 +190,8 @@ class Maze:
         assert (examples.problem.lengths == len(self._hashes[0]) + HEADER).all(), "mazes of another size"
         rows, problems = perturbed(examples.problem, kind, keys, self.least_distance)
         identity = identities(self._hashes, problems)
-        changed = self._solved(
-            ragged(problems), identity, keys[rows], tree=False
-        )  # a changed tree may be none
+        tree = False  # a changed one may be none
+        changed = self._solved(ragged(problems), identity, keys[rows], tree)
         return replace(changed, index=examples.index[rows])
 
     def parse(self, prompt: Integers, trace: Integers, solution: Integers) -> Examples:
