@@ -14,16 +14,16 @@ from tracelab.tasks.maze.spanning_trees import DX, DY
 
 HEADER = 6  # of a stored problem: width, height, start x, y, goal x, y; then one number a cell, 1 = free
 FREE_CELL, X, Y, BESIDE = range(4)  # columns of Grid.cells; four of BESIDE
-STRIDE, WIDTH, HEIGHT, START, GOAL = range(5)  # places in Grid.query
+STRIDE, WIDTH, HEIGHT, START, GOAL, GOAL_X, GOAL_Y = range(7)  # places in Grid.query
 
 
 class Grid(NamedTuple):
     """A maze as a search space: a state is a cell, y * stride + x; moves are up, right, down, left at cost 1.
 
     The stride is the longest side that the vocabulary can write: a cell's state is its operand, whatever the
-    maze's size. cells: (states, 7) table that spares the inner loops their divisions: free?, x, y, the cells
-    up, right, down and left (-1: there is no room for one); query: (5,) the stride, and of the maze at hand
-    its width and height, its start's state and its goal's.
+    maze's size. cells: (states, 8) table that spares the inner loops their divisions: free?, x, y, the cells
+    up, right, down and left (-1: there is no room for one), nothing; query: (7,) the stride, and of the maze
+    at hand its width and height, its start, its goal, and the goal's x and y.
     """
 
     cells: NDArray[np.int32]
@@ -33,7 +33,7 @@ class Grid(NamedTuple):
 @njit
 def new_grid(width: int, height: int, stride: int) -> Grid:
     """Room for mazes of up to this size."""
-    query = np.zeros(5, np.int32)
+    query = np.zeros(7, np.int32)
     query[STRIDE] = stride
     return Grid(walls(width, height, stride), query)
 
@@ -41,7 +41,7 @@ def new_grid(width: int, height: int, stride: int) -> Grid:
 @njit
 def walls(width: int, height: int, stride: int) -> NDArray[np.int32]:
     """Grid's `cells` for a size, none of them free."""
-    cells = np.zeros(((height - 1) * stride + width, 7), np.int32)
+    cells = np.zeros(((height - 1) * stride + width, 8), np.int32)
     for y in range(height):
         for x in range(width):
             c = y * stride + x
@@ -61,6 +61,7 @@ def _pose(grid: Grid, problem: Integers) -> None:
         cells[:, FREE_CELL] = 0
         query[WIDTH], query[HEIGHT] = width, height
     query[START], query[GOAL] = problem[3] * stride + problem[2], problem[5] * stride + problem[4]
+    query[GOAL_X], query[GOAL_Y] = problem[4], problem[5]
     for y in range(height):
         for x in range(width):
             cells[y * stride + x, FREE_CELL] = problem[HEADER + y * width + x]
@@ -84,8 +85,8 @@ def _is_goal(grid: Grid, state: int) -> bool:
 @spaces.implements(spaces.heuristic, Grid)
 def _heuristic(grid: Grid, state: int) -> int:
     """Manhattan distance."""
-    cells, goal = grid.cells, grid.query[GOAL]
-    return abs(cells[state, X] - cells[goal, X]) + abs(cells[state, Y] - cells[goal, Y])
+    cells, query = grid.cells, grid.query
+    return abs(cells[state, X] - query[GOAL_X]) + abs(cells[state, Y] - query[GOAL_Y])
 
 
 @spaces.implements(spaces.max_degree, Grid)
