@@ -1,4 +1,4 @@
-"""Drawing a maze problem that belongs to a split: layout, start and goal, canonical hash."""
+"""Drawing maze problems that belong to a split: layout, start and goal, canonical hash."""
 
 from __future__ import annotations
 
@@ -6,22 +6,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.jit import kernel, njit, wrapping
+from tracelab.core.ragged import Integers
 from tracelab.core.rng import below, mix64
 from tracelab.core.types import MAX_REDRAWS
-from tracelab.tasks.maze.grid import FREE_CELL, Grid, flood
-from tracelab.tasks.maze.layouts import SEARCHFORMER, draw_layout
+from tracelab.tasks.maze.grid import FREE_CELL, HEADER, flood, walls
+from tracelab.tasks.maze.layouts import SEARCHFORMER, Knobs, draw_layout
 
 PAIRS = 100  # start and goal drawn per layout before another layout is drawn
+Drawn = tuple[int, NDArray[np.int16], NDArray[np.uint64]]
 
 
 @njit
-def draw_problem(knobs, low, high, bins, hashes, random, cells, inverse):  # type: ignore[no-untyped-def]
+def draw_problems(
+    knobs: Knobs, low: int, high: int, bins: int, hashes: NDArray[np.uint64], keys: NDArray[np.uint64]
+) -> Drawn:
+    """One problem per key -> (first key that failed or -1, problems, identities)."""
+    n, cells = len(keys), knobs.width * knobs.height
+    identities, problems = np.empty(n, np.uint64), np.empty((n, HEADER + cells), np.int16)
+    random = np.empty(1, np.uint64)
+    table = walls(knobs.width, knobs.height, knobs.width)
+    for i in range(n):
+        random[0] = keys[i]
+        start, goal, identities[i] = draw_problem(knobs, low, high, bins, hashes, random, table)
+        if start < 0:
+            return i, problems, identities
+        write_problem(problems[i], knobs, start, goal, table)
+    return -1, problems, identities
+
+
+@njit
+def draw_problem(
+    knobs: Knobs,
+    low: int,
+    high: int,
+    bins: int,
+    hashes: NDArray[np.uint64],
+    random: NDArray[np.uint64],
+    table: NDArray[np.int32],
+) -> tuple[int, int, np.uint64]:
     """Draw a maze, start and goal whose canonical hash falls into the split's bins.
 
-    cells, inverse: Grid's tables, overwritten. -> (start, goal, hash); start is -1 if MAX_REDRAWS
-    draws found none.
+    table: Grid's `cells`, overwritten. -> (start, goal, hash); start is -1 if MAX_REDRAWS draws found none.
     """
-    n = len(cells)
+    n = len(table)
     free, places = np.empty(n, np.uint8), np.empty(n, np.int64)
     distances, queue = np.empty(n, np.int32), np.empty(n, np.int32)
     for _ in range(MAX_REDRAWS):
@@ -29,9 +56,9 @@ def draw_problem(knobs, low, high, bins, hashes, random, cells, inverse):  # typ
         count = 0
         for c in range(n):
             places[count] = c
-            count += free[c]
-            cells[c, FREE_CELL] = free[c]
-        start, goal = draw_pair(knobs, random, places[:count], cells, inverse, distances, queue)
+            count += int(free[c])  # NumPy's sum of bytes is a byte
+            table[c, FREE_CELL] = free[c]
+        start, goal = draw_pair(knobs, random, places[:count], table, distances, queue)
         if start < 0:
             continue
         identity = canonical_hash(hashes, free, start, goal)
@@ -41,19 +68,40 @@ def draw_problem(knobs, low, high, bins, hashes, random, cells, inverse):  # typ
 
 
 @kernel
-def draw_pair(knobs, random, places, cells, inverse, distances, queue):  # type: ignore[no-untyped-def]
+def draw_pair(
+    knobs: Knobs,
+    random: NDArray[np.uint64],
+    places: NDArray[np.int64],
+    table: NDArray[np.int32],
+    distances: NDArray[np.int32],
+    queue: NDArray[np.int32],
+) -> tuple[int, int]:
     """Start and goal: distinct, connected, at least min_distance moves apart; or (-1, -1)."""
     joined = knobs.generator != SEARCHFORMER and knobs.min_distance <= 1
     for _ in range(PAIRS if len(places) > 1 else 0):
-        start, goal = places[below(random, len(places))], places[below(random, len(places))]
+        start = int(places[below(random, len(places))])
+        goal = int(places[below(random, len(places))])
         if start == goal:
             continue
         if joined:
             return start, goal
-        flood(Grid(cells, inverse, start, goal), distances, queue)
+        flood(table, start, distances, queue)
         if distances[goal] >= knobs.min_distance:
             return start, goal
     return -1, -1
+
+
+@kernel
+def write_problem(
+    problem: NDArray[np.int16], knobs: Knobs, start: int, goal: int, table: NDArray[np.int32]
+) -> None:
+    """Store a problem as integers (see HEADER)."""
+    w = knobs.width
+    problem[0], problem[1] = w, knobs.height
+    problem[2], problem[3] = start % w, start // w
+    problem[4], problem[5] = goal % w, goal // w
+    for c in range(len(table)):
+        problem[HEADER + c] = table[c, FREE_CELL]
 
 
 def symmetry_hashes(width: int, height: int) -> NDArray[np.uint64]:
@@ -70,23 +118,35 @@ def symmetry_hashes(width: int, height: int) -> NDArray[np.uint64]:
         for kind in range(3):
             with np.errstate(over="ignore"):
                 word = ((u * 1024 + v) * 1024 + w) * 1024 + h
-                table[kind, :, s] = mix64_array(word.astype(np.uint64) * np.uint64(4) + np.uint64(kind))
+                once = mixed(word.astype(np.uint64) * np.uint64(4) + np.uint64(kind))
+                table[kind, :, s] = mixed(once + np.uint64(0x9E3779B97F4A7C15))
     return table
 
 
 @njit
-@wrapping
-def mix64_array(words):  # type: ignore[no-untyped-def]
-    """mix64, twice, of each word."""
+def mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """mix64 of each word: (n,). Of keys, others that have nothing to do with them."""
     out = np.empty_like(words)
     for i in range(len(words)):
-        out[i] = mix64(mix64(words[i]) + np.uint64(0x9E3779B97F4A7C15))
+        out[i] = mix64(words[i])
     return out
+
+
+def identities(hashes: NDArray[np.uint64], problems: NDArray[np.int16]) -> NDArray[np.uint64]:
+    """(n,) canonical hashes of stored problems of one size."""
+    width, _, start_x, start_y, goal_x, goal_y = problems[:, :HEADER].astype(np.int64).T
+    free, starts, goals = (
+        problems[:, HEADER:].astype(np.uint8),
+        start_y * width + start_x,
+        goal_y * width + goal_x,
+    )
+    found = [canonical_hash(hashes, *maze) for maze in zip(free, starts, goals, strict=True)]
+    return np.array(found, np.uint64)
 
 
 @njit
 @wrapping
-def canonical_hash(hashes, free, start, goal):  # type: ignore[no-untyped-def]
+def canonical_hash(hashes: NDArray[np.uint64], free: Integers, start: int, goal: int) -> np.uint64:
     """The least hash over the eight symmetries: equal for mirrored and rotated mazes."""
     image = np.empty(8, np.uint64)
     for s in range(8):

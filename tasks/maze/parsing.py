@@ -7,11 +7,10 @@ from numpy.typing import NDArray
 
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples
-from tracelab.search.best_first.search import CLOSE
-from tracelab.tasks.maze.draws import canonical_hash
-from tracelab.tasks.maze.grid import HEADER, grid_of, tables
-from tracelab.tasks.maze.layouts import FREE, Knobs
-from tracelab.tasks.maze.solving import MEASURES, complexities, measure
+from tracelab.search.best_first.search import CLOSE, CREATE
+from tracelab.tasks.maze.counts import grid_counts
+from tracelab.tasks.maze.draws import identities
+from tracelab.tasks.maze.grid import new_grid
 from tracelab.tasks.maze.text import GOAL, START, WALL
 
 
@@ -19,28 +18,29 @@ def example_of(
     prompt: Integers,
     trace: Integers,
     solution: Integers,
-    knobs: Knobs,
+    shape: tuple[int, int],
     stride: int,
     hashes: NDArray[np.uint64],
 ) -> Examples:
-    """One example from its rows. ValueError if the prompt is no maze of the knobs' size."""
-    problem = problem_of(prompt, knobs.width, knobs.height, stride)
-    grid = grid_of(problem, *tables(knobs.width, knobs.height, stride))
-    measures = np.empty((1, len(MEASURES)))
-    expansions = int((trace[:, 0] == CLOSE).sum())
-    anything = knobs._replace(generator=FREE)  # measure it without trust in its origin
-    measure(anything, grid, trace, len(trace), expansions, len(solution), measures[0])
-    complexity = complexities(measures)
-    if complexity["optimal_cost"][0] < 0:
+    """One example from its rows. ValueError if the prompt is no maze of this shape: (width, height)."""
+    problem = problem_of(prompt, *shape, stride)
+    moves, counts = grid_counts(new_grid(*shape, stride), _alone(problem))
+    if moves[0] < 0:
         raise ValueError("no way leads from start to goal")
-    identity = canonical_hash(hashes, problem[HEADER:].astype(np.uint8), grid.start, grid.goal)
+    expansions, created = (int((trace[:, 0] == op).sum()) for op in (CLOSE, CREATE))
+    generated = created + int(len(trace) > 0 and trace[0, 0] != CREATE)  # the start
     return Examples(
         index=np.zeros(1, np.int64),
-        identity=np.array([identity], np.uint64),
+        identity=identities(hashes, problem[None]),
         problem=_alone(problem),
         trace=_alone(trace),
         solution=_alone(solution),
-        complexity=complexity,
+        complexity={
+            "expansions": np.array([expansions]),
+            "generated": np.array([generated]),
+            "optimal_cost": moves,
+            **counts,
+        },
     )
 
 

@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.tasks.maze.draws import canonical_hash
-from tracelab.tasks.maze.grid import FREE_CELL, HEADER, Grid, flood, tables
+from tracelab.tasks.maze.grid import FREE_CELL, HEADER, flood, walls
 
 TRIES = 100  # walls drawn for one maze before it is said to have no such change
 
@@ -54,13 +53,6 @@ def perturbed(
             changed.append(written)
     size = len(problems[0]) if len(problems) else HEADER
     return np.array(rows, np.int64), np.array(changed, np.int16).reshape(-1, size)
-
-
-def identities(hashes: NDArray[np.uint64], problems: NDArray[np.int16]) -> NDArray[np.uint64]:
-    """(n,) canonical hashes."""
-    mazes = [_read(problem) for problem in problems]
-    found = [canonical_hash(hashes, m.free.ravel().astype(np.uint8), m.start, m.goal) for m in mazes]
-    return np.array(found, np.uint64)
 
 
 def move_goal(maze: Layout, draw: np.random.Generator, least: int) -> Layout | None:
@@ -121,10 +113,10 @@ def _with_one(
 def distances(maze: Layout) -> NDArray[np.int32]:
     """(cells,) moves from the start, -1 where it does not reach."""
     height, width = maze.free.shape
-    cells, inverse = tables(width, height, max(width, height))
+    cells = walls(width, height, width)
     cells[:, FREE_CELL] = maze.free.ravel()
     far, queue = np.empty(len(cells), np.int32), np.empty(len(cells), np.int32)
-    flood(Grid(cells, inverse, maze.start, maze.goal), far, queue)
+    flood(cells, maze.start, far, queue)
     return far
 
 

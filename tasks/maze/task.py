@@ -10,28 +10,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import tracelab.tasks.maze.kernels as kernels
 from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of, share
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
+from tracelab.search.best_first.batch import examples_of, judge, judge_traces, ragged, solve
 from tracelab.search.best_first.judge import LEVELS
 from tracelab.search.best_first.reasons import NAMES
-from tracelab.search.best_first.search import BestFirst
-from tracelab.search.completion import check_fit, strictly_valid, verdicts_of
+from tracelab.search.best_first.search import BestFirst, Strategy
+from tracelab.search.completion import check_fit
+from tracelab.tasks.maze.counts import MEASURES, grid_counts
 from tracelab.tasks.maze.drawing import LEGEND, PICTURE_LEGEND, draw_maze, maze_scene, plot_maze
-from tracelab.tasks.maze.draws import symmetry_hashes
-from tracelab.tasks.maze.grid import HEADER
-from tracelab.tasks.maze.layouts import FREE, GENERATORS, ON_LATTICE, Knobs, most_moves
+from tracelab.tasks.maze.draws import draw_problems, identities, mixed, symmetry_hashes
+from tracelab.tasks.maze.grid import HEADER, Grid, new_grid
+from tracelab.tasks.maze.layouts import GENERATORS, ON_LATTICE, Knobs, most_moves
 from tracelab.tasks.maze.parsing import example_of
-from tracelab.tasks.maze.perturbations import KINDS, identities, perturbed
-from tracelab.tasks.maze.solving import MEASURES, solved
+from tracelab.tasks.maze.perturbations import KINDS, perturbed
+from tracelab.tasks.maze.spanning_trees import TREES
 from tracelab.tasks.maze.text import FORMATS, codec_of, prompt_rows
 
 LATTICES = ("even", "odd", "random")
@@ -142,7 +143,7 @@ class Maze:
         return codec_of(self.format, self.stride)
 
     @cached_property
-    def _strategy(self) -> Any:
+    def _strategy(self) -> Strategy:
         return BestFirst(self.solver, self.tie_break, create_start=self.format == "searchformer").compiled()
 
     @cached_property
@@ -163,10 +164,7 @@ class Maze:
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
         """One solved maze per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
         one_of("split", split, tuple(SPLITS))
-        low, high = SPLITS[split]
-        failed, identity, problems = kernels.draw(
-            self._knobs, low, high, BINS, self._hashes, self.stride, keys
-        )
+        failed, problems, identity = draw_problems(self._knobs, *SPLITS[split], BINS, self._hashes, keys)
         if failed >= 0:
             raise ValueError(
                 f"{MAX_REDRAWS} draws gave no {self.generator} maze of {'x'.join(map(str, self.shape))} with "
@@ -174,21 +172,31 @@ class Maze:
                 "split: a split that can't be made disjoint from the others, or an impossible "
                 "task.min_distance, task.coverage or task.density; take a larger task.size or looser knobs"
             )
-        return solved(self._knobs, self._strategy, self.stride, keys, identity, problems)
+        return self._solved(ragged(problems), identity, keys, tree=self._knobs.generator in TREES)
+
+    def _solved(
+        self, problems: Ragged, identity: NDArray[np.uint64], keys: NDArray[np.uint64], tree: bool
+    ) -> Examples:
+        """Mazes of the task's size with their searches. tree: has each one way alone from start to goal?"""
+        grid = new_grid(*self.shape, self.stride)
+        searches = solve(grid, self._strategy, problems, mixed(keys), (4, 2))
+        moves, counts = grid_counts(grid, problems, searches.measures[:, 2] if tree else None)
+        examples = examples_of(identity, problems, searches, moves)
+        return replace(examples, complexity={**examples.complexity, **counts})
 
     def perturb(self, examples: Examples, kind: str, keys: NDArray[np.uint64]) -> Examples:
         """One small change of each maze that has one, solved; kinds: see `perturbations`."""
         one_of("perturbation", kind, self.perturbations)
         assert (examples.problem.lengths == len(self._hashes[0]) + HEADER).all(), "mazes of another size"
         rows, problems = perturbed(examples.problem, kind, keys, self.least_distance)
-        anything = self._knobs._replace(generator=FREE)  # a changed tree may be none
         identity = identities(self._hashes, problems)
-        changed = solved(anything, self._strategy, self.stride, keys[rows], identity, problems)
+        tree = False  # a changed one may be none
+        changed = self._solved(ragged(problems), identity, keys[rows], tree)
         return replace(changed, index=examples.index[rows])
 
     def parse(self, prompt: Integers, trace: Integers, solution: Integers) -> Examples:
         """One example from rows that were read from a file. ValueError if they are no maze of this size."""
-        return example_of(prompt, trace, solution, self._knobs, self.stride, self._hashes)
+        return example_of(prompt, trace, solution, self.shape, self.stride, self._hashes)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""
@@ -199,15 +207,22 @@ class Maze:
 
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        check_fit({"columns": self.stride, "rows": self.stride}, examples, completions)
-        optimal = examples.complexity["optimal_cost"]
-        judge = partial(kernels.judge, self._strategy, self.stride, optimal)
-        return verdicts_of(judge, self.codec, examples, completions, levels=len(LEVELS))
+        grid = self._grid_for(examples, completions)
+        return judge(grid, self._strategy, self.codec, examples, completions, self.levels)
 
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        check_fit({"columns": self.stride, "rows": self.stride}, examples, traces)
-        return strictly_valid(partial(kernels.judge_traces, self._strategy, self.stride), examples, traces)
+        return judge_traces(self._grid_for(examples, traces), self._strategy, examples, traces)
+
+    def _grid_for(self, examples: Examples, outputs: Ragged) -> Grid:
+        """Room for the largest maze of a batch. ValueError if the vocabulary cannot write it."""
+        check_fit({"columns": self.stride, "rows": self.stride}, examples, outputs)
+        width, height = (
+            int(examples.problem.values[examples.problem.offsets[:-1] + place].max(initial=1))
+            for place in range(2)
+        )
+        grid: Grid = new_grid(width, height, self.stride)
+        return grid
 
     def test_sets(self) -> Mapping[str, Maze]:
         """Out-of-distribution variants by name, with this task's vocabulary."""

@@ -179,8 +179,7 @@ class SlidingTiles:
         return examples, fit
 
     def _search(self, board: Board, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
-        steps = 5 * len(board.states.words) + 2  # closed once, created once from each side at most
-        return solve(board, strategy, stored, keys, (len(self.columns), 2), steps)
+        return solve(board, strategy, stored, keys, (len(self.columns), 2))
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""

@@ -194,8 +194,7 @@ class Sokoban:
         return examples, own.solved & best.solved & short
 
     def _search(self, yard: Yard, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
-        steps = 5 * len(yard.states.words) + 2  # closed once, created once from each side at most
-        return solve(yard, strategy, stored, keys, (len(self.columns), 2), steps)
+        return solve(yard, strategy, stored, keys, (len(self.columns), 2))
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""

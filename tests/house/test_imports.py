@@ -3,6 +3,7 @@
 docs/architecture.md has the picture, drawn from the imports themselves.
 """
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,19 @@ def test_tasks_do_not_know_each_other():
         folder = path.relative_to(TASKS).parts[0]
         others = {name.split(".")[2] for name, _ in imports(path) if name.startswith("tracelab.tasks.")}
         assert others <= {folder, "shared"}, f"{path} imports another task"
+
+
+LOOPS = ("search.search", "judge.judge_one", "replay", "paper", "heap")
+
+
+def test_tasks_leave_best_first_loops_to_their_grammar():
+    """They take `batch`: who searched, replayed or judged themselves would import one of these."""
+    grammar = "tracelab.search.best_first."
+    for path in TASKS.rglob("*.py"):
+        own = [name for name, _ in imports(path) if name.startswith(tuple(grammar + loop for loop in LOOPS))]
+        assert not own, f"{path} imports {', '.join(own)}: see search/best_first/batch.py"
+    for loop in LOOPS:
+        assert importlib.util.find_spec(grammar + loop.split(".")[0]), f"there is no {loop}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

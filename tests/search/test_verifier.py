@@ -1,5 +1,7 @@
 """The verifier's verdicts, by hand and against the oracle; `full_checks.py` does this at full size."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -167,6 +169,32 @@ def test_after_the_stop_word_nothing_counts():
 def test_the_published_rules(old, new, reason, at):
     assert GOOD.count(old) == 1
     assert verdict(GOOD.replace(old, new))["paper"] == (reason, at)
+
+
+COUNTED = """
+import numpy as np
+from tracelab.core import jit
+jit.interpret()
+from tracelab.core import rng
+from tracelab.core.ragged import Ragged
+from tracelab.search.best_first import judge
+from tracelab.tasks.maze import Maze
+from tracelab.tasks.sliding_tiles import SlidingTiles
+
+calls, own = [], judge.judge_paper
+judge.judge_paper = lambda *given: calls.append(None) or own(*given)
+for task in (Maze(size=5), SlidingTiles()):
+    examples = task.generate(rng.keys(0, "train", 0, 3, "problem"), "train")
+    verdicts = task.judge(examples, Ragged.of([[task.codec.stop]] * 3))
+    assert verdicts.trace_reason.shape == (3, len(task.levels)) and not verdicts.trace_ok.any()
+    print(len(calls))
+"""
+
+
+def test_the_published_rules_are_applied_for_mazes_alone():
+    """Kernels are plain Python in this process, so that calls can be counted."""
+    done = subprocess.run([sys.executable, "-c", COUNTED], capture_output=True, text=True)
+    assert done.stdout.split() == ["3", "3"], done.stderr
 
 
 def test_searchformers_dialect_creates_the_start():

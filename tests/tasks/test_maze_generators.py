@@ -1,5 +1,7 @@
 """Mazes are what their generators promise, counted with plain Python and networkx."""
 
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 
@@ -205,6 +207,24 @@ def test_the_hash_sees_every_part():
         assert all(len(classes) == 1 for classes in hashes.values())
         same = [other for other in others if hash_of(other) == hash_of(maze)]
         assert all(any(oracle.image(maze, s) == other for s in range(8)) for other in same)
+
+
+INTERPRETED = """
+from tracelab.core import jit
+jit.interpret()
+from tests.helpers.full_checks import problems
+from tracelab.tasks.maze import Maze
+print(*problems(Maze(generator="free_space", size=SIZE), 1).problem[0][:6])
+"""
+
+
+@pytest.mark.parametrize("size", [20, 200])
+def test_large_mazes_are_the_same_in_plain_python(size):
+    """Its sums of narrow integers overflow: these have more cells than a byte or an int16 counts."""
+    code = INTERPRETED.replace("SIZE", str(size))
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    compiled = problems(Maze(generator="free_space", size=size), 1).problem[0]
+    assert done.stdout.split() == [str(number) for number in compiled[:6]], done.stderr[-2000:]
 
 
 def test_identity_is_the_hash():

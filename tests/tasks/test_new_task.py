@@ -80,3 +80,4 @@ def test_too_little_room_is_said(folder, steps):
     """And nothing is written past the end."""
     assert "give `solve` more `steps`" in run(folder, TOO_SMALL.replace("STEPS", str(steps)))
     assert run(folder, TOO_SMALL.replace("STEPS", "258")) == ""
+    assert run(folder, TOO_SMALL.replace(", STEPS", "")) == ""

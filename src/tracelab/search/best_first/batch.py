@@ -5,6 +5,7 @@ A task gives its space, on arrays that are reused from problem to problem (`spac
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,25 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.codec import Codec
-from tracelab.core.formats import ABSENT
+from tracelab.core.formats import ABSENT, Table
 from tracelab.core.jit import kernel, njit
-from tracelab.core.ragged import Ragged
+from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples, Verdicts
 from tracelab.search.best_first.judge import add_to_path, judge_one, new_room
 from tracelab.search.best_first.replay import new_board, replay
-from tracelab.search.best_first.search import CREATE, NO_ROOM, NO_WAY, Strategy, path_to, search
+from tracelab.search.best_first.search import CREATE, NO_ROOM, NO_WAY, Strategy, max_rows, path_to, search
 from tracelab.search.best_first.space import (
     by_moves,
     capacity,
     is_full,
-    max_degree,
-    neighbours,
     pose,
     write_move,
     write_state,
 )
 from tracelab.search.completion import LEVELS, longest, strictly_valid, verdicts_of
 
+Rows = NDArray[np.int32]  # (rows, columns)
+Offsets = NDArray[np.int64]
 COMPLEXITIES = ("expansions", "generated", "optimal_cost")
 
 
@@ -51,15 +52,15 @@ def solve(
     problems: Ragged,
     random: NDArray[np.uint64],
     widths: tuple[int, int],
-    steps: int,
+    steps: int | None = None,
 ) -> Searches:
     """Search each problem; random: (n,) keys for ties; widths: columns of a trace's and a solution's row;
-    steps: room for those of one trace.
+    steps: room for those of one trace (None: for as many as there can be).
 
     ValueError if there is no way to a goal, or if `steps` leave too little room.
     """
     rows, row_ends, paths, path_ends, measures = _solve(
-        space, strategy, problems.values, problems.offsets, random, widths, steps
+        space, strategy, problems.values, problems.offsets, random, widths, steps or 0
     )
     traces, solutions = Ragged(rows[: row_ends[-1]], row_ends), Ragged(paths[: path_ends[-1]], path_ends)
     return Searches(measures[:, 0] > 0, traces, solutions, measures)
@@ -88,12 +89,21 @@ def nameable(examples: Examples, outputs: Ragged, degree: int) -> int:
 
 
 @njit
-def _solve(space, strategy, problems, offsets, random, widths, steps):  # type: ignore[no-untyped-def]
+def _solve(
+    space: Any,
+    strategy: Strategy,
+    problems: Integers,
+    offsets: Offsets,
+    random: NDArray[np.uint64],
+    widths: tuple[int, int],
+    steps: int,
+) -> tuple[Rows, Offsets, Rows, Offsets, NDArray[np.int64]]:
+    """-> (rows of the traces, where they end, rows of the solutions, where they end, measures)"""
     n = len(offsets) - 1
     measures = np.zeros((n, 3), np.int64)
     row_ends, path_ends = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
     key, path = np.empty(1, np.uint64), np.empty(capacity(space), np.int32)
-    scratch = np.empty((steps, widths[0]), np.int32)
+    scratch = np.empty((steps if steps > 0 else max_rows(space), widths[0]), np.int32)
     rows, paths = np.empty((64 * n, widths[0]), np.int32), np.empty((8 * n, widths[1]), np.int32)
     for i in range(n):
         pose(space, problems[offsets[i] : offsets[i + 1]])
@@ -110,18 +120,18 @@ def _solve(space, strategy, problems, offsets, random, widths, steps):  # type: 
         skip = int(by_moves(space))
         row_ends[i + 1] += count
         path_ends[i + 1] += length - skip
-        rows, paths = grown(rows, row_ends[i + 1]), grown(paths, path_ends[i + 1])
+        done = (i + 1) / n
+        rows, paths = grown(rows, row_ends[i + 1], done), grown(paths, path_ends[i + 1], done)
         copy_rows(scratch, count, rows, row_ends[i])
         for k in range(skip, length):
             write_part(space, path, k, paths[path_ends[i] + k - skip])
-        measures[i, 0], measures[i, 1] = expansions, (scratch[:count, 0] == CREATE).sum()
-        measures[i, 1] += scratch[0, 0] != CREATE  # the start
-        measures[i, 2] = cost_of(space, path[:length])
+        measures[i, 0], measures[i, 1] = expansions, count_created(scratch, count)
+        measures[i, 2] = scratch[count - 1, widths[0] - 2]  # g of the goal, which is closed last
     return rows, row_ends, paths, path_ends, measures
 
 
 @kernel
-def write_part(space, path, k, row):  # type: ignore[no-untyped-def]
+def write_part(space: Any, path: NDArray[np.int32], k: int, row: NDArray[np.int32]) -> None:
     """Write the row of a solution that leads to path[k]."""
     row[:] = ABSENT
     row[0] = 0
@@ -131,31 +141,29 @@ def write_part(space, path, k, row):  # type: ignore[no-untyped-def]
         write_state(space, path[k], row, 1)
 
 
-@njit
-def cost_of(space, path):  # type: ignore[no-untyped-def]
-    """What a path costs."""
-    near, total = np.empty((2, max_degree(space)), np.int32), 0
-    for k in range(1, len(path)):
-        degree = neighbours(space, path[k - 1], near[0], near[1])
-        for j in range(degree):
-            if near[0, j] == path[k]:
-                total += near[1, j]
-                break
-    return total
+@kernel
+def count_created(rows: Rows, count: int) -> int:
+    """How many states the trace rows[:count] creates, the start among them."""
+    created = int(rows[0, 0] != CREATE)
+    for r in range(count):
+        created += rows[r, 0] == CREATE
+    return created
 
 
 @njit
-def grown(array, wanted):  # type: ignore[no-untyped-def]
-    """The array, or a copy of twice the room where `wanted` rows do not fit."""
+def grown(array: Rows, wanted: int, done: float) -> Rows:
+    """The array, or where `wanted` rows do not fit a larger copy. done: the share of all rows that these are,
+    about: to copy once costs less than to double the room again and again.
+    """
     if wanted <= len(array):
         return array
-    larger = np.empty((max(2 * len(array), wanted), array.shape[1]), array.dtype)
+    larger = np.empty((int(1.1 * wanted / done) + 1, array.shape[1]), array.dtype)
     copy_rows(array, len(array), larger, 0)
     return larger
 
 
 @kernel
-def copy_rows(source, count, target, start):  # type: ignore[no-untyped-def]
+def copy_rows(source: Rows, count: int, target: Rows, start: int) -> None:
     """The first `count` rows to target[start:]. (To assign a slice compiles numba's error messages, too.)"""
     for r in range(count):
         for c in range(source.shape[1]):
@@ -168,26 +176,34 @@ def judge(
     codec: Codec,
     examples: Examples,
     completions: Ragged,
+    levels: Sequence[str] = LEVELS,
 ) -> Verdicts:
-    """Verdicts on completions. The space has room for them."""
+    """Verdicts on completions, on these levels (LEVELS, or those of `judge`). The space has room for them."""
     optimal = examples.complexity["optimal_cost"]
-    return verdicts_of(partial(_judge, space, strategy, optimal), codec, examples, completions)
+    own = partial(_judge, space, strategy, optimal)
+    return verdicts_of(own, codec, examples, completions, len(levels))
 
 
 @njit
-def _judge(space, strategy, optimal, tables, given, out):  # type: ignore[no-untyped-def]
+def _judge(
+    space: Any,
+    strategy: Strategy,
+    optimal: NDArray[np.int64],
+    tables: tuple[Table, Table, tuple[int, int, int]],
+    given: tuple[Integers, Offsets, NDArray[np.int32], Offsets],
+    out: tuple[Any, ...],
+) -> None:
+    """Judge completion i of problem i; out: the fields of Verdicts."""
     problems, offsets, tokens, ends = given
     trace, solution, markers = tables
     valid, best, solution_reason, reason, at, steps = out
-    room, levels = new_room(space, trace, longest(ends) + 1), len(LEVELS)
-    reasons, places = np.empty(levels + 1, np.uint8), np.empty(levels + 1, np.int32)  # the last: `paper`
+    room = new_room(space, trace, longest(ends) + 1)
     for i in range(len(offsets) - 1):
         pose(space, problems[offsets[i] : offsets[i + 1]])
         completion = tokens[ends[i] : ends[i + 1]]
         steps[i], solution_reason[i], cost = judge_one(
-            space, strategy, trace, solution, markers, completion, room, reasons, places
+            space, strategy, trace, solution, markers, completion, room, reason[i], at[i]
         )
-        reason[i], at[i] = reasons[:levels], places[:levels]
         valid[i] = solution_reason[i] == 0
         best[i] = valid[i] and cost == optimal[i]
 
@@ -198,7 +214,13 @@ def judge_traces(space: Any, strategy: Strategy, examples: Examples, traces: Rag
 
 
 @njit
-def _judge_traces(space, strategy, given, ok):  # type: ignore[no-untyped-def]
+def _judge_traces(
+    space: Any,
+    strategy: Strategy,
+    given: tuple[Integers, Offsets, Rows, Offsets, Rows, Offsets],
+    ok: NDArray[np.bool_],
+) -> None:
+    """Is trace i strictly valid for problem i and reference solution i?"""
     problems, offsets, rows, row_ends, paths, path_ends = given
     board, path = new_board(space, longest(row_ends)), np.empty(longest(path_ends) + 1, np.int32)
     reason, at = np.empty(2, np.uint8), np.empty(2, np.int32)

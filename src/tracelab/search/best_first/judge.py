@@ -86,7 +86,7 @@ def path_fault(space, path, near):  # type: ignore[no-untyped-def]
 
 @kernel
 def judge_one(space, strategy, trace, solution, markers, tokens, room, reason, at):  # type: ignore[no-untyped-def]
-    """Judge one completion; writes reason[0:4] and at[0:4], one per level.
+    """Judge one completion; writes reason and at, one per level: as many of LEVELS as they have places.
 
     -> (steps that parsed, reason of the solution, its cost)
     """
@@ -104,14 +104,17 @@ def judge_one(space, strategy, trace, solution, markers, tokens, room, reason, a
         solution_reason = fault
     replay(space, strategy, rows, steps, path[:length], board, reason[1:3], at[1:3])
     set_levels(fault if fault != R.ok else broken, steps, reason, at)
-    if reason[2] == R.ok and solution_reason == R.ok:  # strict validity implies the paper's
+    if len(reason) == len(LEVELS):
         reason[3], at[3] = R.ok, -1
-        return steps, solution_reason, cost
-    paper_steps, plan, paper_fault = paper_rows(trace, solution, markers, body, path, rows)
-    if ends == len(tokens):
-        paper_fault = R.truncated
-    if paper_fault == R.ok:
-        reason[3], at[3] = paper_verdict(space, strategy, rows, paper_steps, plan, board)
-    else:
-        reason[3], at[3] = paper_fault, paper_steps
+        if reason[2] != R.ok or solution_reason != R.ok:  # strict validity implies the paper's
+            reason[3], at[3] = judge_paper(space, strategy, trace, solution, markers, body, fault, room)
     return steps, solution_reason, cost
+
+
+@kernel
+def judge_paper(space, strategy, trace, solution, markers, body, fault, room):  # type: ignore[no-untyped-def]
+    """-> (reason, first bad step) on the level `paper`. fault: of the completion's end; room: overwritten."""
+    steps, plan, unread = paper_rows(trace, solution, markers, body, room.path, room.rows)
+    if fault != R.ok or unread != R.ok:
+        return (fault if fault != R.ok else unread), steps
+    return paper_verdict(space, strategy, room.rows, steps, plan, room.board)

@@ -15,7 +15,7 @@ from tracelab.core.codec import EOS, SPECIALS
 from tracelab.core.formats import decode_row, op_begun, width_of
 from tracelab.core.jit import kernel
 from tracelab.search.best_first.reasons import R
-from tracelab.search.best_first.replay import PARENT, RANK, STATUS, G, H, drop_stale, open_state
+from tracelab.search.best_first.replay import PARENT, RANK, G, H, drop_stale, open_state
 from tracelab.search.best_first.search import CLOSED, CREATE, OPEN, UNSEEN
 from tracelab.search.best_first.space import heuristic, is_goal, neighbours, read_state, start
 
@@ -66,7 +66,7 @@ def paper_rows(trace, solution, markers, tokens, kept, rows):  # type: ignore[no
 @kernel
 def paper_verdict(space, strategy, rows, count, states, board):  # type: ignore[no-untyped-def]
     """-> (reason, first bad step) of rows[:count] with a plan of so many states (-1: of none)."""
-    board.marks[:] = 0
+    board.status[:] = UNSEEN
     last, degree, expansions, size, goal = -1, 0, 0, 0, -1
     if not strategy.create_start:
         h = heuristic(space, start(space))
@@ -80,17 +80,17 @@ def paper_verdict(space, strategy, rows, count, states, board):  # type: ignore[
             fault = _create_fault(space, strategy, board, state, last, degree)
             if fault != R.ok:
                 return fault, i
-            if board.marks[state, STATUS] == UNSEEN or g < board.marks[state, G]:
+            if board.status[state] == UNSEEN or g < board.marks[state, G]:
                 size = open_state(board, size, strategy.solver, state, last, g, h, expansions)
             continue
-        if board.marks[state, STATUS] != OPEN:
+        if board.status[state] != OPEN:
             return R.not_open, i
         if board.marks[state, G] != g or board.marks[state, H] != h:
             return R.cost_mismatch, i
         size = drop_stale(board, size)
         if board.keys[0] < board.marks[state, RANK]:
             return R.not_best, i
-        board.marks[state, STATUS] = CLOSED
+        board.status[state] = CLOSED
         last, expansions = state, expansions + 1
         degree = neighbours(space, state, board.near[0], board.near[1])
         if is_goal(space, state):
@@ -107,11 +107,11 @@ def paper_verdict(space, strategy, rows, count, states, board):  # type: ignore[
 def _create_fault(space, strategy, board, state, last, degree):  # type: ignore[no-untyped-def]
     """Why the published rules forbid a creation, or ok."""
     if last < 0:
-        first = strategy.create_start and state == start(space) and board.marks[state, STATUS] == UNSEEN
+        first = strategy.create_start and state == start(space) and board.status[state] == UNSEEN
         return R.ok if first else R.nothing_closed
     k = 0
     while k < degree and board.near[0, k] != state:
         k += 1
     if k == degree:
         return R.not_a_successor
-    return R.already_closed if board.marks[state, STATUS] == CLOSED else R.ok
+    return R.already_closed if board.status[state] == CLOSED else R.ok

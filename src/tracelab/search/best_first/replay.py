@@ -31,16 +31,18 @@ from tracelab.search.best_first.space import (
     start,
 )
 
-STATUS, PARENT, G, H, DEPTH, RANK = range(6)
+PARENT, G, H, DEPTH, RANK = range(5)
 
 
 class Board(NamedTuple):
-    """What a replay knows. (Few arrays: compiled calls count references to each.)
+    """What a replay knows.
 
-    marks: (capacity, 6) status, parent, g, h, depth and rank of each state; keys, items: the open
-    list's heap; near: (2, max_degree) the successors of the state closed last and their costs.
+    status: (capacity,) of each state, all that is cleared between replays; marks: (capacity, 5) parent, g, h,
+    depth and rank of those that are not UNSEEN; keys, items: the open list's heap; near: (2, max_degree) the
+    successors of the state closed last and their costs.
     """
 
+    status: NDArray[np.uint8]
     marks: NDArray[np.int32]
     keys: NDArray[np.int64]
     items: NDArray[np.int32]
@@ -50,9 +52,9 @@ class Board(NamedTuple):
 @njit
 def new_board(space, steps):  # type: ignore[no-untyped-def]
     """An empty board for a trace of so many steps."""
-    marks = np.zeros((capacity(space), 6), np.int32)
+    status, marks = np.empty(capacity(space), np.uint8), np.empty((capacity(space), 5), np.int32)
     near = np.empty((2, max_degree(space)), np.int32)
-    return Board(marks, np.empty(steps + 2, np.int64), np.empty(steps + 2, np.int32), near)
+    return Board(status, marks, np.empty(steps + 2, np.int64), np.empty(steps + 2, np.int32), near)
 
 
 @kernel
@@ -61,7 +63,7 @@ def open_state(board, size, solver, state, parent, g, h, expansions):  # type: i
     marks = board.marks
     depth = 0 if parent < 0 else marks[parent, DEPTH] + 1
     rank = priority(solver, g, h, depth, expansions)
-    marks[state, STATUS], marks[state, PARENT] = OPEN, parent
+    board.status[state], marks[state, PARENT] = OPEN, parent
     marks[state, G], marks[state, H], marks[state, DEPTH], marks[state, RANK] = g, h, depth, rank
     return push(board.keys, board.items, size, rank, state)
 
@@ -72,7 +74,7 @@ def drop_stale(board, size):  # type: ignore[no-untyped-def]
     marks, keys, items = board.marks, board.keys, board.items
     while size > 0:
         state = items[0]
-        if marks[state, STATUS] == OPEN and marks[state, RANK] == keys[0]:
+        if board.status[state] == OPEN and marks[state, RANK] == keys[0]:
             break
         size = pop(keys, items, size)
     return size
@@ -95,7 +97,7 @@ def create_fault(space, strategy, board, row, last, degree):  # type: ignore[no-
     if state < 0:
         return R.not_a_state
     if last < 0:
-        if not strategy.create_start or state != start(space) or board.marks[state, STATUS] != UNSEEN:
+        if not strategy.create_start or state != start(space) or board.status[state] != UNSEEN:
             return R.nothing_closed
         right_g = 0
     else:
@@ -111,9 +113,9 @@ def create_fault(space, strategy, board, row, last, degree):  # type: ignore[no-
         return R.wrong_g
     if h != heuristic(space, state):
         return R.wrong_h
-    if board.marks[state, STATUS] == CLOSED:
+    if board.status[state] == CLOSED:
         return R.already_closed
-    if not improves(strategy.solver, board.marks[state, STATUS], g, board.marks[state, G]):
+    if not improves(strategy.solver, board.status[state], g, board.marks[state, G]):
         return R.no_improvement
     return R.ok
 
@@ -126,7 +128,7 @@ def close_fault(space, board, row):  # type: ignore[no-untyped-def]
     state = read_state(space, row, 1)
     if state < 0:
         return R.not_a_state
-    if board.marks[state, STATUS] != OPEN:
+    if board.status[state] != OPEN:
         return R.not_open
     if board.marks[state, G] != row[-2] or board.marks[state, H] != row[-1]:
         return R.cost_mismatch
@@ -140,7 +142,7 @@ def count_required(strategy, board, last, degree):  # type: ignore[no-untyped-de
     for k in range(degree):
         successor = board.near[0, k]
         new_g = board.marks[last, G] + board.near[1, k]
-        status, g = board.marks[successor, STATUS], board.marks[successor, G]
+        status, g = board.status[successor], board.marks[successor, G]
         required += improves(strategy.solver, status, new_g, g)
     return required
 
@@ -154,7 +156,7 @@ def replay(space, strategy, rows, count, path, board, reason, at):  # type: igno
     """
     reason[0] = reason[1] = R.ok
     at[0] = at[1] = -1
-    board.marks[:] = 0
+    board.status[:] = UNSEEN
     last, degree, pending, expansions, size, done = -1, 0, 0, 0, 0, False
     if not strategy.create_start:
         h = heuristic(space, start(space))
@@ -183,7 +185,7 @@ def replay(space, strategy, rows, count, path, board, reason, at):  # type: igno
                 flaw = R.not_best
             if flaw == R.ok and pending > 0 and last >= 0:
                 flaw = R.missing_successor
-            board.marks[state, STATUS] = CLOSED
+            board.status[state] = CLOSED
             last, expansions, done = state, expansions + 1, is_goal(space, state)
             degree = neighbours(space, state, board.near[0], board.near[1])
             pending = count_required(strategy, board, last, degree)
