@@ -14,11 +14,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers
 from tracelab.core.jit import kernel, njit
 from tracelab.search.best_first.heap import pop, push
 from tracelab.search.best_first.reasons import R
-from tracelab.search.best_first.search import CLOSE, CLOSED, CREATE, OPEN, UNSEEN, improves, priority
+from tracelab.search.best_first.search import (
+    CLOSE,
+    CLOSED,
+    CREATE,
+    OPEN,
+    UNSEEN,
+    Strategy,
+    improves,
+    priority,
+)
 from tracelab.search.best_first.space import (
+    Space,
     by_moves,
     capacity,
     follow,
@@ -48,7 +59,7 @@ class Board(NamedTuple):
 
 
 @njit
-def new_board(space, steps):  # type: ignore[no-untyped-def]
+def new_board(space: Space, steps: int) -> Board:
     """An empty board for a trace of so many steps."""
     marks = np.zeros((capacity(space), 6), np.int32)
     near = np.empty((2, max_degree(space)), np.int32)
@@ -56,7 +67,9 @@ def new_board(space, steps):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def open_state(board, size, solver, state, parent, g, h, expansions):  # type: ignore[no-untyped-def]
+def open_state(
+    board: Board, size: int, solver: int, state: int, parent: int, g: int, h: int, expansions: int
+) -> int:
     """Put a state on the open list -> its new size."""
     marks = board.marks
     depth = 0 if parent < 0 else marks[parent, DEPTH] + 1
@@ -67,7 +80,7 @@ def open_state(board, size, solver, state, parent, g, h, expansions):  # type: i
 
 
 @kernel
-def drop_stale(board, size):  # type: ignore[no-untyped-def]
+def drop_stale(board: Board, size: int) -> int:
     """Pop entries of states that were closed or re-created -> size; place 0 is then the least."""
     marks, keys, items = board.marks, board.keys, board.items
     while size > 0:
@@ -79,7 +92,7 @@ def drop_stale(board, size):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def created(space, row, last):  # type: ignore[no-untyped-def]
+def created(space: Space, row: Integers, last: int) -> int:
     """The state that a creation's row names, or to which its move leads from the state closed last; or -1."""
     if names_created(space):
         return read_state(space, row, 1)
@@ -87,7 +100,9 @@ def created(space, row, last):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def create_fault(space, strategy, board, row, last, degree):  # type: ignore[no-untyped-def]
+def create_fault(
+    space: Space, strategy: Strategy, board: Board, row: Integers, last: int, degree: int
+) -> int:
     """Why a creation is illegal, or ok. board.near[0, :degree] succeed `last`."""
     state, g, h = created(space, row, last), row[-2], row[-1]
     if state < 0 and not names_created(space):
@@ -119,7 +134,7 @@ def create_fault(space, strategy, board, row, last, degree):  # type: ignore[no-
 
 
 @kernel
-def close_fault(space, board, row):  # type: ignore[no-untyped-def]
+def close_fault(space: Space, board: Board, row: Integers) -> int:
     """Why a row that creates nothing is illegal, or ok."""
     if row[0] != CLOSE:
         return R.syntax
@@ -134,7 +149,7 @@ def close_fault(space, board, row):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def count_required(strategy, board, last, degree):  # type: ignore[no-untyped-def]
+def count_required(strategy: Strategy, board: Board, last: int, degree: int) -> int:
     """How many of board.near[0, :degree] the expansion of `last` has to create."""
     required = 0
     for k in range(degree):
@@ -146,7 +161,16 @@ def count_required(strategy, board, last, degree):  # type: ignore[no-untyped-de
 
 
 @kernel
-def replay(space, strategy, rows, count, path, board, reason, at):  # type: ignore[no-untyped-def]
+def replay(
+    space: Space,
+    strategy: Strategy,
+    rows: Integers,
+    count: int,
+    path: Integers,
+    board: Board,
+    reason: Integers,
+    at: Integers,
+) -> None:
     """Replay rows[:count]; path holds the solution's states.
 
     board: of `new_board` for at least `count` steps, overwritten. Writes reason[0:2] and at[0:2] for
@@ -155,7 +179,8 @@ def replay(space, strategy, rows, count, path, board, reason, at):  # type: igno
     reason[0] = reason[1] = R.ok
     at[0] = at[1] = -1
     board.marks[:] = 0
-    last, degree, pending, expansions, size, done = -1, 0, 0, 0, 0, False
+    last, done = -1, False
+    degree = pending = expansions = size = 0
     if not strategy.create_start:
         h = heuristic(space, start(space))
         size = open_state(board, size, strategy.solver, start(space), -1, 0, h, 0)
@@ -184,21 +209,28 @@ def replay(space, strategy, rows, count, path, board, reason, at):  # type: igno
             if flaw == R.ok and pending > 0 and last >= 0:
                 flaw = R.missing_successor
             board.marks[state, STATUS] = CLOSED
-            last, expansions, done = state, expansions + 1, is_goal(space, state)
+            last, done = state, is_goal(space, state)
+            expansions += 1
             degree = neighbours(space, state, board.near[0], board.near[1])
             pending = count_required(strategy, board, last, degree)
         if flaw != R.ok and reason[1] == R.ok:
             reason[1], at[1] = flaw, i
     if reason[1] == R.ok:
-        flaw = R.ok if done else R.goal_not_closed
-        if flaw == R.ok and not is_path(board.marks, last, path):
-            flaw = R.solution_differs
+        flaw = end_flaw(board, last, done, path)
         if flaw != R.ok:
             reason[1], at[1] = flaw, count
 
 
 @kernel
-def is_path(marks, state, path):  # type: ignore[no-untyped-def]
+def end_flaw(board: Board, last: int, done: bool, path: Integers) -> int:
+    """Why a trace of legal steps does not end as the search does, or ok."""
+    if not done:
+        return R.goal_not_closed
+    return R.ok if is_path(board.marks, last, path) else R.solution_differs
+
+
+@kernel
+def is_path(marks: Integers, state: int, path: Integers) -> bool:
     """Do the parents lead from the last to the first state of `path`, and is `state` its last?"""
     for i in range(len(path) - 1, -1, -1):
         if path[i] != state or state < 0:
