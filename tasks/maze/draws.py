@@ -5,17 +5,27 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, Random, Words
 from tracelab.core.jit import kernel, njit, wrapping
 from tracelab.core.rng import below, mix64
 from tracelab.core.types import MAX_REDRAWS
 from tracelab.tasks.maze.grid import FREE_CELL, Grid, flood
-from tracelab.tasks.maze.layouts import SEARCHFORMER, draw_layout
+from tracelab.tasks.maze.layouts import SEARCHFORMER, Knobs, draw_layout
 
 PAIRS = 100  # start and goal drawn per layout before another layout is drawn
 
 
 @njit
-def draw_problem(knobs, low, high, bins, hashes, random, cells, inverse):  # type: ignore[no-untyped-def]
+def draw_problem(
+    knobs: Knobs,
+    low: int,
+    high: int,
+    bins: int,
+    hashes: Words,
+    random: Random,
+    cells: NDArray[np.int32],
+    inverse: NDArray[np.int32],
+) -> tuple[int, int, np.uint64]:
     """Draw a maze, start and goal whose canonical hash falls into the split's bins.
 
     cells, inverse: Grid's tables, overwritten. -> (start, goal, hash); start is -1 if MAX_REDRAWS
@@ -41,7 +51,15 @@ def draw_problem(knobs, low, high, bins, hashes, random, cells, inverse):  # typ
 
 
 @kernel
-def draw_pair(knobs, random, places, cells, inverse, distances, queue):  # type: ignore[no-untyped-def]
+def draw_pair(
+    knobs: Knobs,
+    random: Random,
+    places: Integers,
+    cells: NDArray[np.int32],
+    inverse: NDArray[np.int32],
+    distances: Integers,
+    queue: Integers,
+) -> tuple[int, int]:
     """Start and goal: distinct, connected, at least min_distance moves apart; or (-1, -1)."""
     joined = knobs.generator != SEARCHFORMER and knobs.min_distance <= 1
     for _ in range(PAIRS if len(places) > 1 else 0):
@@ -76,7 +94,7 @@ def symmetry_hashes(width: int, height: int) -> NDArray[np.uint64]:
 
 @njit
 @wrapping
-def mix64_array(words):  # type: ignore[no-untyped-def]
+def mix64_array(words: Words) -> Words:
     """mix64, twice, of each word."""
     out = np.empty_like(words)
     for i in range(len(words)):
@@ -86,7 +104,7 @@ def mix64_array(words):  # type: ignore[no-untyped-def]
 
 @njit
 @wrapping
-def canonical_hash(hashes, free, start, goal):  # type: ignore[no-untyped-def]
+def canonical_hash(hashes: Words, free: NDArray[np.uint8], start: int, goal: int) -> np.uint64:
     """The least hash over the eight symmetries: equal for mirrored and rotated mazes."""
     image = np.empty(8, np.uint64)
     for s in range(8):

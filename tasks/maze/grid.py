@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, int64
 from tracelab.core.jit import kernel, njit
 from tracelab.search.best_first import space as spaces
 from tracelab.tasks.maze.spanning_trees import DX, DY
@@ -30,9 +31,10 @@ class Grid(NamedTuple):
 
 
 @njit
-def tables(width, height, stride):  # type: ignore[no-untyped-def]
+def tables(width: int, height: int, stride: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Grid's `cells` (all walls) and `inverse` for a size."""
-    cells, inverse = np.zeros((width * height, 8), np.int32), np.full(stride * stride, -1, np.int32)
+    cells = np.zeros((width * height, 8), np.int32)
+    inverse = np.full(stride * stride, -1, np.int32)
     for y in range(height):
         for x in range(width):
             c = y * width + x
@@ -46,34 +48,34 @@ def tables(width, height, stride):  # type: ignore[no-untyped-def]
 
 
 @spaces.implements(spaces.capacity, Grid)
-def _capacity(grid):  # type: ignore[no-untyped-def]
+def _capacity(grid: Grid) -> int:
     return len(grid.cells)
 
 
 @spaces.implements(spaces.start, Grid)
-def _start(grid):  # type: ignore[no-untyped-def]
+def _start(grid: Grid) -> int:
     return grid.start
 
 
 @spaces.implements(spaces.is_goal, Grid)
-def _is_goal(grid, state):  # type: ignore[no-untyped-def]
+def _is_goal(grid: Grid, state: int) -> bool:
     return state == grid.goal
 
 
 @spaces.implements(spaces.heuristic, Grid)
-def _heuristic(grid, state):  # type: ignore[no-untyped-def]
+def _heuristic(grid: Grid, state: int) -> int:
     """Manhattan distance."""
     cells, goal = grid.cells, grid.goal
     return abs(cells[state, X] - cells[goal, X]) + abs(cells[state, Y] - cells[goal, Y])
 
 
 @spaces.implements(spaces.max_degree, Grid)
-def _max_degree(grid):  # type: ignore[no-untyped-def]
+def _max_degree(grid: Grid) -> int:
     return 4
 
 
 @spaces.implements(spaces.neighbours, Grid)
-def _neighbours(grid, state, states, costs):  # type: ignore[no-untyped-def]
+def _neighbours(grid: Grid, state: int, states: Integers, costs: Integers) -> int:
     cells, n = grid.cells, 0
     for k in range(4):
         cell = cells[state, BESIDE + k]
@@ -84,7 +86,7 @@ def _neighbours(grid, state, states, costs):  # type: ignore[no-untyped-def]
 
 
 @spaces.implements(spaces.read_state, Grid)
-def _read_state(grid, row, column):  # type: ignore[no-untyped-def]
+def _read_state(grid: Grid, row: Integers, column: int) -> int:
     operand = row[column]
     if operand < 0 or operand >= len(grid.inverse):
         return -1
@@ -93,14 +95,14 @@ def _read_state(grid, row, column):  # type: ignore[no-untyped-def]
 
 
 @spaces.implements(spaces.write_state, Grid)
-def _write_state(grid, state, row, column):  # type: ignore[no-untyped-def]
+def _write_state(grid: Grid, state: int, row: Integers, column: int) -> None:
     row[column] = grid.cells[state, OPERAND]
 
 
 @njit
-def grid_of(problem, cells, inverse):  # type: ignore[no-untyped-def]
+def grid_of(problem: Integers, cells: NDArray[np.int32], inverse: NDArray[np.int32]) -> Grid:
     """A stored problem -> Grid on the given tables, which it holds and changes."""
-    width = np.int64(problem[0])
+    width = int64(problem[0])
     for c in range(len(cells)):
         cells[c, FREE_CELL] = problem[HEADER + c]
     start, goal = problem[3] * width + problem[2], problem[5] * width + problem[4]
@@ -108,7 +110,7 @@ def grid_of(problem, cells, inverse):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def flood(grid, distances, queue):  # type: ignore[no-untyped-def]
+def flood(grid: Grid, distances: Integers, queue: Integers) -> int:
     """Breadth-first distances from the start, -1 where it does not reach -> how many it reaches."""
     cells = grid.cells
     distances[:] = -1
