@@ -16,9 +16,19 @@ from tracelab.core.codec import EOS, SPECIALS, Markers
 from tracelab.core.formats import Table, decode_row, op_begun, width_of
 from tracelab.core.jit import kernel
 from tracelab.search.best_first.reasons import R
-from tracelab.search.best_first.replay import PARENT, RANK, STATUS, Board, G, H, drop_stale, open_state
+from tracelab.search.best_first.replay import (
+    PARENT,
+    RANK,
+    STATUS,
+    Board,
+    G,
+    H,
+    drop_stale,
+    open_start,
+    open_state,
+)
 from tracelab.search.best_first.search import CLOSED, CREATE, OPEN, UNSEEN, Strategy
-from tracelab.search.best_first.space import Space, heuristic, is_goal, neighbours, read_state, start
+from tracelab.search.best_first.space import Space, is_goal, neighbours, read_state, start
 
 _EOS = SPECIALS.index(EOS)
 
@@ -75,10 +85,8 @@ def paper_verdict(
     """-> (reason, first bad step) of rows[:count] with a plan of so many states (-1: of none)."""
     board.marks[:] = 0
     last = goal = -1
-    degree = expansions = size = 0
-    if not strategy.create_start:
-        h = heuristic(space, start(space))
-        size = open_state(board, size, strategy.solver, start(space), -1, 0, h, 0)
+    degree = expansions = 0
+    size = open_start(space, strategy, board)
     for i in range(count):
         row = rows[i]
         state, g, h = read_state(space, row, 1), row[-2], row[-1]

@@ -80,6 +80,14 @@ def open_state(
 
 
 @kernel
+def open_start(space: Space, strategy: Strategy, board: Board) -> int:
+    """Put the start on the empty open list, unless the trace is to create it -> its size."""
+    if strategy.create_start:
+        return 0
+    return open_state(board, 0, strategy.solver, start(space), -1, 0, heuristic(space, start(space)), 0)
+
+
+@kernel
 def drop_stale(board: Board, size: int) -> int:
     """Pop entries of states that were closed or re-created -> size; place 0 is then the least."""
     marks, keys, items = board.marks, board.keys, board.items
@@ -97,6 +105,14 @@ def created(space: Space, row: Integers, last: int) -> int:
     if names_created(space):
         return read_state(space, row, 1)
     return follow(space, last, row) if last >= 0 else -1
+
+
+@kernel
+def local_fault(space: Space, strategy: Strategy, board: Board, row: Integers, last: int, degree: int) -> int:
+    """Why a step is illegal, or ok. board.near[0, :degree] succeed `last`."""
+    if row[0] == CREATE:
+        return create_fault(space, strategy, board, row, last, degree)
+    return close_fault(space, board, row)
 
 
 @kernel
@@ -149,6 +165,14 @@ def close_fault(space: Space, board: Board, row: Integers) -> int:
 
 
 @kernel
+def close_flaw(board: Board, state: int, last: int, pending: int) -> int:
+    """Why a legal closing is none of this search's, or ok. pending: what `last` has yet to create."""
+    if board.keys[0] < board.marks[state, RANK]:
+        return R.not_best
+    return R.missing_successor if pending > 0 and last >= 0 else R.ok
+
+
+@kernel
 def count_required(strategy: Strategy, board: Board, last: int, degree: int) -> int:
     """How many of board.near[0, :degree] the expansion of `last` has to create."""
     required = 0
@@ -180,18 +204,12 @@ def replay(
     at[0] = at[1] = -1
     board.marks[:] = 0
     last, done = -1, False
-    degree = pending = expansions = size = 0
-    if not strategy.create_start:
-        h = heuristic(space, start(space))
-        size = open_state(board, size, strategy.solver, start(space), -1, 0, h, 0)
+    degree = pending = expansions = 0
+    size = open_start(space, strategy, board)
     for i in range(count):
         row = rows[i]
         creates = row[0] == CREATE
-        fault = (
-            create_fault(space, strategy, board, row, last, degree)
-            if creates
-            else close_fault(space, board, row)
-        )
+        fault = local_fault(space, strategy, board, row, last, degree)
         if fault != R.ok:
             reason[0], at[0] = fault, i
             if reason[1] == R.ok:
@@ -204,10 +222,8 @@ def replay(
             pending -= 1
         else:
             size = drop_stale(board, size)
-            if flaw == R.ok and board.keys[0] < board.marks[state, RANK]:
-                flaw = R.not_best
-            if flaw == R.ok and pending > 0 and last >= 0:
-                flaw = R.missing_successor
+            if flaw == R.ok:
+                flaw = close_flaw(board, state, last, pending)
             board.marks[state, STATUS] = CLOSED
             last, done = state, is_goal(space, state)
             expansions += 1

@@ -114,9 +114,8 @@ def search(
     tie = np.empty(n, np.int64)
     states, costs = np.empty(max_degree(space), np.int32), np.empty(max_degree(space), np.int32)
     keys, items = np.empty(len(rows) + 1, np.int64), np.empty(len(rows) + 1, np.int32)
-    order = np.arange(max_degree(space))
-    created = 1
-    expansions = count = 0
+    order = np.empty(max_degree(space), np.int64)
+    created, expansions, count = 1, 0, 0
 
     state = start(space)
     status[state], parent[state] = OPEN, -1
@@ -138,8 +137,7 @@ def search(
         if is_goal(space, state):
             return count, state, parent, expansions
         degree = neighbours(space, state, states, costs)
-        if strategy.tie_break == RANDOM:
-            shuffle(random, order[:degree])
+        put_in_order(order[:degree], strategy.tie_break, random)
         for k in range(degree):
             successor, cost = states[order[k]], costs[order[k]]
             new_g = g[state] + cost
@@ -158,10 +156,16 @@ def search(
             count = record(space, rows, count, CREATE, successor, new_g, h)
             if by_moves(space):
                 write_move(space, state, successor, rows[count - 1])
-        if strategy.tie_break == RANDOM:
-            for k in range(degree):  # what sorting gives, without compiling a sort
-                order[k] = k
     return count, NO_WAY, parent, expansions
+
+
+@kernel
+def put_in_order(order: Integers, tie_break: int, random: Random) -> None:
+    """Write the order in which successors are created: as they come, or shuffled."""
+    for k in range(len(order)):
+        order[k] = k
+    if tie_break == RANDOM:
+        shuffle(random, order)
 
 
 @kernel
