@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, Random, Words
 from tracelab.core.jit import kernel, wrapping
 from tracelab.core.rng import below, mix64, shuffle, uniform
 from tracelab.search.derivation import problem as problems
@@ -26,11 +27,11 @@ class Draws(NamedTuple):
 
 
 @problems.implements(problems.draw, Program)
-def draw(program, random, problem):  # type: ignore[no-untyped-def]
-    """Definitions that the question needs, then distractors that may rest on them, under random names.
+def draw(program: Program, random: Random, problem: Integers) -> int:
+    """Draw definitions that the question needs, then distractors that may rest on them, under random names.
 
-    Definition k of the needed ones rests on earlier ones alone, and each but the last, which is asked for, is
-    an operand of a later one.
+    -> how many integers. Definition k of the needed ones rests on earlier ones alone, and each but the last,
+    which is asked for, is an operand of a later one.
     """
     draws, names, order = program.draws, program.stack, program.order
     needed = draws.fewest + below(random, draws.most - draws.fewest + 1)
@@ -55,7 +56,7 @@ def draw(program, random, problem):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def link(program, random, needed, count):  # type: ignore[no-untyped-def]
+def link(program: Program, random: Random, needed: int, count: int) -> None:
     """Each needed definition but the last becomes an operand of a later one: by place, free slots are -1."""
     left, right = program.left, program.right
     for k in range(count):
@@ -71,7 +72,7 @@ def link(program, random, needed, count):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def define(program, random, k, needed, out):  # type: ignore[no-untyped-def]
+def define(program: Program, random: Random, k: int, needed: int, out: Integers) -> None:
     """Write the definition in place k: name, rule, and what operands `link` left open."""
     draws, names = program.draws, program.stack
     a, b = program.left[k], program.right[k]
@@ -92,7 +93,7 @@ def define(program, random, k, needed, out):  # type: ignore[no-untyped-def]
 
 @problems.implements(problems.identity, Program)
 @wrapping
-def identity(program):  # type: ignore[no-untyped-def]
+def identity(program: Program) -> np.uint64:
     """Equal under renaming, another order of the definitions, and exchanged operands of add and mul."""
     colours, whole = program.colours, np.uint64(0)
     for k in range(program.shape[0]):
@@ -111,7 +112,7 @@ def identity(program):  # type: ignore[no-untyped-def]
 
 @kernel
 @wrapping
-def colour_of(colours, operand):  # type: ignore[no-untyped-def]
+def colour_of(colours: Words, operand: int) -> np.uint64:
     """Colour (a 64-bit hash) of an operand: a definition or, if negative, a constant."""
     if operand >= 0:
         return colours[operand]

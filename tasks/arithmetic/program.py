@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers
 from tracelab.core.jit import kernel
 from tracelab.search.derivation import problem as problems
 from tracelab.search.derivation.reasons import R
+
+if TYPE_CHECKING:
+    from tracelab.tasks.arithmetic.draws import Draws
 
 HEADER = 4  # of a stored problem: definitions, names in use, modulus, query; then per definition
 WIDTH = 4  # name, rule, left, right: an operand is a name, or -1 - c for the constant c
@@ -27,7 +31,7 @@ class Program(NamedTuple):
     that operands come first; stack: scratch.
     """
 
-    draws: Any
+    draws: Draws
     solver: int
     tie_break: int
     shape: NDArray[np.int32]
@@ -44,7 +48,7 @@ class Program(NamedTuple):
     colours: NDArray[np.uint64]
 
 
-def new_program(draws: Any, names: int, solver: int, tie_break: int) -> Program:
+def new_program(draws: Draws, names: int, solver: int, tie_break: int) -> Program:
     """Empty tables for programs with up to so many names."""
     tables: dict[str, Any] = {name: np.empty(names, np.int32) for name in TABLES}
     shape, stack = np.empty(HEADER, np.int32), np.empty(2 * names + 2, np.int32)
@@ -53,7 +57,7 @@ def new_program(draws: Any, names: int, solver: int, tie_break: int) -> Program:
 
 
 @kernel
-def applied(rule, left, right, modulus):  # type: ignore[no-untyped-def]
+def applied(rule: int, left: int, right: int, modulus: int) -> int:
     """What a rule gives."""
     if rule == LET:
         return left
@@ -65,13 +69,13 @@ def applied(rule, left, right, modulus):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def value_of(values, operand):  # type: ignore[no-untyped-def]
+def value_of(values: Integers, operand: int) -> int:
     """An operand's value, -1 where it has none yet."""
     return -1 - operand if operand < 0 else values[operand]
 
 
 @problems.implements(problems.load, Program)
-def load(program, problem):  # type: ignore[no-untyped-def]
+def load(program: Program, problem: Integers) -> None:
     """Definitions and their values, operands first."""
     for h in range(HEADER):
         program.shape[h] = problem[h]
@@ -98,7 +102,7 @@ def load(program, problem):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def evaluate(program, name, count):  # type: ignore[no-untyped-def]
+def evaluate(program: Program, name: int, count: int) -> int:
     """Value a definition and what it rests on, depth first; append them to `order` -> its new length."""
     stack, truth = program.stack, program.truth
     stack[0], size = name, 1
@@ -125,7 +129,7 @@ def evaluate(program, name, count):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.fault, Program)
-def fault(program, row):  # type: ignore[no-untyped-def]
+def fault(program: Program, row: Integers) -> int:
     """Is the definition applied, to the values that its operands were derived to have?"""
     name = row[1]
     if name < 0 or name >= len(program.rule) or program.rule[name] < 0:
@@ -144,7 +148,7 @@ def fault(program, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.flaw, Program)
-def flaw(program, row):  # type: ignore[no-untyped-def]
+def flaw(program: Program, row: Integers) -> int:
     """Each needed value once."""
     if program.known[row[1]] >= 0:
         return R.repeated
@@ -152,25 +156,25 @@ def flaw(program, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.learn, Program)
-def learn(program, row):  # type: ignore[no-untyped-def]
+def learn(program: Program, row: Integers) -> None:
     """The value is known from here on."""
     program.known[row[1]] = row[4]
 
 
 @problems.implements(problems.answered, Program)
-def answered(program):  # type: ignore[no-untyped-def]
+def answered(program: Program) -> bool:
     """Is the value that is asked for known?"""
     return program.known[program.shape[3]] >= 0
 
 
 @problems.implements(problems.follows, Program)
-def follows(program, solution, count):  # type: ignore[no-untyped-def]
+def follows(program: Program, solution: Integers, count: int) -> bool:
     """Is the solution the value that was derived?"""
     return count == 1 and solution[0, 1] == program.known[program.shape[3]]
 
 
 @problems.implements(problems.solution_fault, Program)
-def solution_fault(program, solution, count):  # type: ignore[no-untyped-def]
+def solution_fault(program: Program, solution: Integers, count: int) -> tuple[int, bool]:
     """One number, the right one."""
     if count > 1:
         return R.too_much, False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tracelab.core.arrays import Integers, Random
 from tracelab.core.jit import kernel
 from tracelab.core.rng import below
 from tracelab.search.derivation import problem as problems
@@ -15,15 +16,16 @@ MEASURES = ("definitions", "needed", "operations", "depth")
 
 
 @problems.implements(problems.solve, Program)
-def solve(program, random, rows):  # type: ignore[no-untyped-def]
-    """Evaluate what is needed, operands first."""
+def solve(program: Program, random: Random, rows: Integers) -> int:
+    """Evaluate what is needed, operands first -> how many steps."""
     return backward(program, rows) if program.solver == BACKWARD else forward(program, random, rows)
 
 
 @kernel
-def backward(program, rows):  # type: ignore[no-untyped-def]
+def backward(program: Program, rows: Integers) -> int:
     """Down from the question, left before right -> how many steps."""
-    stack, size, count = program.stack, 1, 0
+    stack = program.stack
+    size, count = 1, 0
     stack[0] = program.shape[3]
     while size > 0:
         top = stack[size - 1]
@@ -42,7 +44,7 @@ def backward(program, rows):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def forward(program, random, rows):  # type: ignore[no-untyped-def]
+def forward(program: Program, random: Random, rows: Integers) -> int:
     """A definition that is ready, in the order of the prompt or at random -> how many steps."""
     count = 0
     while program.known[program.shape[3]] < 0:
@@ -58,14 +60,14 @@ def forward(program, random, rows):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def is_ready(program, name):  # type: ignore[no-untyped-def]
+def is_ready(program: Program, name: int) -> bool:
     """Are a definition's operands known?"""
     left, right = program.left[name], program.right[name]
     return (left < 0 or program.known[left] >= 0) and (right < 0 or program.known[right] >= 0)
 
 
 @kernel
-def record(program, name, rows, count):  # type: ignore[no-untyped-def]
+def record(program: Program, name: int, rows: Integers, count: int) -> int:
     """Derive a value and append the step -> how many there are."""
     rule = program.rule[name]
     left = value_of(program.known, program.left[name])
@@ -78,16 +80,18 @@ def record(program, name, rows, count):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.write_solution, Program)
-def write_solution(program, rows):  # type: ignore[no-untyped-def]
-    """The value that is asked for."""
+def write_solution(program: Program, rows: Integers) -> int:
+    """Write the value that is asked for -> how many rows: one."""
     rows[0, 0], rows[0, 1] = 0, program.truth[program.shape[3]]
     return 1
 
 
 @problems.implements(problems.measure, Program)
-def measure(program, rows, out):  # type: ignore[no-untyped-def]
+def measure(program: Program, rows: Integers, out: Integers) -> None:
     """Write the complexity measures of the loaded problem, in the order of MEASURES."""
-    out[0], out[1], out[3] = program.shape[0], len(rows), program.depth[program.shape[3]]
+    out[0] = program.shape[0]
+    out[1] = len(rows)
     out[2] = 0
+    out[3] = program.depth[program.shape[3]]
     for r in range(len(rows)):
         out[2] += rows[r, 0] != LET

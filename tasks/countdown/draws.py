@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, Random, Words
 from tracelab.core.jit import kernel, njit, wrapping
 from tracelab.core.rng import below, mix64, shuffle
 from tracelab.core.types import MAX_REDRAWS
@@ -37,7 +38,7 @@ class Knobs(NamedTuple):
 
 
 @kernel
-def combine(sign, a, b, largest):  # type: ignore[no-untyped-def]
+def combine(sign: int, a: int, b: int, largest: int) -> int:
     """The result of a sign b, or -1 where it is no whole number from 1 to `largest`."""
     if sign == PLUS:
         result = a + b
@@ -51,7 +52,7 @@ def combine(sign, a, b, largest):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def unknown_operand(sign, result, known, side, largest):  # type: ignore[no-untyped-def]
+def unknown_operand(sign: int, result: int, known: int, side: int, largest: int) -> int:
     """That x such that x sign known (side 0) or known sign x (side 1) is the result; or -1."""
     if sign == PLUS:
         x = result - known
@@ -68,7 +69,7 @@ def unknown_operand(sign, result, known, side, largest):  # type: ignore[no-unty
 
 
 @kernel
-def draw_result(knobs, random, a, b, inverse):  # type: ignore[no-untyped-def]
+def draw_result(knobs: Knobs, random: Random, a: int, b: int, inverse: bool) -> int:
     """A random result of an operation on a and b, in either order; or -1 if none may be had.
 
     inverse: b is a result and a one of its operands; draw the other one.
@@ -88,8 +89,10 @@ def draw_result(knobs, random, a, b, inverse):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def draw_numbers(knobs, target, random, numbers, values, siblings):  # type: ignore[no-untyped-def]
-    """Fill `numbers` with some that give the target, or report that this draw found none.
+def draw_numbers(
+    knobs: Knobs, target: int, random: Random, numbers: Integers, values: Integers, siblings: Integers
+) -> bool:
+    """Fill `numbers` with some that give the target -> did this draw find such?
 
     values: scratch for the roots of the trees that are merged, one of them with the unknown; siblings:
     what the unknown's tree was merged with, outermost last.
@@ -122,7 +125,7 @@ def draw_numbers(knobs, target, random, numbers, values, siblings):  # type: ign
 
 @kernel
 @wrapping
-def canonical_hash(target, numbers):  # type: ignore[no-untyped-def]
+def canonical_hash(target: int, numbers: Integers) -> np.uint64:
     """Equal for problems of the same numbers, in any order, and the same target."""
     whole = np.uint64(0)
     for number in numbers:
@@ -131,7 +134,9 @@ def canonical_hash(target, numbers):  # type: ignore[no-untyped-def]
 
 
 @njit
-def draw_problem(knobs, targets, low, high, bins, random, numbers):  # type: ignore[no-untyped-def]
+def draw_problem(
+    knobs: Knobs, targets: Integers, low: int, high: int, bins: int, random: Random, numbers: Integers
+) -> tuple[int, np.uint64]:
     """Draw a problem whose canonical hash falls into the split's bins.
 
     targets: those to draw from; one that no draw reaches is replaced. -> (target, hash); target is -1
@@ -154,10 +159,13 @@ def draw_problem(knobs, targets, low, high, bins, random, numbers):  # type: ign
 
 
 @njit
-def draw_problems(knobs, targets, low, high, bins, keys):  # type: ignore[no-untyped-def]
+def draw_problems(
+    knobs: Knobs, targets: Integers, low: int, high: int, bins: int, keys: Words
+) -> tuple[int, NDArray[np.int16], Words]:
     """One problem per key -> (first key that failed or -1, (n, size) problems, identities)."""
     n = len(keys)
-    problems, identities = np.empty((n, HEADER + knobs.numbers), np.int16), np.empty(n, np.uint64)
+    problems = np.empty((n, HEADER + knobs.numbers), np.int16)
+    identities = np.empty(n, np.uint64)
     numbers, random = np.empty(knobs.numbers, np.int64), np.empty(1, np.uint64)
     for i in range(n):
         random[0] = keys[i]

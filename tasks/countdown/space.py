@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, int64
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel, njit
 from tracelab.search.best_first import space as spaces
@@ -39,7 +40,7 @@ class Hand(NamedTuple):
 
 
 @njit
-def new_hand(rules, capacity):  # type: ignore[no-untyped-def]
+def new_hand(rules: NDArray[np.int64], capacity: int) -> Hand:
     """Room for so many states. rules: as in Hand; target, all and start are those of each problem."""
     numbers = rules[NUMBERS]
     return Hand(
@@ -51,7 +52,7 @@ def new_hand(rules, capacity):  # type: ignore[no-untyped-def]
 
 
 @spaces.implements(spaces.pose, Hand)
-def _pose(space, problem):  # type: ignore[no-untyped-def]
+def _pose(space: Hand, problem: Integers) -> None:
     rules, count = space.rules, len(problem) - HEADER
     forget(space.states)
     rules[GOAL], rules[ALL] = problem[TARGET], problem[USE_ALL]
@@ -62,7 +63,7 @@ def _pose(space, problem):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def measure(target, heuristic, near):  # type: ignore[no-untyped-def]
+def measure(target: int, heuristic: int, near: Integers) -> None:
     """Distances to the target or, for `multiply`, to the nearest of its factors from 2 on."""
     for n in range(len(near)):
         near[n] = abs(n - target)
@@ -73,7 +74,7 @@ def measure(target, heuristic, near):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def state_of(space, numbers, count):  # type: ignore[no-untyped-def]
+def state_of(space: Hand, numbers: Integers, count: int) -> int:
     """The state with these numbers, in any order (they are sorted), or -1 if there is no room for it."""
     word = 0
     ascend(numbers, count)
@@ -83,9 +84,10 @@ def state_of(space, numbers, count):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def numbers_of(space, state, numbers):  # type: ignore[no-untyped-def]
+def numbers_of(space: Hand, state: int, numbers: Integers) -> int:
     """Write a state's numbers in ascending order -> how many."""
-    word, base, count = space.states.words[state], space.rules[LARGEST] + 1, 0
+    word, base = space.states.words[state], space.rules[LARGEST] + 1
+    count = 0
     while word > 0:
         numbers[count] = word % base
         word //= base
@@ -94,7 +96,7 @@ def numbers_of(space, state, numbers):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def result_of(space, numbers, i, sign, j):  # type: ignore[no-untyped-def]
+def result_of(space: Hand, numbers: Integers, i: int, sign: int, j: int) -> int:
     """What an operation on two of the numbers gives, or -1; a + b and b + a are one, and a * b."""
     if i == j or not space.rules[SIGNS] >> sign & 1 or (sign % 2 == 0 and j < i):
         return -1
@@ -102,7 +104,7 @@ def result_of(space, numbers, i, sign, j):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def after(space, numbers, count, i, j, result):  # type: ignore[no-untyped-def]
+def after(space: Hand, numbers: Integers, count: int, i: int, j: int, result: int) -> int:
     """The state after numbers i and j were replaced by a result."""
     rest, n = space.hand[1], 0
     for k in range(count):
@@ -114,12 +116,12 @@ def after(space, numbers, count, i, j, result):  # type: ignore[no-untyped-def]
 
 
 @spaces.implements(spaces.start, Hand)
-def _start(space):  # type: ignore[no-untyped-def]
+def _start(space: Hand) -> int:
     return space.rules[ROOT]
 
 
 @spaces.implements(spaces.is_goal, Hand)
-def _is_goal(space, state):  # type: ignore[no-untyped-def]
+def _is_goal(space: Hand, state: int) -> bool:
     numbers = space.hand[2]
     count = numbers_of(space, state, numbers)
     if space.rules[ALL]:
@@ -131,7 +133,7 @@ def _is_goal(space, state):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def distance(space, state):  # type: ignore[no-untyped-def]
+def distance(space: Hand, state: int) -> int:
     """The heuristic: the mean over the numbers, rounded down (sum), or their sum (multiply)."""
     numbers, total = space.hand[2], 0
     count = numbers_of(space, state, numbers)
@@ -143,17 +145,17 @@ def distance(space, state):  # type: ignore[no-untyped-def]
 
 
 @spaces.implements(spaces.heuristic, Hand)
-def _heuristic(space, state):  # type: ignore[no-untyped-def]
+def _heuristic(space: Hand, state: int) -> int:
     return distance(space, state) if space.rules[GUIDED] else ABSENT
 
 
 @spaces.implements(spaces.max_degree, Hand)
-def _max_degree(space):  # type: ignore[no-untyped-def]
+def _max_degree(space: Hand) -> int:
     return 2 * space.rules[NUMBERS] * (space.rules[NUMBERS] - 1)
 
 
 @spaces.implements(spaces.neighbours, Hand)
-def _neighbours(space, state, states, costs):  # type: ignore[no-untyped-def]
+def _neighbours(space: Hand, state: int, states: Integers, costs: Integers) -> int:
     numbers, degree = space.hand[0], 0
     count = numbers_of(space, state, numbers)
     for i in range(count):
@@ -168,7 +170,7 @@ def _neighbours(space, state, states, costs):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def insert(space, state, states, keys, degree):  # type: ignore[no-untyped-def]
+def insert(space: Hand, state: int, states: Integers, keys: Integers, degree: int) -> int:
     """Put a state where its heuristic belongs among states[:degree], unless it stands there -> new degree."""
     for k in range(degree):
         if states[k] == state:
@@ -184,14 +186,15 @@ def insert(space, state, states, keys, degree):  # type: ignore[no-untyped-def]
 
 
 @spaces.implements(spaces.by_moves, Hand)
-def _by_moves(space):  # type: ignore[no-untyped-def]
+def _by_moves(space: Hand) -> bool:
     return True
 
 
 @spaces.implements(spaces.follow, Hand)
-def _follow(space, state, row):  # type: ignore[no-untyped-def]
+def _follow(space: Hand, state: int, row: Integers) -> int:
     """Both operands must be at hand (twice, if they are equal), and the result must be right."""
-    numbers, i, j = space.hand[0], -1, -1
+    numbers = space.hand[0]
+    i = j = -1
     count = numbers_of(space, state, numbers)
     for k in range(count):
         if i < 0 and numbers[k] == row[A]:
@@ -199,15 +202,15 @@ def _follow(space, state, row):  # type: ignore[no-untyped-def]
         elif j < 0 and numbers[k] == row[B]:
             j = k
     if i < 0 or j < 0 or not 0 <= row[SIGN] < 4 or not space.rules[SIGNS] >> row[SIGN] & 1:
-        return np.int64(-1)
+        return int64(-1)
     result = combine(row[SIGN], numbers[i], numbers[j], space.rules[LARGEST])
     if result < 0 or result != row[FIRST]:
-        return np.int64(-1)
+        return int64(-1)
     return after(space, numbers, count, i, j, result)
 
 
 @spaces.implements(spaces.write_move, Hand)
-def _write_move(space, state, successor, row):  # type: ignore[no-untyped-def]
+def _write_move(space: Hand, state: int, successor: int, row: Integers) -> None:
     """The first operation that leads there; in a trace's row the result goes before the other numbers."""
     numbers = space.hand[3]
     count = numbers_of(space, state, numbers)
@@ -227,20 +230,20 @@ def _write_move(space, state, successor, row):  # type: ignore[no-untyped-def]
 
 
 @spaces.implements(spaces.read_state, Hand)
-def _read_state(space, row, column):  # type: ignore[no-untyped-def]
+def _read_state(space: Hand, row: Integers, column: int) -> int:
     numbers, count = space.hand[0], 0
     for k in range(space.rules[NUMBERS]):
         number = row[FIRST + k]
         if number != ABSENT:
             if number < 1 or number > space.rules[LARGEST]:
-                return np.int64(-1)
+                return int64(-1)
             numbers[count] = number
             count += 1
-    return state_of(space, numbers, count) if count > 0 else np.int64(-1)
+    return state_of(space, numbers, count) if count > 0 else int64(-1)
 
 
 @spaces.implements(spaces.write_state, Hand)
-def _write_state(space, state, row, column):  # type: ignore[no-untyped-def]
+def _write_state(space: Hand, state: int, row: Integers, column: int) -> None:
     row[A] = row[SIGN] = row[B] = ABSENT
     count = numbers_of(space, state, space.hand[2])
     for k in range(space.rules[NUMBERS]):

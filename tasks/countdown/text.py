@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers
 from tracelab.core.codec import Codec
 from tracelab.core.formats import Field, Format
 from tracelab.core.jit import njit
@@ -49,9 +51,11 @@ def codec_of(name: str, numbers: int, limit: int) -> Codec:
 
 
 @njit
-def prompt_rows(problems, offsets):  # type: ignore[no-untyped-def]
+def prompt_rows(problems: Integers, offsets: Integers) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Problems -> rows (op, number): the numbers, then the target."""
-    rows, ends, n = np.full((len(problems), 2), -1, np.int32), np.zeros(len(offsets), np.int64), 0
+    rows = np.full((len(problems), 2), -1, np.int32)
+    ends = np.zeros(len(offsets), np.int64)
+    n = 0
     for i in range(len(offsets) - 1):
         p = problems[offsets[i] : offsets[i + 1]]
         rows[n, 0] = NUMBERS_ROW

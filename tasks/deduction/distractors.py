@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from tracelab.core.arrays import Random
 from tracelab.core.jit import kernel
 from tracelab.core.rng import below
-from tracelab.tasks.deduction.rules import AND
+from tracelab.tasks.deduction.rules import AND, Theory
 from tracelab.tasks.deduction.towers import add_premise, add_rule, another, fresh, give, literal_of
 
 
 @kernel
-def distract(theory, random, nodes, tower, entity):  # type: ignore[no-untyped-def]
+def distract(theory: Theory, random: Random, nodes: int, tower: int, entity: int) -> None:
     """Add a distractor of one of three kinds, near a tower about an entity."""
     if below(random, 3) == 0:
         stray_fact(theory, random, nodes, tower, entity)
@@ -20,7 +21,7 @@ def distract(theory, random, nodes, tower, entity):  # type: ignore[no-untyped-d
 
 
 @kernel
-def node_where(theory, random, nodes, inner):  # type: ignore[no-untyped-def]
+def node_where(theory: Theory, random: Random, nodes: int, inner: bool) -> int:
     """A random node with a rule (inner) or of a base fact."""
     while True:
         n = below(random, nodes)
@@ -30,7 +31,7 @@ def node_where(theory, random, nodes, inner):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def stray_fact(theory, random, nodes, tower, entity):  # type: ignore[no-untyped-def]
+def stray_fact(theory: Theory, random: Random, nodes: int, tower: int, entity: int) -> None:
     """A base fact of another entity, or of an atom that nothing else mentions."""
     if theory.entities > 1:
         n = node_where(theory, random, nodes, False)
@@ -40,7 +41,7 @@ def stray_fact(theory, random, nodes, tower, entity):  # type: ignore[no-untyped
 
 
 @kernel
-def lead_away(theory, random, nodes, tower, entity):  # type: ignore[no-untyped-def]
+def lead_away(theory: Theory, random: Random, nodes: int, tower: int, entity: int) -> None:
     """A rule from a tower to what no other rule asks for."""
     rule = add_rule(theory, random, AND, fresh(theory), entity)
     inner = below(random, 2) == 1
@@ -52,7 +53,7 @@ def lead_away(theory, random, nodes, tower, entity):  # type: ignore[no-untyped-
 
 
 @kernel
-def false_lead(theory, random, nodes, tower, entity):  # type: ignore[no-untyped-def]
+def false_lead(theory: Theory, random: Random, nodes: int, tower: int, entity: int) -> None:
     """A rule for a node of a tower, from what is never given: a new atom, or an inner node's opposite."""
     inner = below(random, 2) == 1
     n = node_where(theory, random, nodes, inner)

@@ -6,6 +6,7 @@ distractors) treats both alike. So nothing tells the answer but following the ru
 
 from __future__ import annotations
 
+from tracelab.core.arrays import Integers, Random
 from tracelab.core.jit import kernel
 from tracelab.core.rng import below, shuffle
 from tracelab.search.derivation import problem as problems
@@ -15,7 +16,7 @@ from tracelab.tasks.deduction.towers import literal_of, name_all, raise_towers, 
 
 
 @problems.implements(problems.draw, Theory)
-def draw(theory, random, problem):  # type: ignore[no-untyped-def]
+def draw(theory: Theory, random: Random, problem: Integers) -> int:
     """Draw a problem -> its integers."""
     draws = theory.draws
     depth = draws.low + below(random, draws.high - draws.low + 1)
@@ -34,7 +35,7 @@ def draw(theory, random, problem):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def store(theory, random, problem, depth, top, entity):  # type: ignore[no-untyped-def]
+def store(theory: Theory, random: Random, problem: Integers, depth: int, top: int, entity: int) -> int:
     """Facts and rules in random order -> the problem's integers."""
     draws, order = theory.draws, theory.order
     facts, rules = draws.used[0], draws.used[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tracelab.core.arrays import Words
 from tracelab.core.jit import kernel, wrapping
 from tracelab.core.rng import mix64
 from tracelab.core.types import BINS
@@ -15,7 +16,7 @@ ROUNDS = 8  # of refining colours
 
 @problems.implements(problems.identity, Theory)
 @wrapping
-def identity(theory):  # type: ignore[no-untyped-def]
+def identity(theory: Theory) -> np.uint64:
     """Equal under other names, labels, orders, and exchange of p and `not p`: colours of literals, refined
     by the rules that they stand in. The split's bin hangs on facts and rules alone: both queries of a
     drawn pair of towers fall into one split, which keeps the answers even however few problems there are.
@@ -47,7 +48,7 @@ def identity(theory):  # type: ignore[no-untyped-def]
 
 @kernel
 @wrapping
-def coloured(theory, label, now, new):  # type: ignore[no-untyped-def]
+def coloured(theory: Theory, label: int, now: Words, new: Words) -> np.uint64:
     """Add a rule's colour to those of its literals -> its sum over entities."""
     whole = np.uint64(0)
     for entity in range(theory.shape[3]):

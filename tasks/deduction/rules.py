@@ -6,13 +6,17 @@ where a fact or a rule says so (classical literals, no negation as failure).
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers
 from tracelab.core.jit import kernel
 from tracelab.search.derivation import problem as problems
+
+if TYPE_CHECKING:
+    from tracelab.tasks.deduction.towers import Draws
 
 HEADER = 7  # of a stored problem: rules, facts, atoms and entities in use, depth, query's literal and entity
 FACT = 2  # then per fact: literal, entity
@@ -40,7 +44,7 @@ class Theory(NamedTuple):
     steps so far say; trail, what they derived, in order; stack, open goals; order: scratch; colours.
     """
 
-    draws: Any
+    draws: Draws
     solver: int
     random: bool
     signs: int
@@ -75,13 +79,13 @@ def new_theory(labels: int, literals: int, entities: int, **fixed: Any) -> Theor
 
 
 @kernel
-def ground(theory, literal, entity):  # type: ignore[no-untyped-def]
+def ground(theory: Theory, literal: int, entity: int) -> int:
     """The number of a literal on an entity."""
     return literal * theory.entities + entity
 
 
 @kernel
-def ground_of(theory, row):  # type: ignore[no-untyped-def]
+def ground_of(theory: Theory, row: Integers) -> int:
     """What a row names, or -1. Where nothing is quantified no entity is named."""
     literal, entity = row[2], row[3] if theory.quantified else row[3] + 1
     if not 0 <= entity < theory.entities or literal < 0:
@@ -91,13 +95,13 @@ def ground_of(theory, row):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def fits(theory, label, entity):  # type: ignore[no-untyped-def]
+def fits(theory: Theory, label: int, entity: int) -> bool:
     """Does a rule speak of an entity?"""
     return theory.about[label] == EVERY or theory.about[label] == entity
 
 
 @kernel
-def state_of(theory, label, entity, status):  # type: ignore[no-untyped-def]
+def state_of(theory: Theory, label: int, entity: int, status: Integers) -> int:
     """Is a rule READY, WAITING or DEAD, as far as its premises are known and have failed?"""
     known = failed = size = 0
     for premise in theory.premises[label]:
@@ -112,7 +116,7 @@ def state_of(theory, label, entity, status):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def gives(theory, label, entity, status):  # type: ignore[no-untyped-def]
+def gives(theory: Theory, label: int, entity: int, status: Integers) -> int:
     """What a rule that can be applied to an entity concludes, or -1 where that is known or none can."""
     conclusion = ground(theory, theory.head[label], entity)
     if not fits(theory, label, entity) or status[conclusion] == KNOWN:
@@ -121,7 +125,7 @@ def gives(theory, label, entity, status):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.load, Theory)
-def load(theory, problem):  # type: ignore[no-untyped-def]
+def load(theory: Theory, problem: Integers) -> None:
     """Facts and rules, what can be derived from them, and the shortest proof."""
     for h in range(HEADER):
         theory.shape[h] = problem[h]
@@ -144,17 +148,18 @@ def load(theory, problem):  # type: ignore[no-untyped-def]
     derive_all(theory)
     asked = query(theory)
     if theory.solver == BACKWARD and theory.status[asked] == UNTOUCHED:
-        theory.status[asked], theory.stack[0], theory.counts[DEPTH_OF_STACK] = OPEN, asked, 1
+        theory.status[asked], theory.stack[0] = OPEN, asked
+        theory.counts[DEPTH_OF_STACK] = 1
 
 
 @kernel
-def query(theory):  # type: ignore[no-untyped-def]
+def query(theory: Theory) -> int:
     """The ground literal that is asked for."""
     return ground(theory, theory.shape[5], theory.shape[6])
 
 
 @kernel
-def derive_all(theory):  # type: ignore[no-untyped-def]
+def derive_all(theory: Theory) -> None:
     """Apply rules until nothing is new; then mark what a proof of the query needs, from its end back."""
     count, grown = 0, True
     while grown:
@@ -165,7 +170,9 @@ def derive_all(theory):  # type: ignore[no-untyped-def]
                 conclusion = gives(theory, label, entity, theory.truth)
                 if conclusion >= 0:
                     theory.truth[conclusion], theory.giver[conclusion] = KNOWN, label
-                    theory.order[count], count, grown = conclusion, count + 1, True
+                    theory.order[count] = conclusion
+                    count += 1
+                    grown = True
     theory.counts[DERIVABLE] = count
     theory.needed[query(theory)] = theory.truth[query(theory)] == KNOWN
     for k in range(count - 1, -1, -1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tracelab.core.arrays import Integers, Random
 from tracelab.core.jit import kernel
 from tracelab.core.rng import below
 from tracelab.search.derivation import problem as problems
@@ -31,8 +32,8 @@ ANSWERS = ("rule", "unknown")
 
 
 @problems.implements(problems.solve, Theory)
-def solve(theory, random, rows):  # type: ignore[no-untyped-def]
-    """Until the query is answered: take the first choice in the order of the prompt, or a random one.
+def solve(theory: Theory, random: Random, rows: Integers) -> int:
+    """Search until the query is answered, by the prompt's first choice or a random one -> how many steps.
 
     A choice is counted, then drawn, then found again: there are few.
     """
@@ -50,7 +51,7 @@ def solve(theory, random, rows):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def step(theory, row, chosen):  # type: ignore[no-untyped-def]
+def step(theory: Theory, row: Integers, chosen: int) -> int:
     """Write the step that is number `chosen` of the search's choices -> how many there are."""
     if theory.solver == FORWARD:
         return forward(theory, row, chosen)
@@ -58,8 +59,8 @@ def step(theory, row, chosen):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def forward(theory, row, chosen):  # type: ignore[no-untyped-def]
-    """Rules whose premises are known and whose conclusion is not."""
+def forward(theory: Theory, row: Integers, chosen: int) -> int:
+    """What `step` does, with rules for choices whose premises are known and whose conclusion is not."""
     count = 0
     for r in range(theory.shape[0]):
         label = theory.listed[r]
@@ -74,10 +75,11 @@ def forward(theory, row, chosen):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def backward(theory, row, chosen):  # type: ignore[no-untyped-def]
-    """Choices at the goal opened last: the rule that gives it, or premises of rules that may yet do so."""
+def backward(theory: Theory, row: Integers, chosen: int) -> int:
+    """What `step` does at the goal opened last: the rule that gives it, or premises of those that may yet."""
     goal = theory.stack[theory.counts[DEPTH_OF_STACK] - 1]
-    literal, entity, count = goal // theory.entities, goal % theory.entities, 0
+    literal, entity = goal // theory.entities, goal % theory.entities
+    count = 0
     for r in range(theory.shape[0]):
         label = theory.listed[r]
         if theory.head[label] != literal or not fits(theory, label, entity):
@@ -96,15 +98,15 @@ def backward(theory, row, chosen):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def write(theory, row, op, label, literal):  # type: ignore[no-untyped-def]
-    """A step; entities are named where something is quantified."""
+def write(theory: Theory, row: Integers, op: int, label: int, literal: int) -> None:
+    """Write a step; entities are named where something is quantified."""
     row[0], row[1], row[2] = op, label, literal // theory.entities
     row[3] = literal % theory.entities if theory.quantified else -1
 
 
 @problems.implements(problems.write_solution, Theory)
-def write_solution(theory, rows):  # type: ignore[no-untyped-def]
-    """The steps of the search that the proof needs, in their order; or `unknown`."""
+def write_solution(theory: Theory, rows: Integers) -> int:
+    """Write the search's steps that the proof needs, in their order, or `unknown` -> how many rows."""
     if theory.status[query(theory)] != KNOWN:
         rows[0] = -1
         rows[0, 0] = 1
@@ -119,7 +121,7 @@ def write_solution(theory, rows):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.measure, Theory)
-def measure(theory, rows, out):  # type: ignore[no-untyped-def]
+def measure(theory: Theory, rows: Integers, out: Integers) -> None:
     """Write the complexity measures of the loaded problem, in the order of MEASURES."""
     out[0], out[1], out[2] = theory.shape[0], theory.shape[1], theory.shape[4]
     out[3], out[4] = len(rows), theory.counts[SHORTEST]

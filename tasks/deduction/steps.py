@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tracelab.core.arrays import Integers
 from tracelab.core.jit import kernel
 from tracelab.search.derivation import problem as problems
 from tracelab.search.derivation.reasons import R
@@ -32,7 +33,7 @@ from tracelab.tasks.deduction.rules import (
 
 
 @kernel
-def application_fault(theory, row, status):  # type: ignore[no-untyped-def]
+def application_fault(theory: Theory, row: Integers, status: Integers) -> int:
     """Why what is known does not license the application of a rule, or ok."""
     conclusion, label = ground_of(theory, row), row[1]
     if label < 0 or label >= len(theory.kind) or theory.kind[label] < 0:
@@ -46,7 +47,7 @@ def application_fault(theory, row, status):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.fault, Theory)
-def fault(theory, row):  # type: ignore[no-untyped-def]
+def fault(theory: Theory, row: Integers) -> int:
     """A rule is applied to what is known; backward, a premise of a rule for a goal becomes a goal too, and a
     goal fails that no rule can give.
     """
@@ -75,7 +76,7 @@ def fault(theory, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.flaw, Theory)
-def flaw(theory, row):  # type: ignore[no-untyped-def]
+def flaw(theory: Theory, row: Integers) -> int:
     """Nothing twice; backward, each step serves the goal opened last, and a rule is tried that may yet do."""
     goal = ground_of(theory, row)
     if row[0] == APPLY and theory.status[goal] == KNOWN:
@@ -94,7 +95,7 @@ def flaw(theory, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.learn, Theory)
-def learn(theory, row):  # type: ignore[no-untyped-def]
+def learn(theory: Theory, row: Integers) -> None:
     """A literal is known, open or failed from here on; goals that are settled leave the stack."""
     literal, counts, status = ground_of(theory, row), theory.counts, theory.status
     if row[0] == TRY and status[literal] == UNTOUCHED:
@@ -111,7 +112,7 @@ def learn(theory, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.answered, Theory)
-def answered(theory):  # type: ignore[no-untyped-def]
+def answered(theory: Theory) -> bool:
     """The query is known; or it has failed (backward), or nothing more can be derived (forward)."""
     asked = theory.status[query(theory)]
     if theory.solver == BACKWARD:
@@ -120,7 +121,7 @@ def answered(theory):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.follows, Theory)
-def follows(theory, solution, count):  # type: ignore[no-untyped-def]
+def follows(theory: Theory, solution: Integers, count: int) -> bool:
     """Is the solution a proof of which each step was derived so, or `unknown` where the query was not?"""
     if count == 0 or problems.solution_fault(theory, solution, count)[0] != R.ok:
         return False
@@ -133,7 +134,7 @@ def follows(theory, solution, count):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.solution_fault, Theory)
-def solution_fault(theory, solution, count):  # type: ignore[no-untyped-def]
+def solution_fault(theory: Theory, solution: Integers, count: int) -> tuple[int, bool]:
     """A proof that ends in the query, of any length, or `unknown` where there is none.
 
     Uses `order` for what the proof derived: 1 where a fact or a step before gave it.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Random
 from tracelab.core.jit import kernel
 from tracelab.core.rng import below, shuffle
-from tracelab.tasks.deduction.rules import AND, EVERY, FACT, OR, RULE
+from tracelab.tasks.deduction.rules import AND, EVERY, FACT, OR, RULE, Theory
 
 
 class Draws(NamedTuple):
@@ -54,23 +55,24 @@ def limits(high: int, width: int, most: int) -> Limits:
     return Limits(nodes, 2 * nodes + 2 * most, 2 * (high + extras) + most, 2 * (1 + extras) + 1 + most)
 
 
-def new_draws(atoms: int, labels: int, limit: Limits, **knobs: int) -> Draws:
+def new_draws(atoms: int, labels: int, limit: Limits, **knobs: Any) -> Draws:
     """Scratch tables for problems within the limits, named from so many atoms and labels."""
     sizes = {"parent": limit.nodes, "level": limit.nodes, "either": limit.nodes, "names": atoms}
     sizes |= {"flips": atoms, "labels": labels}
-    tables = {name: np.empty(size, np.int32) for name, size in sizes.items()}
+    tables: dict[str, Any] = {name: np.empty(size, np.int32) for name, size in sizes.items()}
     tables |= {"facts": np.empty((limit.facts, FACT), np.int32)}
     tables |= {"rules": np.empty((limit.rules, RULE), np.int32), "used": np.empty(3, np.int32)}
-    return Draws(**knobs, **tables)  # type: ignore[arg-type]
+    return Draws(**knobs, **tables)
 
 
 @kernel
-def shape_tower(draws, random, depth):  # type: ignore[no-untyped-def]
+def shape_tower(draws: Draws, random: Random, depth: int) -> int:
     """Nodes with their parents and levels, the top first -> how many. A rule has the node of the next
     level down among its premises; beside it an `and` has facts or what one rule gives, an `or` what
     nothing gives.
     """
-    draws.parent[0], draws.level[0], count, top = -1, depth, 1, 0
+    draws.parent[0], draws.level[0] = -1, depth
+    count, top = 1, 0
     for level in range(depth, 0, -1):
         premises = 1 + below(random, draws.width)
         either = draws.disjunction and (not draws.conjunction or below(random, 2) == 1)
@@ -94,7 +96,7 @@ def shape_tower(draws, random, depth):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def name_all(theory, random):  # type: ignore[no-untyped-def]
+def name_all(theory: Theory, random: Random) -> None:
     """Atoms, signs and labels in random order."""
     draws = theory.draws
     for a in range(len(draws.names)):
@@ -107,21 +109,21 @@ def name_all(theory, random):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def literal_of(theory, atom, opposite):  # type: ignore[no-untyped-def]
+def literal_of(theory: Theory, atom: int, opposite: int) -> int:
     """The literal by which atom number `atom` is used in this problem, or its opposite."""
     draws = theory.draws
     return theory.signs * draws.names[atom] + (draws.flips[atom] ^ opposite)
 
 
 @kernel
-def fresh(theory):  # type: ignore[no-untyped-def]
+def fresh(theory: Theory) -> int:
     """The literal of an atom that is not used yet."""
     theory.draws.used[2] += 1
     return literal_of(theory, theory.draws.used[2] - 1, 0)
 
 
 @kernel
-def give(theory, literal, entity):  # type: ignore[no-untyped-def]
+def give(theory: Theory, literal: int, entity: int) -> None:
     """Add a fact, unless it is there."""
     facts, used = theory.draws.facts, theory.draws.used
     for f in range(used[0]):
@@ -132,7 +134,7 @@ def give(theory, literal, entity):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def add_rule(theory, random, kind, conclusion, entity):  # type: ignore[no-untyped-def]
+def add_rule(theory: Theory, random: Random, kind: int, conclusion: int, entity: int) -> int:
     """Add a rule without premises, of all entities (a coin, where rules can be) or one -> its row."""
     used = theory.draws.used
     row = theory.draws.rules[used[1]]
@@ -145,7 +147,7 @@ def add_rule(theory, random, kind, conclusion, entity):  # type: ignore[no-untyp
 
 
 @kernel
-def add_premise(theory, random, rule, literal):  # type: ignore[no-untyped-def]
+def add_premise(theory: Theory, random: Random, rule: int, literal: int) -> None:
     """Add a premise at a random place among those that are there."""
     row = theory.draws.rules[rule]
     size = 0
@@ -156,7 +158,7 @@ def add_premise(theory, random, rule, literal):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def raise_towers(theory, random, nodes, dead, about):  # type: ignore[no-untyped-def]
+def raise_towers(theory: Theory, random: Random, nodes: int, dead: int, about: tuple[int, int]) -> None:
     """Rules and base facts of both; tower `dead` lacks one fact. It is given of the opposite, or of
     another entity, where there are such and the coin says so.
     """
@@ -184,6 +186,6 @@ def raise_towers(theory, random, nodes, dead, about):  # type: ignore[no-untyped
 
 
 @kernel
-def another(theory, random, entity):  # type: ignore[no-untyped-def]
+def another(theory: Theory, random: Random, entity: int) -> int:
     """Another entity."""
     return (entity + 1 + below(random, theory.entities - 1)) % theory.entities

@@ -6,11 +6,13 @@ Labels are a random injection of the generator's numbers into the node words, so
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, Random, Words
 from tracelab.core.jit import kernel, njit, wrapping
 from tracelab.core.rng import below, mix64, shuffle
 from tracelab.core.types import MAX_REDRAWS
-from tracelab.tasks.graph_path.edges import STAR, WEIGHT, A, B, draw_edges, new_desk
+from tracelab.tasks.graph_path.edges import STAR, WEIGHT, A, B, Desk, Knobs, draw_edges, new_desk
 from tracelab.tasks.graph_path.ends import draw_ends, least_cost
 
 ROUNDS = 8  # of colour refinement
@@ -22,7 +24,7 @@ NODES, EDGES, DIRECTED, COORDINATES, START, TARGET, SECOND = range(HEADER)
 
 @kernel
 @wrapping
-def canonical_hash(knobs, desk, start, goal, other):  # type: ignore[no-untyped-def]
+def canonical_hash(knobs: Knobs, desk: Desk, start: int, goal: int, other: int) -> np.uint64:
     """Equal for graphs that differ in labels and in the order of edges alone, by colour refinement.
 
     (Weisfeiler and Leman 1968; rarely, other graphs share it too.) Path-stars of one shape are all the
@@ -51,7 +53,7 @@ def canonical_hash(knobs, desk, start, goal, other):  # type: ignore[no-untyped-
 
 
 @kernel
-def draw_labels(knobs, random, desk):  # type: ignore[no-untyped-def]
+def draw_labels(knobs: Knobs, random: Random, desk: Desk) -> None:
     """labels[a]: the node word of node a."""
     order = desk.order[: knobs.labels]
     for a in range(len(order)):
@@ -62,7 +64,9 @@ def draw_labels(knobs, random, desk):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def draw_problem(knobs, low, high, bins, random, desk, out):  # type: ignore[no-untyped-def]
+def draw_problem(
+    knobs: Knobs, low: int, high: int, bins: int, random: Random, desk: Desk, out: Integers
+) -> tuple[int, int, np.uint64]:
     """Draw a problem whose canonical hash falls into the split's bins, and store it in `out`.
 
     -> (start, goal, hash); start is -1 if MAX_REDRAWS draws found none.
@@ -81,15 +85,11 @@ def draw_problem(knobs, low, high, bins, random, desk, out):  # type: ignore[no-
 
 
 @kernel
-def store(knobs, random, desk, start, goal, other, out):  # type: ignore[no-untyped-def]
+def store(knobs: Knobs, random: Random, desk: Desk, start: int, goal: int, other: int, out: Integers) -> None:
     """Write a problem as integers (see HEADER), edges and targets in random order."""
     label, order, m = desk.labels, desk.order, knobs.edges
-    out[NODES], out[EDGES], out[DIRECTED], out[COORDINATES] = (
-        knobs.nodes,
-        m,
-        knobs.directed,
-        knobs.coordinates,
-    )
+    out[NODES], out[EDGES] = knobs.nodes, m
+    out[DIRECTED], out[COORDINATES] = knobs.directed, knobs.coordinates
     out[START], out[TARGET], out[SECOND] = label[start], label[goal], -1
     if other >= 0:
         out[SECOND] = label[other]
@@ -112,11 +112,15 @@ def store(knobs, random, desk, start, goal, other, out):  # type: ignore[no-unty
 
 
 @njit
-def draw_problems(knobs, low, high, bins, keys):  # type: ignore[no-untyped-def]
+def draw_problems(
+    knobs: Knobs, low: int, high: int, bins: int, keys: Words
+) -> tuple[int, NDArray[np.int16], Words, NDArray[np.int64]]:
     """One problem per key -> (first key that failed or -1, (n, size) problems, identities, least costs)."""
     n, size = len(keys), HEADER + 3 * (knobs.edges + (knobs.nodes if knobs.coordinates else 0))
     problems, identities = np.empty((n, size), np.int16), np.empty(n, np.uint64)
-    least, random, desk = np.empty(n, np.int64), np.empty(1, np.uint64), new_desk(knobs)
+    least = np.empty(n, np.int64)
+    random = np.empty(1, np.uint64)
+    desk = new_desk(knobs)
     for i in range(n):
         random[0] = keys[i]
         start, goal, identities[i] = draw_problem(knobs, low, high, bins, random, desk, problems[i])

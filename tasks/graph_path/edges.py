@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Random
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import below, shuffle
 from tracelab.tasks.shared.union_find import leader_of
@@ -53,7 +54,7 @@ class Desk(NamedTuple):
 
 
 @njit
-def new_desk(knobs):  # type: ignore[no-untyped-def]
+def new_desk(knobs: Knobs) -> Desk:
     """Scratch for a generator's graphs."""
     n = knobs.nodes
     pairs = np.empty((2, n * (n - 1) // 2), np.int64)
@@ -69,7 +70,7 @@ def new_desk(knobs):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def may_join(knobs, a, b):  # type: ignore[no-untyped-def]
+def may_join(knobs: Knobs, a: int, b: int) -> bool:
     """May an edge join nodes a < b?"""
     if knobs.generator == GRID:
         return b == a + knobs.width or (b == a + 1 and b % knobs.width > 0)
@@ -81,7 +82,7 @@ def may_join(knobs, a, b):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def draw_edges(knobs, random, desk):  # type: ignore[no-untyped-def]
+def draw_edges(knobs: Knobs, random: Random, desk: Desk) -> None:
     """A random spanning tree (Kruskal over the shuffled pairs), then further pairs in their order.
 
     Where edges have no direction, or none that the generator gives them, a coin decides which end
@@ -93,7 +94,8 @@ def draw_edges(knobs, random, desk):  # type: ignore[no-untyped-def]
     shuffle(random, pairs)
     for a in range(n):
         leader[a] = a
-    count, extra, oriented = 0, knobs.edges - (n - 1), knobs.generator > GRID and knobs.directed
+    count, extra = 0, knobs.edges - (n - 1)
+    oriented = knobs.generator > GRID and knobs.directed
     for k in range(len(pairs)):
         a, b = pairs[k] // n, pairs[k] % n
         tree_a, tree_b = leader_of(leader, a), leader_of(leader, b)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from tracelab.core.arrays import Integers, Random
 from tracelab.core.jit import kernel
 from tracelab.core.rng import below
-from tracelab.tasks.graph_path.edges import STAR, TWO_TARGETS, WEIGHT, A, B
+from tracelab.tasks.graph_path.edges import STAR, TWO_TARGETS, WEIGHT, A, B, Desk, Knobs
 
 STARTS = 20  # drawn per graph before another graph is drawn
 
 
 @kernel
-def flood(knobs, edges, start, distances):  # type: ignore[no-untyped-def]
+def flood(knobs: Knobs, edges: Integers, start: int, distances: Integers) -> None:
     """Fewest edges from the start to each node, -1 where it does not reach."""
     distances[:] = -1
     distances[start] = 0
@@ -27,7 +28,7 @@ def flood(knobs, edges, start, distances):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def least_cost(knobs, edges, start, goal, costs):  # type: ignore[no-untyped-def]
+def least_cost(knobs: Knobs, edges: Integers, start: int, goal: int, costs: Integers) -> int:
     """Cost of a cheapest path (Bellman and Ford)."""
     costs[:] = 1 << 40
     costs[start] = 0
@@ -44,7 +45,7 @@ def least_cost(knobs, edges, start, goal, costs):  # type: ignore[no-untyped-def
 
 
 @kernel
-def draw_ends(knobs, random, desk):  # type: ignore[no-untyped-def]
+def draw_ends(knobs: Knobs, random: Random, desk: Desk) -> tuple[int, int, int]:
     """-> (start, goal, another target or -1); start is -1 if no draw will do.
 
     Of two targets the start reaches the goal alone; both have the same number of edges into them.
@@ -66,7 +67,9 @@ def draw_ends(knobs, random, desk):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def draw_node(random, distances, low, high, edges, entering):  # type: ignore[no-untyped-def]
+def draw_node(
+    random: Random, distances: Integers, low: int, high: int, edges: Integers, entering: int
+) -> int:
     """A random node at a distance in [low, high], with so many edges into it (-1: any number); or -1."""
     node, count = -1, 0
     for a in range(len(distances)):
@@ -78,7 +81,7 @@ def draw_node(random, distances, low, high, edges, entering):  # type: ignore[no
 
 
 @kernel
-def edges_into(edges, node):  # type: ignore[no-untyped-def]
+def edges_into(edges: Integers, node: int) -> int:
     """How many edges end at a node."""
     count = 0
     for e in range(len(edges)):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel, njit
 from tracelab.search.best_first import space as spaces
@@ -39,14 +40,14 @@ class Graph(NamedTuple):
 
 
 @njit
-def new_graph(labels, edges):  # type: ignore[no-untyped-def]
+def new_graph(labels: int, edges: int) -> Graph:
     """Room for graphs of up to so many node words and edges."""
     first, ends = np.zeros(labels + 1, np.int32), np.zeros((2 * edges, 2), np.int32)
     return Graph(first, ends, np.zeros((labels, 3), np.int32), np.zeros(4, np.int32))
 
 
 @spaces.implements(spaces.pose, Graph)
-def _pose(graph, problem):  # type: ignore[no-untyped-def]
+def _pose(graph: Graph, problem: Integers) -> None:
     first, ends, places, query = graph.first, graph.ends, graph.places, graph.query
     m, both = problem[EDGES], not problem[DIRECTED]
     query[FROM], query[TO], query[OR_TO] = problem[START], problem[TARGET], problem[SECOND]
@@ -75,22 +76,22 @@ def _pose(graph, problem):  # type: ignore[no-untyped-def]
 
 
 @spaces.implements(spaces.capacity, Graph)
-def _capacity(graph):  # type: ignore[no-untyped-def]
+def _capacity(graph: Graph) -> int:
     return len(graph.places)
 
 
 @spaces.implements(spaces.start, Graph)
-def _start(graph):  # type: ignore[no-untyped-def]
+def _start(graph: Graph) -> int:
     return graph.query[FROM]
 
 
 @spaces.implements(spaces.is_goal, Graph)
-def _is_goal(graph, state):  # type: ignore[no-untyped-def]
+def _is_goal(graph: Graph, state: int) -> bool:
     return state == graph.query[TO] or state == graph.query[OR_TO]
 
 
 @spaces.implements(spaces.heuristic, Graph)
-def _heuristic(graph, state):  # type: ignore[no-untyped-def]
+def _heuristic(graph: Graph, state: int) -> int:
     """Manhattan distance of the coordinates that the prompt gives: no edge is longer than it costs."""
     if not graph.query[GUIDED]:
         return ABSENT
@@ -99,12 +100,12 @@ def _heuristic(graph, state):  # type: ignore[no-untyped-def]
 
 
 @spaces.implements(spaces.max_degree, Graph)
-def _max_degree(graph):  # type: ignore[no-untyped-def]
+def _max_degree(graph: Graph) -> int:
     return len(graph.places)
 
 
 @spaces.implements(spaces.neighbours, Graph)
-def _neighbours(graph, state, states, costs):  # type: ignore[no-untyped-def]
+def _neighbours(graph: Graph, state: int, states: Integers, costs: Integers) -> int:
     begin, count = graph.first[state], graph.first[state + 1] - graph.first[state]
     for k in range(count):
         states[k], costs[k] = graph.ends[begin + k, 0], graph.ends[begin + k, 1]
@@ -112,18 +113,18 @@ def _neighbours(graph, state, states, costs):  # type: ignore[no-untyped-def]
 
 
 @spaces.implements(spaces.read_state, Graph)
-def _read_state(graph, row, column):  # type: ignore[no-untyped-def]
+def _read_state(graph: Graph, row: Integers, column: int) -> int:
     node = row[column]
     return node if 0 <= node < len(graph.places) and graph.places[node, PRESENT] else -1
 
 
 @spaces.implements(spaces.write_state, Graph)
-def _write_state(graph, state, row, column):  # type: ignore[no-untyped-def]
+def _write_state(graph: Graph, state: int, row: Integers, column: int) -> None:
     row[column] = state
 
 
 @kernel
-def largest_label(problems, offsets):  # type: ignore[no-untyped-def]
+def largest_label(problems: Integers, offsets: Integers) -> int:
     """The largest node word in a batch."""
     largest = 0
     for i in range(len(offsets) - 1):

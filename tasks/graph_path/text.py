@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers
 from tracelab.core.codec import Codec
 from tracelab.core.formats import ABSENT, Field, Format
 from tracelab.core.jit import kernel, njit
@@ -41,7 +43,9 @@ def codec_of(labels: int, dearest: int, plain: bool, weighted: bool, directed: b
 
 
 @njit
-def prompt_rows(problems, offsets, query_last, weighted):  # type: ignore[no-untyped-def]
+def prompt_rows(
+    problems: Integers, offsets: Integers, query_last: bool, weighted: bool
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Problems -> rows (op, a, b, weight), in the order in which they are stored."""
     ends = np.zeros(len(offsets), np.int64)
     rows = np.full((len(problems), 4), ABSENT, np.int32)
@@ -62,9 +66,10 @@ def prompt_rows(problems, offsets, query_last, weighted):  # type: ignore[no-unt
 
 
 @kernel
-def query_rows(p, rows, n):  # type: ignore[no-untyped-def]
+def query_rows(p: Integers, rows: Integers, n: int) -> int:
     """The start and the one or two goals -> the next row."""
-    rows[n, 0], rows[n, 1], rows[n + 1, 0], rows[n + 1, 1] = START_ROW, p[START], GOAL_ROW, p[TARGET]
+    rows[n, 0], rows[n, 1] = START_ROW, p[START]
+    rows[n + 1, 0], rows[n + 1, 1] = GOAL_ROW, p[TARGET]
     n += 2
     if p[SECOND] >= 0:
         rows[n, 0], rows[n, 1] = GOAL_ROW, p[SECOND]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tracelab.core.arrays import Integers, Random, Words, int64
 from tracelab.core.jit import kernel, wrapping
 from tracelab.core.rng import below, mix64
 from tracelab.search.backtracking import problem as problems
@@ -16,6 +17,7 @@ from tracelab.tasks.knights_knaves.statements import (
     NOT,
     OR,
     WORDS,
+    Draws,
     Island,
 )
 
@@ -24,8 +26,8 @@ ROUNDS = 3  # of colour refinement
 
 
 @problems.implements(problems.draw, Island)
-def _draw(island, random, wish, problem):  # type: ignore[no-untyped-def]
-    """A statement each, until together they leave one possibility.
+def _draw(island: Island, random: Random, wish: np.uint64, problem: Integers) -> int:
+    """Draw a statement each that together leave one possibility -> how many integers, or 0 if they do not.
 
     A statement or a part of one that is always true, always false, or says what a part of it says is none
     ("B knight or B knight"); nor is one that fits its speaker whatever holds, or never ("I am a knave").
@@ -52,12 +54,13 @@ def _draw(island, random, wish, problem):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def draw_statement(draws, random, stack, problem, at):  # type: ignore[no-untyped-def]
+def draw_statement(draws: Draws, random: Random, stack: Integers, problem: Integers, at: int) -> int:
     """Write a statement in prefix order from `at` on -> the place after it.
 
     It is a connective; an operand is one again with probability 1/2 where depth is left, else an atom.
     """
-    stack[0], size, first = draws.depth, 1, True
+    stack[0] = draws.depth
+    size, first = 1, True
     while size > 0:
         size -= 1
         depth = stack[size]
@@ -69,12 +72,13 @@ def draw_statement(draws, random, stack, problem, at):  # type: ignore[no-untype
                 size += 1
         else:
             problem[at] = 2 * below(random, draws.people) + below(random, 2)
-        at, first = at + 1, False
+        at += 1
+        first = False
     return at
 
 
 @kernel
-def draw_connective(mask, random):  # type: ignore[no-untyped-def]
+def draw_connective(mask: int, random: Random) -> int:
     """One of those in the mask, all alike likely."""
     while True:
         connective = below(random, IFF + 1)
@@ -83,16 +87,16 @@ def draw_connective(mask, random):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def all_cases(people, w):  # type: ignore[no-untyped-def]
+def all_cases(people: int, w: int) -> np.uint64:
     """Word w of the truth table that is true of each of the 2**people cases."""
-    cases = np.int64(1) << people
+    cases = int64(1) << people
     if cases >= 64 * (w + 1):
         return ~np.uint64(0)
     return (np.uint64(1) << np.uint64(cases)) - np.uint64(1) if w == 0 else np.uint64(0)
 
 
 @kernel
-def knight_cases(person, w):  # type: ignore[no-untyped-def]
+def knight_cases(person: int, w: int) -> np.uint64:
     """Word w of the cases in which a person is a knight: those whose bit `person` is set."""
     if person >= 6:
         return ~np.uint64(0) if (w >> (person - 6)) & 1 else np.uint64(0)
@@ -101,11 +105,12 @@ def knight_cases(person, w):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def says_something(island, problem, start, stop):  # type: ignore[no-untyped-def]
+def says_something(island: Island, problem: Integers, start: int, stop: int) -> bool:
     """Is no part of a statement constant or a repetition? Its truth table comes to island.tables[0]."""
-    tables, size, people = island.tables, 0, island.draws.people
+    tables, people = island.tables, island.draws.people
+    size = 0
     for at in range(stop - 1, start - 1, -1):
-        code = np.int64(problem[at])
+        code = int64(problem[at])
         if code < CONNECTIVE:
             for w in range(WORDS):
                 known = knight_cases(code >> 1, w)
@@ -120,7 +125,7 @@ def says_something(island, problem, start, stop):  # type: ignore[no-untyped-def
             continue
         size -= 1
         left, right = tables[size], tables[size - 1]
-        never, always, as_left, as_right = True, True, True, True
+        never = always = as_left = as_right = True
         for w in range(WORDS):
             cases = all_cases(people, w)
             a, b = left[w], right[w]
@@ -134,7 +139,7 @@ def says_something(island, problem, start, stop):  # type: ignore[no-untyped-def
 
 
 @kernel
-def joined_cases(connective, a, b):  # type: ignore[no-untyped-def]
+def joined_cases(connective: int, a: np.uint64, b: np.uint64) -> np.uint64:
     """A word of the truth table of a connective."""
     if connective == AND:
         return a & b
@@ -146,7 +151,7 @@ def joined_cases(connective, a, b):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def fits_sometimes(island, speaker):  # type: ignore[no-untyped-def]
+def fits_sometimes(island: Island, speaker: int) -> bool:
     """Does the statement of island.tables[0] fit its speaker in some cases, and in some not?"""
     never, always = True, True
     for w in range(WORDS):
@@ -157,7 +162,7 @@ def fits_sometimes(island, speaker):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def is_one_case(cases):  # type: ignore[no-untyped-def]
+def is_one_case(cases: Words) -> bool:
     """Is exactly one bit set?"""
     words = 0
     for w in range(WORDS):
@@ -170,7 +175,7 @@ def is_one_case(cases):  # type: ignore[no-untyped-def]
 
 @problems.implements(problems.identity, Island)
 @wrapping
-def _identity(island):  # type: ignore[no-untyped-def]
+def _identity(island: Island) -> np.uint64:
     """Colour refinement of people: equal under renaming them, and under exchanging the operands of "and",
     "or" and "iff".
     """
@@ -195,7 +200,7 @@ def _identity(island):  # type: ignore[no-untyped-def]
 
 @kernel
 @wrapping
-def hash_of(island, speaker, colours):  # type: ignore[no-untyped-def]
+def hash_of(island: Island, speaker: int, colours: Words) -> np.uint64:
     """Hash of what a speaker says, given the colours of people."""
     stack, size = island.hashes[0], 0
     for at in range(island.starts[speaker + 1] - 1, island.starts[speaker] - 1, -1):

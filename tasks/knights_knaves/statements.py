@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, int64
 from tracelab.core.jit import kernel
 from tracelab.search.backtracking import problem as problems
 from tracelab.search.backtracking.problem import OPEN, OUTSIDE
@@ -79,7 +80,7 @@ def new_island(draws: Draws, people: int, rule: int) -> Island:
 
 
 @kernel
-def statement_end(codes, at):  # type: ignore[no-untyped-def]
+def statement_end(codes: Integers, at: int) -> int:
     """The place after the statement that begins at `at`."""
     missing = 1
     while missing > 0:
@@ -90,7 +91,7 @@ def statement_end(codes, at):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def join(connective, a, b):  # type: ignore[no-untyped-def]
+def join(connective: int, a: int, b: int) -> int:
     """Kleene's truth tables; b is not looked at for NOT."""
     if connective == NOT:
         return TRUE - a
@@ -106,7 +107,7 @@ def join(connective, a, b):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def truth_of(value, kind):  # type: ignore[no-untyped-def]
+def truth_of(value: int, kind: int) -> int:
     """Truth value of an atom: is somebody with this value (-1: unknown) of the kind?"""
     if value < 0:
         return UNKNOWN
@@ -114,7 +115,7 @@ def truth_of(value, kind):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def holds(island, values, speaker, person, value):  # type: ignore[no-untyped-def]
+def holds(island: Island, values: Integers, speaker: int, person: int, value: int) -> int:
     """Is the speaker a knight if and only if the statement is true? With one person's value replaced."""
     stack, size = island.stack, 0
     for at in range(island.starts[speaker + 1] - 1, island.starts[speaker] - 1, -1):
@@ -133,8 +134,8 @@ def holds(island, values, speaker, person, value):  # type: ignore[no-untyped-de
 
 
 @problems.implements(problems.load, Island)
-def _load(island, problem):  # type: ignore[no-untyped-def]
-    people = np.int64(problem[0])
+def _load(island: Island, problem: Integers) -> None:
+    people = int64(problem[0])
     island.size[0] = people
     for person in range(len(island.assignment)):
         island.assignment[person] = OPEN if person < people else OUTSIDE
@@ -145,17 +146,17 @@ def _load(island, problem):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.update, Island)
-def _update(island, variable, value, by):  # type: ignore[no-untyped-def]
+def _update(island: Island, variable: int, value: int, by: int) -> None:
     pass
 
 
 @problems.implements(problems.domain, Island)
-def _domain(island, variable):  # type: ignore[no-untyped-def]
-    return np.int64(3)
+def _domain(island: Island, variable: int) -> int:
+    return int64(3)
 
 
 @problems.implements(problems.slack, Island)
-def _slack(island, variable):  # type: ignore[no-untyped-def]
+def _slack(island: Island, variable: int) -> int:
     """Least for the person whom most undecided statements are by or about."""
     count = 0
     for speaker in range(island.size[0]):
@@ -170,7 +171,7 @@ def _slack(island, variable):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.find_conflict, Island)
-def _find_conflict(island, row):  # type: ignore[no-untyped-def]
+def _find_conflict(island: Island, row: Integers) -> bool:
     """The first speaker who cannot have said so."""
     for speaker in range(island.size[0]):
         if holds(island, island.assignment, speaker, -1, 0) == FALSE:
@@ -180,7 +181,7 @@ def _find_conflict(island, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.find_forced, Island)
-def _find_forced(island, row):  # type: ignore[no-untyped-def]
+def _find_forced(island: Island, row: Integers) -> bool:
     """The first speaker whose statement forces somebody's kind, and the first whom it does."""
     for speaker in range(island.size[0]):
         if holds(island, island.assignment, speaker, -1, 0) != UNKNOWN:
@@ -195,7 +196,7 @@ def _find_forced(island, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.is_conflict, Island)
-def _is_conflict(island, row):  # type: ignore[no-untyped-def]
+def _is_conflict(island: Island, row: Integers) -> bool:
     speaker = row[2]
     if speaker < 0 or speaker >= island.size[0]:
         return False
@@ -203,7 +204,7 @@ def _is_conflict(island, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.follows, Island)
-def _follows(island, row):  # type: ignore[no-untyped-def]
+def _follows(island: Island, row: Integers) -> bool:
     """Does the other kind make it false that the speaker is a knight if and only if he speaks the truth?"""
     speaker = row[2]
     if speaker < 0 or speaker >= island.size[0]:
@@ -214,7 +215,7 @@ def _follows(island, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.solves, Island)
-def _solves(island, values):  # type: ignore[no-untyped-def]
+def _solves(island: Island, values: Integers) -> bool:
     for speaker in range(island.size[0]):  # noqa: SIM110 (numba)
         if holds(island, values, speaker, -1, 0) != TRUE:
             return False
@@ -222,10 +223,10 @@ def _solves(island, values):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.satisfiable, Island)
-def _satisfiable(island):  # type: ignore[no-untyped-def]
+def _satisfiable(island: Island) -> bool:
     return True
 
 
 @problems.implements(problems.accept, Island)
-def _accept(island, wish, solved, problem):  # type: ignore[no-untyped-def]
+def _accept(island: Island, wish: np.uint64, solved: bool, problem: Integers) -> bool:
     return solved

@@ -23,8 +23,9 @@ def grid_counts(
 
     only: (n,) moves of each maze's only way; without it, ways are looked for.
     """
-    moves, *counts = _count(grid, problems.values, problems.offsets, only is None)
-    return moves if only is None else only, dict(zip(COUNTS, counts, strict=True))
+    moves, paths, ends, free = _count(grid, problems.values, problems.offsets, only is None)
+    counts: Counts = {"optimal_paths": paths, "dead_ends": ends, "free_cells": free}
+    return moves if only is None else only, counts
 
 
 @njit

@@ -12,6 +12,7 @@ from tracelab.tasks.maze.grid import HEADER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.patches import Rectangle
 
 GLYPHS = "█·+o*SG"
 WALL, FREE, CREATED, CLOSED, PATH, START, GOAL = range(7)
@@ -101,7 +102,7 @@ def plot_maze(
         spine.set_visible(True)
 
 
-def _square(at: tuple[int, int], **style: object):  # type: ignore[no-untyped-def]
-    from matplotlib.patches import Rectangle
+def _square(at: tuple[int, int], **style: Any) -> Rectangle:
+    from matplotlib import patches
 
-    return Rectangle((at[1] - 0.42, at[0] - 0.42), 0.84, 0.84, **style)  # type: ignore[arg-type]
+    return patches.Rectangle((at[1] - 0.42, at[0] - 0.42), 0.84, 0.84, **style)

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tracelab.core.arrays import Random
 from tracelab.core.jit import njit
 from tracelab.core.rng import below, shuffle
 from tracelab.tasks.maze.spanning_trees import TREES, lattice_edges, neighbour, spanning_tree
@@ -55,7 +57,7 @@ def most_moves(knobs: Knobs) -> int:
 
 
 @njit
-def draw_layout(knobs, random, free):  # type: ignore[no-untyped-def]
+def draw_layout(knobs: Knobs, random: Random, free: NDArray[np.uint8]) -> None:
     """Fill `free` with a maze of the knobs' kind."""
     if knobs.generator == FREE:
         free[:] = 1
@@ -77,24 +79,26 @@ def draw_layout(knobs, random, free):  # type: ignore[no-untyped-def]
 
 
 @njit
-def rooms(side, parity):  # type: ignore[no-untyped-def]
+def rooms(side: int, parity: int) -> int:
     """How many rooms lie along a side."""
     return (side - parity + 1) // 2
 
 
 @njit
-def _cell(knobs, parity, columns, room):  # type: ignore[no-untyped-def]
+def _cell(knobs: Knobs, parity: int, columns: int, room: int) -> int:
     return (parity + 2 * (room // columns)) * knobs.width + parity + 2 * (room % columns)
 
 
 @njit
-def _carve(knobs, parity, columns, edge, free):  # type: ignore[no-untyped-def]
+def _carve(knobs: Knobs, parity: int, columns: int, edge: int, free: NDArray[np.uint8]) -> None:
     """Free the cell between a room and its right (edge even) or lower (odd) neighbour."""
     free[_cell(knobs, parity, columns, edge >> 1) + (knobs.width if edge & 1 else 1)] = 1
 
 
 @njit
-def _braid(knobs, parity, columns, rows, random, free):  # type: ignore[no-untyped-def]
+def _braid(
+    knobs: Knobs, parity: int, columns: int, rows: int, random: Random, free: NDArray[np.uint8]
+) -> None:
     """Remove a share of the walls that still part two neighbouring rooms (at least one)."""
     every = lattice_edges(columns, rows)
     shuffle(random, every)
@@ -108,7 +112,7 @@ def _braid(knobs, parity, columns, rows, random, free):  # type: ignore[no-untyp
 
 
 @njit
-def _drunkards_walk(knobs, random, free):  # type: ignore[no-untyped-def]
+def _drunkards_walk(knobs: Knobs, random: Random, free: NDArray[np.uint8]) -> None:
     """One random walker frees cells until a share of the grid is free."""
     free[:] = 0
     wanted = max(2, int(knobs.coverage * len(free)))
@@ -124,7 +128,7 @@ def _drunkards_walk(knobs, random, free):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _random_walls(knobs, random, free):  # type: ignore[no-untyped-def]
+def _random_walls(knobs: Knobs, random: Random, free: NDArray[np.uint8]) -> None:
     """Walls on uniformly drawn cells, their number uniform in the density range (Searchformer)."""
     cells = len(free)
     low, high = int(knobs.density_low * cells), int(knobs.density_high * cells)

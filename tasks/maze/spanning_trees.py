@@ -6,7 +6,9 @@ An edge is 2 * room + 0 for that to the right, + 1 for that downwards; rooms are
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tracelab.core.arrays import Random
 from tracelab.core.jit import njit
 from tracelab.core.rng import below, shuffle
 from tracelab.tasks.shared.union_find import leader_of
@@ -16,7 +18,7 @@ DX, DY = np.array([0, 1, 0, -1]), np.array([-1, 0, 1, 0])  # up, right, down, le
 
 
 @njit
-def edge_to(columns, room, direction):  # type: ignore[no-untyped-def]
+def edge_to(columns: int, room: int, direction: int) -> int:
     """The edge that leaves a room: 2 * room + 0 to the right, + 1 downwards."""
     if direction == 0:
         return 2 * (room - columns) + 1
@@ -28,14 +30,14 @@ def edge_to(columns, room, direction):  # type: ignore[no-untyped-def]
 
 
 @njit
-def neighbour(columns, rows, room, direction):  # type: ignore[no-untyped-def]
+def neighbour(columns: int, rows: int, room: int, direction: int) -> int:
     """The room (or cell) in a direction, or -1."""
     x, y = room % columns + DX[direction], room // columns + DY[direction]
     return y * columns + x if 0 <= x < columns and 0 <= y < rows else -1
 
 
 @njit
-def spanning_tree(generator, columns, rows, random):  # type: ignore[no-untyped-def]
+def spanning_tree(generator: int, columns: int, rows: int, random: Random) -> tuple[NDArray[np.int64], int]:
     """The edges of a random spanning tree of the lattice -> (edges, how many)."""
     edges = np.empty(columns * rows, np.int64)
     if generator == KRUSKAL:
@@ -48,8 +50,8 @@ def spanning_tree(generator, columns, rows, random):  # type: ignore[no-untyped-
 
 
 @njit
-def _wilson(columns, rows, random, edges):  # type: ignore[no-untyped-def]
-    """Loop-erased random walks (Wilson 1996): uniform over all spanning trees."""
+def _wilson(columns: int, rows: int, random: Random, edges: NDArray[np.int64]) -> int:
+    """Loop-erased random walks (Wilson 1996): uniform over all spanning trees -> how many edges."""
     n = columns * rows
     in_tree, leaves = np.zeros(n, np.uint8), np.empty(n, np.int64)
     in_tree[below(random, n)] = 1
@@ -72,8 +74,8 @@ def _wilson(columns, rows, random, edges):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _backtracker(columns, rows, random, edges):  # type: ignore[no-untyped-def]
-    """Depth-first carving from room 0 (recursive backtracker)."""
+def _backtracker(columns: int, rows: int, random: Random, edges: NDArray[np.int64]) -> int:
+    """Depth-first carving from room 0 (recursive backtracker) -> how many edges."""
     n = columns * rows
     seen, stack = np.zeros(n, np.uint8), np.empty(n, np.int64)
     choices = np.empty(4, np.int64)
@@ -98,12 +100,13 @@ def _backtracker(columns, rows, random, edges):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _prim(columns, rows, random, edges):  # type: ignore[no-untyped-def]
-    """Grow a tree by a uniformly drawn frontier edge (randomised Prim)."""
+def _prim(columns: int, rows: int, random: Random, edges: NDArray[np.int64]) -> int:
+    """Grow a tree by a uniformly drawn frontier edge (randomised Prim) -> how many edges."""
     n = columns * rows
     seen = np.zeros(n, np.uint8)
     frontier = np.empty((4 * n, 2), np.int64)  # (room outside or by now inside, edge to it)
-    room, size, count = below(random, n), 0, 0
+    room = below(random, n)
+    size = count = 0
     seen[room] = 1
     while True:
         for direction in range(4):
@@ -126,7 +129,7 @@ def _prim(columns, rows, random, edges):  # type: ignore[no-untyped-def]
 
 
 @njit
-def lattice_edges(columns, rows):  # type: ignore[no-untyped-def]
+def lattice_edges(columns: int, rows: int) -> NDArray[np.int64]:
     """All edges of the lattice."""
     edges = np.empty(2 * columns * rows, np.int64)
     count = 0
@@ -139,8 +142,8 @@ def lattice_edges(columns, rows):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _kruskal(columns, rows, random, edges):  # type: ignore[no-untyped-def]
-    """Edges in random order, kept where they join two trees (randomised Kruskal)."""
+def _kruskal(columns: int, rows: int, random: Random, edges: NDArray[np.int64]) -> int:
+    """Edges in random order, kept where they join two trees (randomised Kruskal) -> how many."""
     leader = np.arange(columns * rows)
     every = lattice_edges(columns, rows)
     shuffle(random, every)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers
 from tracelab.core.codec import BOS, EOS, Codec
 from tracelab.core.formats import Field, Format
 from tracelab.core.jit import njit
@@ -54,7 +56,9 @@ def _format(name: str, side: int) -> tuple[tuple[str, ...], Format]:
 
 
 @njit
-def prompt_rows(problems, offsets, stride, ready):  # type: ignore[no-untyped-def]
+def prompt_rows(
+    problems: Integers, offsets: Integers, stride: int, ready: bool
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Problems -> rows (op, cell): start, goal, every wall row-major, and `ready` if asked for."""
     ends = np.zeros(len(offsets), np.int64)
     rows = np.empty((len(problems) + 3 * len(offsets), 2), np.int32)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, Random, int64
 from tracelab.core.jit import kernel, wrapping
 from tracelab.core.rng import below, mix64, next64
 from tracelab.search.backtracking import problem as problems
@@ -72,7 +73,7 @@ def new_formula(draws: Draws, variables: int, clauses: int, size: int, rule: int
 
 
 @problems.implements(problems.load, Formula)
-def _load(formula, problem):  # type: ignore[no-untyped-def]
+def _load(formula: Formula, problem: Integers) -> None:
     for h in range(HEADER):
         formula.shape[h] = problem[h]
     variables, clauses, size = formula.shape[0], formula.shape[1], formula.shape[2]
@@ -95,7 +96,7 @@ def _load(formula, problem):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.update, Formula)
-def _update(formula, variable, value, by):  # type: ignore[no-untyped-def]
+def _update(formula: Formula, variable: int, value: int, by: int) -> None:
     first, where, left = formula.first, formula.where, formula.left
     literal = 2 * variable + value
     for k in range(first[literal], first[literal + 1]):
@@ -106,12 +107,12 @@ def _update(formula, variable, value, by):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.domain, Formula)
-def _domain(formula, variable):  # type: ignore[no-untyped-def]
-    return np.int64(3)
+def _domain(formula: Formula, variable: int) -> int:
+    return int64(3)
 
 
 @problems.implements(problems.slack, Formula)
-def _slack(formula, variable):  # type: ignore[no-untyped-def]
+def _slack(formula: Formula, variable: int) -> int:
     """Least for the variable that is in most clauses without a true literal."""
     waiting = 0
     for k in range(formula.first[2 * variable], formula.first[2 * variable + 2]):
@@ -120,7 +121,7 @@ def _slack(formula, variable):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.find_conflict, Formula)
-def _find_conflict(formula, row):  # type: ignore[no-untyped-def]
+def _find_conflict(formula: Formula, row: Integers) -> bool:
     for c in range(formula.shape[1]):
         if formula.left[c, TRUE] == 0 and formula.left[c, UNASSIGNED] == 0:
             row[2] = c
@@ -129,7 +130,7 @@ def _find_conflict(formula, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.find_forced, Formula)
-def _find_forced(formula, row):  # type: ignore[no-untyped-def]
+def _find_forced(formula: Formula, row: Integers) -> bool:
     """The first clause of the prompt without a true literal and with one that is unassigned."""
     for c in range(formula.shape[1]):
         if formula.left[c, TRUE] == 0 and formula.left[c, UNASSIGNED] == 1:
@@ -142,7 +143,7 @@ def _find_forced(formula, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.is_conflict, Formula)
-def _is_conflict(formula, row):  # type: ignore[no-untyped-def]
+def _is_conflict(formula: Formula, row: Integers) -> bool:
     c = row[2]
     if c < 0 or c >= formula.shape[1]:
         return False
@@ -150,7 +151,7 @@ def _is_conflict(formula, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.follows, Formula)
-def _follows(formula, row):  # type: ignore[no-untyped-def]
+def _follows(formula: Formula, row: Integers) -> bool:
     literal, c = row[1], row[2]
     if c < 0 or c >= formula.shape[1] or formula.left[c, TRUE] > 0 or formula.left[c, UNASSIGNED] != 1:
         return False
@@ -161,7 +162,7 @@ def _follows(formula, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.solves, Formula)
-def _solves(formula, values):  # type: ignore[no-untyped-def]
+def _solves(formula: Formula, values: Integers) -> bool:
     for c in range(formula.shape[1]):
         holds = False
         for j in range(formula.shape[2]):
@@ -173,17 +174,18 @@ def _solves(formula, values):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.satisfiable, Formula)
-def _satisfiable(formula):  # type: ignore[no-untyped-def]
+def _satisfiable(formula: Formula) -> bool:
     return formula.shape[3] != 0
 
 
 @problems.implements(problems.draw, Formula)
-def _draw(formula, random, wish, problem):  # type: ignore[no-untyped-def]
-    """Each clause: distinct variables, each negated or not, all alike likely; planted: of those that a
-    hidden assignment, the same for all clauses, satisfies.
+def _draw(formula: Formula, random: Random, wish: np.uint64, problem: Integers) -> int:
+    """Draw each clause: distinct variables, each negated or not, all alike likely; planted: of those that a
+    hidden assignment, the same for all clauses, satisfies. -> how many integers
     """
     draws, order = formula.draws, formula.order
-    problem[0], problem[1], problem[2], problem[3] = draws.variables, draws.clauses, draws.clause_size, 0
+    problem[0], problem[1] = draws.variables, draws.clauses
+    problem[2], problem[3] = draws.clause_size, 0
     hidden = next64(random)
     for v in range(draws.variables):
         order[v] = v
@@ -199,12 +201,12 @@ def _draw(formula, random, wish, problem):  # type: ignore[no-untyped-def]
                 clause[j] = 2 * order[j] + sign
                 # past 64 variables the hidden bits repeat themselves, flipped
                 bit = (hidden >> np.uint64(order[j] % 64)) & np.uint64(1)
-                holds = holds or sign == np.int64(bit) ^ ((order[j] // 64) & 1)
+                holds = holds or sign == int64(bit) ^ ((order[j] // 64) & 1)
     return HEADER + draws.clauses * draws.clause_size
 
 
 @problems.implements(problems.accept, Formula)
-def _accept(formula, wish, solved, problem):  # type: ignore[no-untyped-def]
+def _accept(formula: Formula, wish: np.uint64, solved: bool, problem: Integers) -> bool:
     problem[3] = solved
     wanted = formula.draws.satisfiable
     if wanted == BALANCED:
@@ -213,7 +215,7 @@ def _accept(formula, wish, solved, problem):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.identity, Formula)
-def _identity(formula):  # type: ignore[no-untyped-def]
+def _identity(formula: Formula) -> np.uint64:
     """Colour refinement of literals and clauses: equal for formulas that differ in the names of their
     variables, in which of the two literals is the negated one, and in the order of clauses and literals.
     """
@@ -222,8 +224,8 @@ def _identity(formula):  # type: ignore[no-untyped-def]
 
 @kernel
 @wrapping
-def refined(formula):  # type: ignore[no-untyped-def]
-    """A clause's colour is that of its literals; a literal's, that of its clauses and its negation."""
+def refined(formula: Formula) -> np.uint64:
+    """The hash. A clause has the colour of its literals; a literal, that of its clauses and its negation."""
     variables, clauses, size = formula.shape[0], formula.shape[1], formula.shape[2]
     of_literal, of_clause, after = formula.colours[0], formula.colours[1], formula.colours[2]
     of_literal[:] = np.uint64(1)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from tracelab.core.arrays import Integers
 from tracelab.core.jit import kernel
 
 
 @kernel
-def ascend(numbers, count):  # type: ignore[no-untyped-def]
+def ascend(numbers: Integers, count: int) -> None:
     """Sort the first `count` numbers (there are few)."""
     for k in range(count):
         i = k

@@ -9,14 +9,14 @@ DOWN, RIGHT = (-1, 1, 0, 0), (0, 0, -1, 1)  # up, down, left, right
 
 
 @kernel
-def beside(rows, columns, cell, side):  # type: ignore[no-untyped-def]
+def beside(rows: int, columns: int, cell: int, side: int) -> int:
     """The cell above, below, left or right, or -1."""
     row, column = cell // columns + DOWN[side], cell % columns + RIGHT[side]
     return row * columns + column if 0 <= row < rows and 0 <= column < columns else -1
 
 
 @kernel
-def moved(rows, columns, cell, symmetry):  # type: ignore[no-untyped-def]
+def moved(rows: int, columns: int, cell: int, symmetry: int) -> int:
     """Where a cell comes to lie."""
     row, column = cell // columns, cell % columns
     if symmetry & 2:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from tracelab.core.arrays import Integers
 from tracelab.core.jit import kernel
 
 
 @kernel
-def leader_of(leader, node):  # type: ignore[no-untyped-def]
+def leader_of(leader: Integers, node: int) -> int:
     """The node that stands for a node's set, with path halving; leader[one's] = another's joins two sets."""
     while leader[node] != node:
         leader[node] = leader[leader[node]]

@@ -6,17 +6,22 @@ Two puzzles are the same if one is the other turned or mirrored. The tiles' name
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, Random, Words
 from tracelab.core.jit import kernel, njit, wrapping
 from tracelab.core.rng import below, mix64, shuffle
 from tracelab.core.types import MAX_REDRAWS
 from tracelab.tasks.shared.symmetries import SYMMETRIES, beside, moved
 from tracelab.tasks.sliding_tiles.space import HEADER, MOST_CELLS
 
+# five: rows, columns, is the goal ordered?, fewest and most moves of a scramble (-1: any board)
+Knobs = tuple[int, ...]
+
 
 @kernel
 @wrapping
-def canonical_hash(rows, columns, cells, goal, scratch):  # type: ignore[no-untyped-def]
+def canonical_hash(rows: int, columns: int, cells: Integers, goal: Integers, scratch: Integers) -> np.uint64:
     """Equal for puzzles that are the same. scratch: (2, MOST_CELLS)."""
     count, least = rows * columns, np.uint64(0xFFFFFFFFFFFFFFFF)
     for symmetry in range(SYMMETRIES):
@@ -31,9 +36,10 @@ def canonical_hash(rows, columns, cells, goal, scratch):  # type: ignore[no-unty
 
 
 @kernel
-def scramble(rows, columns, moves, random, cells):  # type: ignore[no-untyped-def]
+def scramble(rows: int, columns: int, moves: int, random: Random, cells: Integers) -> None:
     """So many random moves, none of which takes back the one before."""
-    count, gap, before = rows * columns, 0, -1
+    count = rows * columns
+    gap, before = 0, -1
     for k in range(count):
         if cells[k] == 0:
             gap = k
@@ -50,7 +56,7 @@ def scramble(rows, columns, moves, random, cells):  # type: ignore[no-untyped-de
 
 
 @kernel
-def parity(cells, count, columns):  # type: ignore[no-untyped-def]
+def parity(cells: Integers, count: int, columns: int) -> int:
     """0 or 1, the same for all boards that moves lead to: inversions of tiles, and rows below the gap."""
     odd, gap = 0, 0
     for i in range(count):
@@ -63,7 +69,7 @@ def parity(cells, count, columns):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def arrange(count, columns, random, goal, cells):  # type: ignore[no-untyped-def]
+def arrange(count: int, columns: int, random: Random, goal: Integers, cells: Integers) -> None:
     """One of the boards that lead to the goal, all alike likely."""
     shuffle(random, cells[:count])
     if parity(cells, count, columns) != parity(goal, count, columns):
@@ -72,19 +78,19 @@ def arrange(count, columns, random, goal, cells):  # type: ignore[no-untyped-def
 
 
 @njit
-def draw_problems(knobs, low, high, bins, keys):  # type: ignore[no-untyped-def]
-    """One problem per key. knobs: rows, columns, is the goal ordered, fewest and most moves of a scramble
-    (-1: any board).
-
-    -> (first key that failed or -1, (n, HEADER + 2 * cells) problems, identities)
-    """
+def draw_problems(
+    knobs: Knobs, low: int, high: int, bins: int, keys: Words
+) -> tuple[int, NDArray[np.int16], Words]:
+    """One problem per key -> (first key that failed or -1, (n, HEADER + 2 * cells) problems, identities)"""
     rows, columns, ordered, fewest, most = knobs
     count, n = rows * columns, len(keys)
-    problems, identities = np.empty((n, HEADER + 2 * count), np.int16), np.empty(n, np.uint64)
+    problems = np.empty((n, HEADER + 2 * count), np.int16)
+    identities = np.empty(n, np.uint64)
     cells, goal = np.empty((2, MOST_CELLS), np.int64)
     scratch, random = np.empty((2, MOST_CELLS), np.int64), np.empty(1, np.uint64)
     for i in range(n):
-        random[0], found = keys[i], False
+        random[0] = keys[i]
+        found = False
         for _ in range(MAX_REDRAWS):
             for k in range(count):
                 goal[k] = (k + 1) % count
@@ -103,5 +109,6 @@ def draw_problems(knobs, low, high, bins, keys):  # type: ignore[no-untyped-def]
         if not found:
             return i, problems, identities
         problems[i, 0], problems[i, 1] = rows, columns
-        problems[i, HEADER : HEADER + count], problems[i, HEADER + count :] = cells[:count], goal[:count]
+        problems[i, HEADER : HEADER + count] = cells[:count]
+        problems[i, HEADER + count :] = goal[:count]
     return -1, problems, identities

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, int64
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel, njit
 from tracelab.search.best_first import space as spaces
@@ -40,7 +41,7 @@ class Board(NamedTuple):
 
 
 @njit
-def new_board(capacity, heuristic, named):  # type: ignore[no-untyped-def]
+def new_board(capacity: int, heuristic: int, named: bool) -> Board:
     """Room for so many states. named: do creations name the board?"""
     rules = np.zeros(6, np.int64)
     rules[HEURISTIC], rules[NAMED] = heuristic, named
@@ -48,35 +49,44 @@ def new_board(capacity, heuristic, named):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def word_of(cells, count):  # type: ignore[no-untyped-def]
+def word_of(cells: Integers, count: int) -> int:
     """A board's 64-bit word."""
-    word = np.int64(0)
+    word = int64(0)
     for k in range(count):
-        word |= np.int64(cells[k]) << np.int64(4 * k)
+        word |= int64(cells[k]) << int64(4 * k)
     return word
 
 
 @kernel
-def read_cells(word, count, cells):  # type: ignore[no-untyped-def]
+def read_cells(word: int, count: int, cells: Integers) -> int:
     """Write a board's cells -> the gap's place."""
     gap = 0
     for k in range(count):
-        cells[k] = (word >> np.int64(4 * k)) & 15
+        cells[k] = (word >> int64(4 * k)) & 15
         if cells[k] == 0:
             gap = k
     return gap
 
 
 @kernel
-def slid(cells, count, gap, cell):  # type: ignore[no-untyped-def]
+def slid(cells: Integers, count: int, gap: int, cell: int) -> int:
     """The word of the board after the tile at `cell` slid into the gap."""
     word = word_of(cells, count)
-    tile = np.int64(cells[cell])
-    return word + (tile << np.int64(4 * gap)) - (tile << np.int64(4 * cell))
+    tile = int64(cells[cell])
+    return word + (tile << int64(4 * gap)) - (tile << int64(4 * cell))
 
 
 @kernel
-def out_of_order(cells, target, first, stride, length, columns, rowwise, ends):  # type: ignore[no-untyped-def]
+def out_of_order(
+    cells: Integers,
+    target: Integers,
+    first: int,
+    stride: int,
+    length: int,
+    columns: int,
+    rowwise: bool,
+    ends: Integers,
+) -> int:
     """How many tiles of a line, of those whose goal is in it, must leave it: all but the longest ordered run.
 
     ends: scratch; ends[i]: the longest run that ends with the line's i-th tile.
@@ -99,7 +109,9 @@ def out_of_order(cells, target, first, stride, length, columns, rowwise, ends): 
 
 
 @kernel
-def distance(rows, columns, cells, target, heuristic, ends):  # type: ignore[no-untyped-def]
+def distance(
+    rows: int, columns: int, cells: Integers, target: Integers, heuristic: int, ends: Integers
+) -> int:
     """A lower bound on the moves to the goal. target: the goal's cell of each tile; ends: scratch."""
     total = 0
     for k in range(rows * columns if heuristic != NONE else 0):
@@ -115,7 +127,7 @@ def distance(rows, columns, cells, target, heuristic, ends):  # type: ignore[no-
 
 
 @spaces.implements(spaces.pose, Board)
-def _pose(space, problem):  # type: ignore[no-untyped-def]
+def _pose(space: Board, problem: Integers) -> None:
     forget(space.states)
     rules, count = space.rules, problem[0] * problem[1]
     rules[ROWS], rules[COLUMNS] = problem[0], problem[1]
@@ -126,17 +138,17 @@ def _pose(space, problem):  # type: ignore[no-untyped-def]
 
 
 @spaces.implements(spaces.start, Board)
-def _start(space):  # type: ignore[no-untyped-def]
+def _start(space: Board) -> int:
     return space.rules[ROOT]
 
 
 @spaces.implements(spaces.is_goal, Board)
-def _is_goal(space, state):  # type: ignore[no-untyped-def]
+def _is_goal(space: Board, state: int) -> bool:
     return space.states.words[state] == space.rules[GOAL]
 
 
 @spaces.implements(spaces.heuristic, Board)
-def _heuristic(space, state):  # type: ignore[no-untyped-def]
+def _heuristic(space: Board, state: int) -> int:
     rules, cells = space.rules, space.cells[1]
     read_cells(space.states.words[state], rules[ROWS] * rules[COLUMNS], cells)
     target, ends = space.cells[TARGET], space.cells[SCRATCH]
@@ -144,13 +156,14 @@ def _heuristic(space, state):  # type: ignore[no-untyped-def]
 
 
 @spaces.implements(spaces.max_degree, Board)
-def _max_degree(space):  # type: ignore[no-untyped-def]
+def _max_degree(space: Board) -> int:
     return 4
 
 
 @spaces.implements(spaces.neighbours, Board)
-def _neighbours(space, state, states, costs):  # type: ignore[no-untyped-def]
-    rules, cells, degree = space.rules, space.cells[0], 0
+def _neighbours(space: Board, state: int, states: Integers, costs: Integers) -> int:
+    rules, cells = space.rules, space.cells[0]
+    degree = 0
     count = rules[ROWS] * rules[COLUMNS]
     gap = read_cells(space.states.words[state], count, cells)
     for side in range(4):
@@ -162,17 +175,17 @@ def _neighbours(space, state, states, costs):  # type: ignore[no-untyped-def]
 
 
 @spaces.implements(spaces.by_moves, Board)
-def _by_moves(space):  # type: ignore[no-untyped-def]
+def _by_moves(space: Board) -> bool:
     return True
 
 
 @spaces.implements(spaces.names_created, Board)
-def _names_created(space):  # type: ignore[no-untyped-def]
+def _names_created(space: Board) -> bool:
     return space.rules[NAMED] == 1
 
 
 @spaces.implements(spaces.follow, Board)
-def _follow(space, state, row):  # type: ignore[no-untyped-def]
+def _follow(space: Board, state: int, row: Integers) -> int:
     """The tile must stand beside the gap."""
     rules, cells = space.rules, space.cells[0]
     count = rules[ROWS] * rules[COLUMNS]
@@ -181,36 +194,36 @@ def _follow(space, state, row):  # type: ignore[no-untyped-def]
         cell = beside(rules[ROWS], rules[COLUMNS], gap, side)
         if cell >= 0 and cells[cell] == row[TILE]:
             return intern(space.states, slid(cells, count, gap, cell))
-    return np.int64(-1)
+    return int64(-1)
 
 
 @spaces.implements(spaces.write_move, Board)
-def _write_move(space, state, after, row):  # type: ignore[no-untyped-def]
+def _write_move(space: Board, state: int, after: int, row: Integers) -> None:
     """The tile that stands in the one's gap in the other."""
     rules = space.rules
     gap = read_cells(space.states.words[state], rules[ROWS] * rules[COLUMNS], space.cells[0])
-    row[TILE] = (space.states.words[after] >> np.int64(4 * gap)) & 15
+    row[TILE] = (space.states.words[after] >> int64(4 * gap)) & 15
     if space.rules[NAMED] == 0:
         row[FIRST : len(row) - 2] = ABSENT
 
 
 @spaces.implements(spaces.read_state, Board)
-def _read_state(space, row, column):  # type: ignore[no-untyped-def]
+def _read_state(space: Board, row: Integers, column: int) -> int:
     """All cells of this shape, each tile once."""
     count, seen = space.rules[ROWS] * space.rules[COLUMNS], 0
     for k in range(FIRST, len(row) - 2):
         tile = row[k]
         if (tile == ABSENT) != (k - FIRST >= count):
-            return np.int64(-1)
+            return int64(-1)
         if tile != ABSENT:
             if tile >= count or seen >> tile & 1:
-                return np.int64(-1)
+                return int64(-1)
             seen |= 1 << tile
     return intern(space.states, word_of(row[FIRST:], count))
 
 
 @spaces.implements(spaces.write_state, Board)
-def _write_state(space, state, row, column):  # type: ignore[no-untyped-def]
+def _write_state(space: Board, state: int, row: Integers, column: int) -> None:
     row[TILE] = ABSENT
     count = space.rules[ROWS] * space.rules[COLUMNS]
     read_cells(space.states.words[state], count, space.cells[0])

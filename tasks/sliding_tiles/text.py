@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers
 from tracelab.core.codec import Codec
 from tracelab.core.formats import Field, Format
 from tracelab.core.jit import njit
@@ -37,7 +39,9 @@ def codec_of(cells: int, boards: bool) -> Codec:
 
 
 @njit
-def prompt_rows(problems, offsets, cells):  # type: ignore[no-untyped-def]
+def prompt_rows(
+    problems: Integers, offsets: Integers, cells: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Problems -> rows (op, rows, columns), (op, start's cells...), (op, goal's cells...)."""
     n = len(offsets) - 1
     rows, ends = np.full((3 * n, cells + 1), -1, np.int32), 3 * np.arange(n + 1)

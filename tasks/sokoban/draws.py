@@ -7,18 +7,22 @@ of those that the worker can get to. Two problems are the same if one is the oth
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, Random, Words
 from tracelab.core.jit import kernel, njit, wrapping
 from tracelab.core.rng import below, mix64, shuffle
 from tracelab.core.types import MAX_REDRAWS
 from tracelab.tasks.shared.sorting import ascend
 from tracelab.tasks.shared.symmetries import SYMMETRIES, moved
-from tracelab.tasks.sokoban.yard import FREE, HEADER, MOST_CELLS, free_beside, new_yard
+from tracelab.tasks.sokoban.yard import FREE, HEADER, MOST_CELLS, Yard, free_beside, new_yard
+
+Knobs = tuple[int, ...]  # six: rows, columns, boxes, inner walls, fewest and most pulls
 
 
 @kernel
 @wrapping
-def canonical_hash(problem, hashes):  # type: ignore[no-untyped-def]
+def canonical_hash(problem: Integers, hashes: Integers) -> np.uint64:
     """Equal for problems that are the same. hashes: scratch, (MOST_CELLS,)."""
     rows, columns, count = problem[0], problem[1], problem[2]
     least = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -37,12 +41,13 @@ def canonical_hash(problem, hashes):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def reach(yard, worker, boxes, count, seen):  # type: ignore[no-untyped-def]
+def reach(yard: Yard, worker: int, boxes: Integers, count: int, seen: Integers) -> int:
     """Mark in `seen` (MOST_CELLS,) the cells that the worker can walk to -> how many."""
     seen[:] = 0
     for k in range(count):
         seen[boxes[k]] = 2
-    queue, head, size = yard.queue, 0, 1
+    queue = yard.queue
+    head, size = 0, 1
     queue[0], seen[worker] = worker, 1
     while head < size:
         for side in range(4):
@@ -57,9 +62,10 @@ def reach(yard, worker, boxes, count, seen):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def pull(yard, random, boxes, count, seen):  # type: ignore[no-untyped-def]
+def pull(yard: Yard, random: Random, boxes: Integers, count: int, seen: Integers) -> int:
     """One of the pulls within reach, all alike likely -> the worker's cell after it, or -1 for none."""
-    chosen, box, side_chosen = 0, -1, 0
+    chosen = side_chosen = 0
+    box = -1
     for k in range(count):
         for side in range(4):
             here = free_beside(yard, boxes[k], side)
@@ -80,7 +86,9 @@ def pull(yard, random, boxes, count, seen):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def draw_problem(knobs, random, problem, places, yard, seen):  # type: ignore[no-untyped-def]
+def draw_problem(
+    knobs: Knobs, random: Random, problem: Integers, places: Integers, yard: Yard, seen: Integers
+) -> bool:
     """Walls, docks, boxes pulled away from them and a worker -> was there a box to push?"""
     rows, columns, count, walls, fewest, most = knobs
     problem[0], problem[1], problem[2] = rows, columns, count
@@ -118,19 +126,19 @@ def draw_problem(knobs, random, problem, places, yard, seen):  # type: ignore[no
 
 
 @njit
-def draw_problems(knobs, low, high, bins, keys):  # type: ignore[no-untyped-def]
-    """One problem per key. knobs: rows, columns, boxes, inner walls, fewest and most pulls.
-
-    -> (first key that failed or -1, (n, size) problems, identities)
-    """
+def draw_problems(
+    knobs: Knobs, low: int, high: int, bins: int, keys: Words
+) -> tuple[int, NDArray[np.int16], Words]:
+    """One problem per key -> (first key that failed or -1, (n, size) problems, identities)"""
     rows, columns, count = knobs[0], knobs[1], knobs[2]
     n, size = len(keys), HEADER + 1 + 2 * count + rows * columns
     problems, identities = np.empty((n, size), np.int16), np.empty(n, np.uint64)
-    yard, random = new_yard(1, columns, 0, 0), np.empty(1, np.uint64)
+    yard, random = new_yard(1, columns, 0, False), np.empty(1, np.uint64)
     yard.rules[0], yard.rules[1], yard.rules[2] = rows, columns, count
     places, seen, hashes = np.empty((3, MOST_CELLS), np.int64)
     for i in range(n):
-        random[0], found = keys[i], False
+        random[0] = keys[i]
+        found = False
         for _ in range(MAX_REDRAWS):
             if draw_problem(knobs, random, problems[i], places, yard, seen):
                 identities[i] = canonical_hash(problems[i], hashes)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers
 from tracelab.core.codec import Codec
 from tracelab.core.formats import Field, Format
 from tracelab.core.jit import njit
@@ -38,9 +40,13 @@ def codec_of(name: str, side: int, boxes: int) -> Codec:
 
 
 @njit
-def prompt_rows(problems, offsets, stride, outer):  # type: ignore[no-untyped-def]
+def prompt_rows(
+    problems: Integers, offsets: Integers, stride: int, outer: bool
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Problems -> rows (op, cell): worker, boxes, docks, walls. outer: are those around the yard written?"""
-    rows, ends, n = np.empty((len(problems), 2), np.int32), np.zeros(len(offsets), np.int64), 0
+    rows = np.empty((len(problems), 2), np.int32)
+    ends = np.zeros(len(offsets), np.int64)
+    n = 0
     for i in range(len(offsets) - 1):
         p = problems[offsets[i] : offsets[i + 1]]
         height, width, count = p[0], p[1], p[2]

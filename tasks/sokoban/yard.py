@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers
 from tracelab.core.jit import kernel, njit
 from tracelab.search.best_first.interning import Interned, interning, new_interned
 from tracelab.tasks.shared.symmetries import beside
@@ -38,7 +39,7 @@ class Yard(NamedTuple):
 
 
 @njit
-def new_yard(capacity, stride, heuristic, tested):  # type: ignore[no-untyped-def]
+def new_yard(capacity: int, stride: int, heuristic: int, tested: bool) -> Yard:
     """Room for so many states."""
     rules = np.zeros(7, np.int64)
     rules[STRIDE], rules[HEURISTIC], rules[TESTED] = stride, heuristic, tested
@@ -47,7 +48,7 @@ def new_yard(capacity, stride, heuristic, tested):  # type: ignore[no-untyped-de
 
 
 @kernel
-def look(yard, problem):  # type: ignore[no-untyped-def]
+def look(yard: Yard, problem: Integers) -> None:
     """Learn a stored problem's yard: what is free, the docks, how near they are, what is dead."""
     rules, cells, count = yard.rules, yard.cells, problem[2]
     rules[ROWS], rules[COLUMNS], rules[COUNT] = problem[0], problem[1], count
@@ -65,9 +66,10 @@ def look(yard, problem):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def find_dead(yard, docks):  # type: ignore[no-untyped-def]
+def find_dead(yard: Yard, docks: Integers) -> None:
     """A lone box's way back: a pull brings it from c to beside c, if the worker has a cell behind that."""
-    rules, cells, queue, size = yard.rules, yard.cells, yard.queue, 0
+    rules, cells, queue = yard.rules, yard.cells, yard.queue
+    size = 0
     for c in range(rules[ROWS] * rules[COLUMNS]):
         cells[c, ALIVE] = 1 - rules[TESTED]
     for dock in docks if rules[TESTED] else docks[:0]:
@@ -86,14 +88,14 @@ def find_dead(yard, docks):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def free_beside(yard, cell, side):  # type: ignore[no-untyped-def]
+def free_beside(yard: Yard, cell: int, side: int) -> int:
     """The free cell on that side, or -1."""
     other = beside(yard.rules[ROWS], yard.rules[COLUMNS], cell, side)
     return other if other >= 0 and yard.cells[other, FREE] else -1
 
 
 @kernel
-def read_cell(yard, operand):  # type: ignore[no-untyped-def]
+def read_cell(yard: Yard, operand: int) -> int:
     """A written cell in this yard, or -1."""
     y, x = operand // yard.rules[STRIDE], operand % yard.rules[STRIDE]
     inside = operand >= 0 and y < yard.rules[ROWS] and x < yard.rules[COLUMNS]
@@ -101,6 +103,6 @@ def read_cell(yard, operand):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def write_cell(yard, cell):  # type: ignore[no-untyped-def]
+def write_cell(yard: Yard, cell: int) -> int:
     """A cell as it is written: numbered as in the largest yard."""
     return cell // yard.rules[COLUMNS] * yard.rules[STRIDE] + cell % yard.rules[COLUMNS]

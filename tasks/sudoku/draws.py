@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tracelab.core.arrays import Integers, Random, int64
 from tracelab.core.jit import kernel, wrapping
 from tracelab.core.rng import mix64, shuffle
 from tracelab.search.backtracking import problem as problems
@@ -16,14 +17,17 @@ ROUNDS = 4  # of colour refinement
 
 
 @problems.implements(problems.draw, Grid)
-def _draw(grid, random, wish, problem):  # type: ignore[no-untyped-def]
-    """Fill a grid at random; take digits out in random order while the solution stays the only one."""
+def _draw(grid: Grid, random: Random, wish: np.uint64, problem: Integers) -> int:
+    """Fill a grid at random; take digits out in random order while the solution stays the only one.
+
+    -> how many integers, or 0 where too many clues are left.
+    """
     draws = grid.draws
     size = draws.size
     blank(grid, size)
     complete(grid, 0, random)
     span = np.uint64(draws.most - draws.fewest + 1)
-    wanted, clues = draws.fewest + np.int64((wish >> np.uint64(8)) % span), size * size
+    wanted, clues = draws.fewest + int64((wish >> np.uint64(8)) % span), size * size
     order = grid.order[: size * size]
     for k in range(size * size):
         order[k] = k
@@ -42,18 +46,18 @@ def _draw(grid, random, wish, problem):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def put(grid, cell, value):  # type: ignore[no-untyped-def]
+def put(grid: Grid, cell: int, value: int) -> None:
     """Give a blank cell a digit, or take it out again (OPEN)."""
-    mark(grid, cell, np.int64(grid.assignment[cell] if value == OPEN else value))
+    mark(grid, cell, int64(grid.assignment[cell] if value == OPEN else value))
     grid.assignment[cell] = value
 
 
 @kernel
-def takes_out(grid, cell, random):  # type: ignore[no-untyped-def]
+def takes_out(grid: Grid, cell: int, random: Random) -> bool:
     """Blank the cell if no other digit in it can be completed to a solution -> was it?"""
-    value = np.int64(grid.assignment[cell])
+    value = int64(grid.assignment[cell])
     put(grid, cell, OPEN)
-    grid.tries[0, 0], grid.tries[0, 1] = cell, candidates(grid, cell) & ~(np.int64(1) << value)
+    grid.tries[0, 0], grid.tries[0, 1] = cell, candidates(grid, cell) & ~(int64(1) << value)
     depth = complete(grid, 1, random)
     for d in range(depth):
         put(grid, grid.tries[d, 0], OPEN)
@@ -63,7 +67,7 @@ def takes_out(grid, cell, random):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def complete(grid, depth, random):  # type: ignore[no-untyped-def]
+def complete(grid: Grid, depth: int, random: Random) -> int:
     """Complete the grid by trying digits in random order, those of the tightest cell first.
 
     depth: in how many cells of grid.tries digits are to be tried before others (one at most). -> how many
@@ -83,7 +87,7 @@ def complete(grid, depth, random):  # type: ignore[no-untyped-def]
         forward = tries[depth - 1, 1] != 0
         if forward:
             value = pick(tries[depth - 1, 1], 1, random)
-            tries[depth - 1, 1] &= ~(np.int64(1) << value)
+            tries[depth - 1, 1] &= ~(int64(1) << value)
             put(grid, cell, value)
         else:
             depth -= 1
@@ -92,7 +96,7 @@ def complete(grid, depth, random):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def tightest(grid):  # type: ignore[no-untyped-def]
+def tightest(grid: Grid) -> int:
     """A blank cell with fewest digits left, -1 where none is blank."""
     best, fewest = -1, 64
     for cell in range(len(grid.assignment)):
@@ -106,7 +110,7 @@ def tightest(grid):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.identity, Grid)
-def _identity(grid):  # type: ignore[no-untyped-def]
+def _identity(grid: Grid) -> np.uint64:
     """4x4: equal under renaming of the digits. Larger: under every symmetry of sudokus.
 
     There are twelve full 4x4 grids up to the names of the digits: told apart up to all symmetries, their
@@ -117,11 +121,12 @@ def _identity(grid):  # type: ignore[no-untyped-def]
 
 @kernel
 @wrapping
-def named_by_order(grid):  # type: ignore[no-untyped-def]
-    """The clues' cells and digits, digits numbered in the order in which they come."""
-    names, count, total = np.int64(0), np.int64(0), np.uint64(1)
+def named_by_order(grid: Grid) -> np.uint64:
+    """The hash of the clues' cells and digits, digits numbered in the order in which they come."""
+    names = count = int64(0)
+    total = np.uint64(1)
     for cell in range(len(grid.assignment)):
-        value = np.int64(grid.assignment[cell])
+        value = int64(grid.assignment[cell])
         if value < 0:
             continue
         name = (names >> (4 * value)) & 15
@@ -136,10 +141,10 @@ def named_by_order(grid):  # type: ignore[no-untyped-def]
 
 @kernel
 @wrapping
-def refined(grid):  # type: ignore[no-untyped-def]
-    """Colour refinement: a cell's colour is that of its row and column, its box and its digit, and these
-    are those of their cells. Equal for sudokus that differ in names of digits, order of rows, columns,
-    bands and stacks, and reflection.
+def refined(grid: Grid) -> np.uint64:
+    """The hash by colour refinement: a cell's colour is that of its row and column, its box and its digit,
+    and these are those of their cells. Equal for sudokus that differ in names of digits, order of rows,
+    columns, bands and stacks, and reflection.
     """
     cells = grid.colours[4]
     for cell in range(len(grid.assignment)):

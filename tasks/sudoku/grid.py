@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, int64
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel
 from tracelab.search.backtracking import problem as problems
@@ -70,7 +71,7 @@ def new_grid(draws: Draws, largest: int, rule: int, *, hidden: bool) -> Grid:
 
 
 @kernel
-def blank(grid, size):  # type: ignore[no-untyped-def]
+def blank(grid: Grid, size: int) -> None:
     """Make the grid an empty one of a size."""
     rows, columns = (2 if size < 9 else 3), (2 if size == 4 else 3)
     grid.shape[0], grid.shape[1], grid.shape[2] = size, rows, columns
@@ -85,22 +86,22 @@ def blank(grid, size):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def mark(grid, cell, value):  # type: ignore[no-untyped-def]
+def mark(grid: Grid, cell: int, value: int) -> None:
     """The digit has just come into the cell's units, or left them."""
     for u in range(3):
-        grid.used[u, grid.units[cell, u]] ^= np.int64(1) << value
+        grid.used[u, grid.units[cell, u]] ^= int64(1) << value
 
 
 @kernel
-def candidates(grid, cell):  # type: ignore[no-untyped-def]
+def candidates(grid: Grid, cell: int) -> int:
     """The digits that a blank cell may have, as a bit mask."""
     used, units = grid.used, grid.units
     taken = used[ROW, units[cell, ROW]] | used[COLUMN, units[cell, COLUMN]] | used[BOX, units[cell, BOX]]
-    return ((np.int64(1) << grid.shape[0]) - 1) & ~taken
+    return ((int64(1) << grid.shape[0]) - 1) & ~taken
 
 
 @kernel
-def cell_of(grid, unit, kind, k):  # type: ignore[no-untyped-def]
+def cell_of(grid: Grid, unit: int, kind: int, k: int) -> int:
     """The k-th cell of a row, column or box."""
     size, rows, columns = grid.shape[0], grid.shape[1], grid.shape[2]
     if kind == ROW:
@@ -113,9 +114,9 @@ def cell_of(grid, unit, kind, k):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def is_only_place(grid, cell, value):  # type: ignore[no-untyped-def]
+def is_only_place(grid: Grid, cell: int, value: int) -> bool:
     """Is a blank cell the only one of its row, its column or its box that may have the digit?"""
-    bit = np.int64(1) << value
+    bit = int64(1) << value
     for kind in range(3):
         alone = True
         for k in range(grid.shape[0]):
@@ -129,34 +130,34 @@ def is_only_place(grid, cell, value):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.load, Grid)
-def _load(grid, problem):  # type: ignore[no-untyped-def]
-    size = np.int64(problem[0])
+def _load(grid: Grid, problem: Integers) -> None:
+    size = int64(problem[0])
     blank(grid, size)
     for k in range(size * size):
         if problem[HEADER + k] > 0:
-            cell, value = k // size * grid.values + k % size, np.int64(problem[HEADER + k]) - 1
+            cell, value = k // size * grid.values + k % size, int64(problem[HEADER + k]) - 1
             grid.assignment[cell] = value
             mark(grid, cell, value)
 
 
 @problems.implements(problems.update, Grid)
-def _update(grid, variable, value, by):  # type: ignore[no-untyped-def]
-    mark(grid, variable, np.int64(value))
+def _update(grid: Grid, variable: int, value: int, by: int) -> None:
+    mark(grid, variable, int64(value))
 
 
 @problems.implements(problems.domain, Grid)
-def _domain(grid, variable):  # type: ignore[no-untyped-def]
+def _domain(grid: Grid, variable: int) -> int:
     return candidates(grid, variable)
 
 
 @problems.implements(problems.slack, Grid)
-def _slack(grid, variable):  # type: ignore[no-untyped-def]
+def _slack(grid: Grid, variable: int) -> int:
     """Least for the cell with fewest digits left."""
     return how_many(candidates(grid, variable))
 
 
 @problems.implements(problems.find_conflict, Grid)
-def _find_conflict(grid, row):  # type: ignore[no-untyped-def]
+def _find_conflict(grid: Grid, row: Integers) -> bool:
     """The first blank cell that has no digit left."""
     for cell in range(len(grid.assignment)):
         if grid.assignment[cell] == OPEN and candidates(grid, cell) == 0:
@@ -166,7 +167,7 @@ def _find_conflict(grid, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.find_forced, Grid)
-def _find_forced(grid, row):  # type: ignore[no-untyped-def]
+def _find_forced(grid: Grid, row: Integers) -> bool:
     """The first cell with one digit left; else, where those count, the first that a digit must go to."""
     for cell in range(len(grid.assignment)):
         if grid.assignment[cell] == OPEN:
@@ -185,7 +186,7 @@ def _find_forced(grid, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.is_conflict, Grid)
-def _is_conflict(grid, row):  # type: ignore[no-untyped-def]
+def _is_conflict(grid: Grid, row: Integers) -> bool:
     cell = row[2]
     if cell < 0 or cell >= len(grid.assignment) or grid.assignment[cell] != OPEN:
         return False
@@ -193,8 +194,8 @@ def _is_conflict(grid, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.follows, Grid)
-def _follows(grid, row):  # type: ignore[no-untyped-def]
-    cell, value = np.int64(row[1] // grid.values), np.int64(row[1] % grid.values)
+def _follows(grid: Grid, row: Integers) -> bool:
+    cell, value = int64(row[1] // grid.values), int64(row[1] % grid.values)
     mask = candidates(grid, cell)
     if not (mask >> value) & 1:
         return False
@@ -202,27 +203,27 @@ def _follows(grid, row):  # type: ignore[no-untyped-def]
 
 
 @problems.implements(problems.solves, Grid)
-def _solves(grid, values):  # type: ignore[no-untyped-def]
+def _solves(grid: Grid, values: Integers) -> bool:
     """The clues are kept, and each digit is in each row, column and box."""
     size = grid.shape[0]
     for kind in range(3):
         for unit in range(size):
-            seen = np.int64(0)
+            seen = int64(0)
             for k in range(size):
                 cell = cell_of(grid, unit, kind, k)
                 if grid.assignment[cell] != OPEN and grid.assignment[cell] != values[cell]:
                     return False
-                seen |= np.int64(1) << values[cell]
-            if seen != (np.int64(1) << size) - 1:
+                seen |= int64(1) << values[cell]
+            if seen != (int64(1) << size) - 1:
                 return False
     return True
 
 
 @problems.implements(problems.satisfiable, Grid)
-def _satisfiable(grid):  # type: ignore[no-untyped-def]
+def _satisfiable(grid: Grid) -> bool:
     return True
 
 
 @problems.implements(problems.accept, Grid)
-def _accept(grid, wish, solved, problem):  # type: ignore[no-untyped-def]
+def _accept(grid: Grid, wish: np.uint64, solved: bool, problem: Integers) -> bool:
     return solved

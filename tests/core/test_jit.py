@@ -23,7 +23,7 @@ def python(*words, **options):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_interpreted_kernels_give_the_same_bytes_and_verdicts(task):
-    """Over every setting, treatment, test set and kind of wrong completion."""
+    """Over every setting, treatment, test set and kind of wrong completion. Signatures are true of all."""
     interpreted = json.loads(python("-m", "tests.helpers.drawn", task, cwd=Path(__file__).parents[2]))
     compiled = digests(task)
     assert len(compiled) > 20

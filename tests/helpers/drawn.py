@@ -1,6 +1,6 @@
 """Digests of what kernels give, for every setting of a task: drawn, treated, judged, whatever comes to them.
 
-python -m tests.helpers.drawn maze        # kernels interpreted
+python -m tests.helpers.drawn maze        # kernels interpreted, and held to their signatures
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from tracelab.core import jit
+from tests.helpers import signatures
 
 if __name__ == "__main__":
-    jit.interpret()
+    signatures.check_all()
 
 import yaml
 from hydra.utils import instantiate

@@ -18,6 +18,7 @@ from scipy import optimize, special, stats
 from tracelab.analysis.variance import LEVEL
 
 Floats = NDArray[np.float64]
+Figure = Callable[[NDArray[np.int64]], float]  # of the given rows
 REPLICATES = 400
 BINS = 8  # of a complexity measure, for figures
 LOG_ROOT_TAU = 0.5 * np.log(2 * np.pi)
@@ -100,18 +101,9 @@ def length_against(
         x, y = (part[name].to_numpy().astype(np.float64) for name in (complexity, length))
         reference = part["reference_steps"].to_numpy().astype(np.float64)
         censored = part["truncated"].to_numpy()
-        ranked = np.where(censored, np.inf, y)
         known = held and not part[given].null_count()  # outcomes of an older version lack it
         fixed = part[given].to_numpy().astype(np.float64) if known else None
-        figures: dict[str, Callable[[NDArray[np.int64]], float]] = {
-            "spearman": lambda i, x=x, r=ranked: spearman(x[i], r[i]),  # type: ignore[misc]
-            "slope": lambda i, x=x, y=y, c=censored: _slope(x[i], y[i], c[i]),  # type: ignore[misc]
-            "r2": lambda i, x=x, y=y: _r2(x[i], y[i]),  # type: ignore[misc]
-            "reference_spearman": lambda i, x=x, r=reference: spearman(x[i], r[i]),  # type: ignore[misc]
-            "reference_steps_slope": lambda i, x=x, r=reference: _slope(x[i], r[i], None),  # type: ignore[misc]
-        }
-        if fixed is not None:
-            figures["partial"] = lambda i, x=x, r=ranked, z=fixed: partial_spearman(x[i], r[i], z[i])  # type: ignore[misc]
+        figures = _figures(x, y, reference, censored, fixed)
         estimates = _resampled(part["index"].to_numpy(), figures, seed)
         rows.append(
             dict(zip(by, key, strict=True))
@@ -150,9 +142,24 @@ def _r2(x: Floats, y: Floats) -> float:
     return float(np.corrcoef(x, y)[0, 1] ** 2)
 
 
-def _resampled(
-    index: NDArray[np.int64], figures: dict[str, Callable[[NDArray[np.int64]], float]], seed: int
-) -> dict[str, float | None]:
+def _figures(
+    x: Floats, y: Floats, reference: Floats, censored: NDArray[np.bool_], fixed: Floats | None
+) -> dict[str, Figure]:
+    """What `length_against` says of lengths y at complexities x. fixed: None if there is no such column."""
+    ranked = np.where(censored, np.inf, y)
+    figures: dict[str, Figure] = {
+        "spearman": lambda i: spearman(x[i], ranked[i]),
+        "slope": lambda i: _slope(x[i], y[i], censored[i]),
+        "r2": lambda i: _r2(x[i], y[i]),
+        "reference_spearman": lambda i: spearman(x[i], reference[i]),
+        "reference_steps_slope": lambda i: _slope(x[i], reference[i], None),
+    }
+    if fixed is not None:
+        figures["partial"] = lambda i: partial_spearman(x[i], ranked[i], fixed[i])
+    return figures
+
+
+def _resampled(index: NDArray[np.int64], figures: dict[str, Figure], seed: int) -> dict[str, float | None]:
     """Each figure with its interval: problems are drawn with replacement, with all their completions."""
     draw = np.random.default_rng(seed)
     problems, first, counts = np.unique(index, return_index=True, return_counts=True)

@@ -18,6 +18,7 @@ from tracelab.core.formats import ABSENT, Format, Table, compiled, decode_rows, 
 from tracelab.core.jit import kernel
 from tracelab.core.ragged import Integers, Ragged, offsets_of
 
+Markers = tuple[int, int, int]  # tokens of trace_open, solution_open and stop
 PAD, UNK, BOS, EOS = SPECIALS = ("<|pad|>", "<|unk|>", "<|bos|>", "<|eos|>")
 FILLER = UNK  # the word that means nothing, in every vocabulary
 
@@ -55,7 +56,7 @@ class Codec:
         return SPECIALS + self.words
 
     @property
-    def markers(self) -> tuple[int, int, int]:
+    def markers(self) -> Markers:
         """Tokens of trace_open, solution_open (-1 where the format has none) and stop."""
         trace_open, solution_open, stop = (
             self.token[word] if word else ABSENT
@@ -160,7 +161,13 @@ class Sequences:
 
 
 @kernel
-def _assemble(parts, part_offsets, markers, offsets, out):  # type: ignore[no-untyped-def]
+def _assemble(
+    parts: tuple[Integers, Integers, Integers],
+    part_offsets: tuple[Integers, Integers, Integers],
+    markers: Markers,
+    offsets: Integers,
+    out: Integers,
+) -> None:
     for i in range(len(offsets) - 1):
         at = offsets[i]
         for j in range(3):

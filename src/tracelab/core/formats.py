@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers
 from tracelab.core.jit import kernel
 
 ABSENT = -1
@@ -90,7 +91,7 @@ def _values(fields: Mapping[str, Field], column: int) -> int:
 
 
 @kernel
-def encode_rows(table, rows, start, stop, out, at):  # type: ignore[no-untyped-def]
+def encode_rows(table: Table, rows: Integers, start: int, stop: int, out: Integers, at: int) -> int:
     """Write rows[start:stop] to `out` from place `at`; operands of -1 are left out. -> next place."""
     parts = table.parts
     for r in range(start, stop):
@@ -109,13 +110,13 @@ def encode_rows(table, rows, start, stop, out, at):  # type: ignore[no-untyped-d
 
 
 @kernel
-def op_begun(table, token):  # type: ignore[no-untyped-def]
+def op_begun(table: Table, token: int) -> int:
     """The op that a token begins, or -1; any integer is a token here, in the vocabulary or not."""
     return table.first[token] if 0 <= token < len(table.first) else ABSENT
 
 
 @kernel
-def width_of(table, op):  # type: ignore[no-untyped-def]
+def width_of(table: Table, op: int) -> int:
     """How many tokens a row with this op is written with."""
     p = 0
     while table.parts[op, p, 0] != _END:
@@ -124,7 +125,7 @@ def width_of(table, op):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def decode_row(table, tokens, at, stop, row):  # type: ignore[no-untyped-def]
+def decode_row(table: Table, tokens: Integers, at: int, stop: int, row: Integers) -> int:
     """Read one row of tokens[at:stop] into `row`. -> next place, or -1 if no whole row is there."""
     op = op_begun(table, tokens[at])
     if op < 0:
@@ -147,7 +148,7 @@ def decode_row(table, tokens, at, stop, row):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def decode_rows(table, tokens, at, rows):  # type: ignore[no-untyped-def]
+def decode_rows(table: Table, tokens: Integers, at: int, rows: Integers) -> tuple[int, int]:
     """Read rows until something else comes. -> (rows read, next place)."""
     count = 0
     while at < len(tokens):
@@ -160,7 +161,7 @@ def decode_rows(table, tokens, at, rows):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def measure(table, values, offsets, sizes):  # type: ignore[no-untyped-def]
+def measure(table: Table, values: Integers, offsets: Integers, sizes: Integers) -> int:
     """Count the tokens of each item. -> the first row that has no words, or -1."""
     parts = table.parts
     for i in range(len(sizes)):
@@ -180,7 +181,9 @@ def measure(table, values, offsets, sizes):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def encode_batch(table, values, offsets, out_offsets, out):  # type: ignore[no-untyped-def]
+def encode_batch(
+    table: Table, values: Integers, offsets: Integers, out_offsets: Integers, out: Integers
+) -> None:
     """Write each item where its tokens begin."""
     for i in range(len(offsets) - 1):
         encode_rows(table, values, offsets[i], offsets[i + 1], out, out_offsets[i])

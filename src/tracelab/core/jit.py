@@ -17,13 +17,14 @@ import os
 from collections.abc import Callable
 from functools import cache, wraps
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from tracelab.core.paths import PACKAGE, TASKS, cache_home
 
 Kernel = Callable[..., Any]
+Function = TypeVar("Function", bound=Kernel)
 
 
 @cache
@@ -78,14 +79,14 @@ def _numba() -> Any:
     return numba
 
 
-def _compiled(function: Kernel, **options: Any) -> Kernel:
+def _compiled(function: Function, **options: Any) -> Function:
     """Kept on disk, releasing the GIL, dividing as NumPy does."""
     if interpreted():
-        return function if _Mode.calls is None else _noted(function, _Mode.calls)
+        return function if _Mode.calls is None else cast(Function, _noted(function, _Mode.calls))
     kernel: Any = _numba().njit(function, nogil=True, error_model="numpy", **options)
     kernel._cache = _cache()(function)
     kernel.get_call_template = _without_literals(kernel.get_call_template)
-    return cast(Kernel, kernel)
+    return cast(Function, kernel)
 
 
 def _without_literals(template: Kernel) -> Kernel:
@@ -135,12 +136,12 @@ def _cache() -> Any:
     return OneWriter
 
 
-def njit(function: Kernel) -> Kernel:
+def njit(function: Function) -> Function:
     """Compile without Python objects, keep the result on disk, release the GIL while it runs."""
     return _compiled(function)
 
 
-def kernel(function: Kernel) -> Kernel:
+def kernel(function: Function) -> Function:
     """`njit` for inner loops, without reference counts: they may neither allocate nor return arrays.
 
     An ordinary compiled call counts, atomically, every array that it is passed, those within tuples
@@ -149,7 +150,7 @@ def kernel(function: Kernel) -> Kernel:
     return _compiled(function, _nrt=False)
 
 
-def dense(function: Kernel) -> Kernel:
+def dense(function: Function) -> Function:
     """`njit` for loops over floats: products and sums may be fused, and no value is infinite or NaN.
 
     Such a kernel calls kernels of its own file alone (or of those that `sources_hash` covers).
@@ -157,6 +158,6 @@ def dense(function: Kernel) -> Kernel:
     return _compiled(function, fastmath={"contract", "nnan", "ninf", "nsz"})
 
 
-def wrapping(function: Kernel) -> Kernel:
+def wrapping(function: Function) -> Function:
     """Stands below `kernel` where sums and products are meant modulo 2**64: NumPy would warn of overflow."""
     return np.errstate(over="ignore")(function) if interpreted() else function

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Integers = NDArray[np.integer]
+from tracelab.core.arrays import Integers as Integers
 
 
 @dataclass(frozen=True, slots=True)

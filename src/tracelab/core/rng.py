@@ -8,11 +8,14 @@ before it, and two seeds or splits never share items (as they do under `seed + i
     generator = rng.rng(seed=0, split="train", index=7, purpose="treatment")        # NumPy code
 """
 
+from __future__ import annotations
+
 import zlib
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, Random, int64
 from tracelab.core.jit import kernel, wrapping
 
 _WORDS = 4  # 64-bit words that Philox4x64 gives per counter
@@ -38,7 +41,7 @@ def rng(seed: int, split: str, index: int, purpose: str) -> np.random.Generator:
 
 @kernel
 @wrapping
-def next64(state):  # type: ignore[no-untyped-def]
+def next64(state: Random) -> np.uint64:
     """SplitMix64 (Steele, Lea and Flood 2014): the next word; `state` is a uint64 array of one."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
     return mix64(state[0])
@@ -46,7 +49,7 @@ def next64(state):  # type: ignore[no-untyped-def]
 
 @kernel
 @wrapping
-def mix64(word):  # type: ignore[no-untyped-def]
+def mix64(word: np.uint64) -> np.uint64:
     """SplitMix64's finaliser: a bijection of 64-bit words, also used as a hash."""
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -54,19 +57,19 @@ def mix64(word):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def below(state, n):  # type: ignore[no-untyped-def]
+def below(state: Random, n: int) -> int:
     """A uniform integer in [0, n), n < 2**31; bias under n / 2**32 (Lemire's multiply-shift)."""
-    return np.int64(((next64(state) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+    return int64(((next64(state) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 
 
 @kernel
-def uniform(state):  # type: ignore[no-untyped-def]
+def uniform(state: Random) -> float:
     """A uniform float in [0, 1)."""
     return np.float64(next64(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
 @kernel
-def shuffle(state, values):  # type: ignore[no-untyped-def]
+def shuffle(state: Random, values: Integers) -> None:
     """Fisher-Yates, in place, along the first axis of a 1-d array."""
     for i in range(len(values) - 1, 0, -1):
         j = below(state, i + 1)

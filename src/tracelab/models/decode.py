@@ -15,13 +15,17 @@ import torch
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
+from numpy.typing import NDArray
 from torch import Tensor
 
+from tracelab.core.arrays import Integers
 from tracelab.core.jit import dense
 from tracelab.models.past import Norms
 
 LANES = 16  # columns are padded to a multiple: whole vectors of float32
 FEATURES = 4  # D is a multiple
+Floats = NDArray[np.float32]
+Stored = Floats | NDArray[np.uint16]  # as `_bits` gives it
 
 
 class Columns(NamedTuple):
@@ -55,20 +59,21 @@ def decode(
     split = qkv.view(rows, -1, D)
     out = torch.empty_like(qkv[:, : (split.shape[1] - 2 * kv_heads) * D])
     gains = torch.empty(0, D) if norms is None else norms.gains
-    turns = (_bits(part.expand(rows, 1, D).reshape(rows, D)) for part in angles)
+    cos, sin = (_bits(part.expand(rows, 1, D).reshape(rows, D)) for part in angles)
     mine = _bits(own.keys), _bits(own.values), own.used
     read = 0 if shared is None else shared.used
     theirs = mine[:2] if shared is None else (_bits(shared.keys), _bits(shared.values))
     whose = (start if parents is None else parents).numpy()
     written = _bits(out.view(rows, -1, D))
     eps = np.float32(0.0 if norms is None else norms.eps)
-    _step(_bits(split), gains.numpy(), eps, *turns, *mine, *theirs, read, whose, start.numpy(), written)
+    _step(_bits(split), gains.numpy(), eps, cos, sin, *mine, *theirs, read, whose, start.numpy(), written)
     return out
 
 
-def _bits(x: Tensor) -> Any:
+def _bits(x: Tensor) -> Stored:
     """An array over the same memory: float32, or the 16 bits of bfloat16."""
-    return x.view(torch.int16).numpy().view(np.uint16) if x.element_size() == 2 else x.numpy()
+    numbers: Stored = x.view(torch.int16).numpy().view(np.uint16) if x.element_size() == 2 else x.numpy()
+    return numbers
 
 
 def _bitcast(typing: Any, bits: Any) -> Any:
@@ -125,7 +130,7 @@ def _narrowed_compiled(x: Any, like: Any) -> Any:
 
 
 @dense
-def _exp(x):  # type: ignore[no-untyped-def]
+def _exp(x: np.float32) -> np.float32:
     """e**x for x in [-80, 0], to float32's precision, in operations that vectorise."""
     y = x * np.float32(1.4426950408889634)
     n = np.floor(y + np.float32(0.5))
@@ -137,7 +142,7 @@ def _exp(x):  # type: ignore[no-untyped-def]
 
 
 @dense
-def _score(q, k, scores):  # type: ignore[no-untyped-def]
+def _score(q: Floats, k: Stored, scores: Floats) -> None:
     """Write q k to the scores, four features at a time."""
     for s in range(len(scores)):
         scores[s] = np.float32(0)
@@ -149,7 +154,7 @@ def _score(q, k, scores):  # type: ignore[no-untyped-def]
 
 
 @dense
-def _add(scores, v, total):  # type: ignore[no-untyped-def]
+def _add(scores: Floats, v: Stored, total: Floats) -> None:
     """Add scores v to the total, four columns at a time."""
     s = 0
     while s + 4 <= len(scores):
@@ -165,7 +170,7 @@ def _add(scores, v, total):  # type: ignore[no-untyped-def]
 
 
 @dense
-def _turn(x, gain, eps, cos, sin, out):  # type: ignore[no-untyped-def]
+def _turn(x: Stored, gain: Floats, eps: np.float32, cos: Stored, sin: Stored, out: Floats) -> None:
     """Write x / rms(x) * gain (no gain: x), rotated; out: (D,) float32."""
     D, scale = len(x), np.float32(1)
     if len(gain):
@@ -183,7 +188,19 @@ def _turn(x, gain, eps, cos, sin, out):  # type: ignore[no-untyped-def]
 
 
 @dense
-def _attend(q, k, v, first, own, shared_k, shared_v, start, read, scores, total):  # type: ignore[no-untyped-def]
+def _attend(
+    q: Floats,
+    k: Stored,
+    v: Stored,
+    first: int,
+    own: int,
+    shared_k: Stored,
+    shared_v: Stored,
+    start: int,
+    read: int,
+    scores: Floats,
+    total: Floats,
+) -> None:
     """Write softmax(q k) v over shared columns start..read-1 and own columns first..own-1 to the total."""
     before = (read + LANES - 1) // LANES * LANES  # the scores of a row's own columns come behind these
     padded = before + (own + LANES - 1) // LANES * LANES
@@ -212,9 +229,22 @@ def _attend(q, k, v, first, own, shared_k, shared_v, start, read, scores, total)
 
 
 @dense
-def _step(  # type: ignore[no-untyped-def]
-    qkv, gains, eps, cos, sin, keys, values, own, shared_keys, shared_values, read, parents, start, out
-):
+def _step(
+    qkv: Stored,
+    gains: Floats,
+    eps: np.float32,
+    cos: Stored,
+    sin: Stored,
+    keys: Stored,
+    values: Stored,
+    own: int,
+    shared_keys: Stored,
+    shared_values: Stored,
+    read: int,
+    parents: Integers,
+    start: Integers,
+    out: Stored,
+) -> None:
     rows, _, D = qkv.shape
     heads, kv_heads = out.shape[1], len(keys)
     scores = np.empty(read + own + 2 * LANES, np.float32)

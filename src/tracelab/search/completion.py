@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import Codec, narrow
-from tracelab.core.formats import ABSENT, decode_row, op_begun
+from tracelab.core.arrays import Flags, Integers
+from tracelab.core.codec import Codec, Markers, narrow
+from tracelab.core.formats import ABSENT, Table, decode_row, op_begun
 from tracelab.core.jit import kernel
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
 
 OK, SYNTAX, TRUNCATED, EMPTY = range(4)  # the first reasons of every grammar
 LEVELS = ("parses", "local", "strict")
+
+# what compiled judges are given and, the last, write
+Tables = tuple[Table, Table, Markers]  # of a codec: of traces, of solutions
+Given = tuple[Integers, Integers, Integers, Integers]  # values and offsets of problems, and of completions
+# values and offsets of problems, of traces (rows) and of reference solutions
+References = tuple[Integers, Integers, Integers, Integers, Integers, Integers]
+Judged = tuple[Flags, Flags, Integers, Integers, Integers, Integers]  # the fields of Verdicts
 
 
 def check_fit(most: Mapping[str, int], examples: Examples, outputs: Ragged) -> None:
@@ -35,13 +42,13 @@ def check_fit(most: Mapping[str, int], examples: Examples, outputs: Ragged) -> N
 
 
 def verdicts_of(
-    judge: Callable[..., None],
+    judge: Callable[[Tables, Given, Judged], None],
     codec: Codec,
     examples: Examples,
     completions: Ragged,
     levels: int = len(LEVELS),
 ) -> Verdicts:
-    """Verdicts on completions, on so many levels. judge: a grammar's compiled (tables, given, out)."""
+    """Verdicts on completions, on so many levels. judge: a grammar's compiled one."""
     verdicts, problems = empty_verdicts(len(examples), levels), examples.problem
     tables = codec.trace, codec.solution, codec.markers
     given = problems.values, problems.offsets, narrow(completions.values), completions.offsets
@@ -49,10 +56,12 @@ def verdicts_of(
     return verdicts
 
 
-def strictly_valid(judge: Callable[..., None], examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+def strictly_valid(
+    judge: Callable[[References, Flags], None], examples: Examples, traces: Ragged
+) -> NDArray[np.bool_]:
     """(n,): is each trace (rows) strictly valid for its problem and reference solution?
 
-    judge: a grammar's compiled (given, out).
+    judge: a grammar's compiled one.
     """
     ok = np.zeros(len(examples), np.bool_)
     problems, solutions = examples.problem, examples.solution
@@ -73,13 +82,15 @@ def empty_verdicts(n: int, levels: int) -> Verdicts:
     )
 
 
-def arrays(verdicts: Verdicts) -> tuple[Any, ...]:
+def arrays(verdicts: Verdicts) -> Judged:
     """The fields of Verdicts in order, for compiled code."""
-    return tuple(getattr(verdicts, name) for name in Verdicts.__dataclass_fields__)
+    v = verdicts
+    valid, best, reason = v.solution_valid, v.solution_optimal, v.solution_reason
+    return valid, best, reason, v.trace_reason, v.trace_at, v.steps
 
 
 @kernel
-def longest(offsets):  # type: ignore[no-untyped-def]
+def longest(offsets: Integers) -> int:
     """The length of a batch's longest row; 0 for none."""
     most = 0
     for i in range(len(offsets) - 1):
@@ -88,7 +99,7 @@ def longest(offsets):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def find(tokens, start_at, token):  # type: ignore[no-untyped-def]
+def find(tokens: Integers, start_at: int, token: int) -> int:
     """The first place of a token from start_at on, or len(tokens)."""
     for i in range(start_at, len(tokens)):
         if tokens[i] == token:
@@ -97,7 +108,9 @@ def find(tokens, start_at, token):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def split_completion(trace, solution, markers, tokens, rows):  # type: ignore[no-untyped-def]
+def split_completion(
+    trace: Table, solution: Table, markers: Markers, tokens: Integers, rows: Integers
+) -> tuple[int, int, int]:
     """Read the trace's rows; where the format opens a trace with a word, there is none without it.
 
     -> (steps, fault of the trace, where the solution begins)
@@ -120,7 +133,7 @@ def split_completion(trace, solution, markers, tokens, rows):  # type: ignore[no
 
 
 @kernel
-def read_rows(solution, tokens, begins, rows):  # type: ignore[no-untyped-def]
+def read_rows(solution: Table, tokens: Integers, begins: int, rows: Integers) -> int:
     """Read the solution's rows -> how many, or -1 if it does not parse to its end."""
     at, count = begins, 0
     while at < len(tokens):
@@ -132,7 +145,7 @@ def read_rows(solution, tokens, begins, rows):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def set_levels(fault, steps, reason, at):  # type: ignore[no-untyped-def]
+def set_levels(fault: int, steps: int, reason: Integers, at: Integers) -> None:
     """Write the level `parses`, and what its fault means for local and strict, which `replay` has written.
 
     fault: of the completion's form, where its steps (so many of them parse) end.

@@ -14,15 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
-from tracelab.core.jit import Kernel, interpreted
+from tracelab.core.jit import Function, Kernel, interpreted
 
 WITHOUT_COUNTS: Any = {"_nrt": False, "error_model": "numpy"}  # see core.jit.kernel
 OWN: dict[Kernel, dict[type, Kernel]] = {}  # stub -> its meanings
 
 
-def stub(function: Kernel) -> Kernel:
+def stub(function: Function) -> Function:
     """A question that each NamedTuple class answers for itself; one that does not means the function here."""
     own: dict[type, Kernel] = {}
 
@@ -30,15 +30,15 @@ def stub(function: Kernel) -> Kernel:
     def ask(space: Any, *rest: Any) -> Any:
         return own.get(type(space), function)(space, *rest)
 
-    asked = ask if interpreted() else function
+    asked = cast(Function, ask) if interpreted() else function
     OWN[asked] = own
     return asked
 
 
-def implements(stub: Kernel, kind: type) -> Callable[[Kernel], Kernel]:
+def implements(stub: Kernel, kind: type) -> Callable[[Function], Function]:
     """Make a function the meaning of `stub` for spaces of a NamedTuple class."""
 
-    def register(function: Kernel) -> Kernel:
+    def register(function: Function) -> Function:
         OWN[stub][kind] = function
         if not interpreted():
             _overload(stub, function, lambda own: own is kind)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tracelab.core.arrays import Flags, Integers, Random, Words
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import below, shuffle
@@ -13,17 +15,23 @@ STATE, COST, ORDER, DROP, INSERT, OP = range(6)
 WHERE = ("uniform", "prefix", "suffix")
 UNIFORM, PREFIX, SUFFIX = range(3)
 KEEP = -1
+# kinds to draw from, roles of columns, `like_operations`, rate, a place in WHERE
+Knobs = tuple[Integers, Integers, Integers, float, int]
+Batch = tuple[Integers, Integers, Words, int]  # rows, their offsets, identities; whose trace it is
 TRIES = 100  # draws for another value or another problem before the step is left alone
 
 
 @njit
-def damage(values, offsets, identity, which, keys, knobs):  # type: ignore[no-untyped-def]
+def damage(
+    values: Integers, offsets: Integers, identity: Words, which: Integers, keys: Words, knobs: Knobs
+) -> tuple[Integers, NDArray[np.int64], Flags, NDArray[np.int64]]:
     """Damage the traces `which` of a batch.
 
     -> (rows, offsets, for each row whether it is damaged, damaged steps per trace)
     """
     kinds, _, _, rate, where = knobs
-    counts, ends, room, longest = np.zeros(len(which), np.int64), np.zeros(len(which) + 1, np.int64), 0, 0
+    counts, ends = np.zeros(len(which), np.int64), np.zeros(len(which) + 1, np.int64)
+    room = longest = 0
     for w in range(len(which)):
         n = offsets[which[w] + 1] - offsets[which[w]]
         room += n + wanted(n, rate, kinds)
@@ -44,14 +52,16 @@ def damage(values, offsets, identity, which, keys, knobs):  # type: ignore[no-un
 
 
 @kernel
-def wanted(n, rate, kinds):  # type: ignore[no-untyped-def]
+def wanted(n: int, rate: float, kinds: Integers) -> int:
     """How many of n steps are to be damaged."""
     least = 2 if len(kinds) == 1 and kinds[0] == ORDER else 1
     return min(n, max(least, int(np.floor(rate * n + 0.5))))
 
 
 @kernel
-def choose(random, count, where, kinds, steps, action):  # type: ignore[no-untyped-def]
+def choose(
+    random: Random, count: int, where: int, kinds: Integers, steps: Integers, action: Integers
+) -> None:
     """Choose `count` steps and what happens to each. For one key, a higher rate damages the
     same steps and more.
     """
@@ -66,7 +76,7 @@ def choose(random, count, where, kinds, steps, action):  # type: ignore[no-untyp
 
 
 @kernel
-def trade_places(random, steps, action, source):  # type: ignore[no-untyped-def]
+def trade_places(random: Random, steps: Integers, action: Integers, source: Integers) -> None:
     """source[s]: the step that stands at s. Those whose action is ORDER form one random cycle, so that
     each moves (Sattolo 1986); a lone one has nowhere to go and is dropped.
     """
@@ -84,20 +94,32 @@ def trade_places(random, steps, action, source):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def write(batch, action, source, knobs, random, out, labels):  # type: ignore[no-untyped-def]
+def write(
+    batch: Batch,
+    action: Integers,
+    source: Integers,
+    knobs: Knobs,
+    random: Random,
+    out: Integers,
+    labels: Flags,
+) -> tuple[int, int]:
     """Write a damaged trace and its labels. -> (rows written, steps damaged)"""
     values, offsets, _, i = batch
     kinds, roles, likes, _, _ = knobs
-    first, at, count, gap = offsets[i], 0, 0, False
+    first, gap = offsets[i], False
+    at = count = 0
     for s in range(len(action)):
         if action[s] == DROP:
-            gap, count = True, count + 1
+            gap = True
+            count += 1
             continue
         if action[s] == INSERT:
             r = foreign_row(batch, random)
             if r >= 0:
                 copy(values[r], out[at])
-                labels[at], count, at = True, count + 1, at + 1
+                labels[at] = True
+                count += 1
+                at += 1
         copy(values[first + source[s]], out[at])
         if action[s] == OP and (likes[out[at, 0], 0] >= 0 or len(kinds) == 1):
             change_op(likes, random, out[at])
@@ -108,19 +130,21 @@ def write(batch, action, source, knobs, random, out, labels):  # type: ignore[no
         for c in range(len(roles)):
             differs = differs or out[at, c] != values[first + s, c]
         count += differs
-        labels[at], gap, at = differs or gap, False, at + 1
+        labels[at] = differs or gap
+        gap = False
+        at += 1
     return at, count
 
 
 @kernel
-def copy(row, out):  # type: ignore[no-untyped-def]
+def copy(row: Integers, out: Integers) -> None:
     """Copy a row by hand: NumPy's assignment would allocate, for fear that the two overlap."""
     for c in range(len(row)):
         out[c] = row[c]
 
 
 @kernel
-def foreign_row(batch, random):  # type: ignore[no-untyped-def]
+def foreign_row(batch: Batch, random: Random) -> int:
     """A random step of a random other problem of the batch, or -1."""
     _, offsets, identity, i = batch
     for _ in range(TRIES):
@@ -131,7 +155,7 @@ def foreign_row(batch, random):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def change_op(likes, random, row):  # type: ignore[no-untyped-def]
+def change_op(likes: Integers, random: Random, row: Integers) -> None:
     """Another operation with the same operands."""
     others = likes[row[0]]
     count = 0
@@ -142,7 +166,7 @@ def change_op(likes, random, row):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def change_operand(values, roles, role, random, row):  # type: ignore[no-untyped-def]
+def change_operand(values: Integers, roles: Integers, role: int, random: Random, row: Integers) -> None:
     """Another value in one random column of a role: that of a random step of the batch."""
     present = 0
     for c in range(len(roles)):

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Flags, Integers, Random, Words
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel
 from tracelab.core.ragged import Ragged, offsets_of
@@ -33,6 +34,8 @@ PARTS = (
     ("fail", "apply"),
 )  # by grammar: dropped first, and in shares
 LEVELS = ("nothing", "closes", "costs", "creates", "everything")
+# chances of the levels, added up; share of creations dropped; codes of what is dropped in shares, and first
+Knobs = tuple[NDArray[np.float64], float, int, int]
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,15 @@ def _ends_of(keep: NDArray[np.bool_], trace: Ragged) -> NDArray[np.int64]:
 
 
 @kernel
-def _draw(rows, offsets, keys, knobs, random, level, keep):  # type: ignore[no-untyped-def]
+def _draw(
+    rows: Integers,
+    offsets: Integers,
+    keys: Words,
+    knobs: Knobs,
+    random: Random,
+    level: Integers,
+    keep: Flags,
+) -> None:
     thresholds, share, create, close = knobs
     for i in range(len(keys)):
         random[0] = keys[i]

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from tracelab.core.arrays import Integers, Random, Words
 from tracelab.core.jit import kernel
 from tracelab.core.ragged import Ragged
 from tracelab.core.rng import shuffle
@@ -33,7 +34,7 @@ class Shuffled(Treatment):
 
 
 @kernel
-def _shuffle_each(tokens, offsets, keys, random):  # type: ignore[no-untyped-def]
+def _shuffle_each(tokens: Integers, offsets: Integers, keys: Words, random: Random) -> None:
     for i in range(len(keys)):
         random[0] = keys[i]
         shuffle(random, tokens[offsets[i] : offsets[i + 1]])

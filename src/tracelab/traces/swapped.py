@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, Words
 from tracelab.core.jit import kernel
 from tracelab.core.rng import shuffle
 from tracelab.core.types import Examples, Task
@@ -102,9 +103,16 @@ def matching(measure: NDArray[np.float64], identity: NDArray[np.uint64], random:
 
 
 @kernel
-def _best_runs(measure, identity, clash_cost, size, cost):  # type: ignore[no-untyped-def]
+def _best_runs(
+    measure: NDArray[np.float64],
+    identity: Words,
+    clash_cost: float,
+    size: Integers,
+    cost: NDArray[np.float64],
+) -> None:
     """size[i]: length (2 or 3) of the last run in the cheapest cut of the first i."""
-    cost[0], cost[1], size[0], size[1] = 0.0, np.inf, 0, 0
+    cost[0], cost[1] = 0.0, np.inf
+    size[0] = size[1] = 0
     for i in range(2, len(size)):
         cost[i], size[i] = np.inf, 0
         for k in range(2, min(i, 3) + 1):

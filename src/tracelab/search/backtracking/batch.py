@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, Random, Words, int64
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import mix64
 from tracelab.core.types import MAX_REDRAWS, Column, Examples
-from tracelab.search.backtracking.problem import OUTSIDE, accept, draw, identity, load
+from tracelab.search.backtracking.problem import OUTSIDE, Csp, accept, draw, identity, load
 from tracelab.search.backtracking.search import (
     OPS,
     REFUTED,
     SOLVED,
     TIE_BREAKS,
     UNFINISHED,
+    Stack,
     new_stack,
     search,
 )
-from tracelab.search.drawn import examples_drawn
+from tracelab.search.drawn import Drawn, Owned, examples_drawn
 
 
 class Limits(NamedTuple):
@@ -43,7 +45,7 @@ def columns(literals: int, constraints: int) -> tuple[Column, ...]:
 
 
 def generate(
-    csp: Any, tie_break: str, limits: Limits, keys: NDArray[np.uint64], split: str, advice: str
+    csp: Csp, tie_break: str, limits: Limits, keys: NDArray[np.uint64], split: str, advice: str
 ) -> Examples:
     """One solved problem per key, in `split`. advice: see `examples_drawn`."""
     own = partial(_generate, csp, TIE_BREAKS.index(tie_break), limits)
@@ -51,13 +53,17 @@ def generate(
 
 
 @njit
-def _generate(csp, tie_break, limits, owned, keys):  # type: ignore[no-untyped-def]
+def _generate(csp: Csp, tie_break: int, limits: Limits, owned: Owned, keys: Words) -> Drawn:
     """-> (first key that failed or -1, identities, problems, traces, solutions, measures)"""
-    n, longest, variables = len(keys), limits.max_steps + 2, len(csp.assignment)
+    n = len(keys)
+    longest = limits.max_steps + 2
     hashes, measures = np.empty(n, np.uint64), np.zeros((n, len(MEASURES)), np.int64)
     ends = np.zeros((3, n + 1), np.int64)
-    stack, random, scratch = new_stack(csp), np.empty(1, np.uint64), np.empty((longest, 3), np.int32)
-    problems, solutions = np.empty(n * limits.room + 1, np.int16), np.empty((n * variables + 1, 2), np.int32)
+    stack = new_stack(csp)
+    random = np.empty(1, np.uint64)
+    scratch = np.empty((longest, 3), np.int32)
+    problems = np.empty(n * limits.room + 1, np.int16)
+    solutions = np.empty((n * len(csp.assignment) + 1, 2), np.int32)
     rows = np.empty((64 * n + longest, 3), np.int32)
     failed = -1
     for i in range(n):
@@ -69,11 +75,9 @@ def _generate(csp, tie_break, limits, owned, keys):  # type: ignore[no-untyped-d
             failed = i
             break
         written = write_solution(csp, outcome, solutions[ends[2, i] :])
-        ends[0, i + 1], ends[1, i + 1], ends[2, i + 1] = (
-            ends[0, i] + length,
-            ends[1, i] + count,
-            ends[2, i] + written,
-        )
+        ends[0, i + 1] = ends[0, i] + length
+        ends[1, i + 1] = ends[1, i] + count
+        ends[2, i + 1] = ends[2, i] + written
         if ends[1, i + 1] > len(rows):
             more = np.empty((2 * len(rows) + longest, 3), np.int32)
             more[: ends[1, i]] = rows[: ends[1, i]]
@@ -92,7 +96,17 @@ def _generate(csp, tie_break, limits, owned, keys):  # type: ignore[no-untyped-d
 
 
 @kernel
-def solved_problem(csp, tie_break, max_steps, owned, key, random, stack, problem, rows):  # type: ignore[no-untyped-def]
+def solved_problem(
+    csp: Csp,
+    tie_break: int,
+    max_steps: int,
+    owned: Owned,
+    key: np.uint64,
+    random: Random,
+    stack: Stack,
+    problem: Integers,
+    rows: Integers,
+) -> tuple[int, int, int, np.uint64]:
     """Draw until a problem belongs to the split, is wanted and is solved within max_steps steps.
 
     -> (its integers, or 0 if MAX_REDRAWS draws found none; rows; SOLVED or REFUTED; its identity)
@@ -119,14 +133,14 @@ def solved_problem(csp, tie_break, max_steps, owned, key, random, stack, problem
 
 
 @kernel
-def write_solution(csp, outcome, rows):  # type: ignore[no-untyped-def]
+def write_solution(csp: Csp, outcome: int, rows: Integers) -> int:
     """Write what a search ended in as rows (op, operand) -> how many."""
     if outcome == REFUTED:
         rows[0, 0], rows[0, 1] = 1, -1
         return 1
     count = 0
     for variable in range(len(csp.assignment)):
-        value = np.int64(csp.assignment[variable])
+        value = int64(csp.assignment[variable])
         if value != OUTSIDE:
             rows[count, 0] = 0
             rows[count, 1] = value if csp.positional else variable * csp.values + value

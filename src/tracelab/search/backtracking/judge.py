@@ -8,20 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import Codec
+from tracelab.core.arrays import Flags, Integers
+from tracelab.core.codec import Codec, Markers
+from tracelab.core.formats import Table
 from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
-from tracelab.search.backtracking.problem import load, satisfiable, solves
+from tracelab.search.backtracking.problem import Csp, load, satisfiable, solves
 from tracelab.search.backtracking.reasons import R
 from tracelab.search.backtracking.replay import ASSIGNMENT, NO_SOLUTION, NONE, read_claim, replay
 from tracelab.search.backtracking.search import Stack, new_stack
 from tracelab.search.completion import (
+    Given,
+    Judged,
+    References,
+    Tables,
     check_fit,
     find,
     longest,
@@ -43,29 +49,30 @@ class Room(NamedTuple):
 
 
 @njit
-def new_room(csp, width, tokens):  # type: ignore[no-untyped-def]
+def new_room(csp: Csp, width: int, tokens: int) -> Room:
     """Room for completions of up to so many tokens. width: columns of a solution's rows."""
     values = np.empty(len(csp.assignment), np.int32)
-    rows, solution = np.empty((tokens + 2, 3), np.int32), np.empty((tokens + 1, width), np.int32)
+    rows = np.empty((tokens + 2, 3), np.int32)
+    solution = np.empty((tokens + 1, width), np.int32)
     return Room(rows, solution, values, new_stack(csp))
 
 
 def judge(
-    csp: Any, codec: Codec, most: Mapping[str, int], examples: Examples, completions: Ragged
+    csp: Csp, codec: Codec, most: Mapping[str, int], examples: Examples, completions: Ragged
 ) -> Verdicts:
     """Verdicts on completions. csp: the task's tables; most: what they and the vocabulary can hold."""
     check_fit(most, examples, completions)
     return verdicts_of(partial(_judge, csp), codec, examples, completions)
 
 
-def judge_traces(csp: Any, most: Mapping[str, int], examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+def judge_traces(csp: Csp, most: Mapping[str, int], examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
     """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
     check_fit(most, examples, traces)
     return strictly_valid(partial(_judge_traces, csp), examples, traces)
 
 
 @njit
-def _judge(csp, tables, given, out):  # type: ignore[no-untyped-def]
+def _judge(csp: Csp, tables: Tables, given: Given, out: Judged) -> None:
     problems, offsets, tokens, ends = given
     valid, best, solution_reason, reason, at, steps = out
     trace, solution, markers = tables
@@ -80,7 +87,16 @@ def _judge(csp, tables, given, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def judge_one(csp, trace, solution, markers, tokens, room, reason, at):  # type: ignore[no-untyped-def]
+def judge_one(
+    csp: Csp,
+    trace: Table,
+    solution: Table,
+    markers: Markers,
+    tokens: Integers,
+    room: Room,
+    reason: Integers,
+    at: Integers,
+) -> tuple[int, int]:
     """Judge one completion of the loaded problem; writes reason[0:3] and at[0:3], one per level.
 
     -> (steps that parsed, reason of the solution)
@@ -98,7 +114,7 @@ def judge_one(csp, trace, solution, markers, tokens, room, reason, at):  # type:
 
 
 @kernel
-def read_solution(csp, solution, tokens, begins, room):  # type: ignore[no-untyped-def]
+def read_solution(csp: Csp, solution: Table, tokens: Integers, begins: int, room: Room) -> tuple[int, int]:
     """What the solution claims, and why it is no solution of the loaded problem, or ok."""
     count = read_rows(solution, tokens, begins, room.solution)
     if count < 0:
@@ -112,7 +128,7 @@ def read_solution(csp, solution, tokens, begins, room):  # type: ignore[no-untyp
 
 
 @njit
-def _judge_traces(csp, given, ok):  # type: ignore[no-untyped-def]
+def _judge_traces(csp: Csp, given: References, ok: Flags) -> None:
     problems, offsets, rows, row_ends, solutions, ends = given
     room = new_room(csp, 2, longest(row_ends))
     reason, at = np.empty(2, np.uint8), np.empty(2, np.int32)

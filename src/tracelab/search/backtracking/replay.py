@@ -15,13 +15,13 @@ decision has a value left, and not beyond; and the solution is that assignment, 
 
 from __future__ import annotations
 
-import numpy as np
-
+from tracelab.core.arrays import Integers, int64
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel
 from tracelab.search.backtracking.problem import (
     OPEN,
     OUTSIDE,
+    Csp,
     domain,
     find_conflict,
     find_forced,
@@ -38,6 +38,7 @@ from tracelab.search.backtracking.search import (
     PROPAGATE,
     UNTRIED,
     VARIABLE,
+    Stack,
     backtrack,
     decide,
     take,
@@ -47,7 +48,16 @@ NONE, ASSIGNMENT, NO_SOLUTION = range(3)  # what a solution claims
 
 
 @kernel
-def replay(csp, rows, count, claim, values, stack, reason, at):  # type: ignore[no-untyped-def]
+def replay(
+    csp: Csp,
+    rows: Integers,
+    count: int,
+    claim: int,
+    values: Integers,
+    stack: Stack,
+    reason: Integers,
+    at: Integers,
+) -> None:
     """Replay rows[:count] on a loaded problem; claim and values are the solution's (see `read_claim`).
 
     rows: with a row more than `count`, which is overwritten. Writes reason[0:2] and at[0:2] for the
@@ -84,7 +94,7 @@ def replay(csp, rows, count, claim, values, stack, reason, at):  # type: ignore[
 
 
 @kernel
-def local_fault(csp, stack, failed, row):  # type: ignore[no-untyped-def]
+def local_fault(csp: Csp, stack: Stack, failed: bool, row: Integers) -> int:
     """Why a step is illegal, or ok."""
     op = row[0]
     if op == CONFLICT:
@@ -104,7 +114,7 @@ def local_fault(csp, stack, failed, row):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def backtrack_fault(stack, failed, variable, value):  # type: ignore[no-untyped-def]
+def backtrack_fault(stack: Stack, failed: bool, variable: int, value: int) -> int:
     """Why backtracking to a literal is illegal, or ok."""
     if not failed:
         return R.no_conflict
@@ -117,7 +127,7 @@ def backtrack_fault(stack, failed, variable, value):  # type: ignore[no-untyped-
 
 
 @kernel
-def strict_flaw(csp, failed, row, scratch):  # type: ignore[no-untyped-def]
+def strict_flaw(csp: Csp, failed: bool, row: Integers, scratch: Integers) -> int:
     """Why a legal step is none of this search's, or ok."""
     if failed and row[0] != BACKTRACK:
         return R.conflict_left
@@ -132,7 +142,7 @@ def strict_flaw(csp, failed, row, scratch):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def end_flaw(csp, stack, failed, claim, values, scratch):  # type: ignore[no-untyped-def]
+def end_flaw(csp: Csp, stack: Stack, failed: bool, claim: int, values: Integers, scratch: Integers) -> int:
     """Why a trace of legal steps does not end as the search does, or ok."""
     if failed:
         if stack.sizes[1] > 0:
@@ -151,7 +161,7 @@ def end_flaw(csp, stack, failed, claim, values, scratch):  # type: ignore[no-unt
 
 
 @kernel
-def read_claim(csp, rows, count, values):  # type: ignore[no-untyped-def]
+def read_claim(csp: Csp, rows: Integers, count: int, values: Integers) -> tuple[int, int]:
     """Read a solution's rows: each variable of the loaded problem once, or one row that there is none.
 
     values: (variables,), overwritten. -> (NONE, ASSIGNMENT or NO_SOLUTION; ok or the fault)
@@ -163,7 +173,7 @@ def read_claim(csp, rows, count, values):  # type: ignore[no-untyped-def]
     for k in range(count):
         if rows[k, 0] == 1:
             return (NO_SOLUTION, R.ok) if count == 1 else (NONE, R.syntax)
-        literal = np.int64(rows[k, 1])
+        literal = int64(rows[k, 1])
         if csp.positional:
             while place < len(values) and csp.assignment[place] == OUTSIDE:
                 place += 1

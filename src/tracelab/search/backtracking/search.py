@@ -21,11 +21,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, Random, int64
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import below
 from tracelab.search.backtracking.problem import (
     OPEN,
+    Csp,
     domain,
     find_conflict,
     find_forced,
@@ -54,14 +56,14 @@ class Stack(NamedTuple):
 
 
 @njit
-def new_stack(csp):  # type: ignore[no-untyped-def]
+def new_stack(csp: Csp) -> Stack:
     """An empty stack."""
     n = len(csp.assignment)
     return Stack(np.empty(n, np.int32), np.empty((n, 3), np.int64), np.zeros(2, np.int64))
 
 
 @kernel
-def take(csp, stack, variable, value):  # type: ignore[no-untyped-def]
+def take(csp: Csp, stack: Stack, variable: int, value: int) -> None:
     """Give a variable a value."""
     csp.assignment[variable] = value
     update(csp, variable, value, 1)
@@ -70,9 +72,9 @@ def take(csp, stack, variable, value):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def decide(csp, stack, variable, value):  # type: ignore[no-untyped-def]
+def decide(csp: Csp, stack: Stack, variable: int, value: int) -> None:
     """Give an open variable a value that may be taken back, if it has another."""
-    untried = domain(csp, variable) & ~(np.int64(1) << value)
+    untried = domain(csp, variable) & ~(int64(1) << value)
     if untried != 0:
         level = stack.levels[stack.sizes[1]]
         level[VARIABLE], level[BEGAN], level[UNTRIED] = variable, stack.sizes[0], untried
@@ -81,7 +83,7 @@ def decide(csp, stack, variable, value):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def backtrack(csp, stack, value):  # type: ignore[no-untyped-def]
+def backtrack(csp: Csp, stack: Stack, value: int) -> None:
     """Undo the latest decision that has a value left; take `value`, one of those left, instead."""
     level = stack.levels[stack.sizes[1] - 1]
     while stack.sizes[0] > level[BEGAN]:
@@ -90,14 +92,14 @@ def backtrack(csp, stack, value):  # type: ignore[no-untyped-def]
         was = csp.assignment[variable]
         csp.assignment[variable] = OPEN
         update(csp, variable, was, -1)
-    level[UNTRIED] &= ~(np.int64(1) << value)
+    level[UNTRIED] &= ~(int64(1) << value)
     if level[UNTRIED] == 0:
         stack.sizes[1] -= 1
     take(csp, stack, level[VARIABLE], value)
 
 
 @kernel
-def search(csp, tie_break, random, stack, rows):  # type: ignore[no-untyped-def]
+def search(csp: Csp, tie_break: int, random: Random, stack: Stack, rows: Integers) -> tuple[int, int]:
     """Search a loaded problem and record. rows: overwritten; the search is given up when it is full.
 
     -> (rows written, UNFINISHED, SOLVED or REFUTED)
@@ -131,13 +133,13 @@ def search(csp, tie_break, random, stack, rows):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def record(csp, row, op, variable, value):  # type: ignore[no-untyped-def]
+def record(csp: Csp, row: Integers, op: int, variable: int, value: int) -> None:
     """Write a step that needs no constraint."""
     row[0], row[1], row[2] = op, variable * csp.values + value, ABSENT
 
 
 @kernel
-def choose(csp, tie_break, random):  # type: ignore[no-untyped-def]
+def choose(csp: Csp, tie_break: int, random: Random) -> int:
     """The variable to decide on, the first or a random one of least rank; -1 where none is open."""
     least, ties = least_rank(csp)
     skip = below(random, ties) if tie_break == 1 and ties > 0 else 0
@@ -150,7 +152,7 @@ def choose(csp, tie_break, random):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def pick(mask, tie_break, random):  # type: ignore[no-untyped-def]
+def pick(mask: int, tie_break: int, random: Random) -> int:
     """The first or a random value of a mask that has one."""
     skip = below(random, how_many(mask)) if tie_break == 1 else 0
     for _ in range(skip):
@@ -159,7 +161,7 @@ def pick(mask, tie_break, random):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def how_many(mask):  # type: ignore[no-untyped-def]
+def how_many(mask: int) -> int:
     """The number of values in a mask."""
     count = 0
     while mask:

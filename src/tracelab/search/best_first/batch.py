@@ -7,20 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Flags, Integers, Words
 from tracelab.core.codec import Codec
-from tracelab.core.formats import ABSENT, Table
+from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel, njit
-from tracelab.core.ragged import Integers, Ragged
+from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
+from tracelab.search.best_first.board import new_board
 from tracelab.search.best_first.judge import add_to_path, judge_one, new_room
-from tracelab.search.best_first.replay import new_board, replay
+from tracelab.search.best_first.replay import replay
 from tracelab.search.best_first.search import CREATE, NO_ROOM, NO_WAY, Strategy, max_rows, path_to, search
 from tracelab.search.best_first.space import (
+    Space,
     by_moves,
     capacity,
     is_full,
@@ -28,10 +31,18 @@ from tracelab.search.best_first.space import (
     write_move,
     write_state,
 )
-from tracelab.search.completion import LEVELS, longest, strictly_valid, verdicts_of
+from tracelab.search.completion import (
+    LEVELS,
+    Given,
+    Judged,
+    References,
+    Tables,
+    longest,
+    strictly_valid,
+    verdicts_of,
+)
 
 Rows = NDArray[np.int32]  # (rows, columns)
-Offsets = NDArray[np.int64]
 COMPLEXITIES = ("expansions", "generated", "optimal_cost")
 
 
@@ -47,7 +58,7 @@ class Searches(NamedTuple):
 
 
 def solve(
-    space: Any,
+    space: Space,
     strategy: Strategy,
     problems: Ragged,
     random: NDArray[np.uint64],
@@ -90,14 +101,14 @@ def nameable(examples: Examples, outputs: Ragged, degree: int) -> int:
 
 @njit
 def _solve(
-    space: Any,
+    space: Space,
     strategy: Strategy,
     problems: Integers,
-    offsets: Offsets,
-    random: NDArray[np.uint64],
+    offsets: Integers,
+    random: Words,
     widths: tuple[int, int],
     steps: int,
-) -> tuple[Rows, Offsets, Rows, Offsets, NDArray[np.int64]]:
+) -> tuple[Rows, NDArray[np.int64], Rows, NDArray[np.int64], NDArray[np.int64]]:
     """-> (rows of the traces, where they end, rows of the solutions, where they end, measures)"""
     n = len(offsets) - 1
     measures = np.zeros((n, 3), np.int64)
@@ -131,7 +142,7 @@ def _solve(
 
 
 @kernel
-def write_part(space: Any, path: NDArray[np.int32], k: int, row: NDArray[np.int32]) -> None:
+def write_part(space: Space, path: Integers, k: int, row: Integers) -> None:
     """Write the row of a solution that leads to path[k]."""
     row[:] = ABSENT
     row[0] = 0
@@ -171,7 +182,7 @@ def copy_rows(source: Rows, count: int, target: Rows, start: int) -> None:
 
 
 def judge(
-    space: Any,
+    space: Space,
     strategy: Strategy,
     codec: Codec,
     examples: Examples,
@@ -180,18 +191,19 @@ def judge(
 ) -> Verdicts:
     """Verdicts on completions, on these levels (LEVELS, or those of `judge`). The space has room for them."""
     optimal = examples.complexity["optimal_cost"]
+    assert optimal.dtype == np.int64, "a cost is a whole number"
     own = partial(_judge, space, strategy, optimal)
     return verdicts_of(own, codec, examples, completions, len(levels))
 
 
 @njit
 def _judge(
-    space: Any,
+    space: Space,
     strategy: Strategy,
-    optimal: NDArray[np.int64],
-    tables: tuple[Table, Table, tuple[int, int, int]],
-    given: tuple[Integers, Offsets, NDArray[np.int32], Offsets],
-    out: tuple[Any, ...],
+    optimal: NDArray[np.int64] | NDArray[np.float64],
+    tables: Tables,
+    given: Given,
+    out: Judged,
 ) -> None:
     """Judge completion i of problem i; out: the fields of Verdicts."""
     problems, offsets, tokens, ends = given
@@ -208,17 +220,17 @@ def _judge(
         best[i] = valid[i] and cost == optimal[i]
 
 
-def judge_traces(space: Any, strategy: Strategy, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+def judge_traces(space: Space, strategy: Strategy, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
     """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
     return strictly_valid(partial(_judge_traces, space, strategy), examples, traces)
 
 
 @njit
 def _judge_traces(
-    space: Any,
+    space: Space,
     strategy: Strategy,
-    given: tuple[Integers, Offsets, Rows, Offsets, Rows, Offsets],
-    ok: NDArray[np.bool_],
+    given: References,
+    ok: Flags,
 ) -> None:
     """Is trace i strictly valid for problem i and reference solution i?"""
     problems, offsets, rows, row_ends, paths, path_ends = given

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from tracelab.core.arrays import Integers
 from tracelab.core.jit import kernel
 
 
 @kernel
-def push(keys, items, size, key, item):  # type: ignore[no-untyped-def]
+def push(keys: Integers, items: Integers, size: int, key: int, item: int) -> int:
     """Add an item -> new size. The arrays must have room."""
     i = size
     while i > 0:
@@ -20,7 +21,7 @@ def push(keys, items, size, key, item):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def pop(keys, items, size):  # type: ignore[no-untyped-def]
+def pop(keys: Integers, items: Integers, size: int) -> int:
     """Take the least item out of place 0 (read it first) -> new size."""
     size -= 1
     key, item = keys[size], items[size]

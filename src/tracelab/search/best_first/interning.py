@@ -7,11 +7,12 @@ class Board(NamedTuple):
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import int64
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import mix64
 from tracelab.search.best_first.space import capacity, implements, is_full
@@ -32,8 +33,17 @@ class Interned(NamedTuple):
     used: NDArray[np.int64]
 
 
+class Interning(Protocol):
+    """A space that numbers its states."""
+
+    @property
+    def states(self) -> Interned:
+        """Those that were met."""
+        ...
+
+
 @njit
-def new_interned(capacity):  # type: ignore[no-untyped-def]
+def new_interned(capacity: int) -> Interned:
     """Room for so many words."""
     size = 2
     while size < 2 * capacity:
@@ -43,7 +53,7 @@ def new_interned(capacity):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def forget(interned):  # type: ignore[no-untyped-def]
+def forget(interned: Interned) -> None:
     """Start anew."""
     for k in range(interned.used[0]):
         interned.slots[interned.places[k]] = -1
@@ -51,18 +61,18 @@ def forget(interned):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def intern(interned, word):  # type: ignore[no-untyped-def]
+def intern(interned: Interned, word: int) -> int:
     """The number of a word, a new one if it was not met before; -1 if there is no room for it."""
     slots, words = interned.slots, interned.words
-    slot = np.int64(mix64(np.uint64(word)) & np.uint64(len(slots) - 1))
+    slot = int64(mix64(np.uint64(word)) & np.uint64(len(slots) - 1))
     while slots[slot] >= 0:
         if words[slots[slot]] == word:
-            return np.int64(slots[slot])
+            return int64(slots[slot])
         slot = (slot + 1) & (len(slots) - 1)
     number = interned.used[0]
     if number == len(words):
         interned.used[1] += 1
-        return np.int64(-1)
+        return int64(-1)
     slots[slot], words[number], interned.places[number] = number, word, slot
     interned.used[0] += 1
     return number
@@ -75,9 +85,9 @@ def interning(kind: Kind) -> Kind:
     return kind
 
 
-def _capacity(space):  # type: ignore[no-untyped-def]
+def _capacity(space: Interning) -> int:
     return len(space.states.words)
 
 
-def _is_full(space):  # type: ignore[no-untyped-def]
+def _is_full(space: Interning) -> bool:
     return space.states.used[1] > 0

@@ -11,12 +11,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.formats import decode_row
+from tracelab.core.arrays import Integers
+from tracelab.core.codec import Markers
+from tracelab.core.formats import Table, decode_row
 from tracelab.core.jit import kernel, njit
+from tracelab.search.best_first.board import Board, new_board
 from tracelab.search.best_first.paper import paper_rows, paper_verdict
 from tracelab.search.best_first.reasons import R
-from tracelab.search.best_first.replay import Board, new_board, replay
-from tracelab.search.best_first.space import by_moves, follow, is_goal, neighbours, read_state, start
+from tracelab.search.best_first.replay import replay
+from tracelab.search.best_first.search import Strategy
+from tracelab.search.best_first.space import Space, by_moves, follow, is_goal, neighbours, read_state, start
 from tracelab.search.completion import find, set_levels, split_completion
 
 LEVELS = ("parses", "local", "strict", "paper")
@@ -31,14 +35,16 @@ class Room(NamedTuple):
 
 
 @njit
-def new_room(space, trace, tokens):  # type: ignore[no-untyped-def]
+def new_room(space: Space, trace: Table, tokens: int) -> Room:
     """Room for completions of up to so many tokens."""
     rows = np.empty((tokens + 2, trace.width), np.int32)
     return Room(rows, np.empty(tokens + 2, np.int32), new_board(space, tokens))
 
 
 @kernel
-def read_path(space, solution, tokens, begins, row, path):  # type: ignore[no-untyped-def]
+def read_path(
+    space: Space, solution: Table, tokens: Integers, begins: int, row: Integers, path: Integers
+) -> tuple[int, int]:
     """Read the solution's states (-1 for none) into `path`. -> (how many, fault).
 
     A solution that does not parse to its end is none: it has no states.
@@ -53,7 +59,7 @@ def read_path(space, solution, tokens, begins, row, path):  # type: ignore[no-un
 
 
 @kernel
-def add_to_path(space, row, path, length):  # type: ignore[no-untyped-def]
+def add_to_path(space: Space, row: Integers, path: Integers, length: int) -> int:
     """Append what a solution's row names to a path of states -> its length."""
     if not by_moves(space):
         path[length] = read_state(space, row, 1)
@@ -65,7 +71,7 @@ def add_to_path(space, row, path, length):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def path_fault(space, path, near):  # type: ignore[no-untyped-def]
+def path_fault(space: Space, path: Integers, near: Integers) -> tuple[int, int]:
     """Why a path does not solve the problem, or ok; and its cost."""
     states, costs = near[0], near[1]
     if path[0] != start(space):
@@ -85,7 +91,17 @@ def path_fault(space, path, near):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def judge_one(space, strategy, trace, solution, markers, tokens, room, reason, at):  # type: ignore[no-untyped-def]
+def judge_one(
+    space: Space,
+    strategy: Strategy,
+    trace: Table,
+    solution: Table,
+    markers: Markers,
+    tokens: Integers,
+    room: Room,
+    reason: Integers,
+    at: Integers,
+) -> tuple[int, int, int]:
     """Judge one completion; writes reason and at, one per level: as many of LEVELS as they have places.
 
     -> (steps that parsed, reason of the solution, its cost)
@@ -112,7 +128,16 @@ def judge_one(space, strategy, trace, solution, markers, tokens, room, reason, a
 
 
 @kernel
-def judge_paper(space, strategy, trace, solution, markers, body, fault, room):  # type: ignore[no-untyped-def]
+def judge_paper(
+    space: Space,
+    strategy: Strategy,
+    trace: Table,
+    solution: Table,
+    markers: Markers,
+    body: Integers,
+    fault: int,
+    room: Room,
+) -> tuple[int, int]:
     """-> (reason, first bad step) on the level `paper`. fault: of the completion's end; room: overwritten."""
     steps, plan, unread = paper_rows(trace, solution, markers, body, room.path, room.rows)
     if fault != R.ok or unread != R.ok:

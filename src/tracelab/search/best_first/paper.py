@@ -11,19 +11,22 @@ of costs (the published parser drops the first character unseen, and reads `17` 
 
 from __future__ import annotations
 
-from tracelab.core.codec import EOS, SPECIALS
-from tracelab.core.formats import decode_row, op_begun, width_of
+from tracelab.core.arrays import Integers
+from tracelab.core.codec import EOS, SPECIALS, Markers
+from tracelab.core.formats import Table, decode_row, op_begun, width_of
 from tracelab.core.jit import kernel
+from tracelab.search.best_first.board import PARENT, RANK, Board, G, H, drop_stale, open_start, open_state
 from tracelab.search.best_first.reasons import R
-from tracelab.search.best_first.replay import PARENT, RANK, G, H, drop_stale, open_state
-from tracelab.search.best_first.search import CLOSED, CREATE, OPEN, UNSEEN
-from tracelab.search.best_first.space import heuristic, is_goal, neighbours, read_state, start
+from tracelab.search.best_first.search import CLOSED, CREATE, OPEN, UNSEEN, Strategy
+from tracelab.search.best_first.space import Space, is_goal, neighbours, read_state, start
 
 _EOS = SPECIALS.index(EOS)
 
 
 @kernel
-def paper_rows(trace, solution, markers, tokens, kept, rows):  # type: ignore[no-untyped-def]
+def paper_rows(
+    trace: Table, solution: Table, markers: Markers, tokens: Integers, kept: Integers, rows: Integers
+) -> tuple[int, int, int]:
     """Parse as the published validator does: the solution's opening word is dropped wherever it
     stands, then every token belongs to a step or a part of the plan, and the plan is what stands at
     the end; parts before a step count for nothing.
@@ -38,13 +41,15 @@ def paper_rows(trace, solution, markers, tokens, kept, rows):  # type: ignore[no
             kept[n] = tokens[i]
             n += 1
     row = rows[len(rows) - 1, : solution.width]  # scratch: no trace has so many steps
-    at, steps, states, unread, cut = 0, 0, 0, 0, False
+    at = steps = states = unread = 0
+    cut = False
     while at < n:
         if op_begun(trace, kept[at]) >= 0:
             at = decode_row(trace, kept, at, n, rows[steps])
             if at < 0:
                 return steps, 0, R.syntax
-            steps, states, unread = steps + 1, 0, 0
+            steps += 1
+            states = unread = 0
         elif op_begun(solution, kept[at]) >= 0:
             ends = min(n, at + width_of(solution, op_begun(solution, kept[at])))
             place = at + 1
@@ -64,13 +69,14 @@ def paper_rows(trace, solution, markers, tokens, kept, rows):  # type: ignore[no
 
 
 @kernel
-def paper_verdict(space, strategy, rows, count, states, board):  # type: ignore[no-untyped-def]
+def paper_verdict(
+    space: Space, strategy: Strategy, rows: Integers, count: int, states: int, board: Board
+) -> tuple[int, int]:
     """-> (reason, first bad step) of rows[:count] with a plan of so many states (-1: of none)."""
     board.status[:] = UNSEEN
-    last, degree, expansions, size, goal = -1, 0, 0, 0, -1
-    if not strategy.create_start:
-        h = heuristic(space, start(space))
-        size = open_state(board, size, strategy.solver, start(space), -1, 0, h, 0)
+    last = goal = -1
+    degree = expansions = 0
+    size = open_start(space, strategy, board)
     for i in range(count):
         row = rows[i]
         state, g, h = read_state(space, row, 1), row[-2], row[-1]
@@ -104,7 +110,7 @@ def paper_verdict(space, strategy, rows, count, states, board):  # type: ignore[
 
 
 @kernel
-def _create_fault(space, strategy, board, state, last, degree):  # type: ignore[no-untyped-def]
+def _create_fault(space: Space, strategy: Strategy, board: Board, state: int, last: int, degree: int) -> int:
     """Why the published rules forbid a creation, or ok."""
     if last < 0:
         first = strategy.create_start and state == start(space) and board.status[state] == UNSEEN

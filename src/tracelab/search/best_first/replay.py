@@ -9,79 +9,26 @@ path that the trace's parents give.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-
-from tracelab.core.jit import kernel, njit
-from tracelab.search.best_first.heap import pop, push
+from tracelab.core.arrays import Integers
+from tracelab.core.jit import kernel
+from tracelab.search.best_first.board import PARENT, RANK, Board, G, H, drop_stale, open_start, open_state
 from tracelab.search.best_first.reasons import R
-from tracelab.search.best_first.search import CLOSE, CLOSED, CREATE, OPEN, UNSEEN, improves, priority
+from tracelab.search.best_first.search import CLOSE, CLOSED, CREATE, OPEN, UNSEEN, Strategy, improves
 from tracelab.search.best_first.space import (
+    Space,
     by_moves,
-    capacity,
     follow,
     heuristic,
     is_goal,
-    max_degree,
     names_created,
     neighbours,
     read_state,
     start,
 )
 
-PARENT, G, H, DEPTH, RANK = range(5)
-
-
-class Board(NamedTuple):
-    """What a replay knows.
-
-    status: (capacity,) of each state, all that is cleared between replays; marks: (capacity, 5) parent, g, h,
-    depth and rank of those that are not UNSEEN; keys, items: the open list's heap; near: (2, max_degree) the
-    successors of the state closed last and their costs.
-    """
-
-    status: NDArray[np.uint8]
-    marks: NDArray[np.int32]
-    keys: NDArray[np.int64]
-    items: NDArray[np.int32]
-    near: NDArray[np.int32]
-
-
-@njit
-def new_board(space, steps):  # type: ignore[no-untyped-def]
-    """An empty board for a trace of so many steps."""
-    status, marks = np.empty(capacity(space), np.uint8), np.empty((capacity(space), 5), np.int32)
-    near = np.empty((2, max_degree(space)), np.int32)
-    return Board(status, marks, np.empty(steps + 2, np.int64), np.empty(steps + 2, np.int32), near)
-
 
 @kernel
-def open_state(board, size, solver, state, parent, g, h, expansions):  # type: ignore[no-untyped-def]
-    """Put a state on the open list -> its new size."""
-    marks = board.marks
-    depth = 0 if parent < 0 else marks[parent, DEPTH] + 1
-    rank = priority(solver, g, h, depth, expansions)
-    board.status[state], marks[state, PARENT] = OPEN, parent
-    marks[state, G], marks[state, H], marks[state, DEPTH], marks[state, RANK] = g, h, depth, rank
-    return push(board.keys, board.items, size, rank, state)
-
-
-@kernel
-def drop_stale(board, size):  # type: ignore[no-untyped-def]
-    """Pop entries of states that were closed or re-created -> size; place 0 is then the least."""
-    marks, keys, items = board.marks, board.keys, board.items
-    while size > 0:
-        state = items[0]
-        if board.status[state] == OPEN and marks[state, RANK] == keys[0]:
-            break
-        size = pop(keys, items, size)
-    return size
-
-
-@kernel
-def created(space, row, last):  # type: ignore[no-untyped-def]
+def created(space: Space, row: Integers, last: int) -> int:
     """The state that a creation's row names, or to which its move leads from the state closed last; or -1."""
     if names_created(space):
         return read_state(space, row, 1)
@@ -89,7 +36,17 @@ def created(space, row, last):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def create_fault(space, strategy, board, row, last, degree):  # type: ignore[no-untyped-def]
+def local_fault(space: Space, strategy: Strategy, board: Board, row: Integers, last: int, degree: int) -> int:
+    """Why a step is illegal, or ok. board.near[0, :degree] succeed `last`."""
+    if row[0] == CREATE:
+        return create_fault(space, strategy, board, row, last, degree)
+    return close_fault(space, board, row)
+
+
+@kernel
+def create_fault(
+    space: Space, strategy: Strategy, board: Board, row: Integers, last: int, degree: int
+) -> int:
     """Why a creation is illegal, or ok. board.near[0, :degree] succeed `last`."""
     state, g, h = created(space, row, last), row[-2], row[-1]
     if state < 0 and not names_created(space):
@@ -121,7 +78,7 @@ def create_fault(space, strategy, board, row, last, degree):  # type: ignore[no-
 
 
 @kernel
-def close_fault(space, board, row):  # type: ignore[no-untyped-def]
+def close_fault(space: Space, board: Board, row: Integers) -> int:
     """Why a row that creates nothing is illegal, or ok."""
     if row[0] != CLOSE:
         return R.syntax
@@ -136,7 +93,15 @@ def close_fault(space, board, row):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def count_required(strategy, board, last, degree):  # type: ignore[no-untyped-def]
+def close_flaw(board: Board, state: int, last: int, pending: int) -> int:
+    """Why a legal closing is none of this search's, or ok. pending: what `last` has yet to create."""
+    if board.keys[0] < board.marks[state, RANK]:
+        return R.not_best
+    return R.missing_successor if pending > 0 and last >= 0 else R.ok
+
+
+@kernel
+def count_required(strategy: Strategy, board: Board, last: int, degree: int) -> int:
     """How many of board.near[0, :degree] the expansion of `last` has to create."""
     required = 0
     for k in range(degree):
@@ -148,7 +113,16 @@ def count_required(strategy, board, last, degree):  # type: ignore[no-untyped-de
 
 
 @kernel
-def replay(space, strategy, rows, count, path, board, reason, at):  # type: ignore[no-untyped-def]
+def replay(
+    space: Space,
+    strategy: Strategy,
+    rows: Integers,
+    count: int,
+    path: Integers,
+    board: Board,
+    reason: Integers,
+    at: Integers,
+) -> None:
     """Replay rows[:count]; path holds the solution's states.
 
     board: of `new_board` for at least `count` steps, overwritten. Writes reason[0:2] and at[0:2] for
@@ -157,18 +131,13 @@ def replay(space, strategy, rows, count, path, board, reason, at):  # type: igno
     reason[0] = reason[1] = R.ok
     at[0] = at[1] = -1
     board.status[:] = UNSEEN
-    last, degree, pending, expansions, size, done = -1, 0, 0, 0, 0, False
-    if not strategy.create_start:
-        h = heuristic(space, start(space))
-        size = open_state(board, size, strategy.solver, start(space), -1, 0, h, 0)
+    last, done = -1, False
+    degree = pending = expansions = 0
+    size = open_start(space, strategy, board)
     for i in range(count):
         row = rows[i]
         creates = row[0] == CREATE
-        fault = (
-            create_fault(space, strategy, board, row, last, degree)
-            if creates
-            else close_fault(space, board, row)
-        )
+        fault = local_fault(space, strategy, board, row, last, degree)
         if fault != R.ok:
             reason[0], at[0] = fault, i
             if reason[1] == R.ok:
@@ -181,26 +150,31 @@ def replay(space, strategy, rows, count, path, board, reason, at):  # type: igno
             pending -= 1
         else:
             size = drop_stale(board, size)
-            if flaw == R.ok and board.keys[0] < board.marks[state, RANK]:
-                flaw = R.not_best
-            if flaw == R.ok and pending > 0 and last >= 0:
-                flaw = R.missing_successor
+            if flaw == R.ok:
+                flaw = close_flaw(board, state, last, pending)
             board.status[state] = CLOSED
-            last, expansions, done = state, expansions + 1, is_goal(space, state)
+            last, done = state, is_goal(space, state)
+            expansions += 1
             degree = neighbours(space, state, board.near[0], board.near[1])
             pending = count_required(strategy, board, last, degree)
         if flaw != R.ok and reason[1] == R.ok:
             reason[1], at[1] = flaw, i
     if reason[1] == R.ok:
-        flaw = R.ok if done else R.goal_not_closed
-        if flaw == R.ok and not is_path(board.marks, last, path):
-            flaw = R.solution_differs
+        flaw = end_flaw(board, last, done, path)
         if flaw != R.ok:
             reason[1], at[1] = flaw, count
 
 
 @kernel
-def is_path(marks, state, path):  # type: ignore[no-untyped-def]
+def end_flaw(board: Board, last: int, done: bool, path: Integers) -> int:
+    """Why a trace of legal steps does not end as the search does, or ok."""
+    if not done:
+        return R.goal_not_closed
+    return R.ok if is_path(board.marks, last, path) else R.solution_differs
+
+
+@kernel
+def is_path(marks: Integers, state: int, path: Integers) -> bool:
     """Do the parents lead from the last to the first state of `path`, and is `state` its last?"""
     for i in range(len(path) - 1, -1, -1):
         if path[i] != state or state < 0:

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, Random, int64
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import next64, shuffle
 from tracelab.search.best_first.heap import pop, push
 from tracelab.search.best_first.space import (
+    Space,
     by_moves,
     capacity,
     heuristic,
@@ -76,7 +79,7 @@ class BestFirst:
 
 
 @kernel
-def priority(solver, g, h, depth, expansions):  # type: ignore[no-untyped-def]
+def priority(solver: int, g: int, h: int, depth: int, expansions: int) -> int:
     """What the open list is ordered by. DFS: the latest expansion's successors come first."""
     if solver == ASTAR:
         return g + h
@@ -90,7 +93,7 @@ def priority(solver, g, h, depth, expansions):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def improves(solver, status, new_g, g):  # type: ignore[no-untyped-def]
+def improves(solver: int, status: int, new_g: int, g: int) -> bool:
     """Is a state created when it is reached at cost new_g? A* and Dijkstra update open states."""
     if status == UNSEEN:
         return True
@@ -98,21 +101,25 @@ def improves(solver, status, new_g, g):  # type: ignore[no-untyped-def]
 
 
 @njit
-def search(space, strategy, random, rows):  # type: ignore[no-untyped-def]
+def search(
+    space: Space, strategy: Strategy, random: Random, rows: Integers
+) -> tuple[int, int, NDArray[np.int32], int]:
     """Search and record. rows: (room, width) int32, overwritten; max_rows(space) of them are always enough.
 
     -> (rows written, goal state or NO_WAY or NO_ROOM, parents (capacity,), expansions)
     """
     n = capacity(space)
     status, parent = np.zeros(n, np.uint8), np.empty(n, np.int32)
-    g, depth, tie = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int64)
+    g, depth = np.empty(n, np.int32), np.empty(n, np.int32)
+    tie = np.empty(n, np.int64)
     states, costs = np.empty(max_degree(space), np.int32), np.empty(max_degree(space), np.int32)
     keys, items = np.empty(len(rows) + 1, np.int64), np.empty(len(rows) + 1, np.int32)
-    order = np.arange(max_degree(space))
+    order = np.empty(max_degree(space), np.int64)
     created, expansions, count = 1, 0, 0
 
     state = start(space)
-    status[state], parent[state], g[state], depth[state], tie[state] = OPEN, -1, 0, 0, 0
+    status[state], parent[state] = OPEN, -1
+    g[state] = depth[state] = tie[state] = 0
     size = push(keys, items, 0, 0, state)
     if strategy.create_start:
         count = record(space, rows, count, CREATE, state, 0, heuristic(space, state))
@@ -130,8 +137,7 @@ def search(space, strategy, random, rows):  # type: ignore[no-untyped-def]
         if is_goal(space, state):
             return count, state, parent, expansions
         degree = neighbours(space, state, states, costs)
-        if strategy.tie_break == RANDOM:
-            shuffle(random, order[:degree])
+        put_in_order(order[:degree], strategy.tie_break, random)
         for k in range(degree):
             successor, cost = states[order[k]], costs[order[k]]
             new_g = g[state] + cost
@@ -146,28 +152,34 @@ def search(space, strategy, random, rows):  # type: ignore[no-untyped-def]
             g[successor], depth[successor] = new_g, depth[state] + 1
             h = heuristic(space, successor)
             rank = priority(strategy.solver, new_g, h, depth[successor], expansions)
-            size = push(keys, items, size, (np.int64(rank) << 32) + tie[successor], successor)
+            size = push(keys, items, size, (int64(rank) << 32) + tie[successor], successor)
             count = record(space, rows, count, CREATE, successor, new_g, h)
             if by_moves(space):
                 write_move(space, state, successor, rows[count - 1])
-        if strategy.tie_break == RANDOM:
-            for k in range(degree):  # what sorting gives, without compiling a sort
-                order[k] = k
     return count, NO_WAY, parent, expansions
 
 
 @kernel
-def tie_of(tie_break, created, random):  # type: ignore[no-untyped-def]
+def put_in_order(order: Integers, tie_break: int, random: Random) -> None:
+    """Write the order in which successors are created: as they come, or shuffled."""
+    for k in range(len(order)):
+        order[k] = k
+    if tie_break == RANDOM:
+        shuffle(random, order)
+
+
+@kernel
+def tie_of(tie_break: int, created: int, random: Random) -> int:
     """The lower half of a key: who goes first among equal priorities."""
     if tie_break == FIFO:
         return created
     if tie_break == LIFO:
         return (1 << 31) - created
-    return np.int64(next64(random) >> np.uint64(33))
+    return int64(next64(random) >> np.uint64(33))
 
 
 @kernel
-def record(space, rows, count, op, state, g, h):  # type: ignore[no-untyped-def]
+def record(space: Space, rows: Integers, count: int, op: int, state: int, g: int, h: int) -> int:
     """Append one step -> how many there are."""
     width = rows.shape[1]
     rows[count, 0] = op
@@ -178,7 +190,7 @@ def record(space, rows, count, op, state, g, h):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def path_to(parent, state, path):  # type: ignore[no-untyped-def]
+def path_to(parent: Integers, state: int, path: Integers) -> int:
     """Write the states from the start to `state` into `path` -> how many."""
     length, at = 0, state
     while at >= 0:
@@ -192,6 +204,6 @@ def path_to(parent, state, path):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def max_rows(space):  # type: ignore[no-untyped-def]
+def max_rows(space: Space) -> int:
     """No trace is longer: each state closed once, created at most once per predecessor."""
     return capacity(space) * (max_degree(space) + 1) + 2

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.arrays import Integers, Random, Words
 from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import mix64
 from tracelab.core.types import MAX_REDRAWS, Examples
-from tracelab.search.derivation.problem import draw, identity, load, measure, solve, write_solution
-from tracelab.search.drawn import examples_drawn
+from tracelab.search.derivation.problem import System, draw, identity, load, measure, solve, write_solution
+from tracelab.search.drawn import Drawn, Owned, examples_drawn
 
 
 class Room(NamedTuple):
@@ -26,7 +27,7 @@ class Room(NamedTuple):
 
 
 def generate(
-    system: Any, room: Room, measures: tuple[str, ...], keys: NDArray[np.uint64], split: str, advice: str
+    system: System, room: Room, measures: tuple[str, ...], keys: NDArray[np.uint64], split: str, advice: str
 ) -> Examples:
     """One solved problem per key, in `split`. measures: names of what `measure` writes; advice: see
     `examples_drawn`.
@@ -35,11 +36,13 @@ def generate(
 
 
 @njit
-def _generate(system, room, measures, owned, keys):  # type: ignore[no-untyped-def]
+def _generate(system: System, room: Room, measures: int, owned: Owned, keys: Words) -> Drawn:
     """-> (first key that failed or -1, identities, problems, traces, solutions, measures)"""
-    n, failed = len(keys), -1
+    n = len(keys)
+    failed = -1
     hashes, figures = np.empty(n, np.uint64), np.zeros((n, measures), np.int64)
-    ends, random = np.zeros((3, n + 1), np.int64), np.empty(1, np.uint64)
+    ends = np.zeros((3, n + 1), np.int64)
+    random = np.empty(1, np.uint64)
     problems = np.empty(n * room.integers + 1, np.int16)
     rows = np.empty((n * room.rows + 1, room.width), np.int32)
     solutions = np.empty((n * room.solution_rows + 1, room.solution_width), np.int32)
@@ -52,11 +55,9 @@ def _generate(system, room, measures, owned, keys):  # type: ignore[no-untyped-d
         count = solve(system, random, rows[ends[1, i] :])
         measure(system, rows[ends[1, i] : ends[1, i] + count], figures[i])
         written = write_solution(system, solutions[ends[2, i] :])
-        ends[0, i + 1], ends[1, i + 1], ends[2, i + 1] = (
-            ends[0, i] + length,
-            ends[1, i] + count,
-            ends[2, i] + written,
-        )
+        ends[0, i + 1] = ends[0, i] + length
+        ends[1, i + 1] = ends[1, i] + count
+        ends[2, i + 1] = ends[2, i] + written
     return (
         failed,
         hashes,
@@ -68,7 +69,9 @@ def _generate(system, room, measures, owned, keys):  # type: ignore[no-untyped-d
 
 
 @kernel
-def drawn_problem(system, owned, key, random, problem):  # type: ignore[no-untyped-def]
+def drawn_problem(
+    system: System, owned: Owned, key: np.uint64, random: Random, problem: Integers
+) -> tuple[int, np.uint64]:
     """Draw and load until a problem belongs to the split -> (its integers or 0, its identity)."""
     low, high, bins = owned
     random[0] = key

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.codec import Codec
+from tracelab.core.arrays import Flags, Integers
+from tracelab.core.codec import Codec, Markers
+from tracelab.core.formats import Table
 from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
 from tracelab.search.completion import (
+    Given,
+    Judged,
+    References,
+    Tables,
     check_fit,
     find,
     longest,
@@ -27,7 +33,7 @@ from tracelab.search.completion import (
     strictly_valid,
     verdicts_of,
 )
-from tracelab.search.derivation.problem import load, solution_fault
+from tracelab.search.derivation.problem import System, load, solution_fault
 from tracelab.search.derivation.reasons import R
 from tracelab.search.derivation.replay import replay
 
@@ -40,7 +46,7 @@ class Room(NamedTuple):
 
 
 def judge(
-    system: Any, codec: Codec, most: Mapping[str, int], examples: Examples, completions: Ragged
+    system: System, codec: Codec, most: Mapping[str, int], examples: Examples, completions: Ragged
 ) -> Verdicts:
     """Verdicts on completions. system: the task's tables; most: what they and the vocabulary can hold."""
     check_fit(most, examples, completions)
@@ -48,7 +54,7 @@ def judge(
 
 
 def judge_traces(
-    system: Any, most: Mapping[str, int], examples: Examples, traces: Ragged
+    system: System, most: Mapping[str, int], examples: Examples, traces: Ragged
 ) -> NDArray[np.bool_]:
     """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
     check_fit(most, examples, traces)
@@ -56,7 +62,7 @@ def judge_traces(
 
 
 @njit
-def _judge(system, tables, given, out):  # type: ignore[no-untyped-def]
+def _judge(system: System, tables: Tables, given: Given, out: Judged) -> None:
     problems, offsets, tokens, ends = given
     valid, best, solution_reason, reason, at, steps = out
     trace, solution, markers = tables
@@ -73,7 +79,16 @@ def _judge(system, tables, given, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def judge_one(system, trace, solution, markers, tokens, room, reason, at):  # type: ignore[no-untyped-def]
+def judge_one(
+    system: System,
+    trace: Table,
+    solution: Table,
+    markers: Markers,
+    tokens: Integers,
+    room: Room,
+    reason: Integers,
+    at: Integers,
+) -> tuple[int, int, bool]:
     """Judge one completion of the loaded problem; writes reason[0:3] and at[0:3], one per level.
 
     -> (steps that parsed, reason of the solution, is it optimal?)
@@ -95,7 +110,7 @@ def judge_one(system, trace, solution, markers, tokens, room, reason, at):  # ty
 
 
 @njit
-def _judge_traces(system, given, ok):  # type: ignore[no-untyped-def]
+def _judge_traces(system: System, given: References, ok: Flags) -> None:
     problems, offsets, rows, row_ends, solutions, ends = given
     reason, at = np.empty(2, np.uint8), np.empty(2, np.int32)
     for i in range(len(ok)):

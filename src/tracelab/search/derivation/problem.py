@@ -10,78 +10,83 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from tracelab.core.arrays import Integers, Random
 from tracelab.search.questions import implements, stub
 
 __all__ = ["implements"]
 
+System = tuple[Any, ...]  # a task's own NamedTuple, for whose class it answers what is asked below
+
 
 @stub
-def load(system: Any, problem: Any) -> Any:
+def load(system: System, problem: Integers) -> None:
     """Fill the tables from a problem's stored integers; nothing is derived yet."""
     raise NotImplementedError
 
 
 @stub
-def fault(system: Any, row: Any) -> Any:
+def fault(system: System, row: Integers) -> int:
     """Why the problem and what is derived do not license a step, or ok. Any integers may stand there."""
     raise NotImplementedError
 
 
 @stub
-def flaw(system: Any, row: Any) -> Any:
+def flaw(system: System, row: Integers) -> int:
     """What strictness has against a licensed step (repeated, not_needed), or ok."""
     raise NotImplementedError
 
 
 @stub
-def learn(system: Any, row: Any) -> Any:
+def learn(system: System, row: Integers) -> None:
     """Take a licensed step's conclusion as derived."""
     raise NotImplementedError
 
 
 @stub
-def answered(system: Any) -> Any:
+def answered(system: System) -> bool:
     """Is the question answered by what is derived?"""
     raise NotImplementedError
 
 
 @stub
-def follows(system: Any, solution: Any, count: Any) -> Any:
+def follows(system: System, solution: Integers, count: int) -> bool:
     """Is the solution, rows[:count], what was derived?"""
     raise NotImplementedError
 
 
 @stub
-def solution_fault(system: Any, solution: Any, count: Any) -> Any:
+def solution_fault(system: System, solution: Integers, count: int) -> tuple[int, bool]:
     """-> (why the solution, rows[:count], does not solve the loaded problem, or ok; is it optimal?)"""
     raise NotImplementedError
 
 
 @stub
-def draw(system: Any, random: Any, problem: Any) -> Any:
+def draw(system: System, random: Random, problem: Integers) -> int:
     """Draw a problem's integers -> how many, or 0: this draw gave none."""
     raise NotImplementedError
 
 
 @stub
-def solve(system: Any, random: Any, rows: Any) -> Any:
+def solve(system: System, random: Random, rows: Integers) -> int:
     """Derive the answer, and record -> how many rows."""
     raise NotImplementedError
 
 
 @stub
-def write_solution(system: Any, rows: Any) -> Any:
+def write_solution(system: System, rows: Integers) -> int:
     """Write the solution of a problem that was just solved -> how many rows."""
     raise NotImplementedError
 
 
 @stub
-def identity(system: Any) -> Any:
+def identity(system: System) -> np.uint64:
     """The canonical hash of the loaded problem: equal for equivalent problems."""
     raise NotImplementedError
 
 
 @stub
-def measure(system: Any, rows: Any, out: Any) -> Any:
+def measure(system: System, rows: Integers, out: Integers) -> None:
     """Write the complexity measures of the loaded problem, solved by `rows`."""
     raise NotImplementedError

@@ -12,13 +12,22 @@ A trace is a sequence of steps, each licensed by a statement of the problem and 
 
 from __future__ import annotations
 
+from tracelab.core.arrays import Integers
 from tracelab.core.jit import kernel
-from tracelab.search.derivation.problem import answered, fault, flaw, follows, learn
+from tracelab.search.derivation.problem import System, answered, fault, flaw, follows, learn
 from tracelab.search.derivation.reasons import R
 
 
 @kernel
-def replay(system, rows, count, solution, written, reason, at):  # type: ignore[no-untyped-def]
+def replay(
+    system: System,
+    rows: Integers,
+    count: int,
+    solution: Integers,
+    written: int,
+    reason: Integers,
+    at: Integers,
+) -> None:
     """Replay rows[:count] on the loaded problem; solution[:written]: the solution's rows.
 
     Writes reason[0:2] and at[0:2] for the levels local and strict (ok and -1 where they pass).
