@@ -18,6 +18,7 @@ import polars as pl
 import yaml
 
 from tracelab.runs.knobs import CALLED_BY, IN_COMMON, NOT_COMPARED, NOT_SHOWN, WITHIN_AN_ARM, options
+from tracelab.runs.older import task_today
 
 NEEDED = (
     "split",
@@ -141,7 +142,7 @@ def _config(folder: Path) -> dict[str, Any]:
     """A run's config. libyaml reads it: a sweep has hundreds, and OmegaConf takes 15 times as long."""
     plain = yaml.load((folder / "config.yaml").read_text(), Loader=yaml.CSafeLoader)
     assert isinstance(plain, dict)
-    return plain
+    return {**plain, "task": task_today(plain["task"])}
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:

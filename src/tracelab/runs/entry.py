@@ -19,6 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from tracelab.core.paths import CONF
+from tracelab.runs.older import admitted, as_typed
 
 INTERRUPTED = 130  # exit status, as shells give it
 LONGEST_NAME = 120  # characters of a run's folder name; file systems allow 255 bytes
@@ -61,7 +62,7 @@ def run_name(overrides: str) -> str:
     Groups come first. Only characters that Hydra takes in `run=<folder>` without quotes are used. A long
     name is cut and ends with a hash of the whole, so that two runs never share a folder.
     """
-    parts = re.split(r",(?=[\w.@/]+=)", overrides)
+    parts = re.split(r",(?=[\w.@/]+=)", as_typed(overrides))
     ordered = "_".join(sorted(parts, key=lambda part: "." in part.split("=")[0]))
     safe = "".join(c if c.isalnum() or c in "._+" else "-" for c in ordered)
     if len(safe) > LONGEST_NAME:
@@ -81,6 +82,7 @@ def entry(config: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
 
     def decorate(function: Callable[[DictConfig], Any]) -> Callable[[], None]:
         def main() -> None:
+            sys.argv[1:] = admitted(sys.argv[1:])
             try:
                 hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(function)()
             except KeyboardInterrupt:

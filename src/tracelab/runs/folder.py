@@ -24,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from tracelab.core.files import write_text
 from tracelab.core.paths import PACKAGE
 from tracelab.runs.knobs import FREE_TO_CHANGE, WITHOUT_EFFECT
+from tracelab.runs.older import in_todays_words
 
 LIBRARIES = ("tracelab", "torch", "lightning", "hydra-core", "numpy", "numba", "pyarrow")
 
@@ -160,13 +161,13 @@ def _git() -> str | None:
 def _load(folder: Path) -> DictConfig:
     config = OmegaConf.load(folder / "config.yaml")
     assert isinstance(config, DictConfig)
-    return config
+    return in_todays_words(config)
 
 
 def _resolved(config: DictConfig) -> DictConfig:
     resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
     assert isinstance(resolved, DictConfig)
-    return resolved
+    return in_todays_words(resolved)
 
 
 def _differences(one: DictConfig, other: DictConfig, free: tuple[str, ...]) -> list[str]:
