@@ -9,6 +9,7 @@ from omegaconf import DictConfig, open_dict
 
 from tracelab.core.paths import CONF, TASKS
 from tracelab.runs.entry import register_resolvers
+from tracelab.runs.older import admitted
 
 
 def task_names() -> list[str]:
@@ -43,7 +44,7 @@ def config(name: str, *overrides: str) -> DictConfig:
     """A composed config whose `hydra:` interpolations resolve."""
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        composed = compose(name, list(overrides), return_hydra_config=True)
+        composed = compose(name, admitted(overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(composed)
     with open_dict(composed):
         del composed["hydra"]

@@ -142,7 +142,7 @@ def _config(folder: Path) -> dict[str, Any]:
     """A run's config. libyaml reads it: a sweep has hundreds, and OmegaConf takes 15 times as long."""
     plain = yaml.load((folder / "config.yaml").read_text(), Loader=yaml.CSafeLoader)
     assert isinstance(plain, dict)
-    return {**plain, "task": task_today(plain["task"])}
+    return {**plain, **({"task": task_today(plain["task"])} if "task" in plain else {})}
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
