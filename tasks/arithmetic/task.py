@@ -102,7 +102,7 @@ class Arithmetic(Varied):
 
     @property
     def in_use(self) -> dict[str, int]:
-        """As if the most operations of any test set met the most distractors of another."""
+        """The most operations of any test set with the most distractors of any."""
         ranges = [task._ranges for task in (self, *self.variants.values())]
         return {"names": max(most for _, most, _, _ in ranges) + max(most for *_, most in ranges)}
 

@@ -124,7 +124,7 @@ class Countdown(Varied):
                 f"judged: take task.format=compact or one of {', '.join(UNGUIDED)}"
             )
         check_longest(self.longest)
-        assert self.test_sets() is not None, "test sets and reach are checked where they are given"
+        self.test_sets()  # they, and reach, are checked where they are given
 
     @property
     def uses(self) -> dict[str, int]:
@@ -239,9 +239,11 @@ class Countdown(Varied):
 
     def test_sets(self) -> Mapping[str, Countdown]:
         """Out-of-distribution variants by name, with this task's vocabulary."""
-        held_out = self.held_out > 0 and self.targets == "seen"
-        own = replace(self, targets="held_out", ood=(), reach=self.reaches) if held_out else None
-        return ({} if own is None else {"held_out_targets": own}) | {**super().test_sets()}
+        sets = super().test_sets()
+        if not self.held_out or self.targets == "held_out":
+            return sets
+        own = replace(self, targets="held_out", ood=(), reach=self.reaches)
+        return {"held_out_targets": own, **sets}
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

@@ -90,7 +90,7 @@ class Sudoku(Varied):
         return {"size": self.size}
 
     def implied(self, change: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Of another size: clues in proportion."""
+        """Clues in proportion to another size."""
         size = change.get("size")
         if size not in SIZES:
             return {}
