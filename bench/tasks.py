@@ -36,7 +36,7 @@ GYM: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         {"min_w": 7, "max_w": 7, "min_h": 7, "max_h": 7, "min_boxes": 2, "max_boxes": 2},
     ),
     "sudoku": (
-        {"size": 9, "clues": [31, 51], "ood_sizes": [], "ood_clues": []},
+        {"size": 9, "clues": [31, 51], "ood": []},
         "sudoku",
         {"min_empty": 30, "max_empty": 50},
     ),

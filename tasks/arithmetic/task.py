@@ -12,7 +12,7 @@ Hard: operations=[10, 16] and distractors=[4, 8].
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
+from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Column, Examples, Verdicts
 from tracelab.search.completion import LEVELS
@@ -39,20 +40,24 @@ from tracelab.tasks.arithmetic.text import (
     prompt_rows,
 )
 from tracelab.tasks.shared.ranges import ends_of
+from tracelab.tasks.shared.variants import Varied
 
 LARGEST = 200  # definitions, and the modulus
+USUAL = 26  # names, if no more are in use
 
 
+@reads_older(ood_operations="ood.operations", ood_distractors="ood.distractors", names="reach.names")
 @dataclass(frozen=True)
-class Arithmetic:
+class Arithmetic(Varied):
     """A distribution of programs with their evaluation.
 
     operations: how many definitions the question needs, a number or a range; distractors: how many it does
     not. edges: share of operands beyond the first that are names, not numbers, and of distractors that rest
     on others. modulus: numbers are 0 to modulus - 1. operators: of add, sub, mul. solver: forward takes what
     is ready, backward goes down from the question. tie_break: which of those ready, the first in the
-    prompt or a random one. ood_operations, ood_distractors: the out-of-distribution test sets. names: how
-    many the vocabulary has (default: as many as the largest program in use has, 26 at least).
+    prompt or a random one. ood: the out-of-distribution test sets, each the knobs that it changes. reach: how
+    far the vocabulary goes, {names: how many} (default: as many as the most operations and the most
+    distractors in use, test sets included, ask for, 26 at least).
     """
 
     operations: int | Sequence[int] = (4, 8)
@@ -62,13 +67,13 @@ class Arithmetic:
     operators: Sequence[str] = ("add", "sub", "mul")
     solver: str = "forward"
     tie_break: str = "first"
-    ood_operations: Sequence[int | Sequence[int]] = ()
-    ood_distractors: Sequence[int | Sequence[int]] = ()
-    names: int | None = None
+    ood: Sequence[Mapping[str, Any]] = ()
+    reach: Mapping[str, int] | None = None
 
     name = "arithmetic"
     levels, reasons, complexities = LEVELS, NAMES, MEASURES
     legend, picture_legend = LEGEND, PICTURE_LEGEND
+    fixed = ("modulus",)
 
     def __post_init__(self) -> None:
         one_of("task.solver", self.solver, SOLVERS)
@@ -81,28 +86,42 @@ class Arithmetic:
             raise ValueError(f"task.edges={self.edges} must be in [0, 1]")
         if not 2 <= self.modulus <= LARGEST:
             raise ValueError(f"task.modulus={self.modulus} must be from 2 to {LARGEST}")
-        for knob, least in (("operations", 1), ("distractors", 0)):
-            for bounds in (getattr(self, knob), *getattr(self, f"ood_{knob}")):
-                ends_of(knob, bounds, least, LARGEST // 2)
-        if self.names is not None and self.names < self._most:
-            raise ValueError(
-                f"task.names={self.names} is below the {self._most} definitions in use; raise it "
-                "or leave it out"
-            )
+        assert self.reaches, "test sets and reach are checked where they are given"
 
     @property
-    def _most(self) -> int:
-        """Definitions that a program of this task, or of its variants, can have."""
-        operations = max(
-            ends_of("operations", b, 1, LARGEST // 2)[1] for b in (self.operations, *self.ood_operations)
-        )
-        return operations + max(
-            ends_of("distractors", b, 0, LARGEST // 2)[1] for b in (self.distractors, *self.ood_distractors)
-        )
+    def _ranges(self) -> tuple[int, int, int, int]:
+        """Fewest and most operations, fewest and most distractors."""
+        operations = ends_of("operations", self.operations, 1, LARGEST // 2)
+        return *operations, *ends_of("distractors", self.distractors, 0, LARGEST // 2)
+
+    @property
+    def uses(self) -> dict[str, int]:
+        """How far its programs go."""
+        _, operations, _, distractors = self._ranges
+        return {"names": operations + distractors}
+
+    @property
+    def in_use(self) -> dict[str, int]:
+        """The most operations of any test set with the most distractors of any."""
+        ranges = [task._ranges for task in (self, *self.variants.values())]
+        return {"names": max(most for _, most, _, _ in ranges) + max(most for *_, most in ranges)}
 
     @cached_property
+    def reaches(self) -> dict[str, int]:
+        """How far the vocabulary goes: usually to 26 names at least."""
+        asked = super().reaches
+        return asked if self.reach else {"names": max(USUAL, asked["names"])}
+
+    def spelled(self, knob: str, value: Any) -> str:
+        """A changed knob in a name: "operations_10", "distractors_5_6"."""
+        if knob not in ("operations", "distractors"):
+            return super().spelled(knob, value)
+        return "_".join(map(str, (knob, *dict.fromkeys(ends_of(knob, value, 0, LARGEST // 2)))))
+
+    @property
     def _names(self) -> int:
-        return self.names or max(26, self._most)
+        """How many names the vocabulary has."""
+        return self.reaches["names"]
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -123,17 +142,13 @@ class Arithmetic:
     def _program(self) -> Program:
         """Tables of their own for each call: threads may generate at the same time."""
         operators = np.array([OPS.index(operator) for operator in self.operators], np.int32)
-        ranges = (
-            *ends_of("operations", self.operations, 1, LARGEST // 2),
-            *ends_of("distractors", self.distractors, 0, LARGEST // 2),
-        )
-        draws = Draws(*ranges, float(self.edges), self.modulus, operators)
+        draws = Draws(*self._ranges, float(self.edges), self.modulus, operators)
         return new_program(draws, self._names, SOLVERS.index(self.solver), TIE_BREAKS.index(self.tie_break))
 
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
         """One evaluated program per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
-        operations, definitions = ends_of("operations", self.operations, 1, LARGEST // 2)[1], self._most
-        room = batch.Room(HEADER + WIDTH * definitions, operations, 5, 1, 2)
+        _, operations, _, distractors = self._ranges
+        room = batch.Room(HEADER + WIDTH * (operations + distractors), operations, 5, 1, 2)
         advice = "there are too few programs for splits that share none; take more task.operations"
         return batch.generate(self._program(), room, MEASURES, keys, split, advice)
 
@@ -148,16 +163,6 @@ class Arithmetic:
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._program(), self._fits, examples, traces)
-
-    def test_sets(self) -> Mapping[str, Arithmetic]:
-        """Out-of-distribution variants by name, with this task's vocabulary."""
-        changes: dict[str, dict[str, Any]] = {}
-        for knob in ("operations", "distractors"):
-            for bounds in getattr(self, f"ood_{knob}"):
-                low, high = ends_of(knob, bounds, 0, LARGEST // 2)
-                changes[f"{knob}_{low}" + (f"_{high}" if high > low else "")] = {knob: bounds}
-        alone: dict[str, Any] = {"ood_operations": (), "ood_distractors": (), "names": self._names}
-        return {name: replace(self, **alone, **change) for name, change in changes.items()}
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with what is derived up to `step`."""

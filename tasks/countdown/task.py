@@ -52,7 +52,7 @@ from tracelab.tasks.countdown.space import HEURISTICS, RULES, Hand, new_hand
 from tracelab.tasks.countdown.text import SOLUTION_WIDTH, codec_of, prompt_rows
 from tracelab.tasks.shared.redraws import check_longest, redrawn
 from tracelab.tasks.shared.trees import PICTURE_LEGEND
-from tracelab.tasks.shared.variants import variants
+from tracelab.tasks.shared.variants import Varied
 
 FORMATS = ("compact", "stream_of_search")
 TARGETS = ("seen", "held_out")
@@ -61,7 +61,7 @@ UNGUIDED = ("bfs", "dfs", "dijkstra")
 
 
 @dataclass(frozen=True)
-class Countdown:
+class Countdown(Varied):
     """A Countdown distribution with its reference solver and its way of writing.
 
     numbers: how many, 2 to 6. number_range, target_range: what they are drawn from, both ends included.
@@ -70,7 +70,8 @@ class Countdown:
     "held_out". solver, tie_break: see `search.best_first`. heuristic: "sum" (mean distance to the target) or
     "multiply" (sum of distances to its nearest factor). format: one of FORMATS. longest: problems whose
     reference trace has more steps are drawn anew (None: none are). ood: further test sets, each the knobs
-    that it changes.
+    that it changes. reach: how far the vocabulary goes, {number: largest} (default: to the highest limit in
+    use, test sets included).
     """
 
     numbers: int = 3
@@ -87,10 +88,12 @@ class Countdown:
     format: str = "compact"
     longest: int | None = None
     ood: Sequence[Mapping[str, Any]] = ()
+    reach: Mapping[str, int] | None = None
 
     name = "countdown"
     levels, reasons, complexities = LEVELS, NAMES, COMPLEXITIES
     legend, picture_legend = LEGEND, PICTURE_LEGEND
+    fixed = ("format",)
 
     def __post_init__(self) -> None:
         one_of("task.heuristic", self.heuristic, HEURISTICS)
@@ -121,7 +124,12 @@ class Countdown:
                 f"judged: take task.format=compact or one of {', '.join(UNGUIDED)}"
             )
         check_longest(self.longest)
-        self.test_sets()  # their knobs are checked where they are given
+        self.test_sets()  # they, and reach, are checked where they are given
+
+    @property
+    def uses(self) -> dict[str, int]:
+        """How far its numbers go."""
+        return {"number": self.limit}
 
     @cached_property
     def _targets(self) -> NDArray[np.int64]:
@@ -132,7 +140,7 @@ class Countdown:
     @property
     def columns(self) -> tuple[Column, ...]:
         """Columns of a trace row: the operation that led to the state (creations alone), then its numbers."""
-        size = self.limit + 1
+        size = self.reaches["number"] + 1
         return (
             Column("op", "op", 2),
             Column("a", "state", size),
@@ -146,7 +154,7 @@ class Countdown:
     @cached_property
     def codec(self) -> Codec:
         """The vocabulary and the format's tables."""
-        return codec_of(self.format, self.numbers, self.limit)
+        return codec_of(self.format, self.numbers, self.reaches["number"])
 
     @cached_property
     def _strategy(self) -> Strategy:
@@ -231,9 +239,11 @@ class Countdown:
 
     def test_sets(self) -> Mapping[str, Countdown]:
         """Out-of-distribution variants by name, with this task's vocabulary."""
-        held_out = self.held_out > 0 and self.targets == "seen"
-        own = {"held_out_targets": replace(self, targets="held_out", ood=())} if held_out else {}
-        return own | variants(self, fixed=("limit", "format"))
+        sets = super().test_sets()
+        if not self.held_out or self.targets == "held_out":
+            return sets
+        own = replace(self, targets="held_out", ood=(), reach=self.reaches)
+        return {"held_out_targets": own, **sets}
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

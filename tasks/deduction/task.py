@@ -30,6 +30,7 @@ import tracelab.tasks.deduction.identity
 import tracelab.tasks.deduction.steps  # noqa: F401 (these three answer what the grammar asks of a Theory)
 from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
+from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Column, Examples, Verdicts
 from tracelab.search.completion import LEVELS
@@ -42,23 +43,24 @@ from tracelab.tasks.deduction.search import MEASURES, TIE_BREAKS
 from tracelab.tasks.deduction.text import codec_of, prompt_rows
 from tracelab.tasks.deduction.towers import Limits, limits, new_draws
 from tracelab.tasks.shared.ranges import ends_of
-from tracelab.tasks.shared.variants import variants
+from tracelab.tasks.shared.variants import Varied
 
 CONNECTIVES = ("and", "or", "not", "forall")
 DEEPEST, MOST_DISTRACTORS, MOST_ENTITIES = 16, 50, 20
-FIXED = ("logic", "entities", "atoms", "labels")
 
 
+@reads_older(atoms="reach.atoms", labels="reach.labels")
 @dataclass(frozen=True)
-class Deduction:
+class Deduction(Varied):
     """A distribution of problems with their search for a proof.
 
     depth: levels of rules under the query, a number or [fewest, most]; width: premises of a rule at most;
     distractors: rules and facts that prove nothing about the query. logic: what there is beside
     implication, some of and, or, not, forall. entities: how many there are with forall. solver: forward or
-    backward. tie_break: of what can be done next, the first in the prompt or a random one. ood: test sets
-    out of distribution, each a mapping of changed knobs. atoms, labels: how many words the vocabulary has
-    for either (default: as many as the largest problem in use can have).
+    backward. tie_break: of what can be done next, the first in the prompt or a random one. ood: the
+    out-of-distribution test sets, each the knobs that it changes. reach: how far the vocabulary goes,
+    {atoms: words for them, labels: words for rules} (default: as many as the largest problem in use, test
+    sets included, can have).
     """
 
     depth: int | Sequence[int] = (2, 4)
@@ -69,12 +71,12 @@ class Deduction:
     solver: str = "forward"
     tie_break: str = "first"
     ood: Sequence[Mapping[str, Any]] = ()
-    atoms: int | None = None
-    labels: int | None = None
+    reach: Mapping[str, int] | None = None
 
     name = "deduction"
     levels, reasons, complexities = LEVELS, NAMES, MEASURES
     legend, picture_legend = LEGEND, PICTURE_LEGEND
+    fixed = ("logic", "entities")
 
     def __post_init__(self) -> None:
         one_of("task.solver", self.solver, SOLVERS)
@@ -87,13 +89,7 @@ class Deduction:
             raise ValueError(f"task.width={self.width} must be from 1 to {PREMISES}")
         if not 2 <= self.entities <= MOST_ENTITIES:
             raise ValueError(f"task.entities={self.entities} must be from 2 to {MOST_ENTITIES}")
-        for knob, most in (("atoms", self._most.atoms), ("labels", self._most.rules)):
-            given = getattr(self, knob)
-            if given is not None and given < most:
-                raise ValueError(
-                    f"task.{knob}={given} is below the {most} that a problem can have; raise it "
-                    "or leave it out"
-                )
+        assert self.reaches, "test sets and reach are checked where they are given"
 
     @property
     def _limits(self) -> Limits:
@@ -103,11 +99,10 @@ class Deduction:
         _, distractors = ends_of("distractors", self.distractors, 0, MOST_DISTRACTORS)
         return limits(deepest, wide, distractors)
 
-    @cached_property
-    def _most(self) -> Limits:
-        """The most that a problem of this task, or of its variants, can have."""
-        tasks = self, *variants(self, FIXED, atoms=None, labels=None).values()
-        return Limits(*(max(sizes) for sizes in zip(*(task._limits for task in tasks), strict=True)))
+    @property
+    def uses(self) -> dict[str, int]:
+        """How far its problems go."""
+        return {"atoms": self._limits.atoms, "labels": self._limits.rules}
 
     @property
     def _quantified(self) -> bool:
@@ -117,8 +112,7 @@ class Deduction:
     def _words(self) -> dict[str, int]:
         """How many rules, atoms, entities and signs the vocabulary has words for."""
         return {
-            "labels": self.labels or self._most.rules,
-            "atoms": self.atoms or self._most.atoms,
+            **self.reaches,
             "entities": self.entities if self._quantified else 1,
             "signs": 1 + ("not" in self.logic),
         }
@@ -191,11 +185,6 @@ class Deduction:
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._theory(), self._fits, examples, traces)
-
-    def test_sets(self) -> Mapping[str, Deduction]:
-        """Out-of-distribution variants by name, with this task's vocabulary."""
-        words = self._words
-        return variants(self, FIXED, atoms=words["atoms"], labels=words["labels"])
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

@@ -23,8 +23,8 @@ Easy: the defaults with nodes=8. Medium: the defaults. Hard: nodes=30, max_weigh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
+from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
 from tracelab.search.best_first.batch import COMPLEXITIES, examples_of, judge, judge_traces, ragged, solve
@@ -45,14 +46,15 @@ from tracelab.tasks.graph_path.edges import GENERATORS, STAR, Knobs
 from tracelab.tasks.graph_path.extent import MOST, Extent, extent_of
 from tracelab.tasks.graph_path.space import Graph, largest_label, new_graph
 from tracelab.tasks.graph_path.text import codec_of, prompt_rows
-from tracelab.tasks.shared.variants import variants
+from tracelab.tasks.shared.variants import Varied
 
 FORMATS = ("compact", "plain")
 QUERIES = ("first", "last")
 
 
+@reads_older(labels="reach.nodes", costs="reach.cost")
 @dataclass(frozen=True)
-class GraphPath:
+class GraphPath(Varied):
     """A graph distribution with its reference solver and its way of writing.
 
     generator: one of GENERATORS. nodes: how many (random, dag, two_targets). grid: (width, height). star:
@@ -61,9 +63,9 @@ class GraphPath:
     usually is. max_weight: edges cost 1 to this. min_distance: fewest edges from start to goal.
     coordinates: does the prompt place a grid's nodes? solver, tie_break: see `search.best_first`. format:
     "plain" has a word before each edge. query: do start and goal stand before the edges or behind them?
-    labels: how many node words there are, costs: the largest cost that can be written (default: what the
-    largest graph in use needs, test sets included). ood: the out-of-distribution test sets, each the
-    knobs that it changes.
+    ood: the out-of-distribution test sets, each the knobs that it changes. reach: how far the vocabulary
+    goes, {nodes: words for them, cost: the largest that can be written} (default: what the largest graph in
+    use needs, test sets included).
     """
 
     generator: str = "random"
@@ -80,13 +82,13 @@ class GraphPath:
     tie_break: str = "fifo"
     format: str = "compact"
     query: str = "first"
-    labels: int | None = None
-    costs: int | None = None
     ood: Sequence[Mapping[str, Any]] = ()
+    reach: Mapping[str, int] | None = None
 
     name = "graph_path"
     levels, reasons, complexities = LEVELS, NAMES, COMPLEXITIES
     legend, picture_legend = LEGEND, PICTURE_LEGEND
+    fixed = ("format",)
 
     def __post_init__(self) -> None:
         one_of("task.generator", self.generator, GENERATORS)
@@ -96,13 +98,7 @@ class GraphPath:
         if not 1 <= self.max_weight <= MOST:
             raise ValueError(f"task.max_weight={self.max_weight} must be in 1 to {MOST}")
         self._check_kind()
-        nodes, cost = self._most(lambda task: task.extent.nodes), self._most(lambda task: task.highest)
-        if self.labels is not None and self.labels < nodes:
-            raise ValueError(f"task.labels={self.labels} are too few words for {nodes} nodes; raise it")
-        if self.costs is not None and self.costs < cost:
-            raise ValueError(
-                f"task.costs={self.costs}: a path may cost up to {cost}; raise it or leave it out"
-            )
+        assert self.reaches, "test sets and reach are checked where they are given"
 
     def _check_kind(self) -> None:
         """The generator has such graphs, and the solver such a heuristic."""
@@ -125,23 +121,24 @@ class GraphPath:
         return extent_of(self.generator, self.nodes, self.grid, self.star, self.density, self.layers)
 
     @property
-    def highest(self) -> int:
-        """No path costs more: through all nodes, at the highest weight."""
-        return (self.extent.nodes - 1) * self.max_weight
+    def in_distribution(self) -> str:
+        """The name of its own test set."""
+        return self.generator
 
-    def _most(self, measure: Callable[[GraphPath], int]) -> int:
-        """The largest value of a measure in use, test sets included."""
-        return max(measure(task) for task in (self, *self._variants().values()))
+    @property
+    def uses(self) -> dict[str, int]:
+        """How far its graphs go. No path costs more than one through all nodes, at the highest weight."""
+        return {"nodes": self.extent.nodes, "cost": (self.extent.nodes - 1) * self.max_weight}
 
-    @cached_property
+    @property
     def words(self) -> int:
         """How many node words there are."""
-        return self.labels or self._most(lambda task: task.extent.nodes)
+        return self.reaches["nodes"]
 
-    @cached_property
+    @property
     def dearest(self) -> int:
         """The largest cost that can be written."""
-        return self.costs or self._most(lambda task: task.highest)
+        return self.reaches["cost"]
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -226,17 +223,6 @@ class GraphPath:
             )
         graph: Graph = new_graph(self.words, int(examples.problem.lengths.max(initial=0)) // 3)
         return graph
-
-    def _variants(self) -> dict[str, GraphPath]:
-        """The out-of-distribution tasks by name, with vocabularies of their own."""
-        return variants(self, labels=None, costs=None)
-
-    def test_sets(self) -> Mapping[str, GraphPath]:
-        """Out-of-distribution variants by name, with this task's vocabulary."""
-        return {
-            name: replace(variant, labels=self.words, costs=self.dearest)
-            for name, variant in self._variants().items()
-        }
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 import tracelab.tasks.knights_knaves.draws  # noqa: F401 (its kernels answer for Island)
 from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
+from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Column, Examples, Verdicts
 from tracelab.search.backtracking import batch
@@ -43,10 +44,12 @@ from tracelab.tasks.knights_knaves.statements import (
 )
 from tracelab.tasks.knights_knaves.text import KINDS, LEGEND, NAMES, codec_of, draw_island, prompt_rows
 from tracelab.tasks.shared.trails import PICTURE_LEGEND, plot_trail
+from tracelab.tasks.shared.variants import Varied
 
 
+@reads_older(ood_people="ood.people", ood_depths="ood.depth", largest="reach.people")
 @dataclass(frozen=True)
-class KnightsKnaves:
+class KnightsKnaves(Varied):
     """A distribution of puzzles with one solution.
 
     people: 2 to 8. depth: how deep connectives nest, 1 to 4; each statement has a connective on top, an
@@ -54,9 +57,9 @@ class KnightsKnaves:
     of a statement is constant or a repetition, and no statement fits its speaker always or never. rule:
     the person whose kind is decided on: the first that is unknown, most_constrained (whom most undecided
     statements are by or about), any. tie_break: among the rule's people and kinds, first (knight before
-    knave) or random. max_steps: puzzles whose search is longer are drawn anew. ood_people, ood_depths: the
-    out-of-distribution test sets. largest: how many people the vocabulary can write (default: the most
-    in use).
+    knave) or random. max_steps: puzzles whose search is longer are drawn anew. ood: the out-of-distribution
+    test sets, each the knobs that it changes. reach: how far the vocabulary goes, {people: most} (default:
+    as far as is in use, test sets included).
     """
 
     people: int = 5
@@ -65,28 +68,25 @@ class KnightsKnaves:
     rule: str = "first"
     tie_break: str = "first"
     max_steps: int = 100
-    ood_people: Sequence[int] = ()
-    ood_depths: Sequence[int] = ()
-    largest: int | None = None
+    ood: Sequence[Mapping[str, Any]] = ()
+    reach: Mapping[str, int] | None = None
 
     name = "knights_knaves"
     levels, reasons, complexities = LEVELS, REASONS, (*batch.MEASURES, "connectives")
     legend, picture_legend = LEGEND, PICTURE_LEGEND
+    fixed, farthest = (), {"people": MOST_PEOPLE}
 
     def __post_init__(self) -> None:
         one_of("task.rule", self.rule, RULES)
         one_of("task.tie_break", self.tie_break, TIE_BREAKS)
         for connective in self.connectives:
             one_of("task.connectives", connective, CONNECTIVES)
-        for knob, low, high, values in (
-            ("people", 2, MOST_PEOPLE, (self.people,)),
-            ("ood_people", 2, MOST_PEOPLE, self.ood_people),
-            ("depth", 1, DEEPEST, (self.depth,)),
-            ("ood_depths", 1, DEEPEST, self.ood_depths),
+        for knob, value, low, high in (
+            ("people", self.people, 2, MOST_PEOPLE),
+            ("depth", self.depth, 1, DEEPEST),
         ):
-            for value in values:
-                if not low <= value <= high:
-                    raise ValueError(f"task.{knob}={value} must be from {low} to {high}")
+            if not low <= value <= high:
+                raise ValueError(f"task.{knob}={value} must be from {low} to {high}")
         if not set(self.connectives) - {"not"}:
             raise ValueError(
                 f"task.connectives={list(self.connectives)}: statements about one person fit as well with "
@@ -94,15 +94,21 @@ class KnightsKnaves:
             )
         if self.max_steps < 1:
             raise ValueError(f"task.max_steps={self.max_steps} must be 1 or more")
-        if self.largest is not None and not self.people <= self.largest <= MOST_PEOPLE:
-            raise ValueError(
-                f"task.largest={self.largest} must be from task.people={self.people} to {MOST_PEOPLE}"
-            )
+        assert self.reaches, "test sets and reach are checked where they are given"
 
-    @cached_property
+    @property
+    def uses(self) -> dict[str, int]:
+        """How far its puzzles go."""
+        return {"people": self.people}
+
+    def spelled(self, knob: str, value: Any) -> str:
+        """A changed knob in a name: "4_people"."""
+        return f"{value}_people" if knob == "people" else super().spelled(knob, value)
+
+    @property
     def _most(self) -> int:
         """How many people the vocabulary can write."""
-        return self.largest or max(self.people, *self.ood_people, 0)
+        return self.reaches["people"]
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -143,13 +149,6 @@ class KnightsKnaves:
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._island(), {"people": self._most}, examples, traces)
-
-    def test_sets(self) -> Mapping[str, KnightsKnaves]:
-        """Out-of-distribution variants by name, with this task's vocabulary."""
-        variants: dict[str, dict[str, Any]] = {f"{n}_people": {"people": n} for n in self.ood_people}
-        variants |= {f"depth_{depth}": {"depth": depth} for depth in self.ood_depths}
-        alone: dict[str, Any] = {"largest": self._most, "ood_people": (), "ood_depths": ()}
-        return {name: replace(self, **change, **alone) for name, change in variants.items()}
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

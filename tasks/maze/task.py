@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of, share
+from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
 from tracelab.search.best_first.batch import examples_of, judge, judge_traces, ragged, solve
@@ -34,13 +35,15 @@ from tracelab.tasks.maze.parsing import example_of
 from tracelab.tasks.maze.perturbations import KINDS, perturbed
 from tracelab.tasks.maze.spanning_trees import TREES
 from tracelab.tasks.maze.text import FORMATS, codec_of, prompt_rows
+from tracelab.tasks.shared.variants import Varied
 
 LATTICES = ("even", "odd", "random")
 LARGEST = 200
 
 
+@reads_older(ood_generators="ood.generator", ood_sizes="ood.size", largest="reach.side")
 @dataclass(frozen=True)
-class Maze:
+class Maze(Varied):
     """A maze distribution with its reference solver and its way of writing.
 
     generator: one of GENERATORS. size: side, or (width, height), 3 to 200. solver, tie_break: see
@@ -49,8 +52,8 @@ class Maze:
     coverage: share of free cells (drunkards_walk). density: range of the share of walls
     (searchformer). braid: share of the walls between rooms removed (braided). min_distance: fewest
     moves from start to goal; searchformer's default is the longer side - 1, as published.
-    ood_generators, ood_sizes: the out-of-distribution test sets. largest: longest side that the
-    vocabulary can write (default: the longest side in use, test sets included).
+    ood: the out-of-distribution test sets, each the knobs that it changes. reach: how far the vocabulary
+    goes, {side: the longest that it can write} (default: as far as is in use, test sets included).
     """
 
     generator: str = "wilson"
@@ -63,14 +66,14 @@ class Maze:
     density: Sequence[float] = (0.3, 0.5)
     braid: float = 0.2
     min_distance: int | None = None
-    ood_generators: Sequence[str] = ()
-    ood_sizes: Sequence[int | Sequence[int]] = ()
-    largest: int | None = None
+    ood: Sequence[Mapping[str, Any]] = ()
+    reach: Mapping[str, int] | None = None
 
     name = "maze"
     levels, reasons, complexities = LEVELS, NAMES, MEASURES
     perturbations = KINDS
     legend, picture_legend = LEGEND, PICTURE_LEGEND
+    fixed = ("format",)
 
     def __post_init__(self) -> None:
         one_of("task.generator", self.generator, GENERATORS)
@@ -79,21 +82,15 @@ class Maze:
         BestFirst(self.solver, self.tie_break).compiled()
         share("task.coverage", self.coverage)
         share("task.braid", self.braid)
-        for generator in self.ood_generators:
-            one_of("task.ood_generators", generator, GENERATORS)
         if len(self.density) != 2 or not 0 <= self.density[0] <= self.density[1] < 1:
             raise ValueError(f"task.density={list(self.density)} must be a range [low, high] within [0, 1)")
-        for knob, size in (("size", self.size), *(("ood_sizes", size) for size in self.ood_sizes)):
-            for side in _shape(size):
-                if side < 3:
-                    raise ValueError(f"task.{knob}={size}: no side may be below 3")
-                if side > LARGEST:
-                    raise ValueError(f"task.{knob}={size}: no side may be above {LARGEST}")
-                if self.largest is not None and self.largest < side:
-                    raise ValueError(
-                        f"task.largest={self.largest} is below task.{knob}={size}; raise it or leave it out"
-                    )
+        for side in self.shape:
+            if side < 3:
+                raise ValueError(f"task.size={self.size}: no side may be below 3")
+            if side > LARGEST:
+                raise ValueError(f"task.size={self.size}: no side may be above {LARGEST}")
         self._check_room()
+        assert self.reaches, "test sets and reach are checked where they are given"
 
     def _check_room(self) -> None:
         width, height = self.shape
@@ -118,6 +115,11 @@ class Maze:
         return _shape(self.size)
 
     @property
+    def in_distribution(self) -> str:
+        """The name of its own test set."""
+        return self.generator
+
+    @property
     def least_distance(self) -> int:
         """Fewest moves from start to goal."""
         if self.min_distance is not None:
@@ -127,8 +129,12 @@ class Maze:
     @cached_property
     def stride(self) -> int:
         """Longest side that the vocabulary can write; a cell's operand is y * stride + x."""
-        sides = [side for size in (self.size, *self.ood_sizes) for side in _shape(size)]
-        return self.largest or max(sides)
+        return self.reaches["side"]
+
+    @property
+    def uses(self) -> dict[str, int]:
+        """How far its mazes go."""
+        return {"side": max(self.shape)}
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -224,15 +230,13 @@ class Maze:
         grid: Grid = new_grid(width, height, self.stride)
         return grid
 
-    def test_sets(self) -> Mapping[str, Maze]:
-        """Out-of-distribution variants by name, with this task's vocabulary."""
-        variants: dict[str, dict[str, Any]] = {g: {"generator": g} for g in self.ood_generators}
-        for size in self.ood_sizes:
-            variants[f"{self.generator}_{'x'.join(map(str, _shape(size)))}"] = {"size": size}
-        return {
-            name: replace(self, **change, largest=self.stride, ood_generators=(), ood_sizes=())
-            for name, change in variants.items()
-        }
+    def called(self, change: Mapping[str, Any]) -> str:
+        """The name of a test set: of another size, "wilson_9x9"."""
+        return super().called({"generator": self.generator, **change} if "size" in change else change)
+
+    def spelled(self, knob: str, value: Any) -> str:
+        """A changed knob in a name."""
+        return "x".join(map(str, _shape(value))) if knob == "size" else super().spelled(knob, value)
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
+from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Column, Examples, Verdicts
 from tracelab.search.backtracking import batch
@@ -34,12 +35,20 @@ from tracelab.tasks.sat.drawing import LEGEND, draw_formula
 from tracelab.tasks.sat.formula import GENERATORS, HEADER, SATISFIABLE, Draws, Formula, new_formula
 from tracelab.tasks.sat.text import codec_of, prompt_rows
 from tracelab.tasks.shared.trails import PICTURE_LEGEND, plot_trail
+from tracelab.tasks.shared.variants import Varied
 
 LARGEST = 100
 
 
+@reads_older(
+    ood_variables="ood.variables",
+    ood_ratios="ood.ratio",
+    ood_generators="ood.generator",
+    largest="reach.variables",
+    most_clauses="reach.clauses",
+)
 @dataclass(frozen=True)
-class Sat:
+class Sat(Varied):
     """A distribution of formulas with DPLL as reference solver.
 
     variables: 1 to 100. ratio: clauses per variable. clause_size: literals a clause, of distinct
@@ -47,9 +56,9 @@ class Sat:
     natural (as they are drawn), balanced (one half is), yes, no. rule: the variable that is decided
     on: the first that is unassigned, most_constrained (in most clauses without a true literal yet), any.
     tie_break: among the rule's variables and their values, first (true before false) or random.
-    max_steps: formulas whose search is longer are drawn anew. ood_variables, ood_ratios,
-    ood_generators: the out-of-distribution test sets. largest, most_clauses: what the vocabulary can
-    write (default: the most in use, test sets included).
+    max_steps: formulas whose search is longer are drawn anew. ood: the out-of-distribution test sets, each
+    the knobs that it changes; planted formulas are satisfiable. reach: how far the vocabulary goes,
+    {variables: most, clauses: most} (default: as far as is in use, test sets included).
     """
 
     variables: int = 8
@@ -60,69 +69,73 @@ class Sat:
     rule: str = "first"
     tie_break: str = "first"
     max_steps: int = 200
-    ood_variables: Sequence[int] = ()
-    ood_ratios: Sequence[float] = ()
-    ood_generators: Sequence[str] = ()
-    largest: int | None = None
-    most_clauses: int | None = None
+    ood: Sequence[Mapping[str, Any]] = ()
+    reach: Mapping[str, int] | None = None
 
     name = "sat"
     levels, reasons, complexities = LEVELS, NAMES, (*batch.MEASURES, "satisfiable")
     legend, picture_legend = LEGEND, PICTURE_LEGEND
+    fixed = ("clause_size",)
 
     def __post_init__(self) -> None:
         one_of("task.generator", self.generator, GENERATORS)
         one_of("task.satisfiable", self.satisfiable, SATISFIABLE)
         one_of("task.rule", self.rule, RULES)
         one_of("task.tie_break", self.tie_break, TIE_BREAKS)
-        for generator in self.ood_generators:
-            one_of("task.ood_generators", generator, GENERATORS)
-        for knob, n in (("variables", self.variables), *(("ood_variables", n) for n in self.ood_variables)):
-            if not 1 <= n <= LARGEST:
-                raise ValueError(f"task.{knob}={n} must be from 1 to {LARGEST}")
-            if self.clause_size > n:
-                raise ValueError(
-                    f"task.clause_size={self.clause_size} is above task.{knob}={n}: a clause's variables are "
-                    "distinct; take shorter clauses or more variables"
-                )
+        if not 1 <= self.variables <= LARGEST:
+            raise ValueError(f"task.variables={self.variables} must be from 1 to {LARGEST}")
+        if self.clause_size > self.variables:
+            raise ValueError(
+                f"task.clause_size={self.clause_size} is above task.variables={self.variables}: a clause's "
+                "variables are distinct; take shorter clauses or more variables"
+            )
         if self.clause_size < 1 or self.max_steps < 1:
             raise ValueError("task.clause_size and task.max_steps must be 1 or more")
-        for knob, ratio in (("ratio", self.ratio), *(("ood_ratios", ratio) for ratio in self.ood_ratios)):
-            self._check_ratio(knob, ratio)
-        for knob, limit, used in (
-            ("largest", self.largest, self.variables),
-            ("most_clauses", self.most_clauses, self.clauses),
-        ):
-            if limit is not None and limit < used:
-                raise ValueError(f"task.{knob}={limit} is below the {used} in use; raise it or leave it out")
+        self._check_ratio()
+        assert self.reaches, "test sets and reach are checked where they are given"
 
-        assert self._limits, "the test sets' knobs are checked too"
-
-    def _check_ratio(self, knob: str, ratio: float) -> None:
-        clauses = round(ratio * self.variables)
-        if clauses < 1:
-            raise ValueError(f"task.{knob}={ratio} gives no clause for {self.variables} variables; raise it")
+    def _check_ratio(self) -> None:
+        if self.clauses < 1:
+            raise ValueError(
+                f"task.ratio={self.ratio} gives no clause for {self.variables} variables; raise it"
+            )
         fewest = 2**self.clause_size
-        if self.satisfiable in ("no", "balanced") and (clauses < fewest or self.generator == "planted"):
+        if self.satisfiable in ("no", "balanced") and (self.clauses < fewest or self.generator == "planted"):
             raise ValueError(
                 f"task.satisfiable={self.satisfiable} can't be had: fewer than {fewest} clauses of "
                 f"{self.clause_size} literals are always satisfiable, and so are planted ones; take "
-                f"task.satisfiable=natural, or task.generator=uniform with a larger task.{knob}"
+                "task.satisfiable=natural, or task.generator=uniform with a larger task.ratio"
             )
+
+    @property
+    def in_distribution(self) -> str:
+        """The name of its own test set."""
+        return self.generator
 
     @property
     def clauses(self) -> int:
         """How many clauses a formula has."""
         return round(self.ratio * self.variables)
 
-    @cached_property
+    @property
+    def uses(self) -> dict[str, int]:
+        """How far its formulas go."""
+        return {"variables": self.variables, "clauses": self.clauses}
+
+    def implied(self, change: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Planted formulas are satisfiable."""
+        return {"satisfiable": "yes"} if change.get("generator") == "planted" else {}
+
+    def spelled(self, knob: str, value: Any) -> str:
+        """A changed knob in a name: "10_variables", "ratio_3"."""
+        if knob == "ratio":
+            return f"ratio_{value:g}"
+        return f"{value}_variables" if knob == "variables" else super().spelled(knob, value)
+
+    @property
     def _limits(self) -> tuple[int, int]:
         """(variables, clauses) that the vocabulary can write."""
-        variants = [self, *self._variants({}).values()]
-        return (
-            self.largest or max(variant.variables for variant in variants),
-            self.most_clauses or max(variant.clauses for variant in variants),
-        )
+        return self.reaches["variables"], self.reaches["clauses"]
 
     @property
     def _fits(self) -> dict[str, int]:
@@ -170,20 +183,6 @@ class Sat:
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._formula(), self._fits, examples, traces)
-
-    def _variants(self, shared: Mapping[str, Any]) -> dict[str, Sat]:
-        changes: dict[str, dict[str, Any]] = {f"{n}_variables": {"variables": n} for n in self.ood_variables}
-        changes |= {f"ratio_{ratio:g}": {"ratio": ratio} for ratio in self.ood_ratios}
-        for generator in self.ood_generators:
-            wanted = "yes" if generator == "planted" else self.satisfiable
-            changes[generator] = {"generator": generator, "satisfiable": wanted}
-        alone: dict[str, Any] = {"ood_variables": (), "ood_ratios": (), "ood_generators": ()}
-        return {name: replace(self, **alone, **change, **shared) for name, change in changes.items()}
-
-    def test_sets(self) -> Mapping[str, Sat]:
-        """Out-of-distribution variants by name, with this task's vocabulary."""
-        largest, most_clauses = self._limits
-        return self._variants({"largest": largest, "most_clauses": most_clauses})
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

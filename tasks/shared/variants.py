@@ -1,34 +1,110 @@
-"""Out-of-distribution test sets as a list of changed knobs, for tasks that have a knob `ood`."""
+"""What all tasks have in common: test sets that differ in some knobs, and a vocabulary that writes them all.
+
+ood: [{generator: dfs}, {size: 9}]      # test sets out of distribution, each the knobs that it changes
+reach: {side: 12}                       # how far the vocabulary goes; null: as far as is in use
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import Any, ClassVar, Self, TypeVar
 
 Task = TypeVar("Task")
 
 
-def variants(task: Task, fixed: Sequence[str] = (), **plain: Any) -> dict[str, Task]:
-    """The tasks of `task.ood` by the name of their test set; plain: knobs that all of them have like this."""
-    every: dict[str, Any] = {"ood": (), **plain}
-    return {name: replace(task, **{**every, **change}) for name, change in named(task, fixed).items()}  # type: ignore[type-var]
+class Varied(ABC):
+    """A task, a frozen dataclass, with the knobs `ood` and `reach`.
 
-
-def named(task: Any, fixed: Sequence[str] = ()) -> dict[str, Mapping[str, Any]]:
-    """The changes of `task.ood` by the name of their test set.
-
-    fixed: knobs that may not change. ValueError if one does, or is none.
+    fixed: knobs that no test set may change, for they make the format; farthest: what `reach` may not exceed.
     """
-    free = [f.name for f in fields(task) if f.name not in (*fixed, "ood")]
-    for knob in (knob for change in task.ood for knob in change if knob not in free):
-        raise ValueError(f"task.ood: {knob!r} is no knob that may differ; choose from {', '.join(free)}")
-    return {"_".join(_name(knob, value) for knob, value in change.items()): change for change in task.ood}
+
+    ood: Sequence[Mapping[str, Any]]
+    reach: Mapping[str, int] | None
+
+    fixed: ClassVar[tuple[str, ...]] = ()
+    farthest: ClassVar[Mapping[str, int]] = {}
+
+    @property
+    @abstractmethod
+    def uses(self) -> dict[str, int]:
+        """How far its own problems go, test sets apart, by the names that `reach` has."""
+
+    def implied(self, change: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Knobs that a test set changes, too, unless it says otherwise."""
+        return {}
+
+    def called(self, change: Mapping[str, Any]) -> str:
+        """The name of a test set; it is part of the stream of its problems."""
+        return "_".join(self.spelled(knob, value) for knob, value in change.items())
+
+    def spelled(self, knob: str, value: Any) -> str:
+        """A changed knob in a name: "star" for generators, "nodes_24", "grid_5x5"."""
+        if knob == "generator":
+            return str(value)
+        several = isinstance(value, Sequence) and not isinstance(value, str)
+        return f"{knob}_{'x'.join(map(str, value)) if several else value}"
+
+    @cached_property
+    def variants(self) -> dict[str, Self]:
+        """The tasks of `ood` by the name of their test set, with vocabularies of their own.
+
+        ValueError if one changes what is no knob, or may not differ, or to what may not be.
+        """
+        tasks = [(change, self._changed(change)) for change in self.ood]
+        return {self.called(change): task for change, task in tasks}
+
+    def _changed(self, change: Mapping[str, Any]) -> Self:
+        if not isinstance(change, Mapping):
+            raise ValueError(f"task.ood: {change!r} is no mapping of knobs, such as {{solver: dfs}}")
+        free = [name for name in _knobs(self) if name not in (*self.fixed, "ood", "reach")]
+        for knob in change:
+            if knob not in free:
+                raise ValueError(
+                    f"task.ood: {knob!r} is no knob that may differ; choose from {', '.join(free)}"
+                )
+        alone: dict[str, Any] = {"ood": (), "reach": None}
+        try:
+            return _with(self, {**alone, **self.implied(change), **change})
+        except ValueError as error:
+            words = ", ".join(f"{knob}: {value}" for knob, value in change.items())
+            raise ValueError(f"task.ood, {{{words}}}: {error}") from None
+
+    @property
+    def in_use(self) -> dict[str, int]:
+        """How far any problem goes, test sets included."""
+        every = [task.uses for task in (self, *self.variants.values())]
+        return {name: max(used[name] for used in every) for name in self.uses}
+
+    @cached_property
+    def reaches(self) -> dict[str, int]:
+        """How far the vocabulary goes. ValueError if `reach` has another name or too low or high a number."""
+        used, given = self.in_use, {name: far for name, far in (self.reach or {}).items() if far is not None}
+        for name, far in given.items():
+            if name not in used:
+                raise ValueError(f"task.reach: {name!r} is unknown; choose from {', '.join(used)}")
+            if far < used[name]:
+                raise ValueError(
+                    f"task.reach: {name}={far} is below the {used[name]} in use; raise it or leave it out"
+                )
+            if far > self.farthest.get(name, far):
+                raise ValueError(f"task.reach: {name}={far} is above {self.farthest[name]}; lower it")
+        return {**used, **given}
+
+    def test_sets(self) -> Mapping[str, Self]:
+        """Out-of-distribution variants by name, with this task's vocabulary."""
+        return {name: _with(task, {"reach": self.reaches}) for name, task in self.variants.items()}
 
 
-def _name(knob: str, value: Any) -> str:
-    """A changed knob in a name: "star" for generators, "nodes_24", "grid_5x5"."""
-    if knob == "generator":
-        return str(value)
-    several = isinstance(value, Sequence) and not isinstance(value, str)
-    return f"{knob}_{'x'.join(map(str, value)) if several else value}"
+def _knobs(task: Any) -> list[str]:
+    """Names of a task's fields."""
+    return [field.name for field in fields(task)]
+
+
+def _with(task: Task, changes: Mapping[str, Any]) -> Task:
+    """A copy of a task, a dataclass, with other knobs."""
+    made: Any = task
+    changed: Task = replace(made, **changes)
+    return changed

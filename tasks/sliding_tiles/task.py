@@ -17,7 +17,7 @@ Easy: scramble=[2,4] heuristic=none. Medium: the defaults. Hard: scramble=[8,20]
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from math import factorial
 from typing import Any
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
+from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
 from tracelab.search.best_first.batch import (
@@ -44,7 +45,7 @@ from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strateg
 from tracelab.search.completion import LEVELS, check_fit
 from tracelab.tasks.shared.redraws import check_longest, redrawn
 from tracelab.tasks.shared.trees import PICTURE_LEGEND
-from tracelab.tasks.shared.variants import variants
+from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sliding_tiles.drawing import LEGEND, draw_tiles, plot_tiles
 from tracelab.tasks.sliding_tiles.draws import draw_problems
 from tracelab.tasks.sliding_tiles.space import HEADER, HEURISTICS, MOST_CELLS, Board, new_board
@@ -55,8 +56,9 @@ FORMATS = ("compact", "boards")
 MOST_STATES = 1 << 17  # that a search may meet
 
 
+@reads_older(cells="reach.cells")
 @dataclass(frozen=True)
-class SlidingTiles:
+class SlidingTiles(Varied):
     """A distribution of puzzles with its reference solver.
 
     shape: (rows, columns), 2 or more each, 16 cells at most. goal: "random" or "ordered" (gap last).
@@ -64,9 +66,9 @@ class SlidingTiles:
     before; None: all boards that lead to the goal, alike likely.
     solver, tie_break: see `search.best_first`. heuristic: one of HEURISTICS. format: does a creation
     name the tile that slides (compact), or the board too (boards)? longest: puzzles whose
-    reference trace has more steps are drawn anew (None: none are). cells: how many the vocabulary can write
-    (default: the most in use, test sets included). ood: the out-of-distribution test sets, each the knobs
-    that it changes.
+    reference trace has more steps are drawn anew (None: none are). ood: the out-of-distribution test sets,
+    each the knobs that it changes. reach: how far the vocabulary goes, {cells: most of a board} (default: as
+    far as is in use, test sets included).
     """
 
     shape: Sequence[int] = (3, 3)
@@ -77,12 +79,13 @@ class SlidingTiles:
     heuristic: str = "manhattan"
     format: str = "compact"
     longest: int | None = 40
-    cells: int | None = None
     ood: Sequence[Mapping[str, Any]] = ()
+    reach: Mapping[str, int] | None = None
 
     name = "sliding_tiles"
     levels, reasons, complexities = LEVELS, NAMES, COMPLEXITIES
     legend, picture_legend = LEGEND, PICTURE_LEGEND
+    fixed, farthest = ("format",), {"cells": MOST_CELLS}
 
     def __post_init__(self) -> None:
         one_of("task.heuristic", self.heuristic, HEURISTICS)
@@ -101,9 +104,7 @@ class SlidingTiles:
                 f"task.scramble={list(self.scramble)} must be [fewest, most] moves from 1 to 10000, or null"
             )
         check_longest(self.longest)
-        most = self._most  # whose variants are checked where they are given
-        if self.cells is not None and not most <= self.cells <= MOST_CELLS:
-            raise ValueError(f"task.cells={self.cells} must be from {most} to {MOST_CELLS}")
+        assert self.reaches, "test sets and reach are checked where they are given"
 
     @property
     def size(self) -> int:
@@ -111,14 +112,14 @@ class SlidingTiles:
         return self.shape[0] * self.shape[1]
 
     @property
-    def _most(self) -> int:
-        """The most cells in use, test sets included."""
-        return max(task.size for task in (self, *self._variants().values()))
+    def uses(self) -> dict[str, int]:
+        """How far its boards go."""
+        return {"cells": self.size}
 
-    @cached_property
+    @property
     def words(self) -> int:
         """How many cells the vocabulary can write."""
-        return self.cells or self._most
+        return self.reaches["cells"]
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -206,14 +207,6 @@ class SlidingTiles:
                 "judge it with the task that drew it"
             )
         return self._board(nameable(examples, outputs, degree=4))
-
-    def _variants(self) -> dict[str, SlidingTiles]:
-        """The out-of-distribution tasks by name, with vocabularies of their own."""
-        return variants(self, fixed=("format",), cells=None)
-
-    def test_sets(self) -> Mapping[str, SlidingTiles]:
-        """Out-of-distribution variants by name, with this task's vocabulary."""
-        return {name: replace(variant, cells=self.words) for name, variant in self._variants().items()}
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

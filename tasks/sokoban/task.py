@@ -20,7 +20,7 @@ heuristic=boxes; its traces have thousands of tokens.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
+from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
 from tracelab.search.best_first.batch import (
@@ -45,7 +46,7 @@ from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
 from tracelab.tasks.shared.redraws import check_longest, redrawn
-from tracelab.tasks.shared.variants import variants
+from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sokoban.drawing import LEGEND, PICTURE_LEGEND, draw_yard, plot_yard
 from tracelab.tasks.sokoban.draws import draw_problems
 from tracelab.tasks.sokoban.space import HEURISTICS
@@ -57,17 +58,18 @@ MOST_STATES = 1 << 17  # that a search may meet
 MOST_SIDE = 15
 
 
+@reads_older(side="reach.side", most_boxes="reach.boxes")
 @dataclass(frozen=True)
-class Sokoban:
+class Sokoban(Varied):
     """A distribution of yards with its reference solver and its way of writing.
 
     size: both sides, or [rows, columns], the wall around included: 4 to 15. boxes: and docks, 1 to 6. walls:
     inner ones. pulls: fewest and most pulls by which boxes get away from the docks. solver, tie_break: see
     `search.best_first`. heuristic: one of HEURISTICS. deadlocks: is pushing a box onto a dead cell no move?
     format: one of FORMATS. outer_walls: does the prompt name the walls around the yard? longest: problems
-    whose reference trace has more steps are drawn anew (None: none are). side, most_boxes: what the
-    vocabulary can write (default: the most in use, test sets included). ood: the out-of-distribution test
-    sets, each the knobs that it changes.
+    whose reference trace has more steps are drawn anew (None: none are). ood: the out-of-distribution test
+    sets, each the knobs that it changes. reach: how far the vocabulary goes, {side: largest, boxes: most}
+    (default: as far as is in use, test sets included).
     """
 
     size: int | Sequence[int] = 7
@@ -81,13 +83,13 @@ class Sokoban:
     format: str = "compact"
     outer_walls: bool = False
     longest: int | None = 60
-    side: int | None = None
-    most_boxes: int | None = None
     ood: Sequence[Mapping[str, Any]] = ()
+    reach: Mapping[str, int] | None = None
 
     name = "sokoban"
     levels, reasons, complexities = LEVELS, NAMES, COMPLEXITIES
     legend, picture_legend = LEGEND, PICTURE_LEGEND
+    fixed, farthest = ("format", "outer_walls"), {"side": MOST_SIDE, "boxes": MOST_BOXES}
 
     def __post_init__(self) -> None:
         one_of("task.heuristic", self.heuristic, HEURISTICS)
@@ -111,15 +113,8 @@ class Sokoban:
 
     def _check_room(self) -> None:
         """The vocabulary can write all test sets."""
-        tasks = (self, *self._variants().values())
-        if self.side is not None and not max(max(t.sides) for t in tasks) <= self.side <= MOST_SIDE:
-            raise ValueError(f"task.side={self.side} must be from the largest side in use to {MOST_SIDE}")
-        most = max(task.boxes for task in tasks)
-        if self.most_boxes is not None and not most <= self.most_boxes <= MOST_BOXES:
-            raise ValueError(f"task.most_boxes={self.most_boxes} must be from {most} to {MOST_BOXES}")
-        if self.format == "searchformer" and {task.boxes for task in tasks} | {self._most_boxes} != {
-            self.boxes
-        }:
+        boxes = {self.reaches["boxes"], *(task.boxes for task in self.variants.values())}
+        if self.format == "searchformer" and boxes != {self.boxes}:
             raise ValueError(
                 "task.format=searchformer writes the same number of boxes in each step: take "
                 "task.format=compact for test sets with others"
@@ -130,15 +125,20 @@ class Sokoban:
         """(rows, columns)."""
         return (self.size, self.size) if isinstance(self.size, int) else tuple(self.size)
 
-    @cached_property
+    @property
+    def uses(self) -> dict[str, int]:
+        """How far its yards go."""
+        return {"side": max(self.sides), "boxes": self.boxes}
+
+    @property
     def stride(self) -> int:
         """The largest side that the vocabulary can write: cell (y, x) is operand y * stride + x."""
-        return self.side or max(max(task.sides) for task in (self, *self._variants().values()))
+        return self.reaches["side"]
 
-    @cached_property
+    @property
     def _most_boxes(self) -> int:
         """The most boxes that the vocabulary can write."""
-        return self.most_boxes or max(task.boxes for task in (self, *self._variants().values()))
+        return self.reaches["boxes"]
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -216,15 +216,6 @@ class Sokoban:
         most = {"rows": self.stride, "columns": self.stride, "boxes": self._most_boxes}
         check_fit(most, examples, outputs)
         return self._yard(nameable(examples, outputs, degree=4))
-
-    def _variants(self) -> dict[str, Sokoban]:
-        """The out-of-distribution tasks by name, with vocabularies of their own."""
-        return variants(self, fixed=("format", "outer_walls"), side=None, most_boxes=None)
-
-    def test_sets(self) -> Mapping[str, Sokoban]:
-        """Out-of-distribution variants by name, with this task's vocabulary."""
-        words: dict[str, Any] = {"side": self.stride, "most_boxes": self._most_boxes}
-        return {name: replace(variant, **words) for name, variant in self._variants().items()}
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

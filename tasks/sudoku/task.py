@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
+from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Column, Examples, Verdicts
 from tracelab.search.backtracking import batch
@@ -28,14 +29,16 @@ from tracelab.search.backtracking.problem import RULES
 from tracelab.search.backtracking.reasons import NAMES
 from tracelab.search.backtracking.search import TIE_BREAKS
 from tracelab.search.completion import LEVELS
+from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sudoku.drawing import LEGEND, PICTURE_LEGEND, draw_sudoku, plot_sudoku
 from tracelab.tasks.sudoku.draws import FEWEST
 from tracelab.tasks.sudoku.grid import HEADER, SIZES, Draws, Grid, new_grid
 from tracelab.tasks.sudoku.text import codec_of, prompt_rows
 
 
+@reads_older(ood_sizes="ood.size", ood_clues="ood.clues", largest="reach.size")
 @dataclass(frozen=True)
-class Sudoku:
+class Sudoku(Varied):
     """A distribution of sudokus with one solution.
 
     size: 4 (2x2 boxes), 6 (boxes of two rows and three columns) or 9. clues: how many, or a range
@@ -43,9 +46,9 @@ class Sudoku:
     the solution stays the only one. hidden_singles: does a digit follow, too, that has one place left
     in a row, a column or a box? rule: the cell that is decided on: most_constrained (fewest digits left),
     first, any. tie_break: among the rule's cells and their digits, first or random. max_steps: sudokus
-    whose search is longer are drawn anew. ood_sizes (clues in proportion), ood_clues: the
-    out-of-distribution test sets. largest: the largest size that the vocabulary can write (default: the
-    largest in use).
+    whose search is longer are drawn anew. ood: the out-of-distribution test sets, each the knobs that it
+    changes; clues are in proportion to another size unless it names them. reach: how far the vocabulary
+    goes, {size: largest} (default: as far as is in use, test sets included).
     """
 
     size: int = 6
@@ -54,9 +57,8 @@ class Sudoku:
     rule: str = "most_constrained"
     tie_break: str = "first"
     max_steps: int = 120
-    ood_sizes: Sequence[int] = ()
-    ood_clues: Sequence[int | Sequence[int]] = ()
-    largest: int | None = None
+    ood: Sequence[Mapping[str, Any]] = ()
+    reach: Mapping[str, int] | None = None
 
     name = "sudoku"
     levels, reasons, complexities = LEVELS, NAMES, (*batch.MEASURES, "clues")
@@ -65,30 +67,46 @@ class Sudoku:
     def __post_init__(self) -> None:
         one_of("task.rule", self.rule, RULES)
         one_of("task.tie_break", self.tie_break, TIE_BREAKS)
-        for knob, size in (("size", self.size), *(("ood_sizes", size) for size in self.ood_sizes)):
-            if size not in SIZES:
-                raise ValueError(f"task.{knob}={size}: choose one of {', '.join(map(str, SIZES))}")
+        if self.size not in SIZES:
+            raise ValueError(f"task.size={self.size}: choose one of {', '.join(map(str, SIZES))}")
         if self.max_steps < 1:
             raise ValueError(f"task.max_steps={self.max_steps} must be 1 or more")
-        if self.largest is not None and self.largest < self.size:
-            raise ValueError(f"task.largest={self.largest} is below task.size={self.size}; raise or omit it")
-        for knob, clues in (("clues", self.clues), *(("ood_clues", clues) for clues in self.ood_clues)):
-            fewest, most = _range(knob, clues)
-            if fewest < FEWEST[self.size] or most < fewest:
-                raise ValueError(
-                    f"task.{knob}={clues}: a sudoku of size {self.size} has no single solution with fewer "
-                    f"than {FEWEST[self.size]} clues; the range is [fewest, most]"
-                )
-            if most >= self.size**2:
-                raise ValueError(
-                    f"task.{knob}={clues}: of {self.size**2} cells one at least is to be blank; "
-                    "take fewer clues"
-                )
+        fewest, most = _range(self.clues)
+        if fewest < FEWEST[self.size] or most < fewest:
+            raise ValueError(
+                f"task.clues={self.clues}: a sudoku of size {self.size} has no single solution with fewer "
+                f"than {FEWEST[self.size]} clues; the range is [fewest, most]"
+            )
+        if most >= self.size**2:
+            raise ValueError(
+                f"task.clues={self.clues}: of {self.size**2} cells one at least is to be blank; "
+                "take fewer clues"
+            )
+        assert self.reaches, "test sets and reach are checked where they are given"
 
-    @cached_property
+    @property
+    def uses(self) -> dict[str, int]:
+        """How far its sudokus go."""
+        return {"size": self.size}
+
+    def implied(self, change: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Clues in proportion to another size."""
+        size = change.get("size")
+        if size not in SIZES:
+            return {}
+        share = (size / self.size) ** 2
+        return {"clues": [max(FEWEST[size], round(clues * share)) for clues in _range(self.clues)]}
+
+    def spelled(self, knob: str, value: Any) -> str:
+        """A changed knob in a name: "4x4", "9_clues", "15_to_18_clues"."""
+        if knob == "clues":
+            return f"{'_to_'.join(map(str, dict.fromkeys(_range(value))))}_clues"
+        return f"{value}x{value}" if knob == "size" else super().spelled(knob, value)
+
+    @property
     def _stride(self) -> int:
         """The largest size that the vocabulary can write."""
-        return self.largest or max(self.size, *self.ood_sizes, 0)
+        return self.reaches["size"]
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -102,7 +120,7 @@ class Sudoku:
 
     def _grid(self) -> Grid:
         """Tables of their own for each call: threads may generate at the same time."""
-        drawn = Draws(self.size, *_range("clues", self.clues))
+        drawn = Draws(self.size, *_range(self.clues))
         return new_grid(drawn, self._stride, RULES.index(self.rule), hidden=self.hidden_singles)
 
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
@@ -129,20 +147,6 @@ class Sudoku:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._grid(), {"rows": self._stride}, examples, traces)
 
-    def test_sets(self) -> Mapping[str, Sudoku]:
-        """Out-of-distribution variants by name, with this task's vocabulary."""
-        fewest, most = _range("clues", self.clues)
-        variants: dict[str, dict[str, Any]] = {}
-        for size in self.ood_sizes:
-            share = (size / self.size) ** 2
-            bounds = [max(FEWEST[size], round(clues * share)) for clues in (fewest, most)]
-            variants[f"{size}x{size}"] = {"size": size, "clues": bounds}
-        for clues in self.ood_clues:
-            name = "_to_".join(map(str, dict.fromkeys(_range("ood_clues", clues))))
-            variants[f"{name}_clues"] = {"clues": clues}
-        alone: dict[str, Any] = {"largest": self._stride, "ood_sizes": (), "ood_clues": ()}
-        return {name: replace(self, **change, **alone) for name, change in variants.items()}
-
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""
         return draw_sudoku(examples.problem[i], examples.trace[i], examples.solution[i], self._stride, step)
@@ -152,8 +156,8 @@ class Sudoku:
         plot_sudoku(ax, problem, trace, solution, self._stride, bad)
 
 
-def _range(knob: str, clues: int | Sequence[int]) -> tuple[int, int]:
+def _range(clues: int | Sequence[int]) -> tuple[int, int]:
     bounds = list(clues) if isinstance(clues, Sequence) else [clues, clues]
     if len(bounds) != 2 or not all(isinstance(bound, int) for bound in bounds):
-        raise ValueError(f"task.{knob}={clues} must be a whole number or a range [fewest, most]")
+        raise ValueError(f"task.clues={clues} must be a whole number or a range [fewest, most]")
     return bounds[0], bounds[1]

@@ -26,7 +26,7 @@ def study(tmp_path_factory):
         ("swapped-0", "trace=swapped"),
         ("none", "trace=swapped", "seed=1", "validate_problems=0"),
     ):
-        train(small(folder / name, *words, "task.ood_generators=[]", "optim=adamw"))
+        train(small(folder / name, *words, "task.ood=[]", "optim=adamw"))
     return folder
 
 

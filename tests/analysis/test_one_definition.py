@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from hydra.utils import instantiate
 
-from tests.helpers.runs import config, small
+from tests.helpers.runs import small
 from tracelab import analysis
 from tracelab.analysis.confidence import calibrations
 from tracelab.analysis.joint import first_errors, reasons
@@ -16,7 +16,9 @@ from tracelab.analysis.loading import levels_of
 from tracelab.analysis.stability import per_problem, stability
 from tracelab.core.paths import CONF
 from tracelab.evaluation.judging import metrics_of
+from tracelab.runs.entry import compose
 from tracelab.training.experiment import train
+from tracelab.training.settings import Training
 
 LEVELS = ("parses", "strict")
 SAMPLES = 4
@@ -63,7 +65,7 @@ def made(seed, valid=0.6, strict=0.5, problems=30):
 
 
 def all_metrics():
-    return {name: instantiate(metric) for name, metric in config("train", METRICS).metric.items()}
+    return {name: instantiate(metric) for name, metric in compose(Training, "train", METRICS).metric.items()}
 
 
 def of_analysis(table, levels):

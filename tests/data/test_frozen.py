@@ -16,6 +16,7 @@ from tracelab.data import frozen, store
 from tracelab.data.frozen import arm, assert_disjoint, columns, drawn, problems
 from tracelab.data.pieces import Endless
 from tracelab.data.workers import Workers
+from tracelab.tasks.arithmetic import Arithmetic
 from tracelab.tasks.maze import Maze
 from tracelab.traces.corrupted import Corrupted
 from tracelab.traces.filler import Filler
@@ -302,7 +303,8 @@ def test_shared_problems_are_counted():
 
 
 def test_test_sets():
-    task = Maze(size=7, format="compact", ood_generators=["kruskal", "braided"], ood_sizes=[9])
+    changes = [{"generator": "kruskal"}, {"generator": "braided"}, {"size": 9}]
+    task = Maze(size=7, format="compact", ood=changes)
     train = problems(task, seed=0, split="train", count=200)
     sets = frozen.test_sets(task, 0, 40, {"train": train})
     assert list(sets) == ["wilson", "kruskal", "braided", "wilson_9x9"]
@@ -315,4 +317,9 @@ def test_test_sets():
     with pytest.raises(ValueError, match="mine and wilson share 40"):
         frozen.test_sets(task, 0, 40, {"mine": sets["wilson"][1]})
     with pytest.raises(ValueError, match="two test sets are called wilson"):
-        frozen.test_sets(replace(task, ood_generators=["wilson"]), 0, 40)
+        frozen.test_sets(replace(task, ood=[{"generator": "wilson"}]), 0, 40)
+
+
+def test_a_task_may_say_how_its_own_test_set_is_called():
+    own = [*frozen.test_sets(replace(TASK, generator="prim"), 0, 4), *frozen.test_sets(Arithmetic(), 0, 4)]
+    assert own == ["prim", "arithmetic"]  # which says nothing

@@ -101,7 +101,7 @@ def test_a_cell_outside_a_smaller_maze(tmp_path):
     path = tmp_path / "set.jsonl"
     path.write_text(json.dumps({"text": GOOD.replace("3 3", "6 2")}) + "\n")
     with pytest.raises(ValueError, match=r"cell \(6, 2\) is outside a 5x5 maze"):
-        read_jsonl(path, Maze(size=5, largest=7))
+        read_jsonl(path, Maze(size=5, reach={"side": 7}))
 
 
 def test_an_empty_file(tmp_path):

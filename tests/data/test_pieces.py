@@ -20,7 +20,7 @@ from tracelab.traces.correct import Correct
 from tracelab.training.experiment import build_loaders
 
 TASK = Maze(size=7, format="compact")
-MAZES = ("task.ood_generators=[]", "eval.problems=4", "data.val_size=4")
+MAZES = ("task.ood=[{size:9}]", "eval.problems=4", "data.val_size=4")
 
 
 @pytest.fixture(autouse=True)

@@ -19,8 +19,7 @@ KEPT = Path(__file__).parents[1] / "data" / "run_0.1"  # a run's folder, written
 # seconds, not minutes; still the real path from problems to figures
 SMALL = (
     "task.size=5",
-    "task.ood_generators=[dfs]",
-    "task.ood_sizes=[]",
+    "task.ood=[{generator:dfs}]",
     "model.layers=2",
     "model.width=32",
     "model.heads=2",

@@ -10,8 +10,8 @@ from tests.helpers.layers import FILES
 from tracelab.core.paths import CLONE
 
 KERNELS = {"kernel", "njit", "dense", "implements", "stub"}  # what makes a kernel of a function
-# lines that are hidden from mypy, elsewhere: of Lightning, of pickling, of a dataclass behind a type variable
-HIDDEN = {"training/learner.py": 1, "runs/entry.py": 1, "shared/variants.py": 1}
+# lines that are hidden from mypy, elsewhere: of Lightning, of pickling
+HIDDEN = {"training/learner.py": 1, "runs/entry.py": 1}
 
 
 def name_of(path):

@@ -10,7 +10,7 @@ import torch
 import yaml
 from hydra.utils import get_class
 
-from tests.helpers.runs import SMALL, config
+from tests.helpers.runs import SMALL
 from tests.posttraining.test_posttrain import settings
 from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged
@@ -19,8 +19,10 @@ from tracelab.models.base import Model
 from tracelab.optim.muon import MuonAdamW
 from tracelab.posttraining.experiment import posttrain
 from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.entry import compose
 from tracelab.training.experiment import train
 from tracelab.training.learner import Learner
+from tracelab.training.settings import Training
 
 TINY = {"layers": 2, "width": 32, "heads": 4, "kv_heads": 2, "mlp": 48, "inner": 24}
 RECURRENT = [*(word for word in SMALL if "model.heads" not in word), "model=mingru", "model.inner=32"]
@@ -144,10 +146,10 @@ def interrupt_at(step):
 
 def test_a_recurrent_model_goes_the_whole_way(tmp_path):
     """Trained, stopped and resumed, judged, and post-trained."""
-    words = ("train", *RECURRENT, "trace=correct")
-    whole = train(config(*words, f"run_dir={tmp_path / 'whole'}"))
+    words = (Training, "train", *RECURRENT, "trace=correct")
+    whole = train(compose(*words, f"run_dir={tmp_path / 'whole'}"))
     assert whole.metrics is not None
-    stopped, before = config(*words, f"run_dir={tmp_path / 'run'}"), signal.getsignal(signal.SIGINT)
+    stopped, before = compose(*words, f"run_dir={tmp_path / 'run'}"), signal.getsignal(signal.SIGINT)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Learner, "on_train_batch_start", interrupt_at(7))
         assert train(stopped).metrics is None
@@ -162,4 +164,4 @@ def test_a_recurrent_model_goes_the_whole_way(tmp_path):
 def test_what_cannot_pack_says_so_before_anything_is_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: pytest.fail("drawn"))
     with pytest.raises(ValueError, match="Recurrent cannot keep packed documents apart"):
-        train(config("train", *RECURRENT, "data.packing=256", f"run_dir={tmp_path}"))
+        train(compose(Training, "train", *RECURRENT, "data.packing=256", f"run_dir={tmp_path}"))

@@ -56,7 +56,7 @@ def source(tmp_path_factory):
     """A run that writes traces now and then."""
     folder = tmp_path_factory.mktemp("source")
     larger = ("model.width=64", "data.train_size=2000", "budget.steps=200")
-    train(small(folder, "trace=correct", "task.ood_generators=[]", *larger))
+    train(small(folder, "trace=correct", "task.ood=[]", *larger))
     return folder
 
 

@@ -27,7 +27,7 @@ MAZES = (
     "trace=solution_only",
     "task.format=compact",
     "task.generator=drunkards_walk",
-    "task.ood_generators=[]",
+    "task.ood=[]",
 )
 TINY = (
     *MAZES,

@@ -410,6 +410,7 @@ def section(study: Study):
 """
 
 
+@pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # KEPT's, of its task's knobs
 def test_a_new_section_is_one_file(tmp_path, monkeypatch):
     """It is found, and stands in its place."""
     (tmp_path / "minutes.py").write_text(NEW)

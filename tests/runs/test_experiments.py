@@ -17,7 +17,7 @@ ARMS = {
     "paper_maze_solution_only": "solution_only",
 }
 PROTOCOL = ["wilson", "kruskal", "dfs", "drunkards_walk", "searchformer", "free_space"]
-FEW = ("data.train_size=24", "data.val_size=4", "eval.problems=2", "task.ood_generators=[kruskal]")
+FEW = ("data.train_size=24", "data.val_size=4", "eval.problems=2", "task.ood=[{generator:kruskal}]")
 TINY = ("model.layers=1", "model.width=16", "model.heads=1", "model.mlp=16", "data.batch_tokens=8192")
 
 
@@ -27,8 +27,8 @@ def test_arms_are_one_setting(experiment, model):
     composed = compose(Training, "train", f"experiment={experiment}", f"model={model}")
     assert composed.names.trace == ARMS[experiment]
     assert composed.names.model == model
-    assert [composed.task["generator"], *composed.task["ood_generators"]] == PROTOCOL
-    assert tuple(composed.task[knob] for knob in ("size", "format", "ood_sizes")) == (30, "paper", [])
+    assert [{"generator": name} for name in PROTOCOL[1:]] == composed.task["ood"]
+    assert [composed.task[knob] for knob in ("generator", "size", "format")] == [PROTOCOL[0], 30, "paper"]
     assert (composed.data.train_size, composed.data.packing, composed.eval.problems) == (50_000, 8192, 1000)
     assert composed.budget.default_tokens == 2_000_000_000
     assert composed.loss.trace_weight == composed.loss.solution_weight == 1.0

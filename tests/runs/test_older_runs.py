@@ -20,6 +20,8 @@ from tracelab.runs.build import build_task, build_treatment
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import test_sets as sets_of
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # of its task's knobs
+
 
 @pytest.fixture
 def run(tmp_path):

@@ -15,7 +15,7 @@ from tracelab.search.backtracking.search import TIE_BREAKS
 from tracelab.search.completion import LEVELS
 from tracelab.tasks.sat import Sat
 
-TASK = Sat(variables=3, ratio=1, clause_size=2, satisfiable="natural", largest=4, most_clauses=4)
+TASK = Sat(variables=3, ratio=1, clause_size=2, satisfiable="natural", reach={"variables": 4, "clauses": 4})
 OK = ("ok", -1)
 
 # c1 not 1 or 2, c2 not 1 or not 2, c3 1 or 3

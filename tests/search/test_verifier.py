@@ -250,7 +250,7 @@ def test_no_completions_no_verdicts():
 
 def test_a_batch_may_mix_sizes():
     large = Maze(size=9, format="compact")
-    small = Maze(size=[5, 4], format="compact", largest=9)
+    small = Maze(size=[5, 4], format="compact", reach={"side": 9})
     mixed = Examples.concat([problems(small, 20), problems(large, 20), problems(small, 20, seed=1)])
     order = np.random.default_rng(0).permutation(60)
     mixed = mixed.take(order)

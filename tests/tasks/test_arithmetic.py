@@ -125,7 +125,7 @@ def test_no_stop_word_passes_nothing():
 
 
 def test_the_variants_are_harder():
-    task = Arithmetic(ood_operations=[[10, 14]], ood_distractors=[8])
+    task = Arithmetic(ood=[{"operations": [10, 14]}, {"distractors": 8}])
     assert list(task.test_sets()) == ["operations_10_14", "distractors_8"]
     for variant in task.test_sets().values():
         examples = variant.generate(rng.keys(0, "ood", 0, 50, "problem"), "ood")
@@ -144,7 +144,8 @@ def test_the_variants_are_harder():
         ({"operations": 0}, r"task\.operations=0"),
         ({"operations": [5, 3]}, r"task\.operations=\[5, 3\]"),
         ({"distractors": "many"}, r"task\.distractors=many"),
-        ({"names": 5}, r"task\.names=5 is below the 12"),
+        ({"reach": {"names": 5}}, r"task\.reach: names=5 is below the 12 in use"),
+        ({"ood": [{"modulus": 7}]}, r"task\.ood: 'modulus' is no knob that may differ"),
     ],
 )
 def test_bad_knobs(knobs, message):

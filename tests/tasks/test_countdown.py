@@ -316,7 +316,8 @@ def test_a_search_explores_what_the_oracle_can_reach():
         ({"heuristic": "product"}, "task.heuristic='product' is unknown"),
         ({"format": "stream_of_search", "solver": "greedy"}, "writes no heuristic"),
         ({"longest": 2}, "fewer than 3 steps"),
-        ({"ood": [{"limit": 300}]}, "'limit' is no knob that may differ"),
+        ({"ood": [{"format": "compact"}]}, "'format' is no knob that may differ"),
+        ({"reach": {"number": 100}}, "number=100 is below the 200 in use"),
         ({"ood": [{"numbers": 9}]}, "must be in 2 to 6"),
     ],
 )

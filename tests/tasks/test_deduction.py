@@ -279,8 +279,8 @@ def test_the_variants_are_harder():
         ({"distractors": "many"}, r"task\.distractors=many"),
         ({"width": 4}, r"task\.width=4 must be from 1 to 3"),
         ({"entities": 1}, r"task\.entities=1 must be from 2"),
-        ({"atoms": 5}, r"task\.atoms=5 is below the \d+"),
-        ({"labels": 5}, r"task\.labels=5 is below the \d+"),
+        ({"reach": {"atoms": 5}}, r"task\.reach: atoms=5 is below the \d+"),
+        ({"reach": {"labels": 5}}, r"task\.reach: labels=5 is below the \d+"),
         ({"ood": [{"logic": ["or"]}]}, r"'logic' is no knob that may differ"),
     ],
 )

@@ -116,7 +116,7 @@ def test_two_targets_have_as_many_edges_into_them():
 
 def test_labels_say_nothing():
     """Start and goal are equally often each label, and edges stand in any order."""
-    task = GraphPath(generator="star", star=[2, 3], labels=10)
+    task = GraphPath(generator="star", star=[2, 3], reach={"nodes": 10})
     numbers = np.stack(list(problems(task, 4000).problem))
     for column in (4, 5):
         counts = np.bincount(numbers[:, column], minlength=10)
@@ -346,10 +346,11 @@ def test_the_unreachable_target_is_no_goal():
         ({"coordinates": True}, "generator=grid"),
         ({"solver": "greedy"}, "needs a heuristic"),
         ({"max_weight": 0}, "must be in 1 to 200"),
-        ({"labels": 9}, "too few words for 16 nodes"),
-        ({"costs": 5}, "task.costs=5"),
+        ({"reach": {"nodes": 9}}, "nodes=9 is below the 16 in use"),
+        ({"reach": {"cost": 5}}, "cost=5 is below the 15 in use"),
         ({"ood": [{"nodes": 0}]}, "take 2 to 200"),
         ({"ood": [{"node": 20}]}, "'node' is no knob"),
+        ({"ood": [{"format": "plain"}]}, "'format' is no knob"),
         ({"query": "middle"}, "task.query='middle' is unknown"),
     ],
 )

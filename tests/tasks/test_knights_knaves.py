@@ -241,16 +241,17 @@ def test_a_statement_that_is_false_already_forces_nothing_more():
     [
         ({"people": 1}, "task.people=1 must be from 2 to 8"),
         ({"people": 9}, "task.people=9 must be from 2 to 8"),
-        ({"ood_people": [12]}, "task.ood_people=12 must be from 2 to 8"),
+        ({"ood": [{"people": 12}]}, "task.ood, {people: 12}: task.people=12 must be from 2 to 8"),
         ({"depth": 0}, "task.depth=0 must be from 1 to 4"),
-        ({"ood_depths": [5]}, "task.ood_depths=5 must be from 1 to 4"),
+        ({"ood": [{"depth": 5}]}, "task.ood, {depth: 5}: task.depth=5 must be from 1 to 4"),
         ({"connectives": ["xor"]}, "task.connectives='xor' is unknown"),
         ({"connectives": ["not"]}, "no puzzle has one solution; add and, or, implies or iff"),
         ({"connectives": []}, "no puzzle has one solution"),
         ({"rule": "last"}, "task.rule='last' is unknown"),
         ({"tie_break": "last"}, "task.tie_break='last' is unknown"),
         ({"max_steps": 0}, "task.max_steps=0 must be 1 or more"),
-        ({"largest": 4}, "task.largest=4 must be from task.people=5 to 8"),
+        ({"reach": {"people": 4}}, "task.reach: people=4 is below the 5 in use"),
+        ({"reach": {"people": 9}}, "task.reach: people=9 is above 8"),
     ],
 )
 def test_impossible_knobs(knobs, message):
@@ -269,8 +270,8 @@ def test_a_puzzle_beyond_the_vocabulary_is_refused():
 
 
 def test_test_sets():
-    sets = KnightsKnaves(ood_people=[4, 6], ood_depths=[3]).test_sets()
-    assert {name: (t.people, t.depth, t.largest) for name, t in sets.items()} == {
+    sets = KnightsKnaves(ood=[{"people": 4}, {"people": 6}, {"depth": 3}]).test_sets()
+    assert {name: (t.people, t.depth, t.reach["people"]) for name, t in sets.items()} == {
         "4_people": (4, 2, 6),
         "6_people": (6, 2, 6),
         "depth_3": (5, 3, 6),

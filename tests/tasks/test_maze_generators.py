@@ -281,7 +281,10 @@ def test_arms_share_their_problems():
         ({"tie_break": "coin"}, r"tie_break='coin' is unknown.*lifo"),
         ({"format": "prose"}, r"task.format='prose' is unknown.*compact"),
         ({"lattice": "both"}, r"task.lattice='both' is unknown.*random"),
-        ({"ood_generators": ["hedge"]}, r"task.ood_generators='hedge' is unknown"),
+        (
+            {"ood": [{"generator": "hedge"}]},
+            r"task.ood, {generator: hedge}: task.generator='hedge' is unknown",
+        ),
         ({"size": 2}, "no side may be below 3"),
         ({"size": [9, 2]}, "no side may be below 3"),
         ({"size": 201}, "no side may be above 200"),
@@ -289,9 +292,12 @@ def test_arms_share_their_problems():
         ({"size": [3, 4, 5]}, r"a whole number or \[width, height\]"),
         ({"size": 7.5}, r"a whole number or \[width, height\]"),
         ({"size": "30"}, r"a whole number or \[width, height\]"),
-        ({"ood_sizes": [500]}, r"task.ood_sizes=500: no side may be above 200"),
-        ({"size": 9, "largest": 8}, "task.largest=8 is below task.size=9"),
-        ({"size": 5, "largest": 8, "ood_sizes": [[4, 9]]}, "task.largest=8 is below task.ood_sizes"),
+        ({"ood": [{"size": 500}]}, r"task.ood, {size: 500}: task.size=500: no side may be above 200"),
+        ({"size": 9, "reach": {"side": 8}}, "task.reach: side=8 is below the 9 in use"),
+        (
+            {"size": 5, "reach": {"side": 8}, "ood": [{"size": [4, 9]}]},
+            "task.reach: side=8 is below the 9 in use",
+        ),
         ({"size": 3, "lattice": "odd"}, "one room"),
         ({"size": 9, "min_distance": 81}, "no shortest path of more than 48 moves"),
         ({"size": 9, "min_distance": 17, "generator": "free_space"}, "no shortest path of more than 16"),
@@ -333,9 +339,18 @@ def test_an_unknown_split_is_named():
 
 
 def test_out_of_distribution_sets_share_the_vocabulary():
-    task = Maze(size=7, ood_generators=["dfs", "searchformer"], ood_sizes=[5, [9, 4]])
+    task = Maze(
+        size=7,
+        ood=[
+            {"generator": "dfs"},
+            {"generator": "searchformer"},
+            {"size": 5},
+            {"size": [9, 4]},
+            {"size": 5, "generator": "prim"},
+        ],
+    )
     sets = task.test_sets()
-    assert set(sets) == {"dfs", "searchformer", "wilson_5x5", "wilson_9x4"}
+    assert set(sets) == {"dfs", "searchformer", "wilson_5x5", "wilson_9x4", "prim_5x5"}
     for other in sets.values():
         assert other.codec.vocabulary == task.codec.vocabulary
         examples = problems(other, 5, split="ood")

@@ -71,8 +71,12 @@ def test_it_keeps_the_contract(folder, knobs):
 
 def test_its_yaml_names_every_knob(folder):
     (yaml,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    named = {line.split(":")[0] for line in yaml.strip().splitlines()} - {"_target_"}
-    assert named == set(run(folder, "print(*vars(task))").split()) - {"codec", "_strategy"}
+    named = set(re.findall(r"^(\w+):", yaml, re.MULTILINE)) - {"_target_"}
+    assert named == set(run(folder, "print(*type(task).__dataclass_fields__)").split())
+
+
+def test_its_test_sets_are_called_as_it_says(folder):
+    assert run(folder, "print(*task.test_sets())") == "numbers_128"
 
 
 @pytest.mark.parametrize("steps", [1, 7, 40])

@@ -178,7 +178,10 @@ def dpll(formula):
             {"clause_size": 9},
             r"task.clause_size=9 is above task.variables=8: a clause's variables",
         ),
-        ({"ood_variables": [2]}, r"task.clause_size=3 is above task.ood_variables=2"),
+        (
+            {"ood": [{"variables": 2}]},
+            r"task.ood, {variables: 2}: task.clause_size=3 is above task.variables=2",
+        ),
         ({"variables": 0}, r"task.variables=0 must be from 1 to 100"),
         ({"variables": 101}, r"task.variables=101 must be from 1 to 100"),
         ({"clause_size": 0}, r"task.clause_size and task.max_steps must be 1 or more"),
@@ -189,9 +192,10 @@ def dpll(formula):
         ({"rule": "vsids"}, r"task.rule='vsids' is unknown"),
         ({"tie_break": "fifo"}, r"task.tie_break='fifo' is unknown"),
         ({"satisfiable": "maybe"}, r"task.satisfiable='maybe' is unknown"),
-        ({"ood_generators": ["x"]}, r"task.ood_generators='x'"),
-        ({"largest": 7}, r"task.largest=7 is below the 8 in use"),
-        ({"most_clauses": 7}, r"task.most_clauses=7 is below the 32 in use"),
+        ({"ood": [{"generator": "x"}]}, r"task.ood, {generator: x}: task.generator='x' is unknown"),
+        ({"ood": [{"clause_size": 2}]}, "task.ood: 'clause_size' is no knob that may differ"),
+        ({"reach": {"variables": 7}}, r"task.reach: variables=7 is below the 8 in use"),
+        ({"reach": {"clauses": 7}}, r"task.reach: clauses=7 is below the 32 in use"),
     ],
 )
 def test_impossible_knobs(knobs, message):
@@ -216,7 +220,7 @@ def test_a_formula_beyond_the_vocabulary_is_refused():
 
 
 def test_the_prompt_is_the_formula():
-    task = Sat(variables=4, ratio=2, satisfiable="yes", ood_variables=[5])
+    task = Sat(variables=4, ratio=2, satisfiable="yes", ood=[{"variables": 5}])
     examples = formulas(task, 3)
     for problem, tokens in zip(examples.problem, task.prompts(examples), strict=True):
         lines = [f"c{c + 1} {' '.join(map(str, clause))}" for c, clause in enumerate(clauses_of(problem))]

@@ -220,7 +220,7 @@ def settings():
                 tie_break=("fifo", "lifo", "random")[(k + m) % 3],
                 format=("compact", "boards")[(k + m) % 2],
                 longest=None if m != 1 else 300,
-                cells=9 if (k + m) % 2 else None,
+                reach={"cells": 9} if (k + m) % 2 else None,
             )
 
 
@@ -259,7 +259,8 @@ def test_every_arrangement_of_a_small_board_is_judged_like_the_oracle():
         ({"format": "long"}, "task.format"),
         ({"solver": "idastar"}, "idastar"),
         ({"longest": 2}, "fewer than 3"),
-        ({"cells": 4}, "from 9 to 16"),
+        ({"reach": {"cells": 4}}, "cells=4 is below the 9 in use"),
+        ({"reach": {"cells": 17}}, "cells=17 is above 16"),
         ({"ood": [{"goal_board": 1}]}, "no knob"),
         ({"ood": [{"format": "boards"}]}, "no knob"),
     ],

@@ -231,7 +231,7 @@ def settings():
             tie_break=("fifo", "lifo", "random")[k % 3],
             format=("compact", "searchformer")[k // 2 % 2],
             deadlocks=k % 4 != 1,
-            most_boxes=3 if k % 4 == 0 else None,
+            reach={"boxes": 3} if k % 4 == 0 else None,
             longest=300,
         )
 
@@ -258,8 +258,8 @@ def test_the_oracle_agrees():
         ({"format": "long"}, "task.format"),
         ({"solver": "idastar"}, "idastar"),
         ({"longest": 2}, "fewer than 3"),
-        ({"side": 6}, "largest side"),
-        ({"most_boxes": 7}, "from 1 to 6"),
+        ({"reach": {"side": 6}}, "side=6 is below the 7 in use"),
+        ({"reach": {"boxes": 7}}, "boxes=7 is above 6"),
         ({"format": "searchformer", "ood": [{"boxes": 2}]}, "same number of boxes"),
         ({"ood": [{"format": "searchformer"}]}, "no knob"),
     ],

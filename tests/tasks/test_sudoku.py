@@ -220,7 +220,7 @@ def test_why_a_solution_is_rejected(case):
 
 
 def test_the_prompt_is_the_grid():
-    task = Sudoku(size=4, clues=5, largest=9)
+    task = Sudoku(size=4, clues=5, reach={"size": 9})
     examples = sudokus(task, 3)
     for problem, tokens in zip(examples.problem, task.prompts(examples), strict=True):
         grid = np.array(problem[HEADER:]).reshape(4, 4)
@@ -231,7 +231,8 @@ def test_the_prompt_is_the_grid():
 
 def test_a_batch_may_mix_sizes():
     mixed = [
-        sudokus(Sudoku(size=size, clues=clues, largest=9), 10) for size, clues in ((4, 6), (9, 32), (6, 12))
+        sudokus(Sudoku(size=size, clues=clues, reach={"size": 9}), 10)
+        for size, clues in ((4, 6), (9, 32), (6, 12))
     ]
     whole = type(mixed[0]).concat(mixed)
     assert Sudoku(size=9, clues=30).judge_traces(whole, whole.trace).all()
@@ -241,7 +242,7 @@ def test_a_batch_may_mix_sizes():
     ("knobs", "message"),
     [
         ({"size": 5}, "task.size=5: choose one of 4, 6, 9"),
-        ({"ood_sizes": [16]}, "task.ood_sizes=16: choose one of 4, 6, 9"),
+        ({"ood": [{"size": 16}]}, "task.ood, {size: 16}: task.size=16: choose one of 4, 6, 9"),
         ({"clues": 7}, "size 6 has no single solution with fewer than 8 clues"),
         ({"size": 9, "clues": [16, 30]}, "fewer than 17 clues"),
         ({"clues": [12, 10]}, r"the range is \[fewest, most\]"),
@@ -249,11 +250,11 @@ def test_a_batch_may_mix_sizes():
         ({"size": 4, "clues": [4, 20]}, "take fewer clues"),
         ({"clues": 11.5}, "must be a whole number or a range"),
         ({"clues": [1, 2, 3]}, "must be a whole number or a range"),
-        ({"ood_clues": [3]}, r"task.ood_clues=3: .* fewer than 8 clues"),
+        ({"ood": [{"clues": 3}]}, r"task.ood, {clues: 3}: task.clues=3: .* fewer than 8 clues"),
         ({"rule": "random"}, "task.rule='random' is unknown"),
         ({"tie_break": "lifo"}, "task.tie_break='lifo' is unknown"),
         ({"max_steps": 0}, "task.max_steps=0 must be 1 or more"),
-        ({"largest": 4}, "task.largest=4 is below task.size=6"),
+        ({"reach": {"size": 4}}, "task.reach: size=4 is below the 6 in use"),
     ],
 )
 def test_impossible_knobs(knobs, message):
@@ -272,11 +273,12 @@ def test_a_sudoku_beyond_the_vocabulary_is_refused():
 
 
 def test_test_sets():
-    sets = Sudoku(ood_sizes=[4], ood_clues=[9, [14, 16]]).test_sets()
+    sets = Sudoku(ood=[{"size": 4}, {"clues": 9}, {"clues": [14, 16]}, {"size": 9, "clues": 40}]).test_sets()
     assert {name: (t.size, t.clues) for name, t in sets.items()} == {
         "4x4": (4, [4, 6]),
         "9_clues": (6, 9),
         "14_to_16_clues": (6, [14, 16]),
+        "9x9_40_clues": (9, 40),
     }
 
 

@@ -21,7 +21,7 @@ from tracelab.core.types import BINS, SPLITS
 SMALL = {
     "arithmetic": [
         {},
-        {"operations": [2, 10], "tie_break": "random", "ood_operations": [12], "ood_distractors": [[5, 6]]},
+        {"operations": [2, 10], "tie_break": "random", "ood": [{"operations": 12}, {"distractors": [5, 6]}]},
         {"solver": "backward", "modulus": 23, "operators": ["add", "mul"], "edges": 0.9},
     ],
     "deduction": [
@@ -34,28 +34,28 @@ SMALL = {
         {"size": 6},
         {"size": [5, 7], "generator": "searchformer", "solver": "dijkstra", "format": "searchformer"},
         {"size": 7, "generator": "braided", "solver": "dfs", "tie_break": "random", "format": "compact"},
-        {"size": 5, "generator": "prim", "solver": "greedy", "ood_generators": ["dfs"], "ood_sizes": [7]},
+        {"size": 5, "generator": "prim", "solver": "greedy", "ood": [{"generator": "dfs"}, {"size": 7}]},
     ],
     "sat": [
         {"variables": 5, "ratio": 4.2},
         {"variables": 6, "ratio": 2.5, "clause_size": 2, "rule": "most_constrained", "tie_break": "random"},
         {"variables": 7, "satisfiable": "no", "rule": "any", "tie_break": "random"},
-        {"satisfiable": "natural", "ood_variables": [9], "ood_ratios": [3], "ood_generators": ["planted"]},
+        {"satisfiable": "natural", "ood": [{"variables": 9}, {"ratio": 3}, {"generator": "planted"}]},
     ],
     "knights_knaves": [
         {"people": 5, "depth": 1},
         {"people": 6, "rule": "most_constrained", "tie_break": "random"},
-        {"people": 5, "connectives": ["iff", "and"], "rule": "any", "ood_people": [7], "ood_depths": [3]},
+        {"people": 5, "connectives": ["iff", "and"], "rule": "any", "ood": [{"people": 7}, {"depth": 3}]},
         {"people": 8, "depth": 4, "tie_break": "random"},
     ],
     "sudoku": [
         {"size": 4, "clues": [5, 8], "rule": "any"},
-        {"clues": [9, 10], "tie_break": "random", "ood_sizes": [4], "ood_clues": [[14, 16]]},
+        {"clues": [9, 10], "tie_break": "random", "ood": [{"size": 4}, {"clues": [14, 16]}]},
         {"rule": "first", "hidden_singles": True, "max_steps": 500},
         {"size": 9, "clues": 32},
     ],
     "countdown": [
-        {"ood": [{"numbers": 4}]},
+        {"ood": [{"numbers": 4}, {"limit": 300, "target_range": [201, 300]}]},
         {
             "numbers": 4,
             "solver": "greedy",
@@ -76,7 +76,7 @@ SMALL = {
         {"ood": [{"boxes": 2, "pulls": [2, 6], "longest": 90}, {"size": [6, 7]}]},
         {"solver": "greedy", "tie_break": "random", "heuristic": "boxes", "boxes": 2, "deadlocks": False},
         {"size": [5, 8], "solver": "dijkstra", "format": "searchformer", "outer_walls": True, "longest": 200},
-        {"solver": "bfs", "tie_break": "lifo", "side": 9, "most_boxes": 3, "longest": 150},
+        {"solver": "bfs", "tie_break": "lifo", "reach": {"side": 9, "boxes": 3}, "longest": 150},
     ],
     "graph_path": [
         {"nodes": 10, "ood": [{"generator": "grid", "grid": [4, 4]}, {"nodes": 14, "max_weight": 3}]},

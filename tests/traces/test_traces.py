@@ -32,7 +32,7 @@ TREATMENTS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
 TASKS = {
     "compact": Maze(size=7, format="compact"),
     "searchformer": Maze(size=5, format="searchformer"),
-    "larger_vocabulary": Maze(size=5, ood_sizes=[7]),
+    "larger_vocabulary": Maze(size=5, ood=[{"size": 7}]),
     "loops": Maze(size=7, generator="braided", solver="dijkstra", format="compact"),
 }
 LENGTH_PRESERVING = ("state", "cost", "order", "op")

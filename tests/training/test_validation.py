@@ -26,7 +26,7 @@ from tracelab.training.validation import HeldOut, Validation
 N = 7
 WORDS = (
     "task.size=4",
-    "task.ood_generators=[]",
+    "task.ood=[]",
     "data.batch_tokens=512",
     "eval.problems=4",
     "optim=adamw",

@@ -14,13 +14,14 @@ import polars as pl
 import yaml
 
 from tracelab.runs.knobs import CALLED_BY, IN_COMMON, NOT_COMPARED, NOT_SHOWN, WITHIN_AN_ARM
+from tracelab.runs.older import in_todays_words
 
 
 def config_of(folder: Path) -> dict[str, Any]:
     """A run's config. libyaml reads it: a sweep has hundreds, and OmegaConf takes 15 times as long."""
     plain = yaml.load((folder / "config.yaml").read_text(), Loader=yaml.CSafeLoader)
     assert isinstance(plain, dict)
-    return plain
+    return in_todays_words(plain)
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:

@@ -88,6 +88,9 @@ class Task(Protocol):
     (a [cell, 1 if it is closed] each) and path (cells); a cell is -1 where it is off the grid. Others are
     shown by `draw`.
 
+    A task may also say how its own test set, in distribution, is called where tables show it:
+    `in_distribution`, of mazes the generator. It is the task's name if it says nothing.
+
     A task may also offer small changes of its problems, to see what a model knows by heart: `perturbations`,
     their names, and `perturb(examples, name, keys)`, which gives the changed problem, solved, of each example
     that has one (the others are left out), in their order. It differs from the example's, has the example's

@@ -142,7 +142,7 @@ def test_sets(
     The first is in distribution (split "test"), the others are the task's variants (split "ood").
     ValueError if one shares a problem with `against`.
     """
-    own = getattr(task, "generator", task.name)  # the name under which tables are to show it
+    own = getattr(task, "in_distribution", task.name)
     sets = {own: (task, problems(task, seed=seed, split="test", count=count, workers=workers))}
     for name, variant in task.test_sets().items():
         if name in sets:

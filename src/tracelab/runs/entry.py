@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from tracelab.core.paths import CONF
 from tracelab.core.settings import read
+from tracelab.runs.older import admitted, as_typed, in_todays_words
 
 INTERRUPTED = 130  # exit status, as shells give it
 T = TypeVar("T")
@@ -65,7 +66,7 @@ def run_name(overrides: str) -> str:
     Groups come first. Only characters that Hydra takes in `run=<folder>` without quotes are used. A long
     name is cut and ends with a hash of the whole, so that two runs never share a folder.
     """
-    parts = re.split(r",(?=[\w.@/]+=)", overrides)
+    parts = re.split(r",(?=[\w.@/]+=)", as_typed(overrides))
     ordered = "_".join(sorted(parts, key=lambda part: "." in part.split("=")[0]))
     safe = "".join(c if c.isalnum() or c in "._+" else "-" for c in ordered)
     if len(safe) > LONGEST_NAME:
@@ -88,6 +89,7 @@ def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Call
             return function(read_composed(settings, composed))
 
         def main() -> None:
+            sys.argv[1:] = admitted(sys.argv[1:])
             try:
                 hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(run)()
             except KeyboardInterrupt:
@@ -109,7 +111,7 @@ def composed_config(config: str, *overrides: str) -> DictConfig:
     """A config of conf/ with overrides, as Hydra hands it to a command."""
     prepare_process()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        composed = hydra.compose(config, list(overrides), return_hydra_config=True)
+        composed = hydra.compose(config, admitted(overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(composed)  # for what the config says about itself
     with open_dict(composed):
         del composed["hydra"]
@@ -119,7 +121,7 @@ def composed_config(config: str, *overrides: str) -> DictConfig:
 def read_composed(settings: type[T], composed: DictConfig) -> T:
     """The settings that a composed config describes. ValueError says which knob is wrong, and why."""
     plain: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-    return read(settings, plain)
+    return read(settings, in_todays_words(plain))
 
 
 def say(text: str) -> None:

@@ -25,6 +25,7 @@ from omegaconf import OmegaConf
 from tracelab.core.files import write_text
 from tracelab.core.paths import PACKAGE
 from tracelab.runs.knobs import FREE_TO_CHANGE, WITHOUT_EFFECT
+from tracelab.runs.older import in_todays_words
 from tracelab.runs.settings import Experiment, shared
 
 Config = dict[str, Any]
@@ -169,7 +170,7 @@ def _load(folder: Path) -> Config:
     """A run's config.yaml."""
     config = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"), resolve=True)
     assert isinstance(config, dict)
-    return {str(name): value for name, value in config.items()}
+    return in_todays_words({str(name): value for name, value in config.items()})
 
 
 def _differences(one: Config, other: Config, free: tuple[str, ...]) -> list[str]:

@@ -75,7 +75,7 @@ def check_vocabulary(folder: Path, vocabulary: tuple[str, ...]) -> None:
     if theirs != list(vocabulary):
         raise ValueError(
             f"{folder} holds a checkpoint of another vocabulary (it has {len(theirs)} words, this task "
-            f"{len(vocabulary)}): take the task and the task.format, task.size and task.largest that it was "
+            f"{len(vocabulary)}): take the task and the task.format, task.size and task.reach that it was "
             "trained with"
         )
 

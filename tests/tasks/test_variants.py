@@ -1,0 +1,89 @@
+"""The dialect that all tasks have in common: test sets (`ood`), and how far the vocabulary goes (`reach`)."""
+
+from dataclasses import replace
+
+import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from tests.helpers.runs import task_names
+from tracelab.core.paths import CONF
+from tracelab.tasks.countdown import Countdown
+from tracelab.tasks.maze import Maze
+from tracelab.tasks.sat import Sat
+from tracelab.tasks.sudoku import Sudoku
+
+# Test sets of the YAMLs. A name is part of the stream of its problems: another name is another set.
+NAMES = {
+    "arithmetic": "operations_10 operations_14 distractors_8",
+    "countdown": "held_out_targets number_range_51x100 target_range_101x150",
+    "deduction": "depth_5x6 width_3 distractors_8x10",
+    "graph_path": "grid_density_1.2 star density_2.0 nodes_20",
+    "knights_knaves": "4_people 6_people depth_1 depth_3",
+    "maze": "kruskal dfs braided drunkards_walk searchformer wilson_9x9",
+    "sat": "10_variables ratio_3 ratio_5 planted",
+    "sliding_tiles": "scramble_12x18_longest_80 shape_2x4",
+    "sokoban": "pulls_7x12_longest_120 walls_6 size_8_longest_120",
+    "sudoku": "4x4 9_clues 15_to_18_clues",
+}
+
+
+@pytest.fixture(params=task_names())
+def task(request):
+    """As its YAML has it."""
+    return instantiate(OmegaConf.load(CONF / "task" / f"{request.param}.yaml"), _convert_="all")
+
+
+def test_the_names_of_test_sets_are_what_they_were(task):
+    assert " ".join(task.test_sets()) == NAMES[task.name]
+
+
+def test_a_knob_that_a_task_lacks_is_named(task):
+    with pytest.raises(ValueError, match=r"task\.ood: 'colour' is no knob that may differ; choose from"):
+        replace(task, ood=[{"colour": 1}])
+    for knob in (*task.fixed, "ood", "reach"):
+        with pytest.raises(ValueError, match=f"'{knob}' is no knob that may differ"):
+            replace(task, ood=[{knob: getattr(task, knob)}])
+    with pytest.raises(ValueError, match=r"task\.ood: 'solver' is no mapping of knobs"):
+        replace(task, ood=["solver"])
+
+
+def test_all_test_sets_have_the_tasks_words(task):
+    assert {other.codec.vocabulary for other in task.test_sets().values()} == {task.codec.vocabulary}
+
+
+def test_a_vocabulary_goes_as_far_as_is_asked(task):
+    words = task.codec.vocabulary
+    for name, used in task.in_use.items():
+        further = replace(task, reach={name: task.reaches[name] + 1})
+        assert {**task.reaches, name: task.reaches[name] + 1} == further.reaches
+        assert name == "boxes" or len(further.codec.vocabulary) > len(words)  # a box has no word of its own
+        assert {other.codec.vocabulary for other in further.test_sets().values()} == {
+            further.codec.vocabulary
+        }
+        with pytest.raises(ValueError, match=f"task.reach: {name}={used - 1} is below the {used} in use"):
+            replace(task, reach={name: used - 1})
+        if name in task.farthest:
+            with pytest.raises(ValueError, match=f"{name}={task.farthest[name] + 1} is above"):
+                replace(task, reach={name: task.farthest[name] + 1})
+    with pytest.raises(ValueError, match=r"task\.reach: 'colours' is unknown; choose from"):
+        replace(task, reach={"colours": 9})
+
+
+def test_its_own_knobs_are_the_reach_of_a_test_set():
+    assert Maze(size=5, ood=[{"size": [4, 11]}]).reaches == {"side": 11}
+    assert Sat(ood=[{"variables": 12}, {"ratio": 6}]).reaches == {"variables": 12, "clauses": 48}
+    assert Countdown(ood=[{"limit": 300}]).reaches == {"number": 300}
+    assert Maze(reach={"side": None}).reaches == {"side": 30}
+
+
+def test_what_a_change_brings_with_it():
+    """Planted formulas are satisfiable; a sudoku of another size has as large a share of clues."""
+    task = Sat(ood=[{"generator": "planted"}, {"generator": "planted", "satisfiable": "natural"}])
+    assert [other.satisfiable for other in task.test_sets().values()] == ["yes", "natural"]
+    assert Sudoku(ood=[{"size": 4}]).test_sets()["4x4"].clues == [4, 6]
+
+
+def test_own_test_sets_are_called_by_their_generator():
+    assert (Maze(generator="prim").in_distribution, Sat().in_distribution) == ("prim", "uniform")
+    assert not hasattr(Countdown(), "in_distribution")  # it is the task's name
