@@ -146,5 +146,5 @@ def test_a_folder_of_another_config_is_refused(tmp_path):
 def test_a_checkpoint_of_another_vocabulary_is_refused(tmp_path):
     train(small(tmp_path / "a", "budget.steps=1"))
     checkpoint = tmp_path / "a" / "checkpoints" / "last.ckpt"
-    message = refused(tmp_path / "b", "task.format=paper", f"ckpt_path={checkpoint}")
+    message = refused(tmp_path / "b", "task.format=paper", f"init_from={checkpoint}")
     assert "another vocabulary" in message

@@ -24,6 +24,12 @@ def config_of(folder: Path) -> dict[str, Any]:
     return in_todays_words(plain)
 
 
+def described(folder: Path) -> dict[str, Any]:
+    """What makes a run what it is: its config, and the budgets that it had before its last."""
+    record = json.loads((folder / "run.json").read_text())
+    return {**config_of(folder), "extended_from": record.get("extended_from", [])}
+
+
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
     """Dotted names of a config's leaves; lists are leaves."""
     if not isinstance(config, dict):
@@ -78,7 +84,9 @@ def arms_of(configs: list[dict[str, Any]]) -> list[str]:
             values = {json.dumps(_flat(other).get(name)) for other in same}
             if len(values) > 1 and name in flat:
                 words.append(f"{name.rpartition('.')[2]}={short(flat[name])}")
-        if "algorithm" in config["names"]:
+        if config["names"].get("source"):
+            words.append(f"from {config['names']['source']}")
+        if config["names"].get("algorithm"):
             words.append(f"{config['names']['algorithm']}({config['names'].get('reward', 'solution')})")
         arms.append(" ".join(words))
     return arms
@@ -91,7 +99,7 @@ def short(value: Any) -> str:
 
 def configs_that_differ(found: pl.DataFrame) -> pl.DataFrame:
     """Knobs in which the configs of `runs` differ: a row per run, with run, arm and each knob as text."""
-    configs = [config_of(Path(folder)) for folder in found["run"]]
+    configs = [described(Path(folder)) for folder in found["run"]]
     shown = [{k: v for k, v in config.items() if k not in NOT_COMPARED} for config in configs]
     names = _differing(shown)
     flat = [_flat(config) for config in shown]

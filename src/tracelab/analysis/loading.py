@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from tracelab.analysis.arms import arms_of, check_same, config_of, short
+from tracelab.analysis.arms import arms_of, check_same, described, short
 from tracelab.runs.knobs import options
 
 NEEDED = (
@@ -47,7 +47,7 @@ def runs(*folders: str | Path) -> pl.DataFrame:
     finished = [folder for folder in found if _is_finished(folder)]
     if not finished:
         raise ValueError(f"none of {len(found)} runs is finished: resume them, or wait")
-    configs = [config_of(folder) for folder in finished]
+    configs = [described(folder) for folder in finished]
     check_same(finished, configs)
     arms = arms_of(configs)
     rows = [_row(*parts) for parts in zip(finished, configs, arms, strict=True)]

@@ -30,9 +30,10 @@ from tracelab.runs.sets import TestSets, problems, test_sets
 from tracelab.training import accelerate
 from tracelab.training.budget import build_budget
 from tracelab.training.fitting import (
+    Before,
     Trained,
+    before,
     check_vocabulary,
-    checkpoint_of,
     conclude,
     finished_before,
     fit,
@@ -47,29 +48,31 @@ FEW = 4  # completions of a prompt
 def posttrain(experiment: PostTraining) -> Trained:
     """Post-train (or resume), evaluate, draw; or find that all this is done."""
     with claimed(experiment.run_dir):
-        return finished_before(experiment, "passes_after.json") or _posttrain(experiment)
+        went = before(experiment)
+        return finished_before(experiment, "passes_after.json") or _posttrain(experiment, went)
 
 
-def _posttrain(experiment: PostTraining) -> Trained:
+def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
     if wished(experiment.trainer) > 1:
         raise ValueError("post-training uses one device: leave trainer.devices at 1, and trainer at auto")
     source = Run.open(experiment.run)
     accelerate.start(experiment.threads)
     began = time.time()
     run = Run.start(experiment)
-    precision = precision_of(experiment, checkpoint_of(run))
+    precision = precision_of(experiment, went.checkpoint if went else None)
     say(str(precision))
     task = build_task(experiment.task)
     check_vocabulary(source.folder, task.codec.vocabulary)
     theirs = source.read_json("run.json")
     limits = {name: theirs[name] for name in ("parameters", "context", "max_new")}
-    resume = resume_from(run, task.codec.vocabulary)
+    resume = resume_from(run, task.codec.vocabulary, went)
     model = trained_model(source, task, experiment.checkpoint, limits["context"])
     model.products = precision.products
     tests = test_sets(experiment, task)
     learner = build_learner(experiment, task, model, limits["max_new"])
     run.write_json("data_card.json", source.read_json("data_card.json"))
     made = {"source": str(source.folder), "precision": precision.as_dict()}
+    made |= went.as_dict() if went else {}
     record = {"seed": experiment.seed, **made, **limits, **machine()}
     run.write_json("run.json", {**record, "status": "training"})
     passes = build_passes(run, experiment, tests, limits["max_new"])
@@ -77,7 +80,7 @@ def _posttrain(experiment: PostTraining) -> Trained:
         run.write_json("passes_before.json", passes(model))
     model.train()
     finished = fit(run, learner, (Rounds(),), resume, gradient_clip_val=None, limit_val_batches=0)
-    metrics = conclude(run, record, learner.progress, finished, began, tests)
+    metrics = conclude(run, record, learner.progress, finished, began, tests, went)
     if metrics is not None:
         run.write_json("passes_after.json", passes(model.eval()))
         draw(run)

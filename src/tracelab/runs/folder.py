@@ -46,10 +46,16 @@ class Run:
 
     @staticmethod
     def start(experiment: Experiment) -> Run:
-        """Take the experiment's run_dir. ValueError if a run of another config lives there."""
+        """Take the experiment's run_dir. ValueError if a run of another config lives there.
+
+        A run whose precision was given keeps it where none is asked for.
+        """
         folder, config = Path(experiment.run_dir), experiment.as_dict()
         if (folder / "config.yaml").is_file():
-            different = _differences(_load(folder), config, FREE_TO_CHANGE)
+            before = _load(folder)
+            different = differences(before, config, FREE_TO_CHANGE)
+            if config["trainer"]["precision"] == "auto":
+                config["trainer"]["precision"] = before["trainer"]["precision"]
             if different:
                 raise ValueError(
                     f"run_dir={folder} holds a run of another config (it differs in {', '.join(different)}); "
@@ -68,7 +74,7 @@ class Run:
             return None
         run = Run(folder, _load(folder))
         done = (run.read_json("run.json") or {}).get("status") == "evaluated"
-        return run if done and not _differences(run.config, experiment.as_dict(), WITHOUT_EFFECT) else None
+        return run if done and not differences(run.config, experiment.as_dict(), WITHOUT_EFFECT) else None
 
     @staticmethod
     def open(folder: str | Path) -> Run:
@@ -173,9 +179,11 @@ def _load(folder: Path) -> Config:
     return in_todays_words({str(name): value for name, value in config.items()})
 
 
-def _differences(one: Config, other: Config, free: tuple[str, ...]) -> list[str]:
-    """Dotted names of what differs, what is free to differ left out."""
-    a, b = _flat(one), _flat(other)
+def differences(before: Config, asked: Config, free: tuple[str, ...]) -> list[str]:
+    """Dotted names of what differs, what is free to differ left out. Any precision is right for `auto`."""
+    a, b = _flat(before), _flat(asked)
+    if b.get("trainer.precision") == "auto":
+        b["trainer.precision"] = a.get("trainer.precision")
     names = sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
     return [n for n in names if not any(n == name or n.startswith(f"{name}.") for name in free)]
 

@@ -5,32 +5,46 @@ Names are dotted; a name stands for all below it, `trainer` for `trainer.devices
 
 from __future__ import annotations
 
-# What may differ between a finished run and one that is asked for again: it changes nothing that is kept.
-WITHOUT_EFFECT = (
+# Where things go, what is said, and who draws problems: not a bit of what is trained or judged is another.
+SAME_BITS = (
     "run_dir",
     "ckpt_path",
-    "threads",
-    "compile",
-    "attention",
     "logger",
-    "trainer",
+    "checkpoint_every",
     "validate_problems",
     "data.workers",
     "data.backend",
     "data.address",
+    "trainer.log_every_n_steps",
+    "trainer.val_check_interval",  # validate_every takes its place
+    "trainer.enable_progress_bar",
+    "trainer.enable_model_summary",
+    "trainer.default_root_dir",
 )
-# What may differ between a run and its resumption: how it is judged, too.
-FREE_TO_CHANGE = (*WITHOUT_EFFECT, "eval", "metric")
+# On what, and by how many, it is computed: sums are added up in another order, that is all.
+SAME_BUT_FOR_ROUNDING = (
+    "threads",
+    "compile",
+    "attention",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.strategy",
+    "trainer.plugins",
+)
+# What may differ between a finished run and one that is asked for again (tests/runs/test_identity.py does).
+WITHOUT_EFFECT = (*SAME_BITS, *SAME_BUT_FOR_ROUNDING)
+# What may differ between a run and its resumption: how it is judged, and how long it trains, too.
+FREE_TO_CHANGE = (*WITHOUT_EFFECT, "eval", "metric", "budget")
 # What may differ between the runs of one arm. All else makes another arm.
-WITHIN_AN_ARM = (*WITHOUT_EFFECT, "seed", "metric", "run", "hydra", "names")
+WITHIN_AN_ARM = (*WITHOUT_EFFECT, "seed", "metric", "run", "init_from", "hydra", "names")
 # What all runs of a comparison have in common: the task, the test problems, how completions are sampled.
 IN_COMMON = ("task", "eval.problems", "eval.seed", "eval.temperature", "eval.samples", "eval.max_new")
 # What is not worth showing where configs are compared: it differs between any two runs.
-NOT_COMPARED = ("run_dir", "ckpt_path", "logger", "run", "hydra", "names")
+NOT_COMPARED = ("run_dir", "ckpt_path", "logger", "run", "init_from", "hydra", "names")
 # What names a class, in a config's parts.
 NOT_SHOWN = ("_target_", "_partial_")
 # Names of a run's choices by which its arm is called.
-CALLED_BY = ("trace", "algorithm", "reward")
+CALLED_BY = ("trace", "source", "algorithm", "reward")
 
 
 def options(part: dict[str, object]) -> dict[str, object]:

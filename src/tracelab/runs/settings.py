@@ -19,12 +19,16 @@ from tracelab.data.workers import Workers
 
 @settings
 class Names:
-    """What was chosen of each axis, for tables. algorithm, reward: of a post-training."""
+    """What was chosen of each axis, for tables.
+
+    source: the arm whose weights a training begins with; algorithm, reward: of a post-training.
+    """
 
     task: str
     trace: str
     model: str
     optim: str | None = None
+    source: str | None = None
     algorithm: str | None = None
     reward: str | None = None
 

@@ -69,6 +69,22 @@ def build_budget(asked: Amounts) -> Budget:
     return Budget(**{k: v if v is None or k == "minutes" else int(v) for k, v in amounts.items()})
 
 
+def extended(before: Amounts, asked: Amounts) -> str | None:
+    """The budget that a run had, "12 steps", if it is asked to go on beyond it; None if it is the same.
+
+    ValueError if it is asked for less, or in another unit: rates follow the budget's share that is used.
+    """
+    had, wanted = build_budget(before), build_budget(asked)
+    if had == wanted:
+        return None
+    if had.unit != wanted.unit or wanted.amount < had.amount:
+        raise ValueError(
+            f"budget.{wanted.unit}={wanted.amount:g}: this run has a budget of {had.amount:g} {had.unit}, "
+            "which can be extended, not changed: take another run_dir"
+        )
+    return f"{had.amount:g} {had.unit}"
+
+
 def short_first(experiment: Experiment, lengths: NDArray[np.int64]) -> int:
     """Tokens of training over which short sequences come first: the share data.short_first of the budget.
 

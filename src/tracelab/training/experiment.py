@@ -15,7 +15,7 @@ from tracelab.core.settings import read
 from tracelab.models.base import Model
 from tracelab.models.precision import Precision
 from tracelab.optim.muon import MuonAdamW
-from tracelab.runs.build import build_model, build_task, precision_of
+from tracelab.runs.build import build_task, precision_of
 from tracelab.runs.checkpoints import load_progress
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
@@ -23,13 +23,15 @@ from tracelab.runs.sets import Data, Sets, prepare, prepared, problems
 from tracelab.training import accelerate
 from tracelab.training.budget import Progress, build_budget, short_first
 from tracelab.training.fitting import (
+    Before,
     Trained,
-    checkpoint_of,
+    before,
     conclude,
     finished_before,
     fit,
     resume_from,
 )
+from tracelab.training.initial import build_initial, origin, with_source
 from tracelab.training.learner import Learner
 from tracelab.training.processes import in_shards, together, wished
 from tracelab.training.settings import Training
@@ -38,22 +40,26 @@ from tracelab.training.validation import HeldOut, Validation
 
 def train(experiment: Training) -> Trained:
     """Train from scratch (or resume), evaluate, draw; or find that all this is done."""
+    experiment = with_source(experiment)
     with claimed(experiment.run_dir):
-        return finished_before(experiment) or _train(experiment)
+        went = before(experiment)
+        return finished_before(experiment) or _train(experiment, went)
 
 
-def _train(experiment: Training) -> Trained:
+def _train(experiment: Training, went: Before | None) -> Trained:
     check_parts(experiment)
     accelerate.start(experiment.threads)
     began = time.time()
     run = Run.start(experiment)
-    precision = precision_of(experiment, checkpoint_of(run))
+    precision = precision_of(experiment, went.checkpoint if went else None)
     say(str(precision))
     data = prepare(experiment)
     describe(run, experiment, data, precision)
-    resume = resume_from(run, data.vocabulary)
-    model = build_model(experiment.model, data.vocabulary, data.context, experiment.seed, precision)
+    resume = resume_from(run, data.vocabulary, went)
+    model = build_initial(experiment, data.vocabulary, data.context, precision)
     record = {
+        **origin(experiment),
+        **(went.as_dict() if went else {}),
         "seed": experiment.seed,
         "parameters": sum(p.numel() for p in model.parameters()),
         "context": data.context,
@@ -68,7 +74,7 @@ def _train(experiment: Training) -> Trained:
         learner = build_learner(experiment, model)
         finished = fit_validated(run, experiment, learner, data, resume)
         progress = learner.progress
-    metrics = conclude(run, record, progress, finished, began, data.tests)
+    metrics = conclude(run, record, progress, finished, began, data.tests, went)
     return Trained(run, metrics, "resumed" if resume else "finished")
 
 
@@ -119,8 +125,9 @@ def take_part(folder: str) -> None:
     accelerate.start(experiment.threads, wished(experiment.trainer))
     record, data = run.read_json("run.json"), prepared(experiment)
     precision = Precision(**record["precision"])
-    model = build_model(experiment.model, data.vocabulary, record["context"], experiment.seed, precision)
-    fit_validated(run, experiment, build_learner(experiment, model), data, checkpoint_of(run))
+    model = build_initial(experiment, data.vocabulary, record["context"], precision)
+    went = before(experiment)
+    fit_validated(run, experiment, build_learner(experiment, model), data, went.checkpoint if went else None)
 
 
 def fit_validated(run: Run, experiment: Training, learner: Learner, data: Sets, resume: Path | None) -> bool:

@@ -17,12 +17,13 @@ from hydra.utils import instantiate
 from tracelab.evaluation import curves
 from tracelab.evaluation.judging import evaluate
 from tracelab.models.precision import name_of
-from tracelab.runs.checkpoints import is_sharded
+from tracelab.runs.checkpoints import is_sharded, load_progress
 from tracelab.runs.entry import say
-from tracelab.runs.folder import Run
+from tracelab.runs.folder import Run, differences
+from tracelab.runs.knobs import FREE_TO_CHANGE
 from tracelab.runs.sets import TestSets
 from tracelab.runs.settings import Experiment
-from tracelab.training.budget import Progress
+from tracelab.training.budget import Progress, extended
 from tracelab.training.checkpoint import Checkpoints
 from tracelab.training.processes import in_shards
 from tracelab.training.progress import ProgressLine
@@ -48,24 +49,65 @@ def finished_before(experiment: Experiment, last: str = "metrics.json") -> Train
     return Trained(run, run.read_json("metrics.json")["test sets"], "skipped")
 
 
-def resume_from(run: Run, vocabulary: tuple[str, ...]) -> Path | None:
+@dataclass(frozen=True)
+class Before:
+    """What a run goes on from: a checkpoint of its own or of itself in another folder.
+
+    steps: that were taken; budgets: that it had before the one it has now.
+    """
+
+    checkpoint: Path
+    steps: int
+    budgets: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """What run.json says of it: nothing, if the budget is what it was."""
+        return {"extended_from": list(self.budgets)} if self.budgets else {}
+
+
+def before(experiment: Experiment) -> Before | None:
+    """What an experiment goes on from, if anything. ValueError if it is given and is no part of it."""
+    given = experiment.ckpt_path
+    path = Path(given) if given else Path(experiment.run_dir) / "checkpoints" / "last.ckpt"
+    if not path.is_file():
+        if given:
+            raise ValueError(f"ckpt_path={path}: there is no such file")
+        return None
+    source = _run_of(path) if given else Run.open(experiment.run_dir)
+    check_same_run(source, experiment)
+    record = source.read_json("run.json") or {}
+    budgets = [*record.get("extended_from", []), extended(source.settings.budget, experiment.budget)]
+    return Before(path, load_progress(path)["steps"], tuple(filter(None, budgets)))
+
+
+def _run_of(checkpoint: Path) -> Run:
+    try:
+        return Run.open(checkpoint.parents[1])
+    except ValueError:
+        raise ValueError(
+            f"ckpt_path={checkpoint} lies in no run's folder, so nobody can tell whether it is of this run: "
+            f"init_from={checkpoint} begins a new run with its weights"
+        ) from None
+
+
+def check_same_run(source: Run, experiment: Experiment) -> None:
+    """ValueError if ckpt_path is of another run than the one that is to go on."""
+    different = differences(source.config, experiment.as_dict(), FREE_TO_CHANGE)
+    if experiment.ckpt_path and different:
+        raise ValueError(
+            f"ckpt_path={experiment.ckpt_path} is of another run (it differs in {', '.join(different)}): "
+            f"init_from={experiment.ckpt_path} begins a new run with its weights"
+        )
+
+
+def resume_from(run: Run, vocabulary: tuple[str, ...], went: Before | None) -> Path | None:
     """The checkpoint to go on from, if any. ValueError if it is of another vocabulary."""
-    path = checkpoint_of(run)
-    if path is not None:
-        check_vocabulary(path.parents[1], vocabulary)
-        check_shards(path, in_shards(run.settings.trainer))
-        say(f"Resuming from {path}")
+    if went is not None:
+        check_vocabulary(went.checkpoint.parents[1], vocabulary)
+        check_shards(went.checkpoint, in_shards(run.settings.trainer))
+        say(f"Resuming from {went.checkpoint}")
     run.write_json("vocab.json", list(vocabulary))
-    return path
-
-
-def checkpoint_of(run: Run) -> Path | None:
-    """The checkpoint that is given, else the run's own, if it has one."""
-    given = run.settings.ckpt_path
-    path = Path(given) if given else run.checkpoint()
-    if given and not path.is_file():
-        raise ValueError(f"ckpt_path={path}: there is no such file")
-    return path if path.is_file() else None
+    return None if went is None else went.checkpoint
 
 
 def check_vocabulary(folder: Path, vocabulary: tuple[str, ...]) -> None:
@@ -132,7 +174,13 @@ def fit(
 
 
 def conclude(
-    run: Run, record: dict[str, Any], progress: Progress, finished: bool, began: float, tests: TestSets
+    run: Run,
+    record: dict[str, Any],
+    progress: Progress,
+    finished: bool,
+    began: float,
+    tests: TestSets,
+    went: Before | None,
 ) -> dict[str, Any] | None:
     """Record how it went; judge the model if it is finished -> the metrics."""
     seconds = {"training": time.time() - began, "of that, held-out problems": curves.seconds(run.folder)}
@@ -146,6 +194,8 @@ def conclude(
         )
         return None
     run.write_json("run.json", {**record, "status": "trained"})
+    if went is not None and went.steps == progress.steps:
+        say(f"No step was taken: the checkpoint had used the whole budget, at step {went.steps}.")
     metrics = evaluate(run, run.settings.eval, tests, run.folder)
     seconds["in all"] = time.time() - began
     run.write_json("run.json", {**record, "status": "evaluated"})

@@ -12,6 +12,7 @@ class Training(Experiment):
     """An experiment that trains a model from scratch. conf/train.yaml says what each knob is."""
 
     attention: str = "auto"
+    init_from: str | None = None
     validate_every: Count = 1000
     validate_problems: Number = 0
 

@@ -1,0 +1,70 @@
+"""The model before its first step: from the seed, or with the weights of another run.
+
+python -m tracelab.train trace=swapped init_from=runs/...
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tracelab.models.base import Model
+from tracelab.models.precision import Precision
+from tracelab.runs.build import build_model
+from tracelab.runs.checkpoints import load_progress, load_weights
+from tracelab.runs.folder import Run
+from tracelab.runs.knobs import options
+from tracelab.training.fitting import check_vocabulary
+from tracelab.training.settings import Training
+
+
+def with_source(experiment: Training) -> Training:
+    """The experiment, its names with the arm whose weights it begins with. ValueError if there is none."""
+    if experiment.init_from is None:
+        return experiment
+    theirs = weights_of(experiment.init_from)[0].settings.names
+    arm = "+".join(filter(None, (theirs.source, theirs.trace, theirs.algorithm)))
+    return replace(experiment, names=replace(experiment.names, source=arm))
+
+
+def weights_of(init_from: str) -> tuple[Run, Path]:
+    """The run and the checkpoint that init_from names: a checkpoint, or a run's folder, whose last it is."""
+    given = Path(init_from)
+    path = given / "checkpoints" / "last.ckpt" if given.is_dir() else given
+    if not path.is_file() or not (path.parents[1] / "config.yaml").is_file():
+        raise ValueError(
+            f"init_from={given} is neither the folder of a run with a checkpoint, nor such a checkpoint"
+        )
+    return Run.open(path.parents[1]), path
+
+
+def build_initial(
+    experiment: Training, vocabulary: tuple[str, ...], context: int, precision: Precision
+) -> Model:
+    """The model as it is before its first step: from the seed, or with the weights of init_from.
+
+    ValueError if these do not fit.
+    """
+    model = build_model(experiment.model, vocabulary, context, experiment.seed, precision)
+    if experiment.init_from is None:
+        return model
+    run, path = weights_of(experiment.init_from)
+    check_vocabulary(run.folder, vocabulary)
+    try:
+        model.load_state_dict(load_weights(path))
+    except RuntimeError:
+        theirs, ours = (options(part) for part in (run.settings.model, experiment.model))
+        raise ValueError(
+            f"init_from={path}: its weights are of another model ({theirs}, not {ours}): "
+            "take the same model.*"
+        ) from None
+    return model
+
+
+def origin(experiment: Training) -> dict[str, Any]:
+    """Where the first weights are from, for run.json."""
+    if experiment.init_from is None:
+        return {}
+    run, path = weights_of(experiment.init_from)
+    return {"init_from": {"run": run.name, "seed": run.settings.seed, "progress": load_progress(path)}}

@@ -1,0 +1,164 @@
+"""What makes a run what it is: what may differ without effect, going on, and beginning from weights."""
+
+import re
+
+import pytest
+import torch
+import yaml
+
+from tests.helpers.runs import small
+from tracelab import analysis
+from tracelab.core.paths import CONF
+from tracelab.runs.checkpoints import load_progress, load_weights
+from tracelab.runs.folder import Run
+from tracelab.runs.knobs import SAME_BITS, SAME_BUT_FOR_ROUNDING, WITHOUT_EFFECT
+from tracelab.training.experiment import train
+
+FEW = ("budget.steps=3", "eval.problems=4", "validate_problems=0", "task.ood=[]", "threads=1")
+TRIED = {  # another value than FEW, SMALL and the defaults have
+    "logger": "logger.csv.path=${run_dir}/metrics.csv",
+    "checkpoint_every": "checkpoint_every=1",
+    "validate_problems": "validate_problems=2",
+    "data.workers": "data.workers=1",
+    "data.backend": "data.backend=loky",
+    "trainer.log_every_n_steps": "trainer.log_every_n_steps=1",
+    "trainer.val_check_interval": "trainer.val_check_interval=2",
+    "trainer.enable_model_summary": "trainer.enable_model_summary=true",
+    "threads": "threads=2",
+    "attention": "attention=plain",
+    "trainer.accelerator": "trainer.accelerator=auto",
+}
+ELSEWHERE = {
+    "run_dir": "every other run here",
+    "ckpt_path": "test_a_checkpoint_of_the_same_run_goes_on",
+    "data.address": "tests/data/test_frozen.py",
+    "trainer.enable_progress_bar": "Lightning's own, beside ours",
+    "trainer.default_root_dir": "run_dir takes its place",
+    "compile": "tests/training/test_processes.py",
+    "trainer.devices": "tests/training/test_processes.py",
+    "trainer.strategy": "tests/training/test_processes.py",
+    "trainer.plugins": "tests/training/test_processes.py",
+}
+
+
+def weights(run):
+    return load_weights(run.checkpoint())
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return train(small(tmp_path_factory.mktemp("base"), *FEW)).run
+
+
+def test_each_is_tried():
+    assert TRIED.keys() | ELSEWHERE.keys() == {*WITHOUT_EFFECT}
+    excluded = yaml.safe_load((CONF / "run.yaml").read_text())["hydra"]["job"]["config"]["override_dirname"]
+    assert {*excluded["exclude_keys"]} - {"trainer"} <= {*WITHOUT_EFFECT}
+
+
+@pytest.mark.parametrize("name", TRIED)
+def test_what_is_without_effect_is(base, tmp_path, name):
+    """The same weights; and asked for with it, a finished run is finished."""
+    other = weights(train(small(tmp_path, *FEW, TRIED[name])).run)
+    for key, mine in weights(base).items():
+        if name in SAME_BITS:
+            assert torch.equal(mine, other[key])
+        else:
+            assert name in SAME_BUT_FOR_ROUNDING
+            assert torch.allclose(mine, other[key], atol=1e-5)
+    assert train(small(base.folder, *FEW, TRIED[name])).state == "skipped"
+
+
+@pytest.mark.parametrize("knob", ["trainer.gradient_clip_val=0.001", "trainer.precision=bf16-mixed"])
+def test_what_changes_numbers_makes_another_run(base, tmp_path, knob):
+    with pytest.raises(
+        ValueError, match=rf"another config \(it differs in {re.escape(knob.split('=')[0])}\)"
+    ):
+        train(small(base.folder, *FEW, knob))
+    other = train(small(tmp_path, *FEW, knob)).run
+    arms = analysis.runs(base.folder, other.folder)["arm"]
+    assert arms.n_unique() == 2
+    assert any(knob.rpartition(".")[2] in arm for arm in arms)
+
+
+def test_a_resumed_run_keeps_the_precision_that_it_was_given(tmp_path):
+    """Whoever asks for none does not take it away, in its config neither."""
+    words = (*FEW, "trainer.precision=32-true")
+    train(small(tmp_path, *words))
+    assert train(small(tmp_path, *FEW)).state == "skipped"
+    train(small(tmp_path, *FEW, "eval.problems=5"))
+    assert Run.open(tmp_path).settings.trainer["precision"] == "32-true"
+
+
+def test_a_checkpoint_of_another_run_is_not_gone_on_with(base, tmp_path):
+    path = base.checkpoint()
+    for knob, name in (
+        ("trace=swapped", "names.trace"),
+        ("seed=7", "seed"),
+        ("optim.optimizer.lr=1e-5", "lr"),
+    ):
+        with pytest.raises(ValueError, match=rf"of another run \(it differs in .*{name}.*init_from="):
+            train(small(tmp_path / "x", *FEW, knob, f"ckpt_path={path}"))
+        with pytest.raises(ValueError, match="of another run"):
+            train(small(base.folder, *FEW, knob, f"ckpt_path={path}"))
+    alone = tmp_path / "checkpoints" / "last.ckpt"
+    alone.parent.mkdir()
+    alone.write_bytes(path.read_bytes())
+    with pytest.raises(ValueError, match=r"lies in no run's folder.*init_from="):
+        train(small(tmp_path / "x", *FEW, f"ckpt_path={alone}"))
+    assert not (tmp_path / "x" / "config.yaml").exists()
+
+
+def test_a_checkpoint_of_the_same_run_goes_on(base, tmp_path, capsys):
+    words = (*FEW[1:], f"ckpt_path={base.checkpoint()}")
+    longer = train(small(tmp_path / "longer", *words, "budget.steps=5"))
+    assert load_progress(longer.run.checkpoint())["steps"] == 5
+    assert longer.run.read_json("run.json")["extended_from"] == ["3 steps"]
+    assert "No step was taken" not in capsys.readouterr().err
+    copied = train(small(tmp_path / "copied", *words, "budget.steps=3"))
+    assert (
+        "No step was taken: the checkpoint had used the whole budget, at step 3." in capsys.readouterr().err
+    )
+    assert all(
+        torch.equal(a, b) for a, b in zip(weights(base).values(), weights(copied.run).values(), strict=True)
+    )
+    for budget in (["budget.steps=2"], ["budget.steps=null", "budget.tokens=9000000"]):
+        with pytest.raises(ValueError, match="a budget of 3 steps, which can be extended, not changed"):
+            train(small(tmp_path / "less", *words, *budget))
+
+
+def test_a_budget_is_extended_in_place_and_the_arm_says_so(tmp_path):
+    train(small(tmp_path / "run", *FEW))
+    train(small(tmp_path / "run", *FEW, "budget.steps=4"))
+    again = train(small(tmp_path / "run", *FEW, "budget.steps=6"))
+    assert load_progress(again.run.checkpoint())["steps"] == 6
+    assert again.run.settings.budget.steps == 6
+    fresh = train(small(tmp_path / "fresh", *FEW, "budget.steps=6", "seed=1")).run
+    arms = dict(zip(*analysis.runs(tmp_path).select("run", "arm"), strict=True))
+    assert arms[str(fresh.folder)] == "correct extended_from="
+    assert arms[str(again.run.folder)] == "correct extended_from=3 steps+4 steps"
+
+
+def test_a_new_run_begins_with_the_weights_of_another(base, tmp_path):
+    words = (*FEW[1:], "trace=swapped", "seed=7", "optim.optimizer.lr=1e-9", "optim.optimizer.adam_lr=1e-9")
+    begun = train(small(tmp_path / "begun", *words, "budget.steps=2", f"init_from={base.folder}"))
+    assert begun.state == "finished"
+    assert load_progress(begun.run.checkpoint())["steps"] == 2
+    after = weights(begun.run)
+    assert all(torch.allclose(a, after[name], atol=1e-6) for name, a in weights(base).items())
+    record = begun.run.read_json("run.json")
+    assert record["init_from"]["run"] == base.name
+    assert record["init_from"]["progress"]["steps"] == 3
+    plain = train(small(tmp_path / "plain", *words, "budget.steps=2")).run
+    arms = dict(zip(*analysis.runs(begun.run.folder, plain.folder).select("run", "arm"), strict=True))
+    assert arms[str(begun.run.folder)] == "swapped from correct"
+    assert arms[str(plain.folder)] == "swapped"
+
+
+def test_weights_that_do_not_fit_are_refused(base, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"init_from=.*weights are of another model .*'width': 32.*'width': 64"
+    ):
+        train(small(tmp_path, *FEW, "model.width=64", f"init_from={base.checkpoint()}"))
+    with pytest.raises(ValueError, match=r"init_from=nowhere is neither the folder of a run"):
+        train(small(tmp_path, *FEW, "init_from=nowhere"))
