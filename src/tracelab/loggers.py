@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import csv
 import os
+import secrets
+import sys
 from argparse import Namespace
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from tracelab.core.files import whole
+from tracelab.core.files import whole, write_text
+
+MODES = ("online", "offline", "disabled")
 
 
 class CSV(Logger):
@@ -70,12 +76,68 @@ class CSV(Logger):
             writer.writerows(self.rows)
 
 
-def wandb(project: str, folder: str, mode: str | None = None) -> Logger:
-    """Lightning's WandbLogger: online where this machine has a key, else offline."""
+def wandb(project: str, folder: str, mode: str | None = None, patience: float = 20.0) -> Logger:
+    """A Weights & Biases logger: one W&B run for each run's folder, however often it is resumed.
+
+    mode: online, offline or disabled; None: as WANDB_MODE says, else online where this machine has a key.
+    patience: seconds that W&B has to answer; then it goes on offline, and says so.
+    """
     from lightning.pytorch.loggers import WandbLogger
+    from wandb.errors import Error
+
+    kept = Path(folder) / "wandb_id.txt"
+
+    class Wandb(WandbLogger):
+        """Lightning's, which knows no way back to offline."""
+
+        @property
+        @rank_zero_experiment
+        def experiment(self) -> Any:
+            try:
+                return super().experiment
+            except Error as error:
+                said = str(error).splitlines()[0]
+                print(
+                    f"W&B does not answer ({said}): offline; `wandb sync {folder}/wandb/*` later",
+                    file=sys.stderr,
+                )
+                self._wandb_init |= {"mode": "offline", "id": _new_id(kept)}  # the other stays in use
+                return super().experiment
 
     netrc = Path.home() / ".netrc"
     key = os.environ.get("WANDB_API_KEY") or (netrc.is_file() and "wandb" in netrc.read_text())
     mode = mode or os.environ.get("WANDB_MODE") or ("online" if key else "offline")
+    if mode not in MODES:
+        raise ValueError(f"logger.wandb.mode={mode} is unknown; choose one of {', '.join(MODES)}")
     Path(folder).mkdir(parents=True, exist_ok=True)
-    return WandbLogger(project=project, save_dir=folder, offline=mode != "online", log_model=False)
+    own: dict[str, Any] = {
+        "id": kept.read_text() if kept.is_file() else _new_id(kept),
+        "name": Path(folder).name,
+        "resume": "allow",
+        "mode": mode,
+        "settings": _settings(patience),
+    }
+    return Wandb(project=project, save_dir=folder, log_model=False, **own)
+
+
+def _settings(patience: float) -> Any:
+    import wandb
+
+    return wandb.Settings(init_timeout=patience, silent=True)
+
+
+def _new_id(path: Path) -> str:
+    """A new identity for a folder's W&B run, kept in a file."""
+    name = secrets.token_hex(8)
+    write_text(path, name)
+    return name
+
+
+def finish(loggers: Iterable[Logger], failed: bool) -> None:
+    """Close what a run's loggers have open: a tracker's run would take in what the next run logs."""
+    for logger in loggers:
+        tracker: Any = getattr(
+            logger, "_experiment", None
+        )  # Lightning's; to ask for `experiment` would begin one
+        if hasattr(tracker, "finish"):
+            tracker.finish(exit_code=int(failed))

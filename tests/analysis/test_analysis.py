@@ -93,7 +93,9 @@ def test_post_trained_arms_are_named_by_their_knobs(study, tmp_path):
     config = (folder / "config.yaml").read_text()
     for name, clip in (("narrow", 0.1), ("wide", 0.3)):
         shutil.copytree(folder, folder.with_name(name))
-        changed = config.replace("names:\n", "names:\n  algorithm: grpo\n  reward: solution\n", 1)
+        changed = config.replace("algorithm: null", "algorithm: grpo").replace(
+            "reward: null", "reward: solution"
+        )
         (folder.with_name(name) / "config.yaml").write_text(changed + f"algorithm:\n  clip_low: {clip}\n")
     arms = analysis.runs(tmp_path)["arm"].to_list()
     named = ["correct clip_low=0.1 grpo(solution)", "correct clip_low=0.3 grpo(solution)"]

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "runs": "core data models traces",
     "sweeps": "core runs",
     "evaluation": "core decoding metrics models plots runs",
-    "training": "core batches evaluation models optim runs",
+    "training": "core batches evaluation loggers models optim runs",
     "posttraining": "core algorithms data decoding evaluation metrics models rewards runs training",
     "probes": "core batches data decoding evaluation models runs traces training",
     "analysis": "core plots runs",

@@ -358,7 +358,6 @@ def test_resume_continues_bit_for_bit(source, tmp_path, overrides):
     for steps in (2, 4):
         run = settings(source, tmp_path / "parts", *overrides)
         if steps == 2:
-            run.budget.steps = 4
             monkey = pytest.MonkeyPatch()
             monkey.setattr("tracelab.posttraining.learner.PostLearner._stop_if_used", stop_at(2))
             with pytest.raises(RuntimeError, match="crash"):
@@ -422,7 +421,7 @@ def test_masked_completions_take_no_part(source, tmp_path):
     [
         (("rollout.group=1",), r"rollout\.group=1.*needs 2"),
         (("+task.size=9",), "another vocabulary"),
-        (("updates.truncated=drop",), r"updates\.truncated='drop'"),
+        (("updates.truncated=drop",), r"updates\.truncated=drop"),
         (("updates.passes=0",), r"updates\.passes=0"),
         (("optim.optimizer.lr=1e30",), "the gradient's norm is nan"),
     ],

@@ -1,9 +1,15 @@
 """metrics.csv: columns that appear later, and rows that a resumed run takes over."""
 
 import csv
+import json
+import os
 import subprocess
 import sys
 
+import pytest
+
+from tracelab import loggers
+from tracelab.core.paths import CLONE
 from tracelab.loggers import CSV
 
 
@@ -45,3 +51,59 @@ def test_nothing_imports_wandb_unless_asked():
         "sys.exit('wandb' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# One process as a sweep's: two runs, the first of which is resumed, with what W&B has of each.
+OFFLINE = """
+import json, sys, wandb
+from pathlib import Path
+from tests.helpers.runs import small
+from tracelab.training.experiment import train
+kept, init = [], wandb.init
+def begun(**given):
+    run = init(**given)
+    kept.append([run.id, run.name, given["mode"]])
+    return run
+wandb.init = begun
+words = ("logger=wandb", "eval.problems=2", "validate_problems=0", "task.ood=[]", "threads=1", *sys.argv[2:])
+for name, seed, steps in (("a", 0, 1), ("b", 1, 1), ("a", 0, 2)):
+    run = train(small(Path(sys.argv[1]) / name, *words, f"seed={seed}", f"budget.steps={steps}"))
+    assert wandb.run is None
+print(json.dumps(kept))
+"""
+
+
+def tracked(folder, *words, **environment):
+    command = [sys.executable, "-c", OFFLINE, str(folder), *words]
+    environment = {**os.environ, "WANDB_API_KEY": "", "HOME": str(folder), **environment}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=CLONE, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.strip().splitlines()[-1]), done.stderr
+
+
+def test_each_run_is_one_of_wandbs_however_often_it_is_resumed(tmp_path):
+    """And no job of a sweep writes into another's."""
+    (a, b, again), _ = tracked(tmp_path)
+    assert a[0] == again[0] != b[0]
+    assert [a[1:], b[1:]] == [["a", "offline"], ["b", "offline"]]
+    assert len(list((tmp_path / "a" / "wandb").glob("offline-run-*"))) == 2  # of one id
+    (logged,) = (tmp_path / "b" / "wandb").glob("offline-run-*/*.wandb")
+    assert b"short_first" in logged.read_bytes()  # the config is there
+
+
+def test_who_disables_it_has_none(tmp_path):
+    (a, *_), _ = tracked(tmp_path, WANDB_MODE="disabled")
+    assert a[2] == "disabled"
+    assert not list(tmp_path.glob("*/wandb/*run*"))
+
+
+def test_a_key_without_a_network_goes_on_offline(tmp_path):
+    key = {"WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9"}
+    _, said = tracked(tmp_path, "logger.wandb.patience=3", **key)
+    assert "W&B does not answer" in said
+    assert list((tmp_path / "a" / "wandb").glob("offline-run-*"))
+
+
+def test_an_unknown_mode_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"logger\.wandb\.mode=never is unknown; choose one of online"):
+        loggers.wandb("tracelab", str(tmp_path), "never")

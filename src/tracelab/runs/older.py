@@ -34,9 +34,10 @@ def as_typed(overrides: str) -> str:
 
 def in_todays_words(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config, its task's knobs in today's spelling; unchanged if there is no such class any more."""
-    if not config.get("task"):
+    task = config.get("task") or {}
+    if {*task} <= {"_target_", *_known()}:  # then its class is not asked, which would import it
         return dict(config)
-    return {**config, "task": _task_today(config["task"])}
+    return {**config, "task": _task_today(task)}
 
 
 def _task_today(task: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import lightning
 from hydra.utils import instantiate
 
+from tracelab import loggers
 from tracelab.evaluation import curves
 from tracelab.evaluation.judging import evaluate
 from tracelab.models.precision import name_of
@@ -161,7 +162,10 @@ def fit(
         ],
         **options,
     )
+    for logger in trainer.loggers:
+        logger.log_hyperparams(run.config)
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # waits for GPUs; Checkpoints tells
+    done = False
     try:
         with warnings.catch_warnings():
             # what is logged is of all processes already
@@ -170,7 +174,11 @@ def fit(
             trainer.fit(learner, *loaders, ckpt_path=resume, weights_only=True)
     except (KeyboardInterrupt, SystemExit):
         return False
-    return not trainer.interrupted
+    else:
+        done = not trainer.interrupted
+    finally:
+        loggers.finish(trainer.loggers, failed=not done)
+    return done
 
 
 def conclude(
