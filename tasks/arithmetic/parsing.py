@@ -15,19 +15,21 @@ def problem_of(codec: Codec, prompt: Integers, names: int, modulus: int) -> Inte
     """The stored program that a prompt's tokens write. ValueError if they write none with a value."""
     operands = {name_of(k): k for k in range(names)} | {str(c): -1 - c for c in range(modulus)}
     words = codec.words_of(prompt).split()
-    definitions: list[Definition] = []
-    while len(words) > 3 and words[1] == "=":
-        computed = words[3] in SIGNS and len(words) > 4
-        rule = 1 + SIGNS.index(words[3]) if computed else LET
-        parts = [operands.get(word) for word in (words[0], words[2], words[4] if computed else "0")]
+    definitions, at = list[Definition](), 0
+    while words[at + 1 : at + 2] == ["="] and at + 3 < len(words):
+        computed = words[at + 3] in SIGNS and at + 4 < len(words)
+        rule = 1 + SIGNS.index(words[at + 3]) if computed else LET
+        parts = [
+            operands.get(word) for word in (words[at], words[at + 2], words[at + 4] if computed else "0")
+        ]
         name, left, right = (len(operands) if part is None else part for part in parts)
         definitions.append((name, rule, left, right))
-        words = words[5 if computed else 3 :]
-    defined = [definition[0] for definition in definitions]
-    if words[:1] != ["ask"] or len(words) != 2 or operands.get(words[1]) not in defined:
+        at += 5 if computed else 3
+    defined = {definition[0] for definition in definitions}
+    if words[at : at + 1] != ["ask"] or len(words) != at + 2 or operands.get(words[at + 1]) not in defined:
         raise ValueError("the prompt does not end by asking for a name that it defines")
     check_evaluable(definitions)
-    header = len(definitions), max(defined) + 1, modulus, operands[words[1]]
+    header = len(definitions), max(defined) + 1, modulus, operands[words[at + 1]]
     problem = stored([*header, *(number for definition in definitions for number in definition)])
     check_written(codec, prompt, prompt_rows(alone(problem), names))
     return problem
