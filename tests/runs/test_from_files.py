@@ -109,7 +109,8 @@ def test_a_run_on_a_file(tmp_path):
     card = json.loads((tmp_path / "run" / "data_card.json").read_text())
     assert card["splits"]["train"]["problems"] == 60
     known = seen(settings, build_task(settings.task), 25)
-    assert known.times.sum() == 25
+    once = np.unique(known.content, return_index=True)[1]  # a maze may stand in the file twice
+    assert known.times[once].sum() == 25
     assert np.isin(known.identity, mine.identity).all()
 
 
@@ -121,5 +122,5 @@ def test_what_the_command_writes_is_trained_on(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     data = prepare(small(tmp_path, "task.ood=[]", f"data.files=[{tmp_path}/a.jsonl]"))
     generated = json.loads((tmp_path / "a.card.json").read_text())["splits"]["train"]
-    assert data.card["splits"]["train"] == generated
+    assert {**data.card["splits"]["train"], "drawn": 0} == {**generated, "drawn": 0}
     assert "0 left out" in data.summary
