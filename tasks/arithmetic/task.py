@@ -29,6 +29,7 @@ from tracelab.search.derivation import batch
 from tracelab.search.derivation.judge import judge, judge_traces
 from tracelab.search.derivation.reasons import NAMES
 from tracelab.tasks.arithmetic.draws import Draws
+from tracelab.tasks.arithmetic.parsing import problem_of
 from tracelab.tasks.arithmetic.program import HEADER, OPS, WIDTH, Program, new_program
 from tracelab.tasks.arithmetic.search import MEASURES, SOLVERS, TIE_BREAKS
 from tracelab.tasks.arithmetic.text import (
@@ -151,6 +152,16 @@ class Arithmetic(Varied):
         room = batch.Room(HEADER + WIDTH * (operations + distractors), operations, 5, 1, 2)
         advice = "there are too few programs for splits that share none; take more task.operations"
         return batch.generate(self._program(), room, MEASURES, keys, split, advice)
+
+    def parse(self, prompt: Integers) -> Integers:
+        """The program that a prompt's tokens write, as it is stored. ValueError if they write none."""
+        return problem_of(self.codec, prompt, self._names, self.modulus)
+
+    def solved(self, problems: Ragged) -> Examples:
+        """Programs that were read, evaluated."""
+        longest = int(problems.lengths.max(initial=HEADER))
+        room = batch.Room(longest, (longest - HEADER) // WIDTH, 5, 1, 2)
+        return batch.solved(self._program(), room, MEASURES, problems)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: the definitions, then the question."""

@@ -48,9 +48,10 @@ from tracelab.search.best_first.search import BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
 from tracelab.tasks.countdown.drawing import LEGEND, draw_countdown, plot_countdown
 from tracelab.tasks.countdown.draws import HEADER, SIGNS, Knobs, draw_problems, held_out_targets
+from tracelab.tasks.countdown.parsing import identity_of, problem_of
 from tracelab.tasks.countdown.space import HEURISTICS, RULES, Hand, new_hand
 from tracelab.tasks.countdown.text import SOLUTION_WIDTH, codec_of, prompt_rows
-from tracelab.tasks.shared.redraws import check_longest, redrawn
+from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn
 from tracelab.tasks.shared.trees import PICTURE_LEGEND
 from tracelab.tasks.shared.variants import Varied
 
@@ -199,13 +200,27 @@ class Countdown(Varied):
                 f"{self.operations} and belong to the {split} split: reach more targets by wider "
                 "ranges or more operations or numbers, or take a lower task.held_out"
             )
-        stored = ragged(problems)
+        return self._searched(ragged(problems), identity, keys, self.longest)
+
+    def _searched(
+        self, stored: Ragged, identity: NDArray[np.uint64], keys: NDArray[np.uint64], longest: int | None
+    ) -> tuple[Examples, NDArray[np.bool_]]:
+        """-> stored problems with their searches, and which of these have up to `longest` steps."""
         own = best = self._search(self._strategy, stored, keys)
         if not self.use_all and self.solver not in ("bfs", "dijkstra"):  # using all takes as many operations
             best = self._search(BestFirst("bfs").compiled(), stored, keys)
         examples = examples_of(identity, stored, own, best.measures[:, 2])
-        short = examples.trace.lengths <= (self.longest or np.inf)
+        short = examples.trace.lengths <= (longest or np.inf)
         return examples, own.solved & best.solved & short
+
+    def parse(self, prompt: Integers) -> Integers:
+        """The problem that a prompt's tokens write, as it is stored. ValueError if they write none."""
+        return problem_of(self.codec, prompt, self.numbers, self.limit, self.use_all)
+
+    def solved(self, problems: Ragged) -> Examples:
+        """Problems that were read, with their searches. ValueError if one has none that fits."""
+        identity = np.array([identity_of(problem) for problem in problems], np.uint64)
+        return fitting(*self._searched(problems, identity, identity, None), MOST_STATES)
 
     def _search(self, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
         space, widths = self._space(), (len(self.columns), SOLUTION_WIDTH)

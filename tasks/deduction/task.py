@@ -38,6 +38,7 @@ from tracelab.search.derivation import batch
 from tracelab.search.derivation.judge import judge, judge_traces
 from tracelab.search.derivation.reasons import NAMES
 from tracelab.tasks.deduction.drawing import LEGEND, PICTURE_LEGEND, draw_theory, plot_theory
+from tracelab.tasks.deduction.parsing import problem_of
 from tracelab.tasks.deduction.rules import FACT, HEADER, OPS, PREMISES, RULE, SOLVERS, Theory, new_theory
 from tracelab.tasks.deduction.search import MEASURES, TIE_BREAKS
 from tracelab.tasks.deduction.text import codec_of, prompt_rows
@@ -163,15 +164,30 @@ class Deduction(Varied):
 
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
         """One problem per key with its search, in `split`. ValueError if MAX_REDRAWS draws find none."""
-        limit, words = self._limits, self._words
-        literals = limit.atoms * words["signs"] * words["entities"]
-        integers = HEADER + FACT * limit.facts + RULE * limit.rules
-        steps = 2 * min(literals, limit.rules * PREMISES * words["entities"]) + 2
-        room = batch.Room(integers, steps, 4, limit.rules, 4)
+        limit = self._limits
+        room = self._room(HEADER + FACT * limit.facts + RULE * limit.rules, limit.atoms, limit.rules)
         advice = (
             "there are too few problems for splits that share none; take more task.depth or task.distractors"
         )
         return batch.generate(self._theory(), room, MEASURES, keys, split, advice)
+
+    def _room(self, integers: int, atoms: int, rules: int) -> batch.Room:
+        """What problems take that are stored in so many integers and have up to so many atoms and rules."""
+        words = self._words
+        literals = atoms * words["signs"] * words["entities"]
+        steps = 2 * min(literals, rules * PREMISES * words["entities"]) + 2
+        return batch.Room(integers, steps, 4, min(literals, rules * words["entities"]), 4)
+
+    def parse(self, prompt: Integers) -> Integers:
+        """The problem that a prompt's tokens write, as it is stored. ValueError if they write none."""
+        words = self._words
+        return problem_of(self.codec, prompt, words["entities"], words["signs"], self._quantified)
+
+    def solved(self, problems: Ragged) -> Examples:
+        """Problems that were read, with their searches for a proof."""
+        longest, words = int(problems.lengths.max(initial=HEADER)), self._words
+        room = self._room(longest, words["atoms"], words["labels"])
+        return batch.solved(self._theory(), room, MEASURES, problems)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: the rules, the facts, then the question."""

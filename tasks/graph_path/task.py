@@ -44,6 +44,7 @@ from tracelab.tasks.graph_path.drawing import LEGEND, PICTURE_LEGEND, draw_graph
 from tracelab.tasks.graph_path.draws import draw_problems
 from tracelab.tasks.graph_path.edges import GENERATORS, STAR, Knobs
 from tracelab.tasks.graph_path.extent import MOST, Extent, extent_of
+from tracelab.tasks.graph_path.parsing import examined, problem_of
 from tracelab.tasks.graph_path.space import Graph, largest_label, new_graph
 from tracelab.tasks.graph_path.text import codec_of, prompt_rows
 from tracelab.tasks.shared.variants import Varied
@@ -193,9 +194,30 @@ class GraphPath(Varied):
                 "the number of nodes, take another task.density, a larger task.max_weight or a smaller "
                 "task.min_distance"
             )
-        stored, steps = ragged(problems), knobs.nodes + 2 * knobs.edges + 2
-        graph = new_graph(self.words, knobs.edges)
+        return self._searched(ragged(problems), identity, keys, least, knobs)
+
+    def _searched(
+        self,
+        stored: Ragged,
+        identity: NDArray[np.uint64],
+        keys: NDArray[np.uint64],
+        least: NDArray[np.int64],
+        knobs: Knobs,
+    ) -> Examples:
+        """Stored problems with their searches. least: costs of the cheapest paths."""
+        graph, steps = new_graph(self.words, knobs.edges), knobs.nodes + 2 * knobs.edges + 2
         return examples_of(identity, stored, solve(graph, self._strategy, stored, keys, (4, 2), steps), least)
+
+    def parse(self, prompt: Integers) -> Integers:
+        """The problem that a prompt's tokens write, as it is stored. ValueError if they write none."""
+        return problem_of(self.codec, prompt, self._knobs, self.query == "last")
+
+    def solved(self, problems: Ragged) -> Examples:
+        """Problems that were read, with their searches. ValueError if no path leads to a goal."""
+        nodes, edges = (int(problems.values[problems.offsets[:-1] + h].max(initial=1)) for h in range(2))
+        knobs = self._knobs._replace(nodes=nodes, edges=edges)
+        identity, least = examined(knobs, problems.values, problems.offsets)
+        return self._searched(problems, identity, identity, least, knobs)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""

@@ -32,6 +32,7 @@ from tracelab.search.backtracking.problem import RULES
 from tracelab.search.backtracking.reasons import NAMES as REASONS
 from tracelab.search.backtracking.search import TIE_BREAKS
 from tracelab.search.completion import LEVELS
+from tracelab.tasks.knights_knaves.parsing import problem_of
 from tracelab.tasks.knights_knaves.statements import (
     CONNECTIVE,
     CONNECTIVES,
@@ -133,10 +134,15 @@ class KnightsKnaves(Varied):
             f"one solution and at most {self.max_steps} steps are too rare, or too few for splits that share "
             "none; take more task.people, task.depth, task.connectives or task.max_steps"
         )
-        examples = batch.generate(self._island(), self.tie_break, limits, keys, split, advice)
-        joined = np.concatenate([[0], np.cumsum(examples.problem.values >= CONNECTIVE)])
-        connectives = np.diff(joined[examples.problem.offsets])
-        return replace(examples, complexity={**examples.complexity, "connectives": connectives})
+        return _counted(batch.generate(self._island(), self.tie_break, limits, keys, split, advice))
+
+    def parse(self, prompt: Integers) -> Integers:
+        """The puzzle that a prompt's tokens write, as it is stored. ValueError if they write none."""
+        return problem_of(self.codec, prompt)
+
+    def solved(self, problems: Ragged) -> Examples:
+        """Puzzles that were read, with their searches. ValueError if none is found for one."""
+        return _counted(batch.solved(self._island(), self.tie_break, problems))
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: what each person says."""
@@ -157,3 +163,10 @@ class KnightsKnaves(Varied):
     def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
         """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
         plot_trail(ax, trace, KINDS, NAMES[: int(problem[0])], bad)
+
+
+def _counted(examples: Examples) -> Examples:
+    """Puzzles with one measure more: the connectives in what is said."""
+    joined = np.concatenate([[0], np.cumsum(examples.problem.values >= CONNECTIVE)])
+    connectives = np.diff(joined[examples.problem.offsets])
+    return replace(examples, complexity={**examples.complexity, "connectives": connectives})

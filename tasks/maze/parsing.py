@@ -1,4 +1,4 @@
-"""A maze from rows that were read from a file, as good as one that was generated."""
+"""A maze from a prompt that was read from a file; walls may stand in any order."""
 
 from __future__ import annotations
 
@@ -6,46 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import Examples
-from tracelab.search.best_first.search import CLOSE, CREATE
-from tracelab.tasks.maze.counts import grid_counts
-from tracelab.tasks.maze.draws import identities
-from tracelab.tasks.maze.grid import new_grid
+from tracelab.tasks.maze.grid import HEADER
 from tracelab.tasks.maze.text import GOAL, START, WALL
 
-
-def example_of(
-    prompt: Integers,
-    trace: Integers,
-    solution: Integers,
-    shape: tuple[int, int],
-    stride: int,
-    hashes: NDArray[np.uint64],
-) -> Examples:
-    """One example from its rows. ValueError if the prompt is no maze of this shape: (width, height)."""
-    problem = problem_of(prompt, *shape, stride)
-    moves, counts = grid_counts(new_grid(*shape, stride), _alone(problem))
-    if moves[0] < 0:
-        raise ValueError("no way leads from start to goal")
-    expansions, created = (int((trace[:, 0] == op).sum()) for op in (CLOSE, CREATE))
-    generated = created + int(len(trace) > 0 and trace[0, 0] != CREATE)  # the start
-    return Examples(
-        index=np.zeros(1, np.int64),
-        identity=identities(hashes, problem[None]),
-        problem=_alone(problem),
-        trace=_alone(trace),
-        solution=_alone(solution),
-        complexity={
-            "expansions": np.array([expansions]),
-            "generated": np.array([generated]),
-            "optimal_cost": moves,
-            **counts,
-        },
-    )
-
-
-def _alone(row: Integers) -> Ragged:
-    return Ragged(row, np.array([0, len(row)]))
+DOUBT = 1e-6  # chance that walls leave a margin free, below which the mazes are of another size
 
 
 def problem_of(prompt: Integers, width: int, height: int, stride: int) -> NDArray[np.int16]:
@@ -67,3 +31,22 @@ def problem_of(prompt: Integers, width: int, height: int, stride: int) -> NDArra
         if not free[y[at[0]], x[at[0]]]:
             raise ValueError(f"the {name} stands on a wall")
     return np.concatenate([[width, height], ends, free.ravel()]).astype(np.int16)
+
+
+def check_extent(problems: Ragged, width: int, height: int) -> None:
+    """ValueError if mazes were read as of this size, but all that they name lies within a smaller one.
+
+    Cells that are not named are free, so a smaller maze reads as one with a wide margin. How likely that is
+    by chance, the share of walls within says.
+    """
+    mazes = problems.values.reshape(len(problems), -1)
+    walls = mazes[:, HEADER:].reshape(-1, height, width) == 0
+    _, y, x = np.nonzero(walls)
+    right = int(max(x.max(initial=0), mazes[:, [2, 4]].max())) + 1
+    lower = int(max(y.max(initial=0), mazes[:, [3, 5]].max())) + 1
+    within, margin = right * lower * len(mazes), (width * height - right * lower) * len(mazes)
+    if (1 - len(x) / within) ** margin < DOUBT:
+        raise ValueError(
+            f"the mazes are of {right}x{lower} cells, not {width}x{height}: set task.size to what they are "
+            "(and task.reach.side to what the vocabulary is to write)"
+        )

@@ -31,7 +31,7 @@ from tracelab.tasks.maze.drawing import LEGEND, PICTURE_LEGEND, draw_maze, maze_
 from tracelab.tasks.maze.draws import draw_problems, identities, mixed, symmetry_hashes
 from tracelab.tasks.maze.grid import HEADER, Grid, new_grid
 from tracelab.tasks.maze.layouts import GENERATORS, ON_LATTICE, Knobs, most_moves
-from tracelab.tasks.maze.parsing import example_of
+from tracelab.tasks.maze.parsing import check_extent, problem_of
 from tracelab.tasks.maze.perturbations import KINDS, perturbed
 from tracelab.tasks.maze.spanning_trees import TREES
 from tracelab.tasks.maze.text import FORMATS, codec_of, prompt_rows
@@ -200,9 +200,18 @@ class Maze(Varied):
         changed = self._solved(ragged(problems), identity, keys[rows], tree)
         return replace(changed, index=examples.index[rows])
 
-    def parse(self, prompt: Integers, trace: Integers, solution: Integers) -> Examples:
-        """One example from rows that were read from a file. ValueError if they are no maze of this size."""
-        return example_of(prompt, trace, solution, self.shape, self.stride, self._hashes)
+    def parse(self, prompt: Integers) -> Integers:
+        """The maze that a prompt's tokens write, as it is stored. ValueError if it is none of this size."""
+        return problem_of(self.codec.read_prompt(prompt), *self.shape, self.stride)
+
+    def solved(self, problems: Ragged) -> Examples:
+        """Mazes that were read, with their searches. ValueError if one has no way."""
+        identity = identities(self._hashes, problems.values.reshape(len(problems), -1))
+        return self._solved(problems, identity, identity, tree=False)
+
+    def check_read(self, problems: Ragged) -> None:
+        """ValueError if all that was read of a file is of a smaller size."""
+        check_extent(problems, *self.shape)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""

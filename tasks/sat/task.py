@@ -33,6 +33,7 @@ from tracelab.search.backtracking.search import TIE_BREAKS
 from tracelab.search.completion import LEVELS
 from tracelab.tasks.sat.drawing import LEGEND, draw_formula
 from tracelab.tasks.sat.formula import GENERATORS, HEADER, SATISFIABLE, Draws, Formula, new_formula
+from tracelab.tasks.sat.parsing import problem_of
 from tracelab.tasks.sat.text import codec_of, prompt_rows
 from tracelab.tasks.shared.trails import PICTURE_LEGEND, plot_trail
 from tracelab.tasks.shared.variants import Varied
@@ -168,9 +169,15 @@ class Sat(Varied):
             f"and at most {self.max_steps} steps are too rare; change task.ratio, task.satisfiable or "
             "task.max_steps, or take more task.variables"
         )
-        examples = batch.generate(self._formula(), self.tie_break, limits, keys, split, advice)
-        satisfiable = examples.problem.values[examples.problem.offsets[:-1] + 3].astype(np.int64)
-        return replace(examples, complexity={**examples.complexity, "satisfiable": satisfiable})
+        return _answered(batch.generate(self._formula(), self.tie_break, limits, keys, split, advice))
+
+    def parse(self, prompt: Integers) -> Integers:
+        """The formula that a prompt's tokens write, as it is stored. ValueError if they write none."""
+        return problem_of(self.codec, prompt, self.clause_size)
+
+    def solved(self, problems: Ragged) -> Examples:
+        """Formulas that were read, with their searches. ValueError if one takes too many steps."""
+        return _answered(batch.solved(self._formula(), self.tie_break, problems))
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: the number of variables, then each clause with its name."""
@@ -192,3 +199,9 @@ class Sat(Varied):
         """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
         names = [str(variable + 1) for variable in range(int(problem[0]))]
         plot_trail(ax, trace, ("true", "false"), names, bad)
+
+
+def _answered(examples: Examples) -> Examples:
+    """Formulas with one measure more: are they satisfiable?"""
+    satisfiable = examples.problem.values[examples.problem.offsets[:-1] + 3].astype(np.int64)
+    return replace(examples, complexity={**examples.complexity, "satisfiable": satisfiable})

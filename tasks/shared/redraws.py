@@ -38,3 +38,13 @@ def redrawn(draw: Draw, keys: NDArray[np.uint64], advice: str) -> Examples:
     if good.all():
         return replace(examples, index=np.arange(len(keys)))
     raise ValueError(f"{REDRAWS} problems in a row {advice}")
+
+
+def fitting(examples: Examples, fits: NDArray[np.bool_], most: int) -> Examples:
+    """Problems that were read, not drawn, with their searches. most: states that one of these may meet.
+
+    ValueError unless all fit: (n,). (The knob `longest` is for problems that are drawn.)
+    """
+    if fits.all():
+        return examples
+    raise ValueError(f"its search meets more than {most:,} states, or costs more than can be written")

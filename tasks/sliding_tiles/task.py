@@ -43,11 +43,12 @@ from tracelab.search.best_first.batch import (
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
-from tracelab.tasks.shared.redraws import check_longest, redrawn
+from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn
 from tracelab.tasks.shared.trees import PICTURE_LEGEND
 from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sliding_tiles.drawing import LEGEND, draw_tiles, plot_tiles
 from tracelab.tasks.sliding_tiles.draws import draw_problems
+from tracelab.tasks.sliding_tiles.parsing import identity_of, problem_of
 from tracelab.tasks.sliding_tiles.space import HEADER, HEURISTICS, MOST_CELLS, Board, new_board
 from tracelab.tasks.sliding_tiles.text import DEEPEST, codec_of, prompt_rows
 
@@ -166,18 +167,31 @@ class SlidingTiles(Varied):
                 f"task.scramble={self.scramble} there are too few for splits that share none; take more "
                 "moves or a larger task.shape"
             )
-        stored = ragged(problems)
-        own = best = self._search(self._board(self.longest or MOST_STATES), self._strategy, stored, keys)
+        return self._searched(ragged(problems), identity, keys, self.longest)
+
+    def _searched(
+        self, stored: Ragged, identity: NDArray[np.uint64], keys: NDArray[np.uint64], longest: int | None
+    ) -> tuple[Examples, NDArray[np.bool_]]:
+        """-> stored puzzles with their searches, and which of these have up to `longest` steps."""
+        own = best = self._search(self._board(longest or MOST_STATES), self._strategy, stored, keys)
         if self.solver not in SHORTEST_PATHS:
             board = self._board(MOST_STATES, "linear_conflict")
             best = self._search(board, BestFirst().compiled(), stored, keys)
         examples = examples_of(identity, stored, own, best.measures[:, 2])
         steps, trace = examples.trace.lengths, examples.trace.values
-        fit = own.solved & best.solved & (steps <= (self.longest or np.inf))
-        fit[np.repeat(np.arange(len(keys)), steps)[trace[:, -2] > DEEPEST]] = (
-            False  # such costs have no words
-        )
+        fit = own.solved & best.solved & (steps <= (longest or np.inf))
+        deep = np.repeat(np.arange(len(keys)), steps)[trace[:, -2] > DEEPEST]
+        fit[deep] = False  # such costs have no words
         return examples, fit
+
+    def parse(self, prompt: Integers) -> Integers:
+        """The puzzle that a prompt's tokens write, as it is stored. ValueError if they write none."""
+        return problem_of(self.codec, prompt, self.words)
+
+    def solved(self, problems: Ragged) -> Examples:
+        """Puzzles that were read, with their searches. ValueError if one has none that fits."""
+        identity = np.array([identity_of(problem) for problem in problems], np.uint64)
+        return fitting(*self._searched(problems, identity, identity, None), MOST_STATES)
 
     def _search(self, board: Board, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
         return solve(board, strategy, stored, keys, (len(self.columns), 2))

@@ -45,10 +45,11 @@ from tracelab.search.best_first.batch import (
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
-from tracelab.tasks.shared.redraws import check_longest, redrawn
+from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn
 from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sokoban.drawing import LEGEND, PICTURE_LEGEND, draw_yard, plot_yard
 from tracelab.tasks.sokoban.draws import draw_problems
+from tracelab.tasks.sokoban.parsing import Yards, identity_of, problem_of
 from tracelab.tasks.sokoban.space import HEURISTICS
 from tracelab.tasks.sokoban.text import DEAREST, codec_of, prompt_rows
 from tracelab.tasks.sokoban.yard import MOST_BOXES, Yard, new_yard
@@ -185,13 +186,30 @@ class Sokoban(Varied):
                 f"boxes and {self.walls} inner walls, at least {self.pulls[0]} pulls from its end, that "
                 f"belongs to the {split} split: take a larger task.size or fewer task.walls or task.pulls"
             )
-        stored = ragged(problems)
-        own = best = self._search(self._yard(self.longest or MOST_STATES), self._strategy, stored, keys)
+        return self._searched(ragged(problems), identity, keys, self.longest)
+
+    def _searched(
+        self, stored: Ragged, identity: NDArray[np.uint64], keys: NDArray[np.uint64], longest: int | None
+    ) -> tuple[Examples, NDArray[np.bool_]]:
+        """-> stored problems with their searches, and which of these have up to `longest` steps."""
+        own = best = self._search(self._yard(longest or MOST_STATES), self._strategy, stored, keys)
         if self.solver not in SHORTEST_PATHS:
             best = self._search(self._yard(MOST_STATES, "worker"), BestFirst().compiled(), stored, keys)
         examples = examples_of(identity, stored, own, best.measures[:, 2])
-        short = examples.trace.lengths <= (self.longest or np.inf)
+        short = examples.trace.lengths <= (longest or np.inf)
         return examples, own.solved & best.solved & short
+
+    def parse(self, prompt: Integers) -> Integers:
+        """The yard that a prompt's tokens write, as it is stored. ValueError if it is none of this size."""
+        fewest = self._most_boxes if self.format == "searchformer" else 1
+        rows, columns = self.sides
+        yards = Yards(rows, columns, self.stride, fewest, self._most_boxes, self.outer_walls)
+        return problem_of(self.codec, prompt, yards)
+
+    def solved(self, problems: Ragged) -> Examples:
+        """Yards that were read, with their searches. ValueError if one has none that fits."""
+        identity = np.array([identity_of(problem) for problem in problems], np.uint64)
+        return fitting(*self._searched(problems, identity, identity, None), MOST_STATES)
 
     def _search(self, yard: Yard, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
         return solve(yard, strategy, stored, keys, (len(self.columns), 2))

@@ -33,6 +33,7 @@ from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sudoku.drawing import LEGEND, PICTURE_LEGEND, draw_sudoku, plot_sudoku
 from tracelab.tasks.sudoku.draws import FEWEST
 from tracelab.tasks.sudoku.grid import HEADER, SIZES, Draws, Grid, new_grid
+from tracelab.tasks.sudoku.parsing import problem_of
 from tracelab.tasks.sudoku.text import codec_of, prompt_rows
 
 
@@ -130,10 +131,15 @@ class Sudoku(Varied):
             f"sudokus of size {self.size} with {self.clues} clues, one solution and a search of at most "
             f"{self.max_steps} steps are too rare; take more task.clues or task.max_steps"
         )
-        examples = batch.generate(self._grid(), self.tie_break, limits, keys, split, advice)
-        cells = examples.problem.values.reshape(len(keys), limits.room)[:, HEADER:]
-        clues = (cells > 0).sum(axis=1)
-        return replace(examples, complexity={**examples.complexity, "clues": clues})
+        return _counted(batch.generate(self._grid(), self.tie_break, limits, keys, split, advice))
+
+    def parse(self, prompt: Integers) -> Integers:
+        """The sudoku that a prompt's tokens write, as it is stored. ValueError if they write none."""
+        return problem_of(self.codec, prompt, self._stride)
+
+    def solved(self, problems: Ragged) -> Examples:
+        """Sudokus that were read, with their searches. ValueError if none is found for one."""
+        return _counted(batch.solved(self._grid(), self.tie_break, problems))
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: the size, then the clues row by row."""
@@ -154,6 +160,13 @@ class Sudoku(Varied):
     def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
         """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
         plot_sudoku(ax, problem, trace, solution, self._stride, bad)
+
+
+def _counted(examples: Examples) -> Examples:
+    """Sudokus with one measure more: their clues."""
+    given = np.concatenate([[0], np.cumsum(examples.problem.values > 0)])
+    clues = np.diff(given[examples.problem.offsets]) - HEADER  # the size is above 0, too
+    return replace(examples, complexity={**examples.complexity, "clues": clues})
 
 
 def _range(clues: int | Sequence[int]) -> tuple[int, int]:

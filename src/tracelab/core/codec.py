@@ -102,6 +102,14 @@ class Codec:
         count, read = decode_rows(table, narrow(np.asarray(tokens)), 0, rows)
         return rows[:count], int(read)
 
+    def read_prompt(self, tokens: Integers) -> Integers:
+        """A prompt's rows. ValueError names the first word that begins none."""
+        rows, read = self.decode(self.prompt, tokens)
+        if read < len(tokens):
+            word = self.words_of(tokens[read : read + 1])
+            raise ValueError(f"word {read + 1} of the prompt, {word!r}, begins no whole part of one")
+        return rows
+
     def read_completion(self, tokens: Integers) -> tuple[Integers, Integers]:
         """A completion's (trace rows, solution rows), as far as they parse; for people and pictures."""
         trace_open, solution_open, stop = self.markers

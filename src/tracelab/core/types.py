@@ -91,6 +91,11 @@ class Task(Protocol):
     A task may also say how its own test set, in distribution, is called where tables show it:
     `in_distribution`, of mazes the generator. It is the task's name if it says nothing.
 
+    A task may also read its problems from files: `parse(prompt)` gives the stored problem that a prompt's
+    tokens write, `solved(problems)` stored problems (Ragged) with their reference searches, as Examples whose
+    identities are those of drawn ones. Ties are broken by what a problem is, not by where it stood. Either
+    raises ValueError where that cannot be; so may `check_read(problems)`, for all that was read of a file.
+
     A task may also offer small changes of its problems, to see what a model knows by heart: `perturbations`,
     their names, and `perturb(examples, name, keys)`, which gives the changed problem, solved, of each example
     that has one (the others are left out), in their order. It differs from the example's, has the example's

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from tracelab.batches.loader import layout_of
 from tracelab.core.types import Examples, Task
-from tracelab.data import frozen
 from tracelab.runs import sets
 from tracelab.runs.build import build_treatment
 from tracelab.runs.settings import Experiment
@@ -38,14 +37,14 @@ class Seen:
 
 def seen(experiment: Experiment, task: Task, count: int) -> Seen:
     """Problems of the first `count` sequences that an experiment trains on; how often each came."""
-    chunks, treatment = sets.training_problems(experiment, task), build_treatment(experiment.trace)
+    chunks = sets.training_problems(experiment, task)
+    arm = sets.arms(experiment, task, build_treatment(experiment.trace), chunks)
     taken: dict[int, NDArray[np.int64]] = {}  # how often each of a piece's problems was
     for k in itertools.count():
         piece = chunks.piece(k)
         once = np.ones(chunks.size(piece), np.int64)
         if count < len(once):
-            treated = frozen.arm(task, treatment, chunks[piece], experiment.seed, "train")[0]
-            lengths = treated.tokens.lengths
+            lengths = arm(chunks[piece], "train").sequences.tokens.lengths
             first = short_first(experiment, lengths)
             layout = layout_of(experiment.data.batch_tokens, experiment.data.packing, first)
             plan = layout.plan(lengths, experiment.seed, k)

@@ -12,13 +12,15 @@ from typing import Any
 
 from tracelab.core.codec import Sequences
 from tracelab.core.types import Examples, Task
-from tracelab.data import card, frozen
+from tracelab.data import card, from_files, frozen
 from tracelab.data.compiling import compile_ahead
 from tracelab.data.pieces import Chunks, Endless, Frozen
 from tracelab.data.survey import survey
 from tracelab.runs.build import build_task, build_treatment
 from tracelab.runs.settings import Experiment
 from tracelab.traces.base import Treatment
+from tracelab.traces.correct import Correct
+from tracelab.traces.solution_only import SolutionOnly
 
 ROUND = 64  # a context that the data decides is a multiple
 
@@ -64,16 +66,21 @@ def prepare(experiment: Experiment) -> Data:
     """Generate (or load) and treat the data of an experiment. ValueError if splits share problems."""
     task, treatment = build_task(experiment.task), build_treatment(experiment.trace)
     compile_ahead(experiment.task, experiment.trace)
-    chunks, arm = training_problems(experiment, task), arms(experiment, task, treatment)
+    chunks = training_problems(experiment, task)
+    arm = arms(experiment, task, treatment, chunks)
     train = arm(chunks[0], "train")
     val = arm(problems(experiment, task, "val", experiment.data.val_size), "val")
     known = {"train": train.examples, "val": val.examples}
     frozen.assert_disjoint(known)
     tests = test_sets(experiment, task, known)
-    the_card = card.data_card(task, treatment, {"train": train, "val": val})
+    told = as_told(experiment, treatment)
+    the_card = card.data_card(task, told, {"train": train, "val": val})
     the_card["loss"] = asdict(experiment.loss)
     the_card["test sets"] = {name: len(examples) for name, (_, examples) in tests.items()}
     summary = card.text({**the_card, "splits": {"train": the_card["splits"]["train"]}})
+    if isinstance(chunks, from_files.Files):
+        the_card["read"] = chunks.about
+        summary += "\n" + from_files.summary(chunks.about)
     longest = int(train.sequences.tokens.lengths.max())
     if len(chunks) > 1:
         held_out = {"val": val.examples} | {name: examples for name, (_, examples) in tests.items()}
@@ -94,17 +101,38 @@ def prepare(experiment: Experiment) -> Data:
 def prepared(experiment: Experiment) -> Sets:
     """What `prepare` has prepared before, for training alone: nothing is judged again."""
     task, treatment = build_task(experiment.task), build_treatment(experiment.trace)
-    chunks, arm = training_problems(experiment, task), arms(experiment, task, treatment)
+    chunks = training_problems(experiment, task)
+    arm = arms(experiment, task, treatment, chunks)
     chunk = training_chunks(chunks, arm(chunks[0], "train").sequences, arm)
     val = arm(problems(experiment, task, "val", experiment.data.val_size), "val")
     return Sets(task.codec.vocabulary, chunk, val.sequences)
 
 
-def arms(experiment: Experiment, task: Task, treatment: Treatment) -> Treated:
-    """A function (problems, split) -> these treated."""
-    return lambda examples, split: card.Arm(
-        examples, *frozen.arm(task, treatment, examples, experiment.seed, split)
-    )
+def arms(experiment: Experiment, task: Task, treatment: Treatment, chunks: Chunks) -> Treated:
+    """A function (problems, split) -> these treated; what is trained on may have been read so."""
+
+    def treated(examples: Examples, split: str) -> card.Arm:
+        if isinstance(chunks, from_files.Files) and split == "train":
+            return from_files.arm(chunks, task)
+        return card.Arm(examples, *frozen.arm(task, treatment, examples, experiment.seed, split))
+
+    return treated
+
+
+def as_told(experiment: Experiment, treatment: Treatment) -> Treatment:
+    """The treatment as the card is to call it: of files nothing is promised.
+
+    ValueError if it cannot be had of files.
+    """
+    files = experiment.data.files
+    if files is None:
+        return treatment
+    if type(treatment) not in (Correct, SolutionOnly):
+        raise ValueError(
+            f"trace={experiment.names.trace} is made of the solver's own traces, and data.files come with "
+            "theirs: take trace=correct to train on them as they are, trace=solution_only to leave them out"
+        )
+    return from_files.AsRead(files, isinstance(treatment, Correct))
 
 
 def problems(experiment: Experiment, task: Task, split: str, count: int) -> Examples:
@@ -121,8 +149,14 @@ def problems(experiment: Experiment, task: Task, split: str, count: int) -> Exam
 
 
 def training_problems(experiment: Experiment, task: Task) -> Chunks:
-    """The problems that an experiment trains on: a frozen set, or an endless stream."""
+    """The problems that an experiment trains on: of files, a frozen set, or an endless stream."""
     data = experiment.data
+    if data.files is not None:
+        if data.online:
+            raise ValueError("data.online=true draws problems, data.files has them: leave one of them out")
+        told = as_told(experiment, build_treatment(experiment.trace))
+        traces = isinstance(told, from_files.AsRead) and told.traces
+        return from_files.read_files(data.files, task, traces=traces, distinct=data.distinct)
     if data.online:
         return Endless(task, experiment.seed, "train", data.train_size)
     return Frozen(task, experiment.seed, "train", data.train_size, data.distinct, data.drawn_by)

@@ -42,6 +42,7 @@ class Data:
     batch_tokens: Count
     online: bool
     distinct: bool
+    files: list[str] | None = None
     short_first: Share | None = None
     packing: Count | None = None
     workers: int | None = None

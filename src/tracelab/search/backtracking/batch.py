@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from tracelab.core.arrays import Integers, Random, Words, int64
 from tracelab.core.jit import kernel, njit
+from tracelab.core.ragged import Ragged
 from tracelab.core.rng import mix64
 from tracelab.core.types import MAX_REDRAWS, Column, Examples
-from tracelab.search.backtracking.problem import OUTSIDE, Csp, accept, draw, identity, load
+from tracelab.search.backtracking.problem import OUTSIDE, Csp, accept, draw, identity, load, satisfiable
 from tracelab.search.backtracking.search import (
     OPS,
     REFUTED,
@@ -23,7 +24,7 @@ from tracelab.search.backtracking.search import (
     new_stack,
     search,
 )
-from tracelab.search.drawn import Drawn, Owned, examples_drawn
+from tracelab.search.drawn import Drawn, Owned, Stored, examples_drawn, examples_given, nothing, taken
 
 
 class Limits(NamedTuple):
@@ -35,6 +36,7 @@ class Limits(NamedTuple):
     room: int
 
 
+MOST_STEPS = 1 << 16  # of the search of a problem that was not drawn
 MEASURES = ("decisions", "propagations", "conflicts", "backtracks")  # counts of OPS, in their order
 
 
@@ -48,12 +50,20 @@ def generate(
     csp: Csp, tie_break: str, limits: Limits, keys: NDArray[np.uint64], split: str, advice: str
 ) -> Examples:
     """One solved problem per key, in `split`. advice: see `examples_drawn`."""
-    own = partial(_generate, csp, TIE_BREAKS.index(tie_break), limits)
+    own = partial(_generate, csp, TIE_BREAKS.index(tie_break), limits, nothing(len(keys)))
     return examples_drawn(own, MEASURES, keys, split, advice)
 
 
+def solved(csp: Csp, tie_break: str, problems: Ragged) -> Examples:
+    """Stored problems with their searches. ValueError if one has none within MOST_STEPS steps."""
+    limits = Limits(MOST_STEPS, int(problems.lengths.max(initial=1)))
+    own = partial(_generate, csp, TIE_BREAKS.index(tie_break), limits)
+    fault = f"it has no solution, or the search for it takes no step, or more than {MOST_STEPS:,}"
+    return examples_given(own, MEASURES, problems, fault)
+
+
 @njit
-def _generate(csp: Csp, tie_break: int, limits: Limits, owned: Owned, keys: Words) -> Drawn:
+def _generate(csp: Csp, tie_break: int, limits: Limits, given: Stored, owned: Owned, keys: Words) -> Drawn:
     """-> (first key that failed or -1, identities, problems, traces, solutions, measures)"""
     n = len(keys)
     longest = limits.max_steps + 2
@@ -69,7 +79,16 @@ def _generate(csp: Csp, tie_break: int, limits: Limits, owned: Owned, keys: Word
     for i in range(n):
         stored = problems[ends[0, i] :]
         length, count, outcome, hashes[i] = solved_problem(
-            csp, tie_break, limits.max_steps, owned, keys[i], random, stack, stored, scratch
+            csp,
+            tie_break,
+            limits.max_steps,
+            owned,
+            keys[i],
+            random,
+            stack,
+            given[0][given[1][i] : given[1][i + 1]],
+            stored,
+            scratch,
         )
         if length == 0:
             failed = i
@@ -104,18 +123,21 @@ def solved_problem(
     key: np.uint64,
     random: Random,
     stack: Stack,
+    given: Integers,
     problem: Integers,
     rows: Integers,
 ) -> tuple[int, int, int, np.uint64]:
-    """Draw until a problem belongs to the split, is wanted and is solved within max_steps steps.
+    """Draw until a problem belongs to the split, is wanted and is solved within max_steps steps; or take the
+    one that is given, if any, which may be without a solution where the task has such problems.
 
     -> (its integers, or 0 if MAX_REDRAWS draws found none; rows; SOLVED or REFUTED; its identity)
     """
     low, high, bins = owned
     random[0] = key
     wish = mix64(key ^ np.uint64(0xD1B54A32D192ED03))
-    for _ in range(MAX_REDRAWS):
-        length = draw(csp, random, wish, problem)
+    drawn = len(given) == 0
+    for _ in range(MAX_REDRAWS if drawn else 1):
+        length = draw(csp, random, wish, problem) if drawn else taken(given, problem)
         if length == 0:
             continue
         load(csp, problem[:length])
@@ -123,11 +145,14 @@ def solved_problem(
         if not low <= canonical % np.uint64(bins) < high:
             continue
         own = random[0]
-        random[0] = mix64(key)  # the search's ties do not depend on how often a problem was drawn
+        # the search's ties do not depend on how often a problem was drawn, or where one that is given stood
+        random[0] = mix64(key if drawn else canonical)
+        refutable = not satisfiable(csp)
         count, outcome = search(csp, tie_break, random, stack, rows)
         random[0] = own
         ended = outcome != UNFINISHED and 0 < count <= max_steps
-        if ended and accept(csp, wish, outcome == SOLVED, problem):
+        wanted = ended and accept(csp, wish, outcome == SOLVED, problem)
+        if wanted or (ended and not drawn and (outcome == SOLVED or refutable)):
             return length, count, outcome, canonical
     return 0, 0, UNFINISHED, np.uint64(0)
 

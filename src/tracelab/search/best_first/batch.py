@@ -126,7 +126,7 @@ def _solve(
         if state == NO_ROOM:
             raise ValueError("a search has more steps than there is room for: give `solve` more `steps`")
         if state == NO_WAY:
-            raise ValueError("a problem has no way to a goal: draw those that have one")
+            raise ValueError("no way leads from the start to a goal")
         length = path_to(parent, state, path)
         skip = int(by_moves(space))
         row_ends[i + 1] += count

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from tracelab.core.arrays import Integers, Random, Words
 from tracelab.core.jit import kernel, njit
+from tracelab.core.ragged import Ragged
 from tracelab.core.rng import mix64
 from tracelab.core.types import MAX_REDRAWS, Examples
 from tracelab.search.derivation.problem import System, draw, identity, load, measure, solve, write_solution
-from tracelab.search.drawn import Drawn, Owned, examples_drawn
+from tracelab.search.drawn import Drawn, Owned, Stored, examples_drawn, examples_given, nothing, taken
 
 
 class Room(NamedTuple):
@@ -32,11 +33,18 @@ def generate(
     """One solved problem per key, in `split`. measures: names of what `measure` writes; advice: see
     `examples_drawn`.
     """
-    return examples_drawn(partial(_generate, system, room, len(measures)), measures, keys, split, advice)
+    own = partial(_generate, system, room, len(measures), nothing(len(keys)))
+    return examples_drawn(own, measures, keys, split, advice)
+
+
+def solved(system: System, room: Room, measures: tuple[str, ...], problems: Ragged) -> Examples:
+    """Stored problems with their derivations."""
+    own = partial(_generate, system, room, len(measures))
+    return examples_given(own, measures, problems, "it cannot be derived")
 
 
 @njit
-def _generate(system: System, room: Room, measures: int, owned: Owned, keys: Words) -> Drawn:
+def _generate(system: System, room: Room, measures: int, given: Stored, owned: Owned, keys: Words) -> Drawn:
     """-> (first key that failed or -1, identities, problems, traces, solutions, measures)"""
     n = len(keys)
     failed = -1
@@ -47,11 +55,13 @@ def _generate(system: System, room: Room, measures: int, owned: Owned, keys: Wor
     rows = np.empty((n * room.rows + 1, room.width), np.int32)
     solutions = np.empty((n * room.solution_rows + 1, room.solution_width), np.int32)
     for i in range(n):
-        length, hashes[i] = drawn_problem(system, owned, keys[i], random, problems[ends[0, i] :])
+        mine = given[0][given[1][i] : given[1][i + 1]]
+        length, hashes[i] = drawn_problem(system, owned, keys[i], random, mine, problems[ends[0, i] :])
         if length == 0:
             failed = i
             break
-        random[0] = mix64(keys[i])  # the derivation's ties do not depend on how often a problem was drawn
+        # ties do not depend on how often a problem was drawn, or where one that is given stood
+        random[0] = mix64(keys[i] if len(mine) == 0 else hashes[i])
         count = solve(system, random, rows[ends[1, i] :])
         measure(system, rows[ends[1, i] : ends[1, i] + count], figures[i])
         written = write_solution(system, solutions[ends[2, i] :])
@@ -70,13 +80,17 @@ def _generate(system: System, room: Room, measures: int, owned: Owned, keys: Wor
 
 @kernel
 def drawn_problem(
-    system: System, owned: Owned, key: np.uint64, random: Random, problem: Integers
+    system: System, owned: Owned, key: np.uint64, random: Random, given: Integers, problem: Integers
 ) -> tuple[int, np.uint64]:
-    """Draw and load until a problem belongs to the split -> (its integers or 0, its identity)."""
+    """Draw and load until a problem belongs to the split, or take the one that is given, if any.
+
+    -> (its integers or 0, its identity)
+    """
     low, high, bins = owned
     random[0] = key
-    for _ in range(MAX_REDRAWS):
-        length = draw(system, random, problem)
+    drawn = len(given) == 0
+    for _ in range(MAX_REDRAWS if drawn else 1):
+        length = draw(system, random, problem) if drawn else taken(given, problem)
         if length == 0:
             continue
         load(system, problem[:length])
