@@ -136,8 +136,6 @@ def _new_id(path: Path) -> str:
 def finish(loggers: Iterable[Logger], failed: bool) -> None:
     """Close what a run's loggers have open: a tracker's run would take in what the next run logs."""
     for logger in loggers:
-        tracker: Any = getattr(
-            logger, "_experiment", None
-        )  # Lightning's; to ask for `experiment` would begin one
+        tracker: Any = getattr(logger, "_experiment", None)  # `experiment` would begin one
         if hasattr(tracker, "finish"):
             tracker.finish(exit_code=int(failed))
