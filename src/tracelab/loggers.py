@@ -11,11 +11,12 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from tracelab.core.files import whole
+from tracelab.core.files import UTF8, read_text, whole, whole_lines
 
 
 class CSV(Logger):
-    """One row per logged step in `path`. A resumed run keeps the rows from before its checkpoint.
+    """One row per logged step in `path`. A resumed run keeps the rows from before its checkpoint, and no row
+    that a kill has torn.
 
     Columns that appear later are added to the file, which is rewritten beside its place and renamed.
     """
@@ -25,8 +26,7 @@ class CSV(Logger):
         self.path = Path(path)
         self.rows: list[dict[str, Any]] = []
         if self.path.is_file():
-            with self.path.open(newline="") as file:
-                self.rows = list(csv.DictReader(file))
+            self.rows = list(csv.DictReader(whole_lines(self.path)))
         self._fresh = False  # has this process written yet?
 
     @property
@@ -61,10 +61,10 @@ class CSV(Logger):
     def _write(self, anew: bool) -> None:
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         if not anew:
-            with self.path.open("a", newline="") as file:
+            with self.path.open("a", newline="", encoding=UTF8) as file:
                 csv.DictWriter(file, columns).writerow(self.rows[-1])
             return
-        with whole(self.path) as partial, partial.open("w", newline="") as file:
+        with whole(self.path) as partial, partial.open("w", newline="", encoding=UTF8) as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(self.rows)
@@ -74,8 +74,8 @@ def wandb(project: str, folder: str, mode: str | None = None) -> Logger:
     """Lightning's WandbLogger: online where this machine has a key, else offline."""
     from lightning.pytorch.loggers import WandbLogger
 
-    netrc = Path.home() / ".netrc"
-    key = os.environ.get("WANDB_API_KEY") or (netrc.is_file() and "wandb" in netrc.read_text())
+    netrc = Path(os.path.expanduser("~/.netrc"))  # some users have no home
+    key = os.environ.get("WANDB_API_KEY") or (netrc.is_file() and "wandb" in read_text(netrc))
     mode = mode or os.environ.get("WANDB_MODE") or ("online" if key else "offline")
     Path(folder).mkdir(parents=True, exist_ok=True)
     return WandbLogger(project=project, save_dir=folder, offline=mode != "online", log_model=False)
