@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import warnings
@@ -14,17 +13,18 @@ from typing import Any
 import lightning
 from hydra.utils import instantiate
 
+from tracelab.core.files import read_json
 from tracelab.evaluation import curves
 from tracelab.evaluation.judging import evaluate
 from tracelab.models.precision import name_of
-from tracelab.runs.checkpoints import is_sharded
+from tracelab.runs.checkpoints import is_sharded, sound
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import TestSets
 from tracelab.runs.settings import Experiment
 from tracelab.training.budget import Progress
 from tracelab.training.checkpoint import Checkpoints
-from tracelab.training.processes import in_shards
+from tracelab.training.processes import in_shards, own_environment
 from tracelab.training.progress import ProgressLine
 
 
@@ -62,16 +62,18 @@ def resume_from(run: Run, vocabulary: tuple[str, ...]) -> Path | None:
 def checkpoint_of(run: Run) -> Path | None:
     """The checkpoint that is given, else the run's own, if it has one."""
     given = run.settings.ckpt_path
-    path = Path(given) if given else run.checkpoint()
-    if given and not path.is_file():
+    if not given:
+        return sound(run.checkpoint(), run.checkpoint("best"))
+    path = Path(given)
+    if not path.is_file():
         raise ValueError(f"ckpt_path={path}: there is no such file")
-    return path if path.is_file() else None
+    return path
 
 
 def check_vocabulary(folder: Path, vocabulary: tuple[str, ...]) -> None:
     """ValueError if the run in a folder was trained on other words."""
     path = folder / "vocab.json"
-    theirs = json.loads(path.read_text()) if path.is_file() else list(vocabulary)
+    theirs = read_json(path) or list(vocabulary)
     if theirs != list(vocabulary):
         raise ValueError(
             f"{folder} holds a checkpoint of another vocabulary (it has {len(theirs)} words, this task "
@@ -107,6 +109,7 @@ def fit(
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     lightning.seed_everything(experiment.seed, verbose=False)
+    environment = own_environment()
     trainer = instantiate(
         experiment.trainer,
         precision=name_of(learner.model.products),
@@ -117,6 +120,7 @@ def fit(
             Checkpoints(run.folder / "checkpoints", every=experiment.checkpoint_every),
             ProgressLine(),
         ],
+        **({} if "plugins" in experiment.trainer else {"plugins": [environment]}),
         **options,
     )
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # waits for GPUs; Checkpoints tells
