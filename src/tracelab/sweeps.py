@@ -23,8 +23,8 @@ from hydra.errors import InstantiationException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from tracelab.core.files import UTF8, read_json, write_json, write_text
-from tracelab.core.terminal import endure
+from tracelab.core.files import read_json, write_json, write_text
+from tracelab.core.terminal import endure, log
 from tracelab.runs.entry import prepare_process, say
 
 if TYPE_CHECKING:
@@ -66,9 +66,8 @@ class Sweep(Callback):
         self._write(config, state="unfinished")
         say(f"Job {config.hydra.job.num}: {folder}")
         if os.getpid() != self.process:
-            log = (folder / "log.txt").open("a", buffering=1, encoding=UTF8)
             self.terminal = sys.stdout, sys.stderr
-            sys.stdout = sys.stderr = log
+            sys.stdout = sys.stderr = log(folder / "log.txt")
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Note how it ended. To Hydra, which would raise it, a failure is an accuracy of nan."""

@@ -61,5 +61,9 @@ def test_a_full_disk_under_a_log_and_closed_streams_fail_nothing():
             assert (
                 subprocess.run([sys.executable, "-c", SAY + LONG], stdout=full, stderr=full).returncode == 0
             )
+        python(
+            "from tracelab.core.terminal import log\n"
+            "from pathlib import Path; print(3, file=log(Path('/dev/full')))"
+        )
     closed = ["sh", "-c", 'exec "$0" "$@" >&- 2>&-', sys.executable, "-c", SAY + LONG]
     assert subprocess.run(closed).returncode == 0

@@ -13,6 +13,7 @@ import io
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 OURS = "in_ascii"  # what to do about a sign that an encoding has not
@@ -28,10 +29,19 @@ def endure() -> None:
             setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, "w"), "utf-8"))
         elif type(stream) is io.TextIOWrapper and stream.errors != OURS:
             stream.flush()
-            outlet: Any = io.BufferedWriter(_Outlet(stream.fileno(), "w", closefd=False))
             lines = stream.line_buffering or stream.write_through
-            made = io.TextIOWrapper(outlet, stream.encoding, OURS, line_buffering=lines)
-            setattr(sys, name, made)
+            outlet = _Outlet(stream.fileno(), "w", closefd=False)
+            setattr(sys, name, _text(outlet, stream.encoding, lines))
+
+
+def log(path: Path) -> io.TextIOWrapper:
+    """A text file to add lines to, that endures as well."""
+    return _text(_Outlet(path, "a"), "utf-8", lines=True)
+
+
+def _text(outlet: _Outlet, encoding: str, lines: bool) -> io.TextIOWrapper:
+    buffer: Any = io.BufferedWriter(outlet)
+    return io.TextIOWrapper(buffer, encoding, OURS, line_buffering=lines)
 
 
 class _Outlet(io.FileIO):
