@@ -172,10 +172,9 @@ def compiler() -> Finding:
     name = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++")), "")
     headers = (Path(sysconfig.get_path("include")) / "Python.h").is_file()
     if name and shutil.which(name) and headers:
-        said = subprocess.run([name, "--version"], capture_output=True, check=False).stdout.decode(
-            errors="replace"
-        )
-        return Finding("compiler", f"{(said.splitlines() or [name])[0]}: compile=true works")
+        done = subprocess.run([name, "--version"], capture_output=True, check=False)
+        said = done.stdout.decode(errors="replace").splitlines() or [name]
+        return Finding("compiler", f"{said[0]}: compile=true works")
     lacks = "Python.h is missing" if name else "no C++ compiler"
     mend = "only compile=true needs it; on Debian: apt install g++ python3-dev"
     return Finding("compiler", lacks, NOTE, mend)
