@@ -74,7 +74,7 @@ def test_names_of_folders_are_no_patterns(study, tmp_path):
     assert {Path(run).name for run in table["run"]} == {"br[0]ack", "star*"}
     assert len([w for w in said if "damaged" in str(w.message)]) == 2
     with pytest.warns(UserWarning, match="left out"):
-        assert set(analysis.learning_curves(analysis.runs(tmp_path))["run"]) == set(table["run"])
+        assert set(analysis.learning_curves(tmp_path)["run"]) == set(table["run"])
 
 
 def test_runs_and_arms(study):
