@@ -36,8 +36,8 @@ COPIED = ("run.json", "data_card.json", "vocab.json")
 
 def make(source: Path, folder: Path, outcomes: int) -> None:
     """A sweep of RUNS runs with so many outcomes in all."""
-    real, each = pl.read_parquet(source / "outcomes.parquet"), outcomes // RUNS
-    config = yaml.safe_load((source / "config.yaml").read_text())
+    real, each = pl.read_parquet(source / "outcomes.parquet", glob=False), outcomes // RUNS
+    config = yaml.safe_load((source / "config.yaml").read_text(encoding="utf-8"))
     times = -(-each // len(real))
     copies = np.repeat(np.arange(times, dtype=np.uint64), len(real))[:each]
     table = pl.concat([real] * times).head(each)
@@ -51,7 +51,7 @@ def make(source: Path, folder: Path, outcomes: int) -> None:
         for name in COPIED:
             shutil.copy(source / name, run / name)
         config |= {"seed": k // len(ARMS), "names": config["names"] | {"trace": ARMS[k % len(ARMS)]}}
-        (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
         if k == 0:
             table.write_parquet(run / "outcomes.parquet", compression="zstd")
         else:
@@ -77,7 +77,7 @@ def pandas(folder: Path) -> int:
     frames = []
     for path in sorted(folder.glob("*/outcomes.parquet")):
         frame = pd.read_parquet(path, columns=["split", "solution_valid", "trace_strict"])
-        arm = yaml.safe_load((path.parent / "config.yaml").read_text())["names"]["trace"]
+        arm = yaml.safe_load((path.parent / "config.yaml").read_text(encoding="utf-8"))["names"]["trace"]
         frames.append(frame.assign(arm=arm))
     table = pd.concat(frames)
     table.groupby(["arm", "split"])[["solution_valid", "trace_strict"]].mean()
@@ -114,7 +114,7 @@ def main() -> None:
             make(options.source, Path(folder), outcomes)
             rows += compare(Path(folder), options.rounds)
     content = {"runs": RUNS, "rounds": options.rounds, "results": rows, "machine": machine()}
-    (RESULTS / "analysis.json").write_text(json.dumps(content, indent=1) + "\n")
+    (RESULTS / "analysis.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def compare(folder: Path, rounds: int) -> list[dict[str, float | str]]:

@@ -133,17 +133,19 @@ def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def between_marks(page: Path, lines: Sequence[str], title: str) -> None:
     """Put lines between a page's two marks; what is written by hand around them stays."""
-    written = page.read_text() if page.is_file() else f"# {title}\n\n"
+    written = page.read_text(encoding="utf-8") if page.is_file() else f"# {title}\n\n"
     before, _, rest = written.partition(START)
     after = rest.partition(END)[2] or "\n"
-    page.write_text("\n".join([before + START, "", *lines, END]) + after)
+    page.write_text("\n".join([before + START, "", *lines, END]) + after, encoding="utf-8")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Results with the hardware, the versions and the day."""
     path.parent.mkdir(parents=True, exist_ok=True)
     made = {"machine": machine(), "precision": best().as_dict(), "peers": peers()}
-    path.write_text(json.dumps(content | made | {"date": date.today().isoformat()}, indent=1) + "\n")
+    path.write_text(
+        json.dumps(content | made | {"date": date.today().isoformat()}, indent=1) + "\n", encoding="utf-8"
+    )
     print(f"Written: {path}")
 
 

@@ -80,7 +80,7 @@ def write(path: Path, results: dict[str, dict[str, Any]], sizes: Sizes, seconds:
     content = {"sizes": vars(sizes), "sides": results, "ratios": ratios(results), "seconds": seconds}
     content |= {"ratios_are": COUNTED, "machine": machine(), "peers": peers()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def line(side: str, figures: dict[str, Any]) -> str:

@@ -226,7 +226,7 @@ def main() -> None:
         print(json.dumps(PARTS[options.part](options.at)))
         return
     path = RESULTS / "growth.json"
-    parts = json.loads(path.read_text())["parts"] if path.is_file() else {}
+    parts = json.loads(path.read_text(encoding="utf-8"))["parts"] if path.is_file() else {}
     for part in () if options.draw else options.only:
         parts[part] = points(part, options.threads, options.largest)
         write_json(path, {"parts": parts, "threads": options.threads})

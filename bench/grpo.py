@@ -44,14 +44,14 @@ SHOWN = ("solution_valid", "solution_optimal", "trace_local", "trace_strict", "c
 def run(words: list[str], folder: Path) -> None:
     """Run a command of ours, unless its folder is finished."""
     record = folder / "run.json"
-    if record.is_file() and json.loads(record.read_text())["status"] == "evaluated":
+    if record.is_file() and json.loads(record.read_text(encoding="utf-8"))["status"] == "evaluated":
         return
     subprocess.run([sys.executable, "-m", *words, f"run_dir={folder}"], check=True)
 
 
 def outcomes(folder: Path) -> pl.DataFrame:
     """On the test set in distribution, in the problems' order."""
-    table = pl.read_parquet(folder / "outcomes.parquet", columns=["split", "index", *SHOWN])
+    table = pl.read_parquet(folder / "outcomes.parquet", columns=["split", "index", *SHOWN], glob=False)
     return table.filter(pl.col("split") == table["split"][0]).sort("index")
 
 
@@ -85,7 +85,9 @@ def passes(folder: Path) -> dict[str, dict[str, float]]:
     return {
         when: {
             name.removeprefix("pass@"): figures["value"]
-            for name, figures in json.loads((folder / f"passes_{when}.json").read_text()).items()
+            for name, figures in json.loads(
+                (folder / f"passes_{when}.json").read_text(encoding="utf-8")
+            ).items()
             if name.startswith("pass@")
         }
         for when in ("before", "after")
@@ -95,7 +97,7 @@ def passes(folder: Path) -> dict[str, dict[str, float]]:
 def curve(folder: Path) -> list[dict[str, float]]:
     """Held-out accuracy and validity by minutes of rollouts and updates."""
     rows, minutes, points = [], 0.0, []
-    with (folder / "metrics.csv").open(newline="") as file:
+    with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
         minutes += sum(float(row[f"{part}/seconds"] or 0) for part in ("rollout", "update")) / 60
@@ -140,7 +142,7 @@ def collect(folder: Path, reward: str) -> dict[str, Any]:
         if not done:
             continue
         before, after = ([outcomes(pair[k]) for pair in done] for k in (0, 1))
-        records = [json.loads((new / "run.json").read_text()) for _, new in done]
+        records = [json.loads((new / "run.json").read_text(encoding="utf-8")) for _, new in done]
         results[treatment] = {
             "changes": {column: change(before, after, column) for column in SHOWN},
             "passes": {new.name: passes(new) for _, new in done},
@@ -228,9 +230,11 @@ def write(folder: Path) -> None:
             f"![Accuracy and validity against minutes](grpo_{reward}.png)",
             "",
         ]
-    (DOCS / "grpo.md").write_text("\n".join(text))
+    (DOCS / "grpo.md").write_text("\n".join(text), encoding="utf-8")
     content = {"starts": {f"{k[0]}-{k[1]}": v for k, v in STARTS.items()}, "results": results}
-    (RESULTS / "grpo.json").write_text(json.dumps(content | {"machine": machine()}, indent=1) + "\n")
+    (RESULTS / "grpo.json").write_text(
+        json.dumps(content | {"machine": machine()}, indent=1) + "\n", encoding="utf-8"
+    )
     print("\n".join(text))
 
 

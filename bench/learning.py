@@ -78,7 +78,7 @@ def overrides(task: str, difficulty: str) -> tuple[str, ...]:
 
 def without_variants(task: str) -> tuple[str, ...]:
     """The knobs that empty a task's out-of-distribution test sets."""
-    text = (RESULTS.parents[1] / "conf" / "task" / f"{task}.yaml").read_text()
+    text = (RESULTS.parents[1] / "conf" / "task" / f"{task}.yaml").read_text(encoding="utf-8")
     names = [line.split(":")[0] for line in text.splitlines() if line.startswith("ood")]
     return tuple(f"task.{name}=[]" for name in names)
 
@@ -86,7 +86,7 @@ def without_variants(task: str) -> tuple[str, ...]:
 def run(folder: Path, words: tuple[str, ...], options: argparse.Namespace) -> bool:
     """Train and judge, unless that is done; has it come to its end?"""
     record = folder / "run.json"
-    if record.is_file() and json.loads(record.read_text())["status"] == "evaluated":
+    if record.is_file() and json.loads(record.read_text(encoding="utf-8"))["status"] == "evaluated":
         return True
     command = [
         sys.executable,
@@ -118,12 +118,14 @@ def guessing(folder: Path) -> dict[str, Any]:
 def collect(folder: Path) -> dict[str, Any] | None:
     """A finished run's figures."""
     record = folder / "run.json"
-    if not record.is_file() or json.loads(record.read_text())["status"] != "evaluated":
+    if not record.is_file() or json.loads(record.read_text(encoding="utf-8"))["status"] != "evaluated":
         return None
-    content = json.loads(record.read_text())
-    estimates = next(iter(json.loads((folder / "metrics.json").read_text())["test sets"].values()))
+    content = json.loads(record.read_text(encoding="utf-8"))
+    estimates = next(
+        iter(json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["test sets"].values())
+    )
     wanted = ("solution_valid", "solution_optimal", "trace_local", "trace_strict")
-    tokens = json.loads((folder / "data_card.json").read_text())["splits"]["train"]["tokens"]
+    tokens = json.loads((folder / "data_card.json").read_text(encoding="utf-8"))["splits"]["train"]["tokens"]
     shown = {name: estimates[name] for name in wanted}
     return {"progress": content["progress"], "tokens": tokens["whole"]["mean"], "estimates": shown}
 
@@ -193,9 +195,9 @@ Problems solved, in per cent with Wilson 95 % intervals: 0.83 M parameters, from
 easy or hard is in that file. Tokens: trained on; where they differ, by solution_only / correct.
 """
     DOCS.mkdir(parents=True, exist_ok=True)
-    (DOCS / "learning.md").write_text("\n".join([head, *table(results), ""]))
+    (DOCS / "learning.md").write_text("\n".join([head, *table(results), ""]), encoding="utf-8")
     content = {"settings": DIFFICULTIES, "results": results, "machine": machine()}
-    (RESULTS / "learning.json").write_text(json.dumps(content, indent=1) + "\n")
+    (RESULTS / "learning.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     print("\n".join(table(results)))
 
 

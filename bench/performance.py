@@ -90,7 +90,7 @@ def main() -> None:
     for name, (title, command, tables) in SECTIONS.items():
         path = RESULTS / f"{name}.json"
         if path.is_file():
-            result = json.loads(path.read_text())
+            result = json.loads(path.read_text(encoding="utf-8"))
             lines += [f"## {title}", "", made(result, command), "", *tables(result)]
     between_marks(DOCS / "performance.md", lines, "Performance")
     print(f"Written: {DOCS / 'performance.md'}")

@@ -38,7 +38,7 @@ SHOWN = ("solution_valid", "solution_optimal", "trace_local", "trace_strict", "p
 def finished(folder: Path) -> bool:
     """Has this run been evaluated?"""
     record = folder / "run.json"
-    return record.is_file() and json.loads(record.read_text())["status"] == "evaluated"
+    return record.is_file() and json.loads(record.read_text(encoding="utf-8"))["status"] == "evaluated"
 
 
 def run(arm: str, seed: int, threads: int, folder: Path, experiment: str) -> dict[str, Any]:
@@ -48,10 +48,10 @@ def run(arm: str, seed: int, threads: int, folder: Path, experiment: str) -> dic
         words = [f"trace={arm}", f"seed={seed}", f"threads={threads}", f"run_dir={folder}"]
         words += [f"experiment={experiment}"] if experiment else []
         subprocess.run([sys.executable, "-m", "tracelab.train", *words], check=True)
-    progress = json.loads(record.read_text())["progress"]
-    sets = json.loads((folder / "metrics.json").read_text())["test sets"]
+    progress = json.loads(record.read_text(encoding="utf-8"))["progress"]
+    sets = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["test sets"]
     estimates = {name: {metric: values[metric] for metric in SHOWN} for name, values in sets.items()}
-    threads = yaml.safe_load((folder / "config.yaml").read_text())["threads"]
+    threads = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["threads"]
     return {"arm": arm, "seed": seed, "threads": threads, "progress": progress, "test_sets": estimates}
 
 

@@ -53,7 +53,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         seconds = {script: round(run(script, options.rounds, Path(folder))) for script in options.only}
         found = [Path(folder) / f"{name}.json" for name in ORDER]
-        results: list[dict[str, Any]] = [json.loads(path.read_text()) for path in found if path.is_file()]
+        results: list[dict[str, Any]] = [
+            json.loads(path.read_text(encoding="utf-8")) for path in found if path.is_file()
+        ]
     rows = [{**row, "threads": result["threads"]} for result in results for row in result["rows"]]
     write_json(options.results / "suite.json", {"rows": rows, "seconds": seconds, "rounds": options.rounds})
     print(f"In {sum(seconds.values()) / 60:.1f} minutes; medians of {options.rounds} rounds in turn:", "")

@@ -14,14 +14,16 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from tracelab.core.files import read_text
 from tracelab.core.paths import ROOT, cache_home
+from tracelab.core.terminal import endure
 
 GOOD, NOTE, BAD = "ok", "note", "BAD"
 LEAST_MEMORY, LEAST_DISK, SOME_DISK = 2.0, 0.5, 5.0  # GiB
@@ -45,6 +47,7 @@ class Finding:
 
 def main() -> None:
     """Print the findings as they come; exit with 1 if one is bad."""
+    endure()
     bad = False
     for finding in findings():
         print(finding, flush=True)
@@ -101,7 +104,7 @@ def versions() -> Iterator[Finding]:
 def pins() -> dict[str, str]:
     """Library -> version, of a clone's constraints.txt; {} in an installation that has none."""
     path = ROOT / "constraints.txt"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = read_text(path).splitlines() if path.is_file() else []
     return dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
 
 
@@ -128,11 +131,11 @@ def memory() -> Finding:
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     info = Path("/proc/meminfo")
     if info.is_file():  # what caches hold is free, too
-        lines = dict(line.split(":") for line in info.read_text().splitlines())
+        lines = dict(line.split(":") for line in read_text(info).splitlines())
         free = int(lines["MemAvailable"].split()[0]) * 1024
     limit = Path("/sys/fs/cgroup/memory.max")
-    if limit.is_file() and limit.read_text().strip().isdigit():
-        free = min(free, int(limit.read_text()))
+    if limit.is_file() and read_text(limit).strip().isdigit():
+        free = min(free, int(read_text(limit)))
     text = f"{free / 2**30:.1f} GiB free"
     if free < LEAST_MEMORY * 2**30:
         return Finding("memory", text, NOTE, "the demo needs about 2 GiB: end other programs")
@@ -169,8 +172,9 @@ def compiler() -> Finding:
     name = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++")), "")
     headers = (Path(sysconfig.get_path("include")) / "Python.h").is_file()
     if name and shutil.which(name) and headers:
-        said = subprocess.run([name, "--version"], capture_output=True, text=True, check=False).stdout
-        return Finding("compiler", f"{(said.splitlines() or [name])[0]}: compile=true works")
+        done = subprocess.run([name, "--version"], capture_output=True, check=False)
+        said = done.stdout.decode(errors="replace").splitlines() or [name]
+        return Finding("compiler", f"{said[0]}: compile=true works")
     lacks = "Python.h is missing" if name else "no C++ compiler"
     mend = "only compile=true needs it; on Debian: apt install g++ python3-dev"
     return Finding("compiler", lacks, NOTE, mend)
@@ -196,8 +200,13 @@ def folder(about: str, path: Path, mend: str) -> Finding:
 
 
 def cache() -> Finding:
-    """The folder of compiled kernels and frozen problems."""
-    return folder("cache", cache_home(), "TRACELAB_CACHE=<folder> moves it")
+    """The folder of compiled kernels and frozen problems, without which all takes longer."""
+    mend = "TRACELAB_CACHE=<folder> moves it; without it kernels are compiled at each start"
+    try:
+        found = folder("cache", cache_home(), mend)
+    except FileNotFoundError as error:
+        return Finding("cache", str(error), NOTE, mend)
+    return replace(found, state=NOTE) if found.state == BAD else found
 
 
 def runs() -> Finding:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracelab.core import jit
+from tracelab.core.files import write_text
 from tracelab.core.paths import CONF
 from tracelab.core.settings import Count, settings
 from tracelab.core.waiting import waiting
@@ -47,14 +48,13 @@ def main(page: Page) -> None:
     """Write the page, and a picture per task beside it."""
     jit.interpret()
     output = Path(page.output)
-    output.parent.mkdir(parents=True, exist_ok=True)
     names = page.tasks or sorted(path.stem for path in CONF.glob("task/*.yaml"))
     parts = [HEAD]
     with waiting("Writing the gallery", len(names)) as done:
         for name in names:
             parts.append(section(name, page, output.parent / "figures" / "gallery"))
             done(1)
-    output.write_text("\n".join(parts))
+    write_text(output, "\n".join(parts))
     print(output)
 
 

@@ -27,9 +27,9 @@ class DataSet:
 @entry("generate", DataSet)
 def main(asked: DataSet) -> None:
     """Generate, treat, certify, write."""
-    import json
     from pathlib import Path
 
+    from tracelab.core.files import write_json
     from tracelab.core.types import SPLITS
     from tracelab.core.waiting import waiting
     from tracelab.data import card, frozen, jsonl, store
@@ -48,14 +48,13 @@ def main(asked: DataSet) -> None:
     examples = frozen.problems(task, seed=asked.seed, split=asked.split, count=asked.count, workers=workers)
     sequences, treated = frozen.arm(task, treatment, examples, asked.seed, asked.split)
     certified = card.data_card(task, treatment, {asked.split: card.Arm(examples, sequences, treated)})
-    output.parent.mkdir(parents=True, exist_ok=True)
     with waiting("Writing"):
         if output.suffix == ".jsonl":
             jsonl.write_jsonl(output, task, sequences)
         else:
             store.save(output, frozen.columns(examples, sequences, treated))
     beside = output.with_suffix(".card.json")
-    beside.write_text(json.dumps({**certified, "words": task.codec.vocabulary}, indent=1) + "\n")
+    write_json(beside, {**certified, "words": task.codec.vocabulary})
     say(card.text(certified))
     print(f"{output}\n{beside}")
 

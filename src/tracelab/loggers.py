@@ -15,13 +15,14 @@ from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from tracelab.core.files import whole, write_text
+from tracelab.core.files import UTF8, read_text, whole, whole_lines, write_text
 
 MODES = ("online", "offline", "disabled")
 
 
 class CSV(Logger):
-    """One row per logged step in `path`. A resumed run keeps the rows from before its checkpoint.
+    """One row per logged step in `path`. A resumed run keeps the rows from before its checkpoint, and no row
+    that a kill has torn.
 
     Columns that appear later are added to the file, which is rewritten beside its place and renamed.
     """
@@ -31,8 +32,7 @@ class CSV(Logger):
         self.path = Path(path)
         self.rows: list[dict[str, Any]] = []
         if self.path.is_file():
-            with self.path.open(newline="") as file:
-                self.rows = list(csv.DictReader(file))
+            self.rows = list(csv.DictReader(whole_lines(self.path)))
         self._fresh = False  # has this process written yet?
 
     @property
@@ -67,10 +67,10 @@ class CSV(Logger):
     def _write(self, anew: bool) -> None:
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         if not anew:
-            with self.path.open("a", newline="") as file:
+            with self.path.open("a", newline="", encoding=UTF8) as file:
                 csv.DictWriter(file, columns).writerow(self.rows[-1])
             return
-        with whole(self.path) as partial, partial.open("w", newline="") as file:
+        with whole(self.path) as partial, partial.open("w", newline="", encoding=UTF8) as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(self.rows)
@@ -104,14 +104,14 @@ def wandb(project: str, folder: str, mode: str | None = None, patience: float = 
                 self._wandb_init |= {"mode": "offline", "id": _new_id(kept)}  # the other stays in use
                 return super().experiment
 
-    netrc = Path.home() / ".netrc"
-    key = os.environ.get("WANDB_API_KEY") or (netrc.is_file() and "wandb" in netrc.read_text())
+    netrc = Path(os.path.expanduser("~/.netrc"))  # some users have no home
+    key = os.environ.get("WANDB_API_KEY") or (netrc.is_file() and "wandb" in read_text(netrc))
     mode = mode or os.environ.get("WANDB_MODE") or ("online" if key else "offline")
     if mode not in MODES:
         raise ValueError(f"logger.wandb.mode={mode} is unknown; choose one of {', '.join(MODES)}")
     Path(folder).mkdir(parents=True, exist_ok=True)
     own: dict[str, Any] = {
-        "id": kept.read_text() if kept.is_file() else _new_id(kept),
+        "id": read_text(kept) if kept.is_file() else _new_id(kept),
         "name": Path(folder).name,
         "resume": "allow",
         "mode": mode,

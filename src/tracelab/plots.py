@@ -19,6 +19,8 @@ logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports every fon
 from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
+from tracelab.core.files import UTF8, whole  # noqa: E402
+
 # Okabe and Ito's palette
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999",
@@ -51,16 +53,15 @@ def figure(
     with plt.rc_context({**STYLE, "svg.hashsalt": path.name}):
         fig, axes = plt.subplots(rows, columns, figsize=(width, height), layout="constrained")
         yield fig, axes
-        path.parent.mkdir(parents=True, exist_ok=True)
         for suffix in suffixes:
-            fig.savefig(path.with_suffix(suffix))
+            with whole(path.with_suffix(suffix)) as partial:
+                fig.savefig(partial, format=suffix.removeprefix("."))
         plt.close(fig)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """The data of a figure, beside it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".csv").open("w", newline="") as file:
+    with whole(path.with_suffix(".csv")) as partial, partial.open("w", newline="", encoding=UTF8) as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)

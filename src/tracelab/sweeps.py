@@ -10,7 +10,6 @@ so it is one mechanism for every launcher and sweeper, and outlives a process th
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import sys
 import time
@@ -24,7 +23,8 @@ from hydra.errors import InstantiationException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from tracelab.core.files import write_text
+from tracelab.core.files import read_json, write_json, write_text
+from tracelab.core.terminal import endure, log
 from tracelab.runs.entry import prepare_process, say
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Sweep(Callback):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Unpickle the callback in a job's process, and prepare that process."""
         self.__dict__ = state
+        endure()
         prepare_process()
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
@@ -65,9 +66,8 @@ class Sweep(Callback):
         self._write(config, state="unfinished")
         say(f"Job {config.hydra.job.num}: {folder}")
         if os.getpid() != self.process:
-            log = (folder / "log.txt").open("a", buffering=1)
             self.terminal = sys.stdout, sys.stderr
-            sys.stdout = sys.stderr = log
+            sys.stdout = sys.stderr = log(folder / "log.txt")
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Note how it ended. To Hydra, which would raise it, a failure is an accuracy of nan."""
@@ -77,7 +77,7 @@ class Sweep(Callback):
         error.unlink(missing_ok=True)
         if job_return.status == JobStatus.FAILED:
             failure = job_return._return_value
-            error.write_text("".join(traceback.format_exception(failure)))
+            write_text(error, "".join(traceback.format_exception(failure)))
             job_return.status, job_return.return_value = JobStatus.COMPLETED, float("nan")
             outcome: Record = {"state": "failed", "reason": reason_of(failure)}
         else:
@@ -108,7 +108,7 @@ class Sweep(Callback):
             "folder": str(config.run_dir),
             **outcome,
         }
-        write_text(self.records / f"{job.num:05}.json", json.dumps(record, indent=1) + "\n")
+        write_json(self.records / f"{job.num:05}.json", record)
 
 
 def check_installed(launcher: str) -> None:
@@ -128,7 +128,7 @@ def reason_of(error: BaseException) -> str:
 
 def read(records: Path) -> list[Record]:
     """The jobs of a sweep in order."""
-    return [json.loads(path.read_text()) for path in sorted(records.glob("*.json"))]
+    return [read_json(path) for path in sorted(records.glob("*.json"))]
 
 
 def report(records: Path) -> None:

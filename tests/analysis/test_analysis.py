@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -58,6 +59,22 @@ def copied(study, tmp_path, name="correct-0", **names):
 
 
 # --- loading -----------------------------------------------------------------------------------------
+
+
+def test_names_of_folders_are_no_patterns(study, tmp_path):
+    """Nor does another tool's config, or a damaged record, stop the table of the runs beside it."""
+    for name in ("br[0]ack", "star*", "torn", "torn-outcomes"):
+        shutil.copytree(study / "correct-0", tmp_path / name)
+    (tmp_path / "torn" / "run.json").write_text("")
+    (tmp_path / "torn-outcomes" / "outcomes.parquet").write_bytes(b"PAR1")
+    (tmp_path / "br[0]ack" / "files").mkdir()
+    (tmp_path / "br[0]ack" / "files" / "config.yaml").write_text("wandb_version: 1")
+    with pytest.warns(UserWarning, match="left out: what it holds is damaged") as said:
+        table = analysis.load(tmp_path).collect()
+    assert {Path(run).name for run in table["run"]} == {"br[0]ack", "star*"}
+    assert len([w for w in said if "damaged" in str(w.message)]) == 2
+    with pytest.warns(UserWarning, match="left out"):
+        assert set(analysis.learning_curves(tmp_path)["run"]) == set(table["run"])
 
 
 def test_runs_and_arms(study):

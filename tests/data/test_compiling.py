@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from tracelab.core import jit, rng
+from tracelab.core import jit, paths, rng
 from tracelab.core.paths import CONF
+from tracelab.data import compiling, store
 from tracelab.data.compiling import needed
 
 TASKS = sorted(path.stem for path in CONF.glob("task/*.yaml"))
@@ -96,3 +97,70 @@ def test_literals_are_integers_to_a_kernel():
     exec("def draw(random, n):\n    return below(random, 2) + below(random, 3) + below(random, n)", names)
     numba.njit(names["draw"])(np.zeros(1, np.uint64), 5)
     assert len(fresh.signatures) == 1
+
+
+DRAW = """
+import sys
+from numba.core import event
+from tracelab.core import rng
+with event.install_recorder("numba:compile") as record:
+    print(rng.mix64(7))
+print(len(record.buffer))
+"""
+
+
+def drawn(**environment):
+    """-> (what is drawn, how many kernels were compiled, what was said)."""
+    environment = {name: value for name, value in (os.environ | environment).items() if value is not None}
+    done = subprocess.run([sys.executable, "-c", DRAW], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    value, compiled = done.stdout.split()
+    return value, int(compiled), done.stderr
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+@pytest.mark.parametrize("length", [0, 100])
+def test_half_a_kernel_is_compiled_anew(tmp_path, suffix, length):
+    cache = {"TRACELAB_CACHE": str(tmp_path)}
+    value, compiled, _ = drawn(**cache)
+    assert compiled
+    assert drawn(**cache)[:2] == (value, 0)
+    for path in tmp_path.rglob(f"*.{suffix}"):
+        path.write_bytes(path.read_bytes()[:length])
+    assert drawn(**cache)[:2] == (value, compiled)
+    assert drawn(**cache)[:2] == (value, 0)
+
+
+def test_without_a_cache_kernels_are_compiled_all_the_same(tmp_path):
+    (tmp_path / "file").touch()
+    value, _, said = drawn(TRACELAB_CACHE=str(tmp_path / "file" / "below"))
+    assert "Set TRACELAB_CACHE to a folder that can be written to" in said
+    assert value == str(rng.mix64(7))
+    lines = {line for line in said.splitlines() if "Set TRACELAB_CACHE" in line}
+    assert len(lines) == 1
+
+
+def test_nothing_is_compiled_ahead_that_cannot_be_kept(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TRACELAB_CACHE", str(tmp_path / "file" / "below"))
+    monkeypatch.setattr(compiling.joblib, "cpu_count", lambda: 2)
+    monkeypatch.setattr(compiling, "_compile_new", lambda *_: pytest.fail("compiled for nothing"))
+    with pytest.warns(UserWarning, match="Set TRACELAB_CACHE"):
+        compiling.compile_for([parts("maze")])
+
+
+def test_a_user_without_a_home_needs_none(monkeypatch, tmp_path):
+    """As in containers whose user is a number alone."""
+
+    def unknown():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(paths.Path, "home", unknown)
+    monkeypatch.setenv("TRACELAB_CACHE", str(tmp_path))
+    assert paths.cache_home() == tmp_path
+    for name in ("TRACELAB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(OSError, match="no home folder"):
+        paths.cache_home()
+    with pytest.warns(UserWarning, match="Set TRACELAB_CACHE"):
+        assert store.cached("a", {}, lambda: {"a": np.arange(3)})["a"].tolist() == [0, 1, 2]

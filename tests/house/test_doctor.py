@@ -47,7 +47,9 @@ def test_what_cannot_be_written_is_bad_and_says_how_to_mend_it(tmp_path):
     text = "\n".join(lines)
     assert status == 1
     assert lines[-1] == "Training cannot run here: mend what is BAD."
-    assert re.search(r"BAD +cache +\S+/cache cannot be written.*\n +→ TRACELAB_CACHE=<folder> moves it", text)
+    assert re.search(
+        rf"{NOTE} +cache +\S+/cache cannot be written.*\n +→ TRACELAB_CACHE=<folder> moves", text
+    )
     assert re.search(r"BAD +runs +\S+/runs cannot be written.*\n +→ .*give run_dir=<folder>", text)
 
 

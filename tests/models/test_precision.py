@@ -71,7 +71,7 @@ def test_a_spoilt_cache_is_made_anew(cache, spoilt):
 
 def test_without_a_cache_it_is_measured_all_the_same(cache):
     cache.write_text("a file where a folder should be")
-    with pytest.warns(UserWarning, match="TRACELAB_CACHE moves it"):
+    with pytest.warns(UserWarning, match="Set TRACELAB_CACHE to a folder"):
         assert choose("auto", CPU, **SHAPE).name in NAMES
 
 

@@ -103,7 +103,7 @@ def test_settings_are_written_as_they_are_read():
 def test_wrong_spellings_name_the_choices(tmp_path):
     for words, says in (
         (("tracelab.train", "trace=corupted"), "corrupted"),
-        (("tracelab.evaluate", "run=nowhere"), "holds no config.yaml"),
+        (("tracelab.evaluate", "run=nowhere"), "does not hold config.yaml and run.json"),
         (("tracelab.show", "task.generator=wilsen"), "choose one of wilson"),
         (("tracelab.generate", "split=tset", "output=x.arrow"), "choose one of train"),
     ):

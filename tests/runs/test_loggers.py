@@ -45,6 +45,19 @@ def test_a_resumed_run_keeps_what_was_before_its_checkpoint(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("torn", ["3", "30,", "30,0.", "30,0.5", "\0\0\0"])
+def test_a_row_that_a_kill_has_torn_is_left_out(tmp_path, torn):
+    path = tmp_path / "metrics.csv"
+    first = CSV(path)
+    for step in (10, 20):
+        first.log_metrics({"loss": float(step)}, step)
+    path.write_text(path.read_text() + torn)
+    with pytest.warns(UserWarning, match="ends with a torn line"):
+        resumed = CSV(path)
+    resumed.log_metrics({"loss": 0.5}, 30)
+    assert [row["step"] for row in read(path)] == ["10", "20", "30"]
+
+
 def test_nothing_imports_wandb_unless_asked():
     code = (
         "import sys, tracelab.training.experiment, tracelab.evaluation.judging\n"

@@ -1,9 +1,11 @@
 """A run that is killed and resumed ends with the weights of the run that was not, bit for bit."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -12,9 +14,10 @@ import pytest
 import torch
 
 from tests.helpers.engine import fit, learner
-from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.checkpoints import load_weights, sound
 from tracelab.training.budget import Budget
 from tracelab.training.checkpoint import Checkpoints
+from tracelab.training.processes import heeded
 
 STEPS = 40
 CLONE = Path(__file__).parents[2]
@@ -100,6 +103,79 @@ def test_ctrl_c_finishes_the_step_and_leaves_a_checkpoint(whole, tmp_path):
     assert full_state(tmp_path / "last.ckpt")["progress"]["steps"] == 13
     train(tmp_path, resume=tmp_path / "last.ckpt")
     assert equal(whole, tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_what_ends_a_job_leaves_a_checkpoint(whole, tmp_path, number):
+    """Batch systems send it some time before they kill."""
+
+    class Told(lightning.Callback):
+        def on_before_optimizer_step(self, trainer, *_):
+            if trainer.global_step == 12:
+                signal.raise_signal(number)
+
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit):
+        train(tmp_path, callbacks=[Told()], every=1000)
+    assert signal.getsignal(number) == before
+    assert full_state(tmp_path / "last.ckpt")["progress"]["steps"] == 13
+    train(tmp_path, resume=tmp_path / "last.ckpt")
+    assert equal(whole, tmp_path)
+
+
+@pytest.mark.parametrize("step", [16, STEPS])
+def test_ctrl_c_in_a_validation_stops_after_it(whole, tmp_path, step):
+    """After the last one, too: what comes next is the evaluation, which takes minutes."""
+
+    class CtrlC(lightning.Callback):
+        def on_validation_start(self, trainer, *_):
+            if trainer.global_step == step:
+                signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(SystemExit):
+        train(tmp_path, callbacks=[CtrlC()], every=1000)
+    signal.signal(signal.SIGINT, before)  # Lightning ignores it from here on
+    assert full_state(tmp_path / "last.ckpt")["progress"]["steps"] == step
+    train(tmp_path, resume=tmp_path / "last.ckpt")
+    assert equal(whole, tmp_path)
+
+
+def test_nohup_keeps_its_promise(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert signal.SIGHUP not in heeded()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert set(heeded()) == {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1}
+
+
+@pytest.mark.parametrize("name", ["exp::v2", "memory:", "[0]"])
+def test_checkpoints_are_files_beside_their_place(tmp_path, monkeypatch, name):
+    """A folder's name is no address, the folder of temporary files is not needed, and leftovers go."""
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / ".last.ckpt.0123456789ab.partial").write_text("of a run that was killed")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    train(folder, steps=7)
+    assert train(folder, steps=9, resume=folder / "last.ckpt").progress.steps == 9
+    assert sorted(path.name for path in folder.iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(whole, tmp_path, share):
+    last, best = tmp_path / "last.ckpt", tmp_path / "best.ckpt"
+    assert sound(last, best) is None
+    content = (whole / "last.ckpt").read_bytes()
+    last.write_bytes(content[: int(share * len(content))])
+    for read in (lambda: sound(last, best), lambda: load_weights(last)):
+        with pytest.raises(ValueError, match=r"last\.ckpt is damaged, or no checkpoint"):
+            read()
+    shutil.copy(whole / "best.ckpt", best)
+    with pytest.warns(UserWarning, match=r"best\.ckpt is taken, which is older"):
+        assert sound(last, best) == best
+    last.write_bytes(content)
+    assert sound(last, best) == last
 
 
 def test_a_larger_budget_continues_and_a_spent_one_does_nothing(tmp_path):

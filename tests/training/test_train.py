@@ -9,6 +9,7 @@ import time
 import pyarrow.parquet
 import pytest
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 
 from tests.helpers.runs import SMALL, small
 from tracelab.runs.checkpoints import load_weights
@@ -39,6 +40,15 @@ def test_an_arm_from_problems_to_figures(tmp_path, arm):
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["status"] == "evaluated"
     assert record["progress"]["steps"] == 12
+
+
+def test_ranks_of_a_batch_system_are_not_the_runs(tmp_path, monkeypatch):
+    """`srun bash -c 'python -m tracelab.train seed=$SLURM_PROCID'`: every task trains a run of its own."""
+    for name in ("SLURM_PROCID", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "2")
+    monkeypatch.setattr(rank_zero_only, "rank", 2)
+    train(small(tmp_path, "budget.steps=2", "eval.problems=2"))
+    assert (tmp_path / "metrics.csv").is_file()
 
 
 def test_arms_are_judged_on_the_same_problems(tmp_path):

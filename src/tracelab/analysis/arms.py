@@ -13,20 +13,21 @@ from typing import Any
 import polars as pl
 import yaml
 
+from tracelab.core.files import read_json, read_text
 from tracelab.runs.knobs import CALLED_BY, IN_COMMON, NOT_COMPARED, NOT_SHOWN, WITHIN_AN_ARM
 from tracelab.runs.older import in_todays_words
 
 
 def config_of(folder: Path) -> dict[str, Any]:
     """A run's config. libyaml reads it: a sweep has hundreds, and OmegaConf takes 15 times as long."""
-    plain = yaml.load((folder / "config.yaml").read_text(), Loader=yaml.CSafeLoader)
+    plain = yaml.load(read_text(folder / "config.yaml"), Loader=yaml.CSafeLoader)
     assert isinstance(plain, dict)
     return in_todays_words(plain)
 
 
 def described(folder: Path) -> dict[str, Any]:
     """What makes a run what it is: its config, and the budgets that it had before its last."""
-    record = json.loads((folder / "run.json").read_text())
+    record = read_json(folder / "run.json")
     return {**config_of(folder), "extended_from": record.get("extended_from", [])}
 
 

@@ -24,7 +24,7 @@ def load_interventions(*folders: str | Path) -> pl.LazyFrame:
 
 def of_run(path: Path) -> pl.DataFrame:
     """One run's interventions, see `by_intervention`."""
-    return by_intervention(pl.scan_parquet(path), by=("split",))
+    return by_intervention(pl.scan_parquet(path, glob=False), by=("split",))
 
 
 def by_intervention(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.DataFrame:

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from tracelab.analysis.loading import runs
+from tracelab.core.files import whole_lines
 
 NEEDED = ("val/problems", "val/solution_valid", "train/tokens", "train/minutes")
 VERDICTS = r"^val/(solution_(valid|optimal)|trace_.+)$"
@@ -44,7 +45,8 @@ def learning_curves(*folders: str | Path) -> pl.DataFrame:
 def _curve(folder: Path, arm: str, seed: int) -> pl.DataFrame | None:
     """Learning curves of one run, as in `learning_curves`; None, with a warning, if it has none."""
     path = folder / "metrics.csv"
-    table = pl.read_csv(path, infer_schema_length=None) if path.is_file() else pl.DataFrame()
+    lines = "".join(whole_lines(path)) if path.is_file() else ""
+    table = pl.read_csv(lines.encode(), infer_schema_length=None) if lines else pl.DataFrame()
     if not set(NEEDED) <= set(table.columns):
         warnings.warn(
             f"{folder} is left out: it completed no held-out problems during training (validate_problems=0, "

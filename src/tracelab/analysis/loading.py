@@ -8,7 +8,6 @@ What does not belong into one comparison is refused, or named and left out; noth
 
 from __future__ import annotations
 
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from typing import Any
 import polars as pl
 
 from tracelab.analysis.arms import arms_of, check_same, described, short
+from tracelab.core.files import read_json
+from tracelab.runs.folder import OF_A_RUN, runs_below
 from tracelab.runs.knobs import options
 
 NEEDED = (
@@ -41,9 +42,11 @@ def runs(*folders: str | Path) -> pl.DataFrame:
     version is named in a warning and left out. ValueError if nothing is left, or if tasks or test problems
     differ.
     """
-    found = sorted({path.parent for folder in folders for path in Path(folder).rglob("run.json")})
+    found = sorted({run for folder in folders for run in runs_below(Path(folder))})
     if not found:
-        raise ValueError(f"no run lies at or below {', '.join(map(str, folders))}: each has a run.json")
+        raise ValueError(
+            f"no run lies at or below {', '.join(map(str, folders))}: each has {' and '.join(OF_A_RUN)}"
+        )
     finished = [folder for folder in found if _is_finished(folder)]
     if not finished:
         raise ValueError(f"none of {len(found)} runs is finished: resume them, or wait")
@@ -63,7 +66,7 @@ def load(*folders: str | Path) -> pl.LazyFrame:
     parts = []
     for row in runs(*folders).iter_rows(named=True):
         labels = {name: row[name] for name in ("run", "arm", "treatment", "seed", "algorithm")}
-        scanned = pl.scan_parquet(Path(row["run"]) / "outcomes.parquet")
+        scanned = pl.scan_parquet(Path(row["run"]) / "outcomes.parquet", glob=False)
         texts = [
             name
             for name, kind in scanned.collect_schema().items()
@@ -88,7 +91,9 @@ def load_beside(name: str, command: str, *folders: str | Path) -> pl.LazyFrame:
         path = Path(row["run"]) / name
         if path.is_file():
             labels = {column: row[column] for column in ("run", "arm", "seed")}
-            parts.append(pl.scan_parquet(path).with_columns(pl.lit(v).alias(k) for k, v in labels.items()))
+            parts.append(
+                pl.scan_parquet(path, glob=False).with_columns(pl.lit(v).alias(k) for k, v in labels.items())
+            )
     if not parts:
         raise ValueError(f"no run there has {name}: run python -m tracelab.{command} run=... first")
     return pl.concat(parts, how="diagonal_relaxed")
@@ -110,13 +115,18 @@ def splits_of(table: pl.LazyFrame) -> list[str]:
 
 
 def _is_finished(folder: Path) -> bool:
-    """Evaluated, with all columns? If not, a warning says what is missing."""
-    status = json.loads((folder / "run.json").read_text()).get("status")
+    """Evaluated, with all columns, and whole? If not, a warning says what is missing."""
     outcomes = folder / "outcomes.parquet"
+    try:
+        status = read_json(folder / "run.json").get("status")
+        columns = pl.scan_parquet(outcomes, glob=False).collect_schema().names() if outcomes.is_file() else []
+    except (ValueError, pl.exceptions.PolarsError) as error:
+        warnings.warn(f"{folder} is left out: what it holds is damaged ({error})", stacklevel=3)
+        return False
     if status != "evaluated" or not outcomes.is_file():
         warnings.warn(f"{folder} is left out: it is not evaluated yet (status: {status})", stacklevel=3)
         return False
-    missing = [name for name in NEEDED if name not in pl.scan_parquet(outcomes).collect_schema().names()]
+    missing = [name for name in NEEDED if name not in columns]
     if missing:
         warnings.warn(
             f"{folder} is left out: its outcomes, of an older version, lack {', '.join(missing)}; run "
@@ -129,14 +139,14 @@ def _is_finished(folder: Path) -> bool:
 def _dose(folder: Path) -> dict[str, Any]:
     """dose: the share of steps that were to be damaged, 0 of valid traces; dose_knob: what it is called."""
     path = folder / "data_card.json"
-    card: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    card: dict[str, Any] = read_json(path) or {}
     asked = card.get("splits", {}).get("train", {}).get("damage", {}).get("asked")
     knob = card.get("dose", "rate" if asked is not None else None)  # older cards do not say which
     return {"dose": 0.0 if card.get("promise") == "valid" else asked, "dose_knob": knob}
 
 
 def _row(folder: Path, config: dict[str, Any], arm: str) -> dict[str, Any]:
-    record, names = json.loads((folder / "run.json").read_text()), config["names"]
+    record, names = read_json(folder / "run.json"), config["names"]
     knobs = options(config["trace"])
     progress = record.get("progress", {})
     return {

@@ -33,7 +33,7 @@ def load_memorisation(*folders: str | Path) -> pl.LazyFrame:
 
 def of_file(path: Path) -> pl.DataFrame:
     """One run's sets, see `by_set`."""
-    return by_set(pl.scan_parquet(path), by=())
+    return by_set(pl.scan_parquet(path, glob=False), by=())
 
 
 def sets_of(table: pl.LazyFrame) -> list[str]:

@@ -1,31 +1,103 @@
-"""Files that are whole or not there, whatever happens while they are written."""
+"""Files that are whole or not there, whatever happens while they are written, and locks on them.
+
+Text is UTF-8 everywhere, whatever the terminal speaks.
+"""
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import json
 import os
-import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
+
+UTF8 = "utf-8"
 
 
 @contextmanager
-def whole(path: Path, named: Callable[[Path], Path] | None = None) -> Iterator[Path]:
+def whole(path: Path, named: Callable[[Path], Path] | None = None, flushed: bool = False) -> Iterator[Path]:
     """A file beside `path` to write to, which takes its place at the end of the block.
 
-    If the block fails, nothing is left of it, and what stood at `path` still does. named: what gives the path
-    from what was written, where the content decides it.
+    If the block fails, nothing is left of it, and what stood at `path` still does. Its name is unique among
+    processes and machines: of several that write at once, the last one's file stays. named: what gives the
+    path from what was written, where the content decides it. flushed: is it on the disk before it takes its
+    place? Then not even a power failure spoils it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    partial = path.with_name(f".{path.name}.{os.urandom(6).hex()}.partial")
     try:
         yield partial
+        if flushed:
+            _flush(partial)
         os.replace(partial, path if named is None else named(partial))
+        if flushed:
+            _flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     with whole(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding=UTF8)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file, whole or not at all."""
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def read_text(path: Path) -> str:
+    """The content of a text file."""
+    return path.read_text(encoding=UTF8)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; None if there is none. ValueError names a file that is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(read_text(path))
+    except ValueError as error:  # of the encoding, too
+        raise ValueError(
+            f"{path} is damaged ({error}): delete it, and give the command that wrote it once more"
+        ) from error
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a text file. A torn last one, of a writer that was killed, is left out and said so."""
+    with path.open(encoding=UTF8, errors="replace", newline="") as file:
+        lines = list(file)
+    found = list(takewhile(lambda line: line.endswith("\n") and "\0" not in line, lines))
+    if len(found) < len(lines):
+        warnings.warn(f"{path} ends with a torn line: it is read up to line {len(found)}", stacklevel=2)
+    return found
+
+
+def lock(file: Any, take: Callable[[Any, int], None], wait: bool = True) -> bool:
+    """Lock an open file -> is it ours? False if another process has it. take: fcntl.flock or fcntl.lockf.
+
+    Some network file systems know no locks: there it is ours, with a warning.
+    """
+    try:
+        take(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            return False
+        warnings.warn(
+            f"{file.name} cannot be locked ({error}): let no two processes write there at once", stacklevel=2
+        )
+    return True

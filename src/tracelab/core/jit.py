@@ -15,13 +15,15 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from tracelab.core.paths import PACKAGE, TASKS, cache_home
+from tracelab.core.files import lock
+from tracelab.core.paths import PACKAGE, TASKS, cache_home, not_kept
 
 Kernel = Callable[..., Any]
 Function = TypeVar("Function", bound=Kernel)
@@ -67,11 +69,20 @@ def interpreted() -> bool:
     return _Mode.interpreted
 
 
+def kernels_folder() -> Path:
+    """Where compiled kernels of these sources are kept. OSError if the user has no home."""
+    return cache_home() / "kernels" / sources_hash()
+
+
 @cache
 def _numba() -> Any:
-    """The compiler, with its cache where the sources say."""
+    """The compiler, with its cache where the sources say; without one where there is no such place."""
     # whatever it was: another folder would not be named by the sources (TRACELAB_CACHE moves ours)
-    os.environ["NUMBA_CACHE_DIR"] = str(cache_home() / "kernels" / sources_hash())
+    try:
+        os.environ["NUMBA_CACHE_DIR"] = str(kernels_folder())
+    except OSError as error:
+        os.environ["NUMBA_CACHE_DIR"] = ""
+        not_kept(error)
 
     import numba
 
@@ -118,22 +129,47 @@ def _noted(function: Kernel, calls: list[tuple[Kernel, tuple[Any, ...]]]) -> Ker
 
 @cache
 def _cache() -> Any:
-    """Numba's cache of a function, to which one process at a time writes.
+    """Numba's cache of a function, to which one process at a time writes, and which never fails a run.
 
     Two that compiled the same function for different types at once might take one file name for both, and
     the index say of the one that it is the other: a kernel called with arrays that it does not know.
+    What cannot be read (half a file, after a crash) is compiled anew; what cannot be written is not kept.
     """
-    from numba.core.caching import FunctionCache
+    from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache, UserProvidedCacheLocator
 
-    class OneWriter(FunctionCache):
+    if not os.environ["NUMBA_CACHE_DIR"]:
+        return lambda function: NullCache()
+
+    class Locator(UserProvidedCacheLocator):
+        """The folder, which may be read where it can't be written. (Numba's would take another then.)"""
+
+        def ensure_cache_path(self) -> None:
+            pass
+
+    class Impl(CompileResultCacheImpl):
+        _locator_classes = [Locator]  # noqa: RUF012 (as numba has it)
+
+    class Enduring(FunctionCache):
+        _impl_class = Impl
+
+        def load_overload(self, sig: Any, target_context: Any) -> Any:
+            try:
+                return super().load_overload(sig, target_context)
+            except Exception:  # there is no saying what half a pickle raises
+                with suppress(OSError):
+                    self.flush()
+                return None
+
         def save_overload(self, sig: Any, data: Any) -> None:
-            folder = Path(os.environ["NUMBA_CACHE_DIR"])
-            folder.mkdir(parents=True, exist_ok=True)
-            with open(folder / "lock", "a") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                super().save_overload(sig, data)
+            try:
+                Path(self.cache_path).mkdir(parents=True, exist_ok=True)
+                with open(Path(os.environ["NUMBA_CACHE_DIR"]) / "lock", "ab") as file:
+                    lock(file, fcntl.flock)
+                    super().save_overload(sig, data)
+            except OSError as error:
+                not_kept(error)
 
-    return OneWriter
+    return Enduring
 
 
 def njit(function: Function) -> Function:

@@ -1,6 +1,7 @@
-"""Where `conf/` and `tasks/` lie: beside `src/` in a clone, inside the package in a wheel."""
+"""Where `conf/` and `tasks/` lie (beside `src/` in a clone, inside the package in a wheel), and the cache."""
 
 import os
+import warnings
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -10,6 +11,24 @@ CONF, TASKS = ROOT / "conf", PACKAGE / "tasks"
 
 
 def cache_home() -> Path:
-    """Folder for frozen problem sets and compiled kernels (`TRACELAB_CACHE` moves it)."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("TRACELAB_CACHE") or Path(base) / "tracelab")
+    """Folder for frozen problem sets and compiled kernels (`TRACELAB_CACHE` moves it).
+
+    OSError if there is none, for the user has no home.
+    """
+    if ours := os.environ.get("TRACELAB_CACHE"):
+        return Path(ours)
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "tracelab"
+    try:
+        return Path.home() / ".cache" / "tracelab"
+    except RuntimeError as error:
+        raise FileNotFoundError("this user has no home folder") from error
+
+
+def not_kept(error: OSError) -> None:
+    """Warn that the cache keeps nothing: all goes on without it, only slower."""
+    warnings.warn(
+        f"the cache keeps nothing ({error}): kernels and problems are made anew at each start. Set "
+        "TRACELAB_CACHE to a folder that can be written to and has room",
+        stacklevel=2,
+    )

@@ -10,12 +10,13 @@ of it is left in the end, and printed now and then elsewhere.
 
 from __future__ import annotations
 
-import shutil
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from tracelab.core.terminal import columns
 
 PATIENCE = 2.0  # seconds before the first line
 PAUSE = 20.0  # between lines where standard error is no terminal
@@ -44,9 +45,8 @@ class _Wait(threading.Thread):
         pause = PATIENCE
         while not self.ended.wait(pause):
             if _waits[-1:] == [self]:
-                self.write(
-                    f"\r\033[K{self.line(_columns() - 1)}" if self.terminal else f"{self.line(WIDTH)}\n"
-                )
+                line = self.line(columns(sys.stderr) - 1 if self.terminal else WIDTH)
+                self.write(f"\r\033[K{line}" if self.terminal else f"{line}\n")
             pause = BLINK if self.terminal else PAUSE
 
     def line(self, width: int) -> str:
@@ -59,10 +59,6 @@ class _Wait(threading.Thread):
     def write(self, text: str) -> None:
         sys.stderr.write(text)
         sys.stderr.flush()
-
-
-def _columns() -> int:
-    return shutil.get_terminal_size().columns
 
 
 @contextmanager

@@ -21,16 +21,18 @@ from concurrent.futures import ThreadPoolExecutor as Threads
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import joblib
 
-from tracelab.core.jit import sources_hash
-from tracelab.core.paths import cache_home
+from tracelab.core.jit import kernels_folder
+from tracelab.core.paths import not_kept
 from tracelab.core.settings import Part
 from tracelab.core.waiting import waiting
 
 PARTS = ("task", "trace")
+ROOM = 2**16  # bytes: a kernel or two
 Parts = Mapping[str, Any]  # of a config: task and trace
 Needed = tuple[str, str, str, Any]  # the task's module, the kernel's, its name, its signature
 
@@ -41,11 +43,32 @@ def compile_ahead(task: Part, trace: Part) -> None:
 
 
 def compile_for(experiments: Sequence[Parts]) -> None:
-    """`compile_ahead` for several tasks and treatments; nothing on one core, where nothing is gained."""
+    """`compile_ahead` for several tasks and treatments.
+
+    Nothing is done on one core, where nothing is gained, and where the cache keeps nothing of it.
+    """
     workers = joblib.cpu_count()
-    new = [parts for parts in experiments if not all(mark.is_file() for mark in _marks(parts))]
-    if workers == 1 or not new:
+    if workers == 1:
         return
+    try:
+        new = [parts for parts in experiments if not all(mark.is_file() for mark in _marks(parts))]
+        if new:
+            _check_room(kernels_folder())
+    except OSError as error:
+        not_kept(error)
+        return
+    if new:
+        _compile_new(new, workers)
+
+
+def _check_room(folder: Path) -> None:
+    """OSError if nothing can be written there: what other processes compile would be lost."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder) as file:
+        file.write(bytes(ROOM))
+
+
+def _compile_new(new: Sequence[Parts], workers: int) -> None:
     with waiting("Looking what is to be compiled", len(new)) as done:
         kernels: dict[Needed, None] = {}
         for found in joblib.Parallel(workers, "threading")(
@@ -54,15 +77,14 @@ def compile_for(experiments: Sequence[Parts]) -> None:
             kernels |= dict.fromkeys(pickle.loads(found))  # here, as modules are imported
             done(1)
     compiled(list(kernels), workers)
-    for mark in (mark for parts in new for mark in _marks(parts)):
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
+    with suppress(OSError):
+        for mark in (mark for parts in new for mark in _marks(parts)):
+            mark.touch()
 
 
 def _marks(parts: Parts) -> list[Path]:
     """Files that say that the kernels of a task and of a treatment are there."""
-    folder = cache_home() / "kernels" / sources_hash()
-    return [folder / f"{parts[part]['_target_']}.compiled" for part in PARTS]
+    return [kernels_folder() / f"{parts[part]['_target_']}.compiled" for part in PARTS]
 
 
 def needed(parts: Parts) -> list[Needed]:

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.files import whole
 from tracelab.core.jit import sources_hash
-from tracelab.core.paths import cache_home
+from tracelab.core.paths import cache_home, not_kept
 from tracelab.core.ragged import Ragged
 
 VERSION = 1  # of the layout of files
@@ -33,12 +35,31 @@ Columns = Mapping[str, NDArray[Any] | Ragged]
 def cached(name: str, made_of: Mapping[str, Any], build: Callable[[], Columns]) -> Columns:
     """The set that was made of this before, or a new one; with any other code it is made anew.
 
-    ValueError if its file is damaged.
+    It is made anew, too, if its file is damaged, and is not kept where nothing can be written.
     """
     key = json.dumps({**made_of, "code": sources_hash(), "version": VERSION}, sort_keys=True, default=list)
-    stem, folder = f"{name}-{digest(key.encode())}", cache_home() / "data"
-    found = sorted(folder.glob(f"{stem}.*.arrow"))
-    return read(found[0] if found else write(folder, stem, build(), key))
+    stem = f"{name}-{digest(key.encode())}"
+    kept = _kept(stem)
+    if kept is not None:
+        return kept
+    columns = build()
+    try:
+        return read(write(cache_home() / "data", stem, columns, key))
+    except OSError as error:
+        not_kept(error)
+        return columns
+
+
+def _kept(stem: str) -> Columns | None:
+    """The set of this name that is in the cache, if one is that can be read."""
+    try:
+        found = sorted((cache_home() / "data").glob(f"{escape(stem)}.*.arrow"))
+        return read(found[0]) if found else None
+    except OSError:  # what is wrong is said when the new one cannot be kept
+        return None
+    except ValueError as error:
+        warnings.warn(f"problems are drawn anew: {error}", stacklevel=3)
+        return None
 
 
 def description(thing: Any) -> dict[str, Any]:

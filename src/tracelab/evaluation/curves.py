@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tracelab.core.files import whole_lines
 from tracelab.core.stats import wilson
 from tracelab.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, figure, write_csv
 
@@ -31,8 +32,7 @@ SHADED = ("solution_valid", "trace_strict")  # of six intervals one sees none
 
 def read(metrics_csv: Path) -> list[Row]:
     """The rows of a metrics.csv."""
-    with metrics_csv.open(newline="") as file:
-        return list(csv.DictReader(file))
+    return list(csv.DictReader(whole_lines(metrics_csv)))
 
 
 def measured(rows: Sequence[Row]) -> list[Row]:

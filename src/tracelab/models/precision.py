@@ -15,7 +15,6 @@ import json
 import os
 import platform
 import time
-import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,8 +23,8 @@ from typing import Any
 
 import torch
 
-from tracelab.core.files import write_text
-from tracelab.core.paths import cache_home
+from tracelab.core.files import read_text, write_json
+from tracelab.core.paths import cache_home, not_kept
 
 FULL, REDUCED = torch.float32, torch.bfloat16
 NAMES = {"32-true": FULL, "bf16-mixed": REDUCED}  # Lightning's words for what is supported
@@ -107,15 +106,14 @@ def measured(tokens: int, width: int, hidden: int) -> dict[str, float]:
     key = "|".join(
         map(str, (_processor(), torch.get_num_threads(), torch.__version__, tokens, width, hidden))
     )
-    path = cache_home() / "precision.json"
-    known = _read(path)
+    known = _read()
     if key not in known:
         found = {
             "float32": _rate(FULL, tokens, width, hidden),
             "bfloat16": _rate(REDUCED, tokens, width, hidden),
         }
-        known = _read(path) | {key: found}
-        _write(path, known)
+        known = _read() | {key: found}
+        _write(known)
     rates: dict[str, float] = known[key]
     return rates
 
@@ -123,13 +121,13 @@ def measured(tokens: int, width: int, hidden: int) -> dict[str, float]:
 def forget() -> None:
     """Drop all rates that were kept, so that they are measured anew."""
     with suppress(OSError):
-        (cache_home() / "precision.json").unlink()
+        _file().unlink()
 
 
 def _processor() -> str:
     """What decides speed: the processor, and the instructions that torch may use of it."""
     info = Path("/proc/cpuinfo")
-    text = info.read_text() if info.is_file() else ""
+    text = read_text(info) if info.is_file() else ""
     name = next((line for line in text.splitlines() if line.startswith("model name")), platform.processor())
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
     return f"{platform.machine()} {name} {torch.backends.cpu.get_cpu_capability()} {limit}"
@@ -160,17 +158,21 @@ def _seconds(dtype: torch.dtype, rows: int, width: int, hidden: int, least: floa
     return best
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _file() -> Path:
+    return cache_home() / "precision.json"
+
+
+def _read() -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(read_text(_file()))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
+def _write(content: dict[str, Any]) -> None:
     """Keep the rates, whole or not at all; without a usable cache they are measured at each start."""
     try:
-        write_text(path, json.dumps(content, indent=1) + "\n")
+        write_json(_file(), content)
     except OSError as error:
-        warnings.warn(f"{path} cannot be written ({error}); TRACELAB_CACHE moves it", stacklevel=2)
+        not_kept(error)

@@ -7,9 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tracelab.core.terminal import endure
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the report, say where it is."""
+    endure()
     parser = argparse.ArgumentParser(
         prog="python -m tracelab.report",
         description="One HTML page about finished runs that needs no network; figures and tables beside it.",

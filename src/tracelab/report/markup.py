@@ -8,6 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from tracelab.core.files import UTF8
+
 DASH = "–"
 POINTS_A_REM = 11.6  # so that a figure's text is about as large as the page's small one
 INKS = {"#000000": "currentColor", "#ffffff": "var(--page)", "#e6e6e6": "var(--line)"}
@@ -86,7 +88,7 @@ def drawing(path: Path, caption: str, folder: str) -> Html:
 
 def _svg(path: Path) -> str:
     """SVG markup of a figure, without prologue and metadata. Its ids are its own; its inks are the page's."""
-    content = path.with_suffix(".svg").read_text()
+    content = path.with_suffix(".svg").read_text(encoding=UTF8)
     content = content[content.index("<svg") :]
     content = re.sub(r"<metadata>.*?</metadata>", "", content, flags=re.DOTALL)
     content = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{path.stem}-", content)

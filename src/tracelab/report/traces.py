@@ -6,7 +6,6 @@ latter's lines are stored once, and each picture as what differs from the one be
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tracelab.core.files import read_json
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.report.study import Study
@@ -74,7 +74,7 @@ def per_kind(table: pl.LazyFrame, examples: int, most: int) -> int:
 
 def sample_of(run: Path, each: int, levels: Sequence[str], measures: Sequence[str]) -> list[dict[str, Any]]:
     """The first outcomes of each kind of a run, by problem: runs show the same problems where they can."""
-    table = pl.scan_parquet(run / "outcomes.parquet").with_row_index("row")
+    table = pl.scan_parquet(run / "outcomes.parquet", glob=False).with_row_index("row")
     key = table.select("row", "index", "sample", *KIND).collect()
     chosen = key.sort("index", "sample").group_by(KIND, maintain_order=True).head(each)["row"]
     names = ["split", "index", "sample", "problem_key", "problem", "completion", "truncated", "mean_logprob"]
@@ -86,7 +86,7 @@ def sample_of(run: Path, each: int, levels: Sequence[str], measures: Sequence[st
 def _check_words(study: Study, task: Task) -> None:
     for run in study.runs["run"]:
         path = Path(run) / "vocab.json"
-        if path.is_file() and tuple(json.loads(path.read_text())) != task.codec.vocabulary:
+        if path.is_file() and tuple(read_json(path)) != task.codec.vocabulary:
             raise ValueError(f"{run} was made with another vocabulary than this version's {task.name}")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from string import Template
 
+from tracelab.core.files import UTF8, write_text
 from tracelab.report.markup import Html, paragraph, text
 from tracelab.report.sections import every
 from tracelab.report.study import Study
@@ -43,7 +44,7 @@ def write(study: Study, examples: int) -> None:
         outcomes=outcomes,
         script=_file("pictures.js") + _file("viewer.js"),
     )
-    study.out.write_text(page)
+    write_text(study.out, page)
 
 
 def _body(section: Callable[[Study], Html | None], study: Study) -> Html | None:
@@ -71,4 +72,4 @@ def _viewer(study: Study, examples: int) -> tuple[Html, str]:
 
 
 def _file(name: str) -> str:
-    return files("tracelab.report").joinpath(name).read_text()
+    return files("tracelab.report").joinpath(name).read_text(encoding=UTF8)

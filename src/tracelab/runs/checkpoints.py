@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -15,7 +17,7 @@ BEFORE_RECORDED = name_of(REDUCED)
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:
     """The model's state dict in a checkpoint of a learner."""
-    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    state = _read(path, mmap=False)["state_dict"]
     return {name.removeprefix("model."): weight for name, weight in state.items()}
 
 
@@ -36,6 +38,31 @@ def is_sharded(path: str | Path) -> bool:
     return bool(_read(path).get("sharded", False))
 
 
-def _read(path: str | Path) -> dict[str, Any]:
-    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+def sound(last: Path, best: Path) -> Path | None:
+    """The checkpoint to go on from: the last, or the best, with a warning, where that is damaged.
+
+    None if there is no last one. ValueError if both are damaged.
+    """
+    if not last.is_file():
+        return None
+    try:
+        _read(last)
+        return last
+    except ValueError as error:
+        if not best.is_file():
+            raise
+        _read(best)
+        warnings.warn(f"{error}. {best} is taken, which is older", stacklevel=2)
+        return best
+
+
+def _read(path: str | Path, mmap: bool = True) -> dict[str, Any]:
+    """A checkpoint's content. ValueError if it is damaged."""
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except (RuntimeError, EOFError, UnpicklingError) as error:  # of half a file, and of an empty one
+        raise ValueError(
+            f"{path} is damaged, or no checkpoint ({str(error).partition(chr(10))[0]}): take another one "
+            "(eval.checkpoint=best), or delete it and train again"
+        ) from error
     return content

@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from tracelab.core.paths import CONF
 from tracelab.core.settings import read
+from tracelab.core.terminal import endure
 from tracelab.runs.older import admitted, as_typed, in_todays_words
 
 INTERRUPTED = 130  # exit status, as shells give it
@@ -89,6 +90,7 @@ def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Call
             return function(read_composed(settings, composed))
 
         def main() -> None:
+            endure()
             sys.argv[1:] = admitted(sys.argv[1:])
             try:
                 hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(run)()

@@ -2,12 +2,13 @@
 
 config.yaml  run.json  data_card.json  vocab.json  metrics.csv  metrics.json  outcomes.parquet
 figures/  checkpoints/
+
+A run's folder is one that holds config.yaml and run.json: other tools write files of the one name, too.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import platform
 import subprocess
@@ -22,13 +23,14 @@ from typing import Any
 import joblib
 from omegaconf import OmegaConf
 
-from tracelab.core.files import write_text
-from tracelab.core.paths import PACKAGE
+from tracelab.core.files import UTF8, lock, read_json, read_text, write_json, write_text
+from tracelab.core.paths import ROOT
 from tracelab.runs.knobs import FREE_TO_CHANGE, WITHOUT_EFFECT
 from tracelab.runs.older import in_todays_words
 from tracelab.runs.settings import Experiment, shared
 
 Config = dict[str, Any]
+OF_A_RUN = ("config.yaml", "run.json")
 LIBRARIES = ("tracelab", "torch", "lightning", "hydra-core", "numpy", "numba", "pyarrow")
 
 
@@ -80,8 +82,8 @@ class Run:
     def open(folder: str | Path) -> Run:
         """A run that exists. ValueError if none does."""
         folder = Path(folder)
-        if not (folder / "config.yaml").is_file():
-            raise ValueError(f"run={folder} is no run's folder: it holds no config.yaml")
+        if not is_run(folder):
+            raise ValueError(f"run={folder} is no run's folder: it does not hold {' and '.join(OF_A_RUN)}")
         return Run(folder, _load(folder))
 
     @property
@@ -102,32 +104,40 @@ class Run:
 
     def write_json(self, name: str, content: Any) -> Path:
         """Write a JSON file of the folder."""
-        return self.write_text(name, json.dumps(content, indent=1) + "\n")
+        path = self.folder / name
+        write_json(path, content)
+        return path
 
     def read_json(self, name: str) -> Any:
-        """Read a JSON file of the folder; None if there is none."""
-        path = self.folder / name
-        return json.loads(path.read_text()) if path.is_file() else None
+        """Read a JSON file of the folder; None if there is none. ValueError if it is damaged."""
+        return read_json(self.folder / name)
 
 
 @contextmanager
 def claimed(folder: str | Path) -> Iterator[None]:
     """Keep other processes from training in a folder; ends with this one. ValueError if another does."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    with (Path(folder) / ".lock").open("a") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"another process is training in {folder}: wait for it, or stop it") from None
+    with (Path(folder) / ".lock").open("ab") as file:
+        if not lock(file, fcntl.lockf, wait=False):
+            raise ValueError(f"another process is training in {folder}: wait for it, or stop it")
         yield
+
+
+def is_run(folder: Path) -> bool:
+    """Is it a run's folder?"""
+    return all((folder / name).is_file() for name in OF_A_RUN)
+
+
+def runs_below(folder: Path) -> list[Path]:
+    """The folders of runs at, or at any depth below, a folder, in order."""
+    return sorted(path.parent for path in folder.rglob(OF_A_RUN[-1]) if is_run(path.parent))
 
 
 def runs_at(folders: Iterable[str | Path]) -> list[Run]:
     """The runs in, or at any depth below, each of the folders. ValueError if there is none."""
     found = []
     for folder in map(Path, folders):
-        here = (folder / "config.yaml").is_file()
-        below = [folder] if here else sorted(path.parent for path in folder.rglob("config.yaml"))
+        below = [folder] if is_run(folder) else runs_below(folder)
         if not below:
             raise ValueError(f"run={folder} is no run's folder, and there is none below it")
         found += [Run.open(run) for run in below]
@@ -148,34 +158,40 @@ def machine() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in LIBRARIES},
-        "git": _git(),
+        "git": commit_of(ROOT),
     }
 
 
 def cpu_name() -> str:
     """The processor, as it names itself."""
     info = Path("/proc/cpuinfo")
-    names = [line for line in info.read_text().splitlines() if "model name" in line] if info.is_file() else []
+    names = [line for line in read_text(info).splitlines() if "model name" in line] if info.is_file() else []
     return names[0].split(":")[1].strip() if names else platform.processor()
 
 
-def _git() -> str | None:
-    """The commit that the code is at, with + if it was changed since; None outside a clone."""
+def commit_of(clone: Path) -> str | None:
+    """The commit that a clone is at, with + if it was changed since. None if the folder is no clone itself:
+    an installed package may lie in somebody else's.
+    """
 
     def git(*words: str) -> str:
-        command = ["git", "-C", str(PACKAGE), *words]
-        return str(subprocess.run(command, capture_output=True, text=True, check=True).stdout).strip()
+        command = ["git", "-C", str(clone), *words]
+        done = subprocess.run(command, capture_output=True, encoding=UTF8, check=True)
+        return str(done.stdout).strip()
 
     try:
+        if Path(git("rev-parse", "--show-toplevel")) != clone.resolve():
+            return None
         return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
 
 
 def _load(folder: Path) -> Config:
-    """A run's config.yaml."""
+    """A run's config.yaml. ValueError if it holds no config."""
     config = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"), resolve=True)
-    assert isinstance(config, dict)
+    if not isinstance(config, dict) or not config:
+        raise ValueError(f"{folder / 'config.yaml'} is damaged, or no run's: a run's folder starts with it")
     return in_todays_words({str(name): value for name, value in config.items()})
 
 

@@ -13,6 +13,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from tracelab.core.files import read_text
 from tracelab.core.older import todays
 from tracelab.core.paths import CONF
 
@@ -58,5 +59,5 @@ def _is_foreign(word: str) -> bool:
 @cache
 def _known() -> frozenset[str]:
     """The knobs that some task's YAML has."""
-    texts = [path.read_text() for path in CONF.glob("task/*.yaml")]
+    texts = [read_text(path) for path in CONF.glob("task/*.yaml")]
     return frozenset(knob for text in texts for knob in re.findall(r"^(\w+):", text, re.MULTILINE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -13,6 +14,7 @@ from tracelab.runs.entry import Accuracy, say
 if TYPE_CHECKING:
     from tracelab.training.fitting import Trained
 
+FOLDED = 24  # columns that a cell needs which may be cut anywhere, such as a path
 LABELS = {  # of metrics that earlier versions wrote, which did not say how they are shown
     "solution_valid": "solution valid",
     "solution_optimal": "optimal",
@@ -71,10 +73,52 @@ def cell(name: str, estimate: dict[str, Any]) -> str:
 def print_results(metrics: dict[str, Any], title: str, folder: Path) -> None:
     """The table, then where the figures and the rest lie."""
     console = _console()
-    console.print(results_table(metrics, title))
+    console.print(fitting(results_table(metrics, title), console.width))
     for path in sorted((folder / "figures").glob("*.png")):
         console.print(f"  {path}", highlight=False, soft_wrap=True)
     console.print(f"  {folder / 'outcomes.parquet'}", highlight=False, soft_wrap=True)
+
+
+def fitting(table: Table, width: int) -> Table:
+    """The table, whose words are whole in so many columns: headings and cells wrap between words, and where
+    even that is too wide, its rows are stacked.
+    """
+    natural, least = [], []
+    for column in table.columns:
+        texts = [str(text) for text in (column.header, *column.cells)]
+        natural.append(max(map(cell_len, texts)))
+        longest = max(cell_len(word) for text in texts for word in text.split() or [""])
+        least.append(min(longest, FOLDED) if column.overflow == "fold" else longest)
+    room = width - 3 * len(table.columns) - 1  # within the frame
+    if sum(natural) <= room:
+        return table
+    if sum(least) > room:
+        return _stacked(table)
+    spare = room - sum(least)
+    for column, small, large in zip(table.columns, least, natural, strict=True):
+        column.width = small + min(spare, large - small)
+        spare -= column.width - small
+    return table
+
+
+def _stacked(table: Table) -> Table:
+    """A line per cell, with its heading before it."""
+    stacked = Table(
+        title=table.title,
+        title_justify="left",
+        caption=table.caption,
+        caption_justify="left",
+        box=None,
+        show_header=False,
+        padding=(0, 2, 0, 0),
+    )
+    stacked.add_column(overflow="fold")
+    stacked.add_column(overflow="fold")
+    for row in zip(*(column.cells for column in table.columns), strict=True):
+        for column, text in zip(table.columns, row, strict=True):
+            stacked.add_row(column.header, text)
+        stacked.add_row("", "")
+    return stacked
 
 
 def _console() -> Console:
@@ -124,7 +168,8 @@ def print_interventions(frame: Any, title: str, path: Path) -> None:
             *figures,
             f"{row['reference_logprob']:.3f}",
         )
-    _console().print(table)
+    console = _console()
+    console.print(fitting(table, console.width))
     print(f"  {path}")
 
 
@@ -139,7 +184,7 @@ def print_sweep(jobs: list[dict[str, Any]]) -> None:
         accuracy = f"{100 * job['accuracy']:.1f}" if "accuracy" in job else "–"
         table.add_row(f"{job['number']}  {words}", job["state"], accuracy, job["folder"])
     console = _console()
-    console.print(table)
+    console.print(fitting(table, console.width))
     for job in jobs:
         if "reason" in job:
             console.print(f"Job {job['number']} failed: {job['reason']}", markup=False, highlight=False)
@@ -167,5 +212,6 @@ def print_memorisation(frame: Any, title: str, path: Path) -> None:
             for name in shown
         )
         table.add_row(row["split"], *figures, *(f"{row[name]:.4g}" for name in counts))
-    _console().print(table)
+    console = _console()
+    console.print(fitting(table, console.width))
     print(f"  {path}")

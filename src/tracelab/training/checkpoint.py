@@ -1,15 +1,15 @@
 """Checkpoints that a kill or a full disk cannot spoil: `last.ckpt` and `best.ckpt`.
 
 A checkpoint is written beside its place, flushed to disk, and renamed: readers see the old file or
-the new one, whole. Ctrl-C ends the step under way, writes `last.ckpt`, then interrupts; a second
-Ctrl-C interrupts at once. Several processes stop after the same step, whichever of them was told to.
+the new one, whole. Ctrl-C, and what batch systems send before they kill (SIGTERM, SIGHUP, SIGUSR1), ends the
+step or the validation under way, writes `last.ckpt`, then interrupts; a second one interrupts at once.
+Several processes stop after the same step, whichever of them was told to.
 A checkpoint is written before the validation of its step: a run that ended between them validates first when
 it is resumed.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from pathlib import Path
@@ -17,9 +17,11 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from tracelab.training.processes import most
+from tracelab.core.files import whole
+from tracelab.training.processes import heeded, most
 
 
 class Checkpoints(lightning.Callback):
@@ -33,25 +35,26 @@ class Checkpoints(lightning.Callback):
         self._told = 0  # the signal that came
         self._handlers: dict[int, Any] = {}
 
-    def on_train_start(self, trainer: lightning.Trainer, learner: Any) -> None:
-        """Let Ctrl-C wait for the end of a step.
+    def setup(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
+        """Let checkpoints be written and read by us, whatever paths look like to Lightning."""
+        trainer.strategy.checkpoint_io = LocalFiles()
 
-        Of several processes SIGTERM, too: Lightning would tell the others from within the step under way.
-        """
+    def on_train_start(self, trainer: lightning.Trainer, learner: Any) -> None:
+        """Let signals wait for the end of a step, and sweep up what a kill has left half-written."""
         if threading.current_thread() is threading.main_thread():
-            numbers = [signal.SIGINT, *([signal.SIGTERM] if trainer.world_size > 1 else [])]
-            self._handlers = {number: signal.signal(number, self._note) for number in numbers}
+            self._handlers = {number: signal.signal(number, self._note) for number in heeded()}
+        if trainer.is_global_zero:
+            for left in self.folder.glob("*.partial"):
+                left.unlink()
         if self._not_validated(trainer, learner):
             validate(trainer)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, learner: Any, *_: Any) -> None:
         """Save when it is time to, or when this was the last step."""
-        told, steps = most(self._told), learner.progress.steps
-        due = steps % self.every == 0 and steps != self._saved
-        if due or trainer.should_stop or told:
+        steps = learner.progress.steps
+        if (steps % self.every == 0 and steps != self._saved) or trainer.should_stop:
             self._save_last(trainer, learner)
-        if told:
-            raise KeyboardInterrupt if told == signal.SIGINT else SIGTERMException
+        self._stop_if_told(trainer, learner)
 
     def on_validation_end(self, trainer: lightning.Trainer, learner: Any) -> None:
         """Save the best model so far."""
@@ -59,12 +62,14 @@ class Checkpoints(lightning.Callback):
         value = trainer.callback_metrics.get(self.monitor, torch.inf)
         if not trainer.sanity_checking and value < self.best:
             self.best = float(value)
-            save(trainer, self.folder / "best.ckpt")
+            trainer.save_checkpoint(self.folder / "best.ckpt")
+        self._stop_if_told(trainer, learner)
 
     def on_train_end(self, trainer: lightning.Trainer, learner: Any) -> None:
         """Save what something else than the budget has stopped."""
         if learner.progress.steps != self._saved:
             self._save_last(trainer, learner)
+        self._stop_if_told(trainer, learner)
         self._restore_handlers()
 
     def on_exception(self, trainer: lightning.Trainer, learner: Any, exception: BaseException) -> None:
@@ -89,9 +94,17 @@ class Checkpoints(lightning.Callback):
         due = (trainer.fit_loop.epoch_loop.total_batch_idx + 1) % (every or 1) == 0
         return due or learner.budget.used(learner.progress) >= 1.0
 
+    def _stop_if_told(self, trainer: lightning.Trainer, learner: Any) -> None:
+        """Save and stop, if a signal came to this process or to another one."""
+        told = most(self._told)
+        if told:
+            if learner.progress.steps != self._saved:
+                self._save_last(trainer, learner)
+            raise KeyboardInterrupt if told == signal.SIGINT else SIGTERMException
+
     def _save_last(self, trainer: lightning.Trainer, learner: Any) -> None:
         self._saved = learner.progress.steps
-        save(trainer, self.folder / "last.ckpt")
+        trainer.save_checkpoint(self.folder / "last.ckpt")
 
     def _note(self, number: int, _: Any) -> None:
         self._told = number
@@ -112,20 +125,23 @@ def validate(trainer: lightning.Trainer) -> None:
     trainer.training = True
 
 
-def save(trainer: lightning.Trainer, path: Path) -> None:
-    """Write a checkpoint so that at every moment `path` is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    trainer.save_checkpoint(partial)
-    if trainer.is_global_zero:
-        _flush(partial)
-        os.replace(partial, path)
-        _flush(path.parent)
+class LocalFiles(CheckpointIO):
+    """Checkpoints as files of this machine, whole at every moment. (Lightning's own go through fsspec, which
+    takes some names for addresses, and through the folder of temporary files.)
+    """
 
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint beside its place, which it then takes."""
+        with whole(Path(path), flushed=True) as partial, partial.open("wb") as file:
+            torch.save(checkpoint, file)
 
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def load_checkpoint(
+        self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint."""
+        content: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=weights_only)
+        return content
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Delete a checkpoint."""
+        Path(path).unlink()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import warnings
@@ -15,10 +14,11 @@ import lightning
 from hydra.utils import instantiate
 
 from tracelab import loggers
+from tracelab.core.files import read_json
 from tracelab.evaluation import curves
 from tracelab.evaluation.judging import evaluate
 from tracelab.models.precision import name_of
-from tracelab.runs.checkpoints import is_sharded, load_progress
+from tracelab.runs.checkpoints import is_sharded, load_progress, sound
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, differences
 from tracelab.runs.knobs import FREE_TO_CHANGE
@@ -26,7 +26,7 @@ from tracelab.runs.sets import TestSets
 from tracelab.runs.settings import Experiment
 from tracelab.training.budget import Progress, extended
 from tracelab.training.checkpoint import Checkpoints
-from tracelab.training.processes import in_shards
+from tracelab.training.processes import in_shards, own_environment
 from tracelab.training.progress import ProgressLine
 
 
@@ -69,10 +69,11 @@ class Before:
 def before(experiment: Experiment) -> Before | None:
     """What an experiment goes on from, if anything. ValueError if it is given and is no part of it."""
     given = experiment.ckpt_path
-    path = Path(given) if given else Path(experiment.run_dir) / "checkpoints" / "last.ckpt"
-    if not path.is_file():
-        if given:
-            raise ValueError(f"ckpt_path={path}: there is no such file")
+    if given and not Path(given).is_file():
+        raise ValueError(f"ckpt_path={given}: there is no such file")
+    own = Path(experiment.run_dir) / "checkpoints"
+    path = Path(given) if given else sound(own / "last.ckpt", own / "best.ckpt")
+    if path is None:
         return None
     source = _run_of(path) if given else Run.open(experiment.run_dir)
     check_same_run(source, experiment)
@@ -114,7 +115,7 @@ def resume_from(run: Run, vocabulary: tuple[str, ...], went: Before | None) -> P
 def check_vocabulary(folder: Path, vocabulary: tuple[str, ...]) -> None:
     """ValueError if the run in a folder was trained on other words."""
     path = folder / "vocab.json"
-    theirs = json.loads(path.read_text()) if path.is_file() else list(vocabulary)
+    theirs = read_json(path) or list(vocabulary)
     if theirs != list(vocabulary):
         raise ValueError(
             f"{folder} holds a checkpoint of another vocabulary (it has {len(theirs)} words, this task "
@@ -150,6 +151,7 @@ def fit(
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     lightning.seed_everything(experiment.seed, verbose=False)
+    environment = own_environment()
     trainer = instantiate(
         experiment.trainer,
         precision=name_of(learner.model.products),
@@ -160,6 +162,7 @@ def fit(
             Checkpoints(run.folder / "checkpoints", every=experiment.checkpoint_every),
             ProgressLine(),
         ],
+        **({} if "plugins" in experiment.trainer else {"plugins": [environment]}),
         **options,
     )
     for logger in trainer.loggers:

@@ -19,12 +19,15 @@ from itertools import dropwhile
 from typing import Any
 
 import torch
-from lightning.fabric.plugins.environments.lightning import find_free_network_port
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
 from torch import distributed
 from torch.multiprocessing.spawn import ProcessContext, ProcessException, start_processes
 
 from tracelab.core.settings import Part
+from tracelab.core.terminal import endure
 
+STOPS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1  # Ctrl-C, and how batch systems end jobs
+RANK = "TRACELAB_RANK"  # in the environment of a process that was started here
 PATIENCE = 10.0  # seconds that the others have to end by themselves when one has failed
 
 
@@ -61,8 +64,9 @@ def together(count: int, function: Callable[..., None], *arguments: Any) -> None
 def _part(
     rank: int, place: dict[str, str], function: Callable[..., None], arguments: tuple[Any, ...]
 ) -> None:
+    endure()
     os.setpgrp()  # Ctrl-C is the first process's to pass on
-    os.environ |= {**place, "LOCAL_RANK": str(rank)}
+    os.environ |= {**place, "LOCAL_RANK": str(rank), RANK: str(rank)}
     function(*arguments)
     if distributed.is_initialized():
         distributed.destroy_process_group()
@@ -76,7 +80,7 @@ def _what(traceback: str) -> str:
 
 @contextmanager
 def _signals_passed_on(started: ProcessContext) -> Iterator[None]:
-    """Ctrl-C and SIGTERM are for the processes; a second one is for this one."""
+    """What tells a run to stop is for the processes; a second signal is for this one."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -91,11 +95,26 @@ def _signals_passed_on(started: ProcessContext) -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, pass_on) for number in heeded()}
     try:
         yield
     finally:
         restore()
+
+
+def heeded() -> list[signal.Signals]:
+    """The signals that stop a training. `nohup` has one ignored, which stays so."""
+    return [n for n in STOPS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+
+
+def own_environment() -> LightningEnvironment:
+    """What Lightning is to know of this process: it is the only one, or one of those that were started here.
+
+    Batch systems and launchers leave ranks in the environment: of tasks, which train runs of their own.
+    """
+    environment = LightningEnvironment()
+    environment.set_global_rank(int(os.environ.get(RANK, 0)))  # loggers ask for it, too
+    return environment
 
 
 def most(value: float) -> float:

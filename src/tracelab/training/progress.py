@@ -11,7 +11,10 @@ from typing import Any
 
 import lightning
 
+from tracelab.core.terminal import columns
+
 WIDTH = 20  # characters of the bar
+GAP = "  "
 
 
 class ProgressLine(lightning.Callback):
@@ -35,23 +38,34 @@ class ProgressLine(lightning.Callback):
     def _show(self, trainer: lightning.Trainer, learner: Any) -> None:
         self._printed = time.monotonic()
         if trainer.is_global_zero:
-            text = line(trainer, learner)
-            sys.stderr.write(f"\r\033[K{text}" if sys.stderr.isatty() else f"{text}\n")
+            terminal = sys.stderr.isatty()
+            text = line(trainer, learner, columns(sys.stderr) - 1 if terminal else None)
+            sys.stderr.write(f"\r\033[K{text}" if terminal else f"{text}\n")
             sys.stderr.flush()
 
 
-def line(trainer: lightning.Trainer, learner: Any) -> str:
-    """`━━━━━━━━──────────── 42%  step 1,200  loss 0.312  val 0.298  right 95%  strict 88% ...`."""
+def line(trainer: lightning.Trainer, learner: Any, width: int | None = None) -> str:
+    """`━━━━━━━━──────────── 42%  step 1,200  loss 0.312  val 0.298  right 95%  strict 88% ...`.
+
+    width: characters that it may have. Where they are few, the bar goes first, then what is said last, but
+    for the time that is left.
+    """
     progress, used = learner.progress, learner.budget.used(learner.progress)
-    parts = [f"{bar(used)} {used:4.0%}", f"step {progress.steps:,}"]
+    parts = [f"{used:4.0%}", f"step {progress.steps:,}"]
     for name, (key, form) in learner.shown.items():
         if (value := trainer.callback_metrics.get(key)) is not None:
             parts.append(f"{name} {float(value):{form}}")
+    left = []
     if progress.minutes and used:
-        left = int(60 * progress.minutes * (1 / used - 1))
+        seconds = int(60 * progress.minutes * (1 / used - 1))
         parts.append(f"{progress.tokens / progress.minutes / 60:,.0f} tokens/s")
-        parts.append(f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left")
-    return "  ".join(parts)
+        left = [f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"]
+    whole = f"{bar(used)} {GAP.join(parts + left)}"
+    if width is None or len(whole) <= width:
+        return whole
+    while len(GAP.join(parts + left)) > width and len(parts) > 1:
+        parts.pop()
+    return GAP.join(parts + left)[:width]
 
 
 def bar(used: float) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from tracelab.core.files import read_json
 from tracelab.report.markup import Html, details, share, table, text
 from tracelab.report.study import STRICT, Study
 
@@ -19,10 +19,10 @@ def section(study: Study) -> Html:
     for arm in study.arms:
         run = study.runs.filter(arm=arm)["run"][0]
         path = Path(run) / "data_card.json"
-        if not path.is_file():
+        content = read_json(path)
+        if content is None:
             rows.append([arm, "no data card"])
             continue
-        content = json.loads(path.read_text())
         train = content["splits"]["train"]
         judged = train["solution"]["solution valid"], train["trace"][STRICT]
         ends = [(verdict["rate"], *verdict["interval"]) for verdict in judged]

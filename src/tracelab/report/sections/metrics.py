@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from tracelab.core.files import read_json
 from tracelab.report.markup import Html, details, number, share, table
 from tracelab.report.study import Study
 from tracelab.runs.tables import headings
@@ -15,9 +15,7 @@ TITLE, PLACE = "Every run's metrics", 130
 
 def section(study: Study) -> Html:
     """A table per test set, folded away but for the first: a row per run, a column per metric shown."""
-    found = {
-        run: json.loads((Path(run) / "metrics.json").read_text())["test sets"] for run in study.runs["run"]
-    }
+    found = {run: read_json(Path(run) / "metrics.json")["test sets"] for run in study.runs["run"]}
     parts: list[Html] = []
     for split in study.splits:
         here = {run: sets[split] for run, sets in found.items() if split in sets}

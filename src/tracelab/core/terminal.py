@@ -1,0 +1,71 @@
+"""What is said to people, which never fails a run: standard output and standard error.
+
+    endure()        # first of all in a program
+
+A sign that the terminal's encoding does not have is written in ASCII. When nobody reads any more (`| head`),
+the terminal is gone or the disk under a log is full, what is said is lost, and the program goes on.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+OURS = "in_ascii"  # what to do about a sign that an encoding has not
+ASCII = {"–": "-", "—": "-", "−": "-", "…": "...", "→": "->", "━": "=", "─": "-", "█": "#", "·": "."}
+
+
+def endure() -> None:
+    """Let both streams outlive whoever reads them; those that a notebook or a test has put there stay."""
+    codecs.register_error(OURS, _in_ascii)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the shell: >&-
+            setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, "w"), "utf-8"))
+        elif type(stream) is io.TextIOWrapper and stream.errors != OURS:
+            stream.flush()
+            lines = stream.line_buffering or stream.write_through
+            outlet = _Outlet(stream.fileno(), "w", closefd=False)
+            setattr(sys, name, _text(outlet, stream.encoding, lines))
+
+
+def log(path: Path) -> io.TextIOWrapper:
+    """A text file to add lines to, that endures as well."""
+    return _text(_Outlet(path, "a"), "utf-8", lines=True)
+
+
+def _text(outlet: _Outlet, encoding: str, lines: bool) -> io.TextIOWrapper:
+    buffer: Any = io.BufferedWriter(outlet)
+    return io.TextIOWrapper(buffer, encoding, OURS, line_buffering=lines)
+
+
+class _Outlet(io.FileIO):
+    """A descriptor, on which a write that fails is as good as one that does not."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """What stands for signs that cannot be written, as `codecs` asks for it."""
+    assert isinstance(error, UnicodeEncodeError)
+    signs = error.object[error.start : error.end]
+    escaped = (ASCII.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in signs)
+    return "".join(escaped), error.end
+
+
+def columns(stream: Any) -> int:
+    """How wide the terminal is that a stream writes to."""
+    try:
+        wide = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        wide = 0
+    return wide or shutil.get_terminal_size().columns

@@ -1,0 +1,64 @@
+"""Tables and the progress line in narrow terminals: every word whole, nothing wider than the terminal."""
+
+import io
+
+import lightning
+import pytest
+from rich.console import Console
+
+from tests.helpers.engine import fit, learner
+from tracelab.runs.tables import fitting, results_table
+from tracelab.training.budget import Budget
+from tracelab.training.progress import line
+
+LABELS = ("solution valid", "strictly valid", "trace parses", "optimal", "strict | solution valid")
+METRICS = {
+    split: {
+        label: {"value": 0.914, "low": 0.873, "high": 0.943, "n": 1000, "label": label} for label in LABELS
+    }
+    for split in ("in distribution", "generator=dfs")
+}
+
+
+def printed(width):
+    console = Console(width=width, record=True, force_terminal=False, file=io.StringIO())
+    console.print(fitting(results_table(METRICS, "maze, swapped, seed 0"), width))
+    return console.export_text()
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 100, 200])
+def test_a_table_says_all_of_it_at_any_width(width):
+    text = printed(width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    words = text.replace("│", " ").split()
+    for label in LABELS:
+        assert set(label.split()) <= set(words)
+    assert words.count("91.4") == 10
+
+
+def test_rows_are_stacked_where_columns_do_not_fit():
+    lines = printed(40).splitlines()
+    assert any(line.split() == ["strictly", "valid", "91.4", "[87,", "94]"] for line in lines)
+
+
+class Lines(lightning.Callback):
+    """The progress line at the end, at several widths."""
+
+    def on_train_end(self, trainer, module):
+        self.found = {width: line(trainer, module, width) for width in (None, 200, 79, 39, 12)}
+
+
+def test_the_progress_line_fits_on_one_line():
+    lines, module = Lines(), learner(Budget(steps=10))
+    fit(module, callbacks=[lines], val_check_interval=5, log_every_n_steps=5)
+    found = lines.found
+    assert found[200] == found[None]
+    assert len(found[None]) > 79
+    for width, words in {
+        79: ["100%", "step 10", "loss", "left"],
+        39: ["step 10", "left"],
+        12: ["100%"],
+    }.items():
+        assert len(found[width]) <= width
+        assert all(word in found[width] for word in words), found
