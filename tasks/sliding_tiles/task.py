@@ -43,7 +43,7 @@ from tracelab.search.best_first.batch import (
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
-from tracelab.tasks.shared.redraws import check_longest, redrawn
+from tracelab.tasks.shared.redraws import check_longest, redrawn, writable
 from tracelab.tasks.shared.trees import PICTURE_LEGEND
 from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sliding_tiles.drawing import LEGEND, draw_tiles, plot_tiles
@@ -172,12 +172,8 @@ class SlidingTiles(Varied):
             board = self._board(MOST_STATES, "linear_conflict")
             best = self._search(board, BestFirst().compiled(), stored, keys)
         examples = examples_of(identity, stored, own, best.measures[:, 2])
-        steps, trace = examples.trace.lengths, examples.trace.values
-        fit = own.solved & best.solved & (steps <= (self.longest or np.inf))
-        fit[np.repeat(np.arange(len(keys)), steps)[trace[:, -2] > DEEPEST]] = (
-            False  # such costs have no words
-        )
-        return examples, fit
+        short = examples.trace.lengths <= (self.longest or np.inf)
+        return examples, own.solved & best.solved & short & writable(examples.trace, DEEPEST)
 
     def _search(self, board: Board, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
         return solve(board, strategy, stored, keys, (len(self.columns), 2))

@@ -45,7 +45,7 @@ from tracelab.search.best_first.batch import (
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
-from tracelab.tasks.shared.redraws import check_longest, redrawn
+from tracelab.tasks.shared.redraws import check_longest, redrawn, writable
 from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sokoban.drawing import LEGEND, PICTURE_LEGEND, draw_yard, plot_yard
 from tracelab.tasks.sokoban.draws import draw_problems
@@ -170,9 +170,10 @@ class Sokoban(Varied):
         return redrawn(
             lambda some: self._draw(some, split),
             keys,
-            f"have traces of more than task.longest={self.longest} steps, or searches that meet more than "
-            f"{MOST_STATES} states: raise task.longest, lower task.pulls, task.boxes or task.size, or take "
-            "task.solver=astar with task.heuristic=worker",
+            f"have traces of more than task.longest={self.longest} steps, ways of more than {DEAREST} steps, "
+            f"which no word can write, or searches that meet more than {MOST_STATES} states: raise "
+            "task.longest, lower task.pulls, task.boxes or task.size, or take task.solver=astar with "
+            "task.heuristic=worker",
         )
 
     def _draw(self, keys: NDArray[np.uint64], split: str) -> tuple[Examples, NDArray[np.bool_]]:
@@ -191,7 +192,7 @@ class Sokoban(Varied):
             best = self._search(self._yard(MOST_STATES, "worker"), BestFirst().compiled(), stored, keys)
         examples = examples_of(identity, stored, own, best.measures[:, 2])
         short = examples.trace.lengths <= (self.longest or np.inf)
-        return examples, own.solved & best.solved & short
+        return examples, own.solved & best.solved & short & writable(examples.trace, DEAREST)
 
     def _search(self, yard: Yard, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
         return solve(yard, strategy, stored, keys, (len(self.columns), 2))
