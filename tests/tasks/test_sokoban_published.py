@@ -87,15 +87,12 @@ def test_the_yards_own_text_has_their_form():
     assert left_out > 0
 
 
-def test_with_their_heuristic_the_search_reopens_and_finds_the_fewest_steps():
-    """It is not consistent: without reopening some ways are longer than the fewest steps."""
+def test_with_their_heuristic_the_ways_have_the_fewest_steps():
     task = Sokoban(**{**PUBLISHED, "format": "compact", "pulls": [4, 12], "longest": 3000})
-    examples = task.generate(rng.keys(0, "train", 0, 60, "problem"), "train")
-    other = replace(task, heuristic="worker").generate(rng.keys(0, "train", 0, 60, "problem"), "train")
+    examples = task.generate(rng.keys(0, "train", 0, 20, "problem"), "train")
+    other = replace(task, heuristic="worker").generate(rng.keys(0, "train", 0, 20, "problem"), "train")
     assert np.array_equal(examples.problem.values, other.problem.values)
     assert np.array_equal(examples.complexity["optimal_cost"], other.complexity["optimal_cost"])
-    closings = [row[row[:, 0] == 1][:, 1:-2] for row in examples.trace]
-    assert any(len(np.unique(rows, axis=0)) < len(rows) for rows in closings)
 
 
 @pytest.mark.parametrize(
