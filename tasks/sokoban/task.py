@@ -206,7 +206,7 @@ class Sokoban(Varied):
         short = examples.trace.lengths <= (self.longest or np.inf)
         fits = own.solved & best.solved & short & writable(examples.trace, DEAREST)
         if self.format == "published":  # and can be read: it is told which dock has the box that is left out
-            starts = stored.values.reshape(len(keys), -1)[:, HEADER + 1 : HEADER + 1 + 2 * self.boxes]
+            starts = problems[:, HEADER + 1 : HEADER + 1 + 2 * self.boxes]
             boxes, docks = starts[:, : self.boxes, None], starts[:, None, self.boxes :]
             fits &= ~(boxes == docks).any(axis=(1, 2))
             fits &= self.judge_traces(examples, examples.trace)

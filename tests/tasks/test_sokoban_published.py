@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.task_checks import agrees, compare, references
+from tests.oracles import sokoban as oracle
 from tracelab.core import rng
 from tracelab.core.codec import BOS, EOS
 from tracelab.core.ragged import Ragged
@@ -85,6 +86,21 @@ def test_the_yards_own_text_has_their_form():
         assert text.split(" plan ")[1] == " ".join(words[1:3])
         assert not {"reasoning", "solution", "end"} & set(text.split())
     assert left_out > 0
+
+
+def test_their_heuristic_is_a_lower_bound_and_not_consistent():
+    drops = []
+    for sample in SAMPLES[:4]:
+        yard = oracle.Yard(stored(sample["level"]), "open_docks", "corners")
+        states, seen = [yard.start], {yard.start}
+        for state in states:  # it grows
+            for after in yard.moves(state):
+                drops.append(yard.h(state) - yard.h(after))
+                if after not in seen and len(seen) < 3000:
+                    seen.add(after)
+                    states.append(after)
+        assert yard.h(yard.start) <= oracle.fewest_steps(tuple(stored(sample["level"])))
+    assert max(drops) > 1
 
 
 def test_with_their_heuristic_the_ways_have_the_fewest_steps():
