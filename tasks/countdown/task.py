@@ -1,16 +1,20 @@
 """Countdown: combine numbers by + - * / until the target is there; the trace is a best-first search.
 
 Each number is used at most once (with `use_all`, exactly once), every result is a whole number from 1 to
-`limit`, and divisions leave no remainder. A state is the multiset of numbers at hand. Depth-first search with
-either heuristic and breadth-first search are those of Stream of Search (Gandhi et al. 2024,
-arXiv 2404.03683), with these differences: a closed state's successors are all written before the search goes
-on, no state is explored twice, breadth-first search has no beam, and the heuristics are whole numbers (the
-mean distance to the target is rounded down, and neither exceeds `limit`). Neither is a lower bound: greedy
-and A* order states by h and by g + h as the grammar says, and A* need not be optimal.
+`limit`, and divisions leave no remainder. A state is the multiset of numbers at hand. The task, depth-first
+search with either heuristic and breadth-first search are after Stream of Search (Gandhi et al. 2024,
+arXiv 2404.03683), but neither search nor text is theirs. Their depth-first search goes into a state as soon
+as it is generated, writes the parent again when it comes back, meets states twice, sees a goal when it is
+generated, and leaves out what is farther from the target than the target is large; here a closed state's
+successors are all written before the search goes on, no state is met twice, a goal is seen when it is closed,
+and nothing is left out. Their breadth-first search has a beam, ours has none. The heuristics are whole
+numbers here (the mean distance to the target is rounded down, and neither exceeds `limit`). Neither is a
+lower bound: greedy and A* order states by h and by g + h as the grammar says, and A* need not be optimal.
 
-format=stream_of_search writes that paper's phrases. What differs from its text: one word for a number, not
-its digits; how many operations were done instead of the list; the result of an operation is not repeated
-among the remaining numbers, which are called so; no node numbers; no lines for results that miss the target.
+format=stream_of_search borrows some of that paper's words and is not its format: the target stands in the
+prompt alone, not in each state; numbers are in ascending order, a result first, not in theirs; a number is
+one word; how many operations were done stands for their list; the numbers that remain are named without the
+result; there are no node numbers, no lines of moves and none for results that miss the target.
 
     create 3 * 8 = 24 5 c1 c8     close 5 24 c1 c8
 

@@ -6,6 +6,7 @@ Spanning-tree mazes live on a lattice of rooms at x = y = parity (mod 2), as in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,17 +32,28 @@ ON_LATTICE = (*TREES, BRAIDED)
 
 
 class Knobs(NamedTuple):
-    """A generator as compiled code sees it. parity: 0, 1, or 2 for a coin flip per maze."""
+    """A generator as compiled code sees it. parity: 0, 1, or 2 for a coin flip per maze; fewest, most: walls
+    (searchformer).
+    """
 
     generator: int
     width: int
     height: int
     parity: int
     coverage: float
-    density_low: float
-    density_high: float
+    fewest: int
+    most: int
     braid: float
     min_distance: int
+
+
+def wall_counts(cells: int, density: Sequence[float] | None) -> tuple[int, int]:
+    """Fewest and most walls on so many cells: a range of shares, or None for the published rule, three to
+    five for each whole ten cells (Searchformer's and Beyond Semantics' code both).
+    """
+    if density is None:
+        return cells // 10 * 3, cells // 10 * 5
+    return int(density[0] * cells), int(density[1] * cells)
 
 
 def most_moves(knobs: Knobs) -> int:
@@ -52,7 +64,7 @@ def most_moves(knobs: Knobs) -> int:
     if knobs.generator == DRUNKARD:
         return max(2, int(knobs.coverage * cells)) - 1
     if knobs.generator == SEARCHFORMER:
-        return cells - int(knobs.density_low * cells) - 1
+        return cells - knobs.fewest - 1
     return 2 * ((knobs.width + round_up) // 2) * ((knobs.height + round_up) // 2) - 2
 
 
@@ -129,10 +141,8 @@ def _drunkards_walk(knobs: Knobs, random: Random, free: NDArray[np.uint8]) -> No
 
 @njit
 def _random_walls(knobs: Knobs, random: Random, free: NDArray[np.uint8]) -> None:
-    """Walls on uniformly drawn cells, their number uniform in the density range (Searchformer)."""
-    cells = len(free)
-    low, high = int(knobs.density_low * cells), int(knobs.density_high * cells)
+    """Walls on uniformly drawn cells, their number uniform from the fewest to the most (Searchformer)."""
     free[:] = 1
-    order = np.arange(cells)
+    order = np.arange(len(free))
     shuffle(random, order)
-    free[order[: low + below(random, high - low + 1)]] = 0
+    free[order[: knobs.fewest + below(random, knobs.most - knobs.fewest + 1)]] = 0

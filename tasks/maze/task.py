@@ -30,7 +30,7 @@ from tracelab.tasks.maze.counts import MEASURES, grid_counts
 from tracelab.tasks.maze.drawing import LEGEND, PICTURE_LEGEND, draw_maze, maze_scene, plot_maze
 from tracelab.tasks.maze.draws import draw_problems, identities, mixed, symmetry_hashes
 from tracelab.tasks.maze.grid import HEADER, Grid, new_grid
-from tracelab.tasks.maze.layouts import GENERATORS, ON_LATTICE, Knobs, most_moves
+from tracelab.tasks.maze.layouts import GENERATORS, ON_LATTICE, Knobs, most_moves, wall_counts
 from tracelab.tasks.maze.parsing import check_extent, problem_of
 from tracelab.tasks.maze.perturbations import KINDS, perturbed
 from tracelab.tasks.maze.spanning_trees import TREES
@@ -50,8 +50,10 @@ class Maze(Varied):
     `search.best_first`. format: one of FORMATS. lattice: where spanning-tree mazes have their
     rooms: at even or odd coordinates, or drawn per maze (as published; `dfs` is always even there).
     coverage: share of free cells (drunkards_walk). density: range of the share of walls
-    (searchformer). braid: share of the walls between rooms removed (braided). min_distance: fewest
-    moves from start to goal; searchformer's default is the longer side - 1, as published.
+    (searchformer); None for the published rule, 3 to 5 walls for each whole 10 cells.
+    braid: share of the walls between rooms removed (braided). min_distance: fewest moves from start
+    to goal; searchformer's default is the longer side - 1, Searchformer's rule (Beyond Semantics'
+    code, too, but there the last of 100 pairs is taken at any distance: 2 % of its 30x30 mazes).
     ood: the out-of-distribution test sets, each the knobs that it changes. reach: how far the vocabulary
     goes, {side: the longest that it can write} (default: as far as is in use, test sets included).
     """
@@ -63,7 +65,7 @@ class Maze(Varied):
     format: str = "paper"
     lattice: str = "random"
     coverage: float = 0.5
-    density: Sequence[float] = (0.3, 0.5)
+    density: Sequence[float] | None = None
     braid: float = 0.2
     min_distance: int | None = None
     ood: Sequence[Mapping[str, Any]] = ()
@@ -82,8 +84,12 @@ class Maze(Varied):
         BestFirst(self.solver, self.tie_break).compiled()
         share("task.coverage", self.coverage)
         share("task.braid", self.braid)
-        if len(self.density) != 2 or not 0 <= self.density[0] <= self.density[1] < 1:
-            raise ValueError(f"task.density={list(self.density)} must be a range [low, high] within [0, 1)")
+        if self.density is not None and (
+            len(self.density) != 2 or not 0 <= self.density[0] <= self.density[1] < 1
+        ):
+            raise ValueError(
+                f"task.density={list(self.density)} must be a range [low, high] within [0, 1), or null"
+            )
         for side in self.shape:
             if side < 3:
                 raise ValueError(f"task.size={self.size}: no side may be below 3")
@@ -159,9 +165,9 @@ class Maze(Varied):
         parity = 0 if self.generator == "dfs" and self.lattice == "random" else LATTICES.index(self.lattice)
         if parity == 2 and (width // 2) * (height // 2) < 2:
             parity = 0  # the odd lattice has one room
-        low, high = self.density
-        shares = float(self.coverage), float(low), float(high), float(self.braid)  # 1 would compile anew
-        return Knobs(kind, width, height, parity, *shares, self.least_distance)
+        counts = wall_counts(width * height, self.density)
+        coverage, braid = float(self.coverage), float(self.braid)  # 1 would compile anew
+        return Knobs(kind, width, height, parity, coverage, *counts, braid, self.least_distance)
 
     @cached_property
     def _hashes(self) -> NDArray[np.uint64]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples
 
 REDRAWS = 50
@@ -19,6 +20,14 @@ def check_longest(longest: int | None) -> None:
     """ValueError if the knob `longest` leaves no trace."""
     if longest is not None and longest < LEAST:
         raise ValueError(f"task.longest={longest}: no trace has fewer than {LEAST} steps")
+
+
+def writable(traces: Ragged, dearest: int) -> NDArray[np.bool_]:
+    """(n,): does each trace of a best-first search name costs, g and h, up to the dearest alone?"""
+    owner = np.repeat(np.arange(len(traces)), traces.lengths)
+    fits = np.ones(len(traces), np.bool_)
+    fits[owner[(traces.values[:, -2:] > dearest).any(axis=1)]] = False
+    return fits
 
 
 def redrawn(draw: Draw, keys: NDArray[np.uint64], advice: str) -> Examples:

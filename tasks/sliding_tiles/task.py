@@ -43,7 +43,7 @@ from tracelab.search.best_first.batch import (
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
-from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn
+from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn, writable
 from tracelab.tasks.shared.trees import PICTURE_LEGEND
 from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sliding_tiles.drawing import LEGEND, draw_tiles, plot_tiles
@@ -178,11 +178,8 @@ class SlidingTiles(Varied):
             board = self._board(MOST_STATES, "linear_conflict")
             best = self._search(board, BestFirst().compiled(), stored, keys)
         examples = examples_of(identity, stored, own, best.measures[:, 2])
-        steps, trace = examples.trace.lengths, examples.trace.values
-        fit = own.solved & best.solved & (steps <= (longest or np.inf))
-        deep = np.repeat(np.arange(len(keys)), steps)[trace[:, -2] > DEEPEST]
-        fit[deep] = False  # such costs have no words
-        return examples, fit
+        short = examples.trace.lengths <= (longest or np.inf)
+        return examples, own.solved & best.solved & short & writable(examples.trace, DEEPEST)
 
     def parse(self, prompt: Integers) -> Integers:
         """The puzzle that a prompt's tokens write, as it is stored. ValueError if they write none."""

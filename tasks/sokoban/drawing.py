@@ -37,9 +37,9 @@ def state_in(row: Integers, stride: int) -> tuple[Cell, list[Cell]]:
 
 
 def way(picture: Picture, solution: Integers, stride: int) -> list[Cell]:
-    """The worker's cells, from the start on."""
+    """The worker's cells, from the start on, whether the solution names it or not."""
     cells = [divmod(int(row[WORKER]), stride) for row in solution if row[WORKER] >= 0]
-    return [picture.worker, *cells]
+    return cells if cells[:1] == [picture.worker] else [picture.worker, *cells]
 
 
 def draw_yard(

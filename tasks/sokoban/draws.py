@@ -133,7 +133,7 @@ def draw_problems(
     rows, columns, count = knobs[0], knobs[1], knobs[2]
     n, size = len(keys), HEADER + 1 + 2 * count + rows * columns
     problems, identities = np.empty((n, size), np.int16), np.empty(n, np.uint64)
-    yard, random = new_yard(1, columns, 0, False), np.empty(1, np.uint64)
+    yard, random = new_yard(1, columns, 0, 0, False), np.empty(1, np.uint64)
     yard.rules[0], yard.rules[1], yard.rules[2] = rows, columns, count
     places, seen, hashes = np.empty((3, MOST_CELLS), np.int64)
     for i in range(n):

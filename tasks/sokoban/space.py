@@ -1,8 +1,9 @@
 """Sokoban as a search space: a state is the worker's cell and the boxes' cells, a move one step.
 
-A state's 64-bit word has the worker in its lowest BITS bits, then the boxes in ascending order. Both
-heuristics are consistent: each box's Manhattan distance to its nearest dock, and besides how far the worker
-is from standing beside the nearest box that is on no dock.
+A state's 64-bit word has the worker in its lowest BITS bits, then the boxes in ascending order. Two
+heuristics are consistent: each box's Manhattan distance to its nearest dock (boxes), and besides how far the
+worker is from standing beside the nearest box that is on no dock (worker). The third, open_docks, is
+Searchformer's: a lower bound, but pushing a box off a dock may lower it by more than 1.
 """
 
 from __future__ import annotations
@@ -11,12 +12,11 @@ from tracelab.core.arrays import Integers, int64
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel
 from tracelab.search.best_first import space as spaces
-from tracelab.search.best_first.interning import forget, intern
-from tracelab.tasks.shared.sorting import ascend
+from tracelab.search.best_first.interning import forget
 from tracelab.tasks.shared.symmetries import beside
+from tracelab.tasks.sokoban.unplaced import candidate, shows, to_open_docks, write_unplaced
 from tracelab.tasks.sokoban.yard import (
     ALIVE,
-    BITS,
     COLUMNS,
     COUNT,
     DOCK,
@@ -26,39 +26,21 @@ from tracelab.tasks.sokoban.yard import (
     HEURISTIC,
     MOST_CELLS,
     NEAREST,
+    OMITS,
     ROOT,
     ROWS,
     WORKER,
     Yard,
     free_beside,
     look,
+    read_boxes,
     read_cell,
+    state_of,
     write_cell,
 )
 
-HEURISTICS = ("boxes", "worker")
-BOXES, WORKER_TOO = range(2)
-
-
-@kernel
-def state_of(yard: Yard, worker: int, boxes: Integers) -> int:
-    """The state with these boxes, which are sorted, or -1 if there is no room for it."""
-    word, count = int64(0), yard.rules[COUNT]
-    ascend(boxes, count)
-    for k in range(count - 1, -1, -1):
-        word = (word << BITS) | boxes[k]
-    return intern(yard.states, (word << BITS) | worker)
-
-
-@kernel
-def read_boxes(yard: Yard, state: int, boxes: Integers) -> int:
-    """Write the boxes' cells in ascending order -> the worker's cell."""
-    word = yard.states.words[state]
-    worker = word & (MOST_CELLS - 1)
-    for k in range(yard.rules[COUNT]):
-        word >>= BITS
-        boxes[k] = word & (MOST_CELLS - 1)
-    return worker
+HEURISTICS = ("boxes", "worker", "open_docks")
+BOXES, WORKER_TOO, OPEN_DOCKS = range(3)
 
 
 @kernel
@@ -108,6 +90,8 @@ def _heuristic(space: Yard, state: int) -> int:
     boxes, columns = space.boxes[1], space.rules[COLUMNS]
     total, walk = 0, MOST_CELLS
     worker = read_boxes(space, state, boxes)
+    if space.rules[HEURISTIC] == OPEN_DOCKS:
+        return to_open_docks(space, boxes)
     for k in range(space.rules[COUNT]):
         box, away = boxes[k], space.cells[boxes[k], NEAREST]
         total += away
@@ -140,14 +124,28 @@ def _by_moves(space: Yard) -> bool:
     return True
 
 
+@spaces.implements(spaces.names_created, Yard)
+def _names_created(space: Yard) -> bool:
+    return space.rules[OMITS] == 0
+
+
+@spaces.implements(spaces.names_start, Yard)
+def _names_start(space: Yard) -> bool:
+    return space.rules[OMITS] == 1
+
+
 @spaces.implements(spaces.follow, Yard)
 def _follow(space: Yard, state: int, row: Integers) -> int:
-    """The worker's cell says which way it went."""
-    worker = read_boxes(space, state, space.boxes[0])
-    target = read_cell(space, row[WORKER])
+    """The worker's cell says which way it went; a creation's boxes must be where they are then."""
+    target, root = read_cell(space, row[WORKER]), space.rules[ROOT]
+    worker = read_boxes(space, state if state >= 0 else root, space.boxes[0])
+    if state < 0:
+        return root if target == worker else int64(-1)
     for side in range(4):
         if target >= 0 and beside(space.rules[ROWS], space.rules[COLUMNS], worker, side) == target:
-            return step(space, worker, side, space.boxes[0])
+            after = step(space, worker, side, space.boxes[0])
+            creates = after >= 0 and space.rules[OMITS] == 1 and len(row) > FIRST
+            return int64(-1) if creates and not shows(space, after, row) else after
     return int64(-1)
 
 
@@ -159,6 +157,8 @@ def _write_move(space: Yard, state: int, after: int, row: Integers) -> None:
 @spaces.implements(spaces.read_state, Yard)
 def _read_state(space: Yard, row: Integers, column: int) -> int:
     """Worker and all boxes, on free cells that are no two the same, no box on a dead one."""
+    if space.rules[OMITS] == 1:
+        return candidate(space, row, 0)
     count, boxes = space.rules[COUNT], space.boxes[2]
     worker = read_cell(space, row[WORKER])
     if worker < 0 or space.cells[worker, FREE] == 0:
@@ -177,8 +177,16 @@ def _read_state(space: Yard, row: Integers, column: int) -> int:
     return state_of(space, worker, boxes)
 
 
+@spaces.implements(spaces.read_other, Yard)
+def _read_other(space: Yard, row: Integers, k: int) -> int:
+    return candidate(space, row, k + 1) if space.rules[OMITS] == 1 else int64(-1)
+
+
 @spaces.implements(spaces.write_state, Yard)
 def _write_state(space: Yard, state: int, row: Integers, column: int) -> None:
     row[WORKER] = write_cell(space, read_boxes(space, state, space.boxes[1]))
+    if space.rules[OMITS] == 1:
+        write_unplaced(space, space.boxes[1], row)
+        return
     for k in range(len(row) - 2 - FIRST):
         row[FIRST + k] = write_cell(space, space.boxes[1, k]) if k < space.rules[COUNT] else ABSENT

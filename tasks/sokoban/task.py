@@ -1,18 +1,25 @@
 """Sokoban: a worker pushes boxes onto docks; the trace is a best-first search over worker and boxes.
 
-    create worker 3 4 box 2 4 c2 c5     the worker's cell, the boxes', g and h (format=searchformer)
+    create worker 3 4 box 2 4 c2 c5     the worker's cell, the boxes', g and h (searchformer, published)
     close 22 26 c2 c5                   one word a cell (format=compact)
 
 After Searchformer (Lehnert et al. 2024, arXiv 2402.14083): A* on worker and boxes, each step of the worker
-costs 1, h is the sum of the boxes' Manhattan distances to their nearest docks. What differs: boxes on docks
-are written too (with several docks a step would not name one state otherwise); a box counts its nearest dock
-whether that is taken or not (else h is not consistent, and A* that closes a state once not optimal); pushing
-onto a dead cell is no move (task.deadlocks). heuristic=worker adds the worker's distance to the nearest box.
-The solution is the worker's cells after the start; optimal means the fewest steps.
+costs 1. format=published with outer_walls=true, heuristic=open_docks and deadlocks=corners are that paper's
+code: its prompts, token for token, and its search, whose traces and plans are read, judged and written as
+they stand there (its ties depend on hashes that differ from process to process: tie_break=random is as good).
+A step leaves boxes on docks out, h counts docks without a box alone and is not consistent, so that A* reopens
+states, and the plan begins with the start. Three things stay ours: yards are made by pulling boxes from docks
+(theirs are drawn and kept if they can be solved), costs have words up to c400 (theirs to c39999), and
+problems are drawn anew where a box starts on a dock or a closing may be taken for another open state's.
+
+The other formats differ: boxes on docks are written too, so that a step names one state; walls stand row by
+row. heuristic=boxes counts a box's nearest dock, taken or not, and is consistent; worker adds the worker's
+distance to the nearest box. There the solution is the worker's cells after the start. Optimal means the
+fewest steps.
 
 Easy: pulls=[1,3] longest=40. Medium: the defaults. Hard: boxes=2 pulls=[2,8] longest=120.
-Searchformer's setting: size=7 boxes=2 walls=2 pulls=[4,20] longest=null format=searchformer outer_walls=true
-heuristic=boxes; its traces have thousands of tokens.
+Searchformer's setting: size=7 boxes=2 walls=2 pulls=[4,20] longest=null format=published outer_walls=true
+heuristic=open_docks deadlocks=corners; its traces have thousands of tokens.
 
     python -m tracelab.show task=sokoban index=3
 """
@@ -45,16 +52,17 @@ from tracelab.search.best_first.batch import (
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
-from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn
+from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn, writable
 from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sokoban.drawing import LEGEND, PICTURE_LEGEND, draw_yard, plot_yard
 from tracelab.tasks.sokoban.draws import draw_problems
 from tracelab.tasks.sokoban.parsing import Yards, identity_of, problem_of
 from tracelab.tasks.sokoban.space import HEURISTICS
 from tracelab.tasks.sokoban.text import DEAREST, codec_of, prompt_rows
-from tracelab.tasks.sokoban.yard import MOST_BOXES, Yard, new_yard
+from tracelab.tasks.sokoban.yard import HEADER, MOST_BOXES, Yard, new_yard
 
-FORMATS = ("compact", "searchformer")
+FORMATS = ("compact", "searchformer", "published")
+DEADLOCKS = (False, True, "corners")
 MOST_STATES = 1 << 17  # that a search may meet
 MOST_SIDE = 15
 
@@ -66,7 +74,8 @@ class Sokoban(Varied):
 
     size: both sides, or [rows, columns], the wall around included: 4 to 15. boxes: and docks, 1 to 6. walls:
     inner ones. pulls: fewest and most pulls by which boxes get away from the docks. solver, tie_break: see
-    `search.best_first`. heuristic: one of HEURISTICS. deadlocks: is pushing a box onto a dead cell no move?
+    `search.best_first`. heuristic: one of HEURISTICS; with open_docks A* reopens
+    states. deadlocks: is pushing a box onto a dead cell no move? corners: onto one where walls alone hold it.
     format: one of FORMATS. outer_walls: does the prompt name the walls around the yard? longest: problems
     whose reference trace has more steps are drawn anew (None: none are). ood: the out-of-distribution test
     sets, each the knobs that it changes. reach: how far the vocabulary goes, {side: largest, boxes: most}
@@ -80,7 +89,7 @@ class Sokoban(Varied):
     solver: str = "astar"
     tie_break: str = "fifo"
     heuristic: str = "worker"
-    deadlocks: bool = True
+    deadlocks: bool | str = True
     format: str = "compact"
     outer_walls: bool = False
     longest: int | None = 60
@@ -95,6 +104,8 @@ class Sokoban(Varied):
     def __post_init__(self) -> None:
         one_of("task.heuristic", self.heuristic, HEURISTICS)
         one_of("task.format", self.format, FORMATS)
+        if self.deadlocks not in DEADLOCKS:
+            raise ValueError(f"task.deadlocks={self.deadlocks!r} must be true, false or corners")
         BestFirst(self.solver, self.tie_break).compiled()
         if len(self.sides) != 2 or not 4 <= min(self.sides) <= max(self.sides) <= MOST_SIDE:
             raise ValueError(f"task.size={self.size} must be 4 to {MOST_SIDE}, or two such numbers")
@@ -115,9 +126,9 @@ class Sokoban(Varied):
     def _check_room(self) -> None:
         """The vocabulary can write all test sets."""
         boxes = {self.reaches["boxes"], *(task.boxes for task in self.variants.values())}
-        if self.format == "searchformer" and boxes != {self.boxes}:
+        if self.format != "compact" and boxes != {self.boxes}:
             raise ValueError(
-                "task.format=searchformer writes the same number of boxes in each step: take "
+                f"task.format={self.format} has the same number of boxes in each problem: take "
                 "task.format=compact for test sets with others"
             )
 
@@ -156,13 +167,13 @@ class Sokoban(Varied):
 
     @cached_property
     def _strategy(self) -> Strategy:
-        create_start = self.format == "searchformer"
-        return BestFirst(self.solver, self.tie_break, create_start).compiled()
+        create_start, reopens = self.format != "compact", self.heuristic == "open_docks"
+        return BestFirst(self.solver, self.tie_break, create_start, reopens).compiled()
 
     def _yard(self, states: int, heuristic: str | None = None) -> Yard:
         """Room for so many states."""
-        chosen = HEURISTICS.index(heuristic or self.heuristic)
-        yard: Yard = new_yard(states, self.stride, chosen, self.deadlocks)
+        chosen, tested = HEURISTICS.index(heuristic or self.heuristic), DEADLOCKS.index(self.deadlocks)
+        yard: Yard = new_yard(states, self.stride, chosen, tested, self.format == "published")
         return yard
 
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
@@ -171,9 +182,11 @@ class Sokoban(Varied):
         return redrawn(
             lambda some: self._draw(some, split),
             keys,
-            f"have traces of more than task.longest={self.longest} steps, or searches that meet more than "
-            f"{MOST_STATES} states: raise task.longest, lower task.pulls, task.boxes or task.size, or take "
-            "task.solver=astar with task.heuristic=worker",
+            f"have traces of more than task.longest={self.longest} steps, ways of more than {DEAREST} steps, "
+            f"which no word can write, or searches that meet more than {MOST_STATES} states: raise "
+            "task.longest, lower task.pulls, task.boxes or task.size, or take task.solver=astar with "
+            "task.heuristic=worker; or, with task.format=published, begin with a box on a dock: raise "
+            "task.pulls",
         )
 
     def _draw(self, keys: NDArray[np.uint64], split: str) -> tuple[Examples, NDArray[np.bool_]]:
@@ -197,7 +210,11 @@ class Sokoban(Varied):
             best = self._search(self._yard(MOST_STATES, "worker"), BestFirst().compiled(), stored, keys)
         examples = examples_of(identity, stored, own, best.measures[:, 2])
         short = examples.trace.lengths <= (longest or np.inf)
-        return examples, own.solved & best.solved & short
+        fits = own.solved & best.solved & short & writable(examples.trace, DEAREST)
+        if self.format == "published":  # and can be read: it is told which dock has the box that is left out
+            fits &= np.array([not _has_box_on_dock(problem) for problem in stored], np.bool_)
+            fits &= self.judge_traces(examples, examples.trace)
+        return examples, fits
 
     def parse(self, prompt: Integers) -> Integers:
         """The yard that a prompt's tokens write, as it is stored. ValueError if it is none of this size."""
@@ -217,7 +234,8 @@ class Sokoban(Varied):
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""
         numbers = examples.problem
-        rows, ends = prompt_rows(numbers.values, numbers.offsets, self.stride, self.outer_walls)
+        published = self.format == "published"
+        rows, ends = prompt_rows(numbers.values, numbers.offsets, self.stride, self.outer_walls, published)
         return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
 
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
@@ -242,3 +260,10 @@ class Sokoban(Varied):
     def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
         """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
         plot_yard(ax, problem, trace, solution, self.stride, bad)
+
+
+def _has_box_on_dock(problem: Integers) -> bool:
+    """Does a stored yard begin with a box on a dock?"""
+    boxes = problem[2]
+    places = problem[HEADER + 1 : HEADER + 1 + 2 * boxes]
+    return bool(np.isin(places[:boxes], places[boxes:]).any())

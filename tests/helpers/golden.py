@@ -22,6 +22,8 @@ SETTINGS = (  # words of the command line: at least one of each task, generator,
     "task=maze task.generator=braided task.solver=greedy trace=filler",
     "task=maze task.generator=drunkards_walk task.tie_break=random trace=corrupted",
     "task=maze task.generator=searchformer task.format=searchformer trace=corrupted trace.rate=0.2",
+    "task=maze task.generator=searchformer task.density=[0.3,0.5] task.format=searchformer trace=corrupted "
+    "trace.rate=0.2",
     "task=maze task.generator=free_space task.format=paper task.tie_break=lifo trace=swapped",
     "task=sokoban",
     "task=sokoban task.format=searchformer task.boxes=2 trace=corrupted trace.kind=cost trace.rate=0.1",

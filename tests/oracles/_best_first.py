@@ -30,6 +30,9 @@ class Puzzle(Protocol):
     def named(self, written: Any) -> State | None:
         """The state that a step names in full; None if it is none."""
 
+    # A puzzle may have `reopens`, is a closed state created again at less cost?, and `choices(written)`, the
+    # states that a closing may name: that which is open at its costs is meant.
+
     def created(self, last: State, written: Any) -> State | None:
         """The state that a creation names after `last` was closed; None if that leads to none."""
 
@@ -82,6 +85,8 @@ def read_costs(words: list[str]) -> tuple[int, ...] | None:
 def replay(puzzle: Puzzle, steps: list[Step], path: list) -> tuple[bool, bool]:
     """-> (is each step legal after those before it, is the whole the solver's search for this path?)"""
     start, opened, closed, last = puzzle.start, {}, {}, None
+    reopens = getattr(puzzle, "reopens", False)
+    choices = getattr(puzzle, "choices", lambda written: [puzzle.named(written)])
     ranks, parents, depth, owed, strict = {start: 0}, {start: None}, {start: 0}, set(), True
     if not puzzle.creates_start:
         opened[start] = 0, puzzle.h(start)
@@ -96,23 +101,28 @@ def replay(puzzle: Puzzle, steps: list[Step], path: list) -> tuple[bool, bool]:
             state, costs = puzzle.created(last, written), puzzle.successors(last)
             if state not in costs or g != closed[last][0] + costs[state] or h != puzzle.h(state):
                 return False, False
-            if state in closed or (state in opened and not better(puzzle, g, opened[state][0])):
+            old = opened.get(state) or closed.get(state)
+            if old and ((state in closed and not reopens) or not better(puzzle, g, old[0])):
                 return False, False
+            closed.pop(state, None)
             opened[state], parents[state], depth[state] = (g, h), last, depth[last] + 1
             ranks[state] = rank(puzzle, g, h, depth[state], len(closed))
             owed.discard(state)
             strict = strict and not done
         else:
-            state = puzzle.named(written)
-            if opened.get(state) != (g, h):
+            state = next((s for s in choices(written) if opened.get(s) == (g, h)), None)
+            if state is None:
                 return False, False
             least = ranks[state] == min(ranks[other] for other in opened)
             strict = strict and not done and not owed and least
             closed[state], last = opened.pop(state), state
             after = {
-                other: g + cost for other, cost in puzzle.successors(state).items() if other not in closed
+                other: g + cost
+                for other, cost in puzzle.successors(state).items()
+                if reopens or other not in closed
             }
-            owed = {s for s in after if s not in opened or better(puzzle, after[s], opened[s][0])}
+            old = {**opened, **closed}
+            owed = {s for s in after if s not in old or better(puzzle, after[s], old[s][0])}
     solved = strict and last is not None and puzzle.solved(last)
     return True, solved and path == path_to(last, parents)
 

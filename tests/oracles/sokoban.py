@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import combinations
 
 from tests.oracles import _best_first as grammar
 
@@ -20,7 +21,7 @@ def add(cell: Cell, side: Cell, times: int = 1) -> Cell:
 class Yard:
     """A stored problem: rows, columns, boxes, worker, the boxes, the docks, which cells are free."""
 
-    def __init__(self, numbers: Sequence[int], heuristic: str, deadlocks: bool) -> None:
+    def __init__(self, numbers: Sequence[int], heuristic: str, deadlocks: bool | str) -> None:
         rows, columns, count, *rest = (int(n) for n in numbers)
         places, cells = rest[: 1 + 2 * count], rest[1 + 2 * count :]
         where = [divmod(place, columns) for place in places]
@@ -28,7 +29,13 @@ class Yard:
         self.docks = frozenset(where[1 + count :])
         self.free = {(y, x) for y in range(rows) for x in range(columns) if cells[y * columns + x]}
         self.heuristic = heuristic
-        self.allowed = {cell for cell in self.free if not deadlocks or self.lone_box_gets_home(cell)}
+        tests = {True: self.lone_box_gets_home, False: lambda cell: True, "corners": self.is_no_corner}
+        self.allowed = {cell for cell in self.free if tests[deadlocks](cell)}
+
+    def is_no_corner(self, cell: Cell) -> bool:
+        """A dock, or two free cells that face each other beside it."""
+        free = [add(cell, side) in self.free for side in SIDES]
+        return cell in self.docks or (free[0] and free[1]) or (free[2] and free[3])
 
     def lone_box_gets_home(self, cell: Cell) -> bool:
         """Pushed about with the worker wherever it is wanted."""
@@ -60,6 +67,10 @@ class Yard:
 
     def h(self, state: State) -> int:
         worker, boxes = state
+        if self.heuristic == "open_docks":
+            empty = self.docks - boxes
+            out = boxes - self.docks
+            return sum(min(abs(y - v) + abs(x - u) for v, u in empty) for y, x in out)
         away = {box: min(abs(box[0] - y) + abs(box[1] - x) for y, x in self.docks) for box in boxes}
         total, left = sum(away.values()), [box for box in boxes if away[box]]
         if self.heuristic == "worker" and left:
@@ -89,7 +100,8 @@ class Written(Yard):
     def __init__(self, task, numbers: Sequence[int]) -> None:
         super().__init__(numbers, task.heuristic, task.deadlocks)
         self.solver, self.most, self.numbers = task.solver, 1 + task._most_boxes, numbers
-        self.long = self.creates_start = task.format == "searchformer"
+        self.long = self.creates_start = task.format != "compact"
+        self.omits, self.reopens = task.format == "published", task.heuristic == "open_docks"
 
     def read_cell(self, words: list[str], at: int) -> tuple[Cell, int] | None:
         """A cell and the place behind it: `x,y`, or `x y`."""
@@ -104,36 +116,55 @@ class Written(Yard):
         if op not in ("create", "close"):
             return None
         while len(cells) < self.most:
+            if self.omits and cells and words[at : at + 1] != ["box"]:
+                break
             if self.long and words[at : at + 1] != ["box" if cells else "worker"]:
                 return None
             found = self.read_cell(words, at + self.long)
+            if found is None and self.omits:
+                return None
             if found is None:
                 break
             cells.append(found[0])
             at = found[1]
         costs = grammar.read_costs(words[at : at + 2])
-        if len(cells) < 2 or (self.long and len(cells) != self.most) or costs is None or len(costs) < 2:
+        few = len(cells) < (1 if self.omits else self.most if self.long else 2)
+        if few or costs is None or len(costs) < 2:
             return None
         return (op, (cells[0], cells[1:]), *costs), at + 2
 
     def read_path(self, words: list[str]) -> list[State]:
-        path, at = [self.start], 0
+        path, at = [] if self.omits else [self.start], 0
         while at < len(words):
             if self.long and words[at] != "plan":
                 return []
             found = self.read_cell(words, at + self.long)
-            after = {state[0]: state for state in self.moves(path[-1])}
+            states = self.moves(path[-1]) if path else [self.start]
+            after = {state[0]: state for state in states}
             if found is None or found[0] not in after:
                 return []
             path.append(after[found[0]])
             at = found[1]
         return path if words else []
 
+    def choices(self, written: tuple[Cell, list[Cell]]) -> list[State | None]:
+        """Boxes that are left out stand on docks, and it is open on which."""
+        worker, boxes = written
+        if not self.omits:
+            return [self.named(written)]
+        if len(set(boxes)) < len(boxes) or self.docks & set(boxes):
+            return []
+        ways = combinations(sorted(self.docks - {worker}), len(self.docks) - len(boxes))
+        return [(worker, frozenset({*boxes, *docks})) for docks in ways]
+
     def named(self, written: tuple[Cell, list[Cell]]) -> State | None:
         worker, boxes = written
         return (worker, frozenset(boxes)) if len(set(boxes)) == len(boxes) else None
 
     def created(self, last: State, written: tuple[Cell, list[Cell]]) -> State | None:
+        if self.omits:  # the worker's step says which
+            after = {state[0]: state for state in self.moves(last)}.get(written[0])
+            return after if after in self.choices(written) else None
         return self.named(written)
 
     def successors(self, state: State) -> dict[State, int]:
@@ -145,4 +176,15 @@ class Written(Yard):
 
 def judge(task, numbers: Sequence[int], words: list[str]) -> tuple[bool, bool, dict[str, bool]]:
     """(solution valid, solution optimal, {level: ok}) of a completion."""
-    return grammar.judge(Written(task, numbers), words)
+    return grammar.judge(Written(task, numbers), marked(words) if task.format == "published" else words)
+
+
+def marked(words: list[str]) -> list[str]:
+    """A completion without opening words, with the grammar's: the plan begins with the first `plan`."""
+    if "<|eos|>" not in words:
+        return []
+    body = ["?" if word in ("reasoning", "solution", "end") else word for word in words]
+    body = body[: body.index("<|eos|>")]
+    begins = body.index("plan") if "plan" in body else len(body)
+    plan = ["solution", *body[begins:]] if begins < len(body) else []
+    return ["reasoning", *body[:begins], *plan, "end"]

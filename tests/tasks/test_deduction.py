@@ -208,6 +208,7 @@ def case(query, solver):
         ("forward", "D", "apply r7 D", "r0 D", "not_given", "not_given", "wrong_conclusion"),
         ("forward", "D", "apply r0 C", "r0 C", "ok", "unanswered", "wrong_answer"),
         ("forward", "D", "try r1 C", "unknown", "other_search", "other_search", "wrong_answer"),
+        ("forward", "D", "apply r0 C apply r1 D", "r0 C r1 D r3 F", "ok", "solution_differs", "wrong_answer"),
         ("forward", "E", "apply r0 C apply r1 D apply r3 F", "unknown", "ok", "ok", "ok"),
         ("forward", "E", "apply r0 C apply r1 D", "unknown", "ok", "unanswered", "ok"),
         (

@@ -1,9 +1,11 @@
 """Mazes are what their generators promise, counted with plain Python and networkx."""
 
+import json
 import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import networkx as nx
 import numpy as np
@@ -16,9 +18,11 @@ from tracelab.core import rng
 from tracelab.core.types import BINS, SPLITS
 from tracelab.tasks.maze import FORMATS, Maze
 from tracelab.tasks.maze.draws import canonical_hash, symmetry_hashes
-from tracelab.tasks.maze.layouts import GENERATORS, TREES, draw_layout
+from tracelab.tasks.maze.layouts import GENERATORS, TREES, draw_layout, wall_counts
 
 TREE_NAMES = [GENERATORS[k] for k in TREES]
+RECORD = Path(__file__).parents[1] / "data" / "published_generators.json"
+PUBLISHED = json.loads(RECORD.read_text())["generators"]  # counted in mazes that the authors' code drew
 SIZES = [*range(3, 13), [3, 9], [9, 3], [12, 5], [4, 30]]
 
 
@@ -141,16 +145,40 @@ def test_a_drunkard_covers_exactly_the_share(coverage, size):
 
 
 @pytest.mark.parametrize("size", [5, 10, 20, [6, 14]], ids=str)
-@pytest.mark.parametrize("density", [(0.3, 0.5), (0.0, 0.1), (0.25, 0.25)], ids=str)
+@pytest.mark.parametrize("density", [None, (0.3, 0.5), (0.0, 0.1), (0.25, 0.25)], ids=str)
 def test_searchformers_density_and_length(size, density):
     walls = set()
     for maze in mazes(60, generator="searchformer", size=size, density=density):
         cells = maze.width * maze.height
         walls.add(cells - len(maze.free))
         assert maze.distances()[maze.goal] >= max(maze.width, maze.height) - 1
-    low, high = int(density[0] * cells), int(density[1] * cells)
+    low, high = wall_counts(cells, density)
     assert low <= min(walls) <= max(walls) <= high
     assert len(walls) > min(high - low, 60) // 4  # drawn from the range, not one value
+
+
+def test_the_published_rule_of_walls():
+    """Three to five for each whole ten cells; a named density is of all cells, as it always was."""
+    assert wall_counts(900, None) == wall_counts(900, (0.3, 0.5)) == (270, 450)
+    assert wall_counts(49, None) == (12, 20)
+    assert wall_counts(49, (0.3, 0.5)) == (14, 24)
+
+
+@pytest.mark.parametrize("measured", PUBLISHED, ids=lambda m: f"{m['generator']}-{m['size']}")
+def test_means_and_spreads_are_those_of_the_published_generators(measured):
+    """Of their code's mazes, counted there: within four standard errors, and spreads within a tenth."""
+    n = 200 if measured["size"] > 7 else 4000
+    found = problems(Maze(generator=measured["generator"], size=measured["size"]), n).complexity
+    ours = {
+        "walls": measured["size"] ** 2 - found["free_cells"],
+        "moves": found["optimal_cost"],
+        "dead_ends": found["dead_ends"],
+    }
+    for name, values in ours.items():
+        mean, spread = measured[name]
+        error = spread * np.sqrt(1 / n + 1 / measured["mazes"])
+        assert abs(values.mean() - mean) <= 4 * error + 1e-9, name
+        assert abs(values.std() - spread) <= 0.1 * spread + (1e-9 if n == 4000 else 0.1 * spread), name
 
 
 @pytest.mark.parametrize("generator", GENERATORS)

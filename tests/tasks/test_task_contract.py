@@ -77,6 +77,17 @@ SMALL = {
         {"solver": "greedy", "tie_break": "random", "heuristic": "boxes", "boxes": 2, "deadlocks": False},
         {"size": [5, 8], "solver": "dijkstra", "format": "searchformer", "outer_walls": True, "longest": 200},
         {"solver": "bfs", "tie_break": "lifo", "reach": {"side": 9, "boxes": 3}, "longest": 150},
+        {
+            "boxes": 2,
+            "walls": 2,
+            "size": 6,
+            "pulls": [2, 5],
+            "longest": 200,
+            "format": "published",
+            "outer_walls": True,
+            "heuristic": "open_docks",
+            "deadlocks": "corners",
+        },
     ],
     "graph_path": [
         {"nodes": 10, "ood": [{"generator": "grid", "grid": [4, 4]}, {"nodes": 14, "max_weight": 3}]},

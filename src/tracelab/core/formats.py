@@ -3,12 +3,12 @@
     Format(trace={"close": "close {cell.x} {cell.y} {g} {h}"}, ...)
 
 A word stands for itself, `{field}` for one token of the field's words, `{field?}` for one or none (what
-may follow must then begin with other words).
+may follow must then begin with other words); with none, fields of the same column that follow are left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -51,7 +51,8 @@ class Format:
 class Table(NamedTuple):
     """One compiled part of a format (prompt, trace or solution)."""
 
-    # parts: (n_ops, n_parts, 7): column, start of its words in `tokens`, base, mod, div, values, optional?
+    # parts: (n_ops, n_parts, 7): column, start of its words in `tokens`, base, mod, div, values, and if it is
+    # optional how many parts are left out with it, itself included
     parts: NDArray[np.int32]
     tokens: NDArray[np.int32]  # the token of each value of each field
     first: NDArray[np.int32]  # (vocabulary,): the op that a token begins, or -1
@@ -78,11 +79,22 @@ def compiled(
                 assert begins == list(range(begins[0], begins[0] + len(begins))), "words of a field are a run"
                 n_values = _values(fields, f.column)
                 parts[op, p] = (f.column, len(tokens), begins[0], len(begins), f.div, n_values, optional)
+                parts[op, p, 6] = optional and 1 + _followers(template.split()[p + 1 :], fields, f.column)
                 tokens += [begins[(v // f.div) % len(begins)] for v in range(n_values)]
             if p == 0:
                 assert (first[begins] == ABSENT).all(), f"two operations begin with {word}"
                 first[begins] = op
     return Table(parts, np.array(tokens, np.int32), first, width)
+
+
+def _followers(words: Sequence[str], fields: Mapping[str, Field], column: int) -> int:
+    """How many of the words that follow are fields of this column and not optional by themselves."""
+    count = 0
+    while count < len(words) and words[count].startswith("{") and not words[count].endswith("?}"):
+        if fields[words[count][1:-1]].column != column:
+            break
+        count += 1
+    return count
 
 
 def _values(fields: Mapping[str, Field], column: int) -> int:
@@ -132,18 +144,19 @@ def decode_row(table: Table, tokens: Integers, at: int, stop: int, row: Integers
         return -1
     row[:] = ABSENT
     row[0] = op
-    for p in range(table.parts.shape[1]):
-        column = table.parts[op, p, 0]
-        if column == _END:
-            break
+    p = 0
+    while table.parts[op, p, 0] != _END:
+        column, optional = table.parts[op, p, 0], table.parts[op, p, 6]
         digit = tokens[at] - table.parts[op, p, 2] if at < stop else -1
         if digit < 0 or digit >= table.parts[op, p, 3]:
-            if table.parts[op, p, 6]:
-                continue
-            return -1
+            if optional == 0:
+                return -1
+            p += optional
+            continue
         if column != _LITERAL:
             row[column] = max(row[column], 0) + digit * table.parts[op, p, 4]
         at += 1
+        p += 1
     return at
 
 

@@ -27,6 +27,7 @@ from tracelab.search.best_first.space import (
     by_moves,
     capacity,
     is_full,
+    names_start,
     pose,
     write_move,
     write_state,
@@ -128,7 +129,7 @@ def _solve(
         if state == NO_WAY:
             raise ValueError("no way leads from the start to a goal")
         length = path_to(parent, state, path)
-        skip = int(by_moves(space))
+        skip = int(by_moves(space) and not names_start(space))
         row_ends[i + 1] += count
         path_ends[i + 1] += length - skip
         done = (i + 1) / n
@@ -143,11 +144,11 @@ def _solve(
 
 @kernel
 def write_part(space: Space, path: Integers, k: int, row: Integers) -> None:
-    """Write the row of a solution that leads to path[k]."""
+    """Write the row of a solution that leads to path[k], or that names the start."""
     row[:] = ABSENT
     row[0] = 0
     if by_moves(space):
-        write_move(space, path[k - 1], path[k], row)
+        write_move(space, path[max(k - 1, 0)], path[k], row)
     else:
         write_state(space, path[k], row, 1)
 

@@ -20,7 +20,16 @@ from tracelab.search.best_first.paper import paper_rows, paper_verdict
 from tracelab.search.best_first.reasons import R
 from tracelab.search.best_first.replay import replay
 from tracelab.search.best_first.search import Strategy
-from tracelab.search.best_first.space import Space, by_moves, follow, is_goal, neighbours, read_state, start
+from tracelab.search.best_first.space import (
+    Space,
+    by_moves,
+    follow,
+    is_goal,
+    names_start,
+    neighbours,
+    read_state,
+    start,
+)
 from tracelab.search.completion import find, set_levels, split_completion
 
 LEVELS = ("parses", "local", "strict", "paper")
@@ -64,6 +73,9 @@ def add_to_path(space: Space, row: Integers, path: Integers, length: int) -> int
     if not by_moves(space):
         path[length] = read_state(space, row, 1)
         return length + 1
+    if length == 0 and names_start(space):
+        path[0] = follow(space, -1, row)
+        return 1
     if length == 0:
         path[0], length = start(space), 1
     path[length] = follow(space, path[length - 1], row) if path[length - 1] >= 0 else -1
@@ -75,7 +87,7 @@ def path_fault(space: Space, path: Integers, near: Integers) -> tuple[int, int]:
     """Why a path does not solve the problem, or ok; and its cost."""
     states, costs = near[0], near[1]
     if path[0] != start(space):
-        return (R.not_a_state if path[0] < 0 else R.wrong_start), 0
+        return (R.not_a_state if path[0] < 0 and not by_moves(space) else R.wrong_start), 0
     total = 0
     for i in range(1, len(path)):
         if path[i] < 0:

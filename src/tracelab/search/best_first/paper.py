@@ -5,8 +5,9 @@ written, not every successor need be created, steps may follow the goal, and of 
 parents give only the length must be the solution's. A plan that does not parse, or none, is the
 plan's fault: no length is compared, and the trace may be valid.
 
-Two things differ: a completion without the stop word is never valid here, and a cost must be a word
-of costs (the published parser drops the first character unseen, and reads `17` as 7).
+Of two public versions these are the later one's rules (docs/compatibility.md lists where the earlier one
+differs). Two things differ from both: a completion without the stop word is never valid here, and a cost
+must be a word of costs (the published parser drops the first character unseen, and reads `17` as 7).
 """
 
 from __future__ import annotations

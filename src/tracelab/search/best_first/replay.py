@@ -22,6 +22,7 @@ from tracelab.search.best_first.space import (
     is_goal,
     names_created,
     neighbours,
+    read_other,
     read_state,
     start,
 )
@@ -30,9 +31,23 @@ from tracelab.search.best_first.space import (
 @kernel
 def created(space: Space, row: Integers, last: int) -> int:
     """The state that a creation's row names, or to which its move leads from the state closed last; or -1."""
-    if names_created(space):
+    if names_created(space) or last < 0:
         return read_state(space, row, 1)
-    return follow(space, last, row) if last >= 0 else -1
+    return follow(space, last, row)
+
+
+@kernel
+def closed_by(space: Space, board: Board, row: Integers) -> int:
+    """The state that a closing names, that which is open at its costs where there is a choice; or -1."""
+    first = state = read_state(space, row, 1)
+    k = 0
+    while state >= 0:
+        opened = board.status[state] == OPEN
+        if opened and board.marks[state, G] == row[-2] and board.marks[state, H] == row[-1]:
+            return state
+        state = read_other(space, row, k)
+        k += 1
+    return first
 
 
 @kernel
@@ -70,11 +85,9 @@ def create_fault(
         return R.wrong_g
     if h != heuristic(space, state):
         return R.wrong_h
-    if board.status[state] == CLOSED:
-        return R.already_closed
-    if not improves(strategy.solver, board.status[state], g, board.marks[state, G]):
-        return R.no_improvement
-    return R.ok
+    if improves(strategy, board.status[state], g, board.marks[state, G]):
+        return R.ok
+    return R.already_closed if board.status[state] == CLOSED else R.no_improvement
 
 
 @kernel
@@ -82,7 +95,7 @@ def close_fault(space: Space, board: Board, row: Integers) -> int:
     """Why a row that creates nothing is illegal, or ok."""
     if row[0] != CLOSE:
         return R.syntax
-    state = read_state(space, row, 1)
+    state = closed_by(space, board, row)
     if state < 0:
         return R.not_a_state
     if board.status[state] != OPEN:
@@ -108,7 +121,7 @@ def count_required(strategy: Strategy, board: Board, last: int, degree: int) -> 
         successor = board.near[0, k]
         new_g = board.marks[last, G] + board.near[1, k]
         status, g = board.status[successor], board.marks[successor, G]
-        required += improves(strategy.solver, status, new_g, g)
+        required += improves(strategy, status, new_g, g)
     return required
 
 
@@ -143,7 +156,7 @@ def replay(
             if reason[1] == R.ok:
                 reason[1], at[1] = (R.after_goal if done else fault), i
             return
-        state = created(space, row, last) if creates else read_state(space, row, 1)
+        state = created(space, row, last) if creates else closed_by(space, board, row)
         flaw = R.after_goal if done else R.ok
         if creates:
             size = open_state(board, size, strategy.solver, state, last, row[-2], row[-1], expansions)

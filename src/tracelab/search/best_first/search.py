@@ -48,12 +48,14 @@ class Strategy(NamedTuple):
     """A solver as compiled code sees it.
 
     create_start: does the trace begin with the creation of the start (Searchformer's dialect) or
-    with its closing (Beyond Semantics')?
+    with its closing (Beyond Semantics')? reopens: is a closed state created again when it is reached at
+    less cost (A* and Dijkstra)? A* needs that where the heuristic is not consistent.
     """
 
     solver: int
     tie_break: int
     create_start: bool
+    reopens: bool
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class BestFirst:
     solver: str = "astar"
     tie_break: str = "fifo"
     create_start: bool = False
+    reopens: bool = False
 
     def compiled(self) -> Strategy:
         """ValueError on an unknown name."""
@@ -75,7 +78,7 @@ class BestFirst:
             if value not in known:
                 raise ValueError(f"{knob}={value!r} is unknown; choose one of {', '.join(known)}")
         solver, tie_break = SOLVERS.index(self.solver), TIE_BREAKS.index(self.tie_break)
-        return Strategy(solver, tie_break, self.create_start)
+        return Strategy(solver, tie_break, self.create_start, self.reopens)
 
 
 @kernel
@@ -93,11 +96,12 @@ def priority(solver: int, g: int, h: int, depth: int, expansions: int) -> int:
 
 
 @kernel
-def improves(solver: int, status: int, new_g: int, g: int) -> bool:
+def improves(strategy: Strategy, status: int, new_g: int, g: int) -> bool:
     """Is a state created when it is reached at cost new_g? A* and Dijkstra update open states."""
     if status == UNSEEN:
         return True
-    return status == OPEN and new_g < g and (solver == ASTAR or solver == DIJKSTRA)  # noqa: SIM109 (numba)
+    minds = strategy.solver == ASTAR or strategy.solver == DIJKSTRA
+    return minds and new_g < g and (status == OPEN or strategy.reopens)
 
 
 @njit
@@ -141,7 +145,7 @@ def search(
         for k in range(degree):
             successor, cost = states[order[k]], costs[order[k]]
             new_g = g[state] + cost
-            if not improves(strategy.solver, status[successor], new_g, g[successor]):
+            if not improves(strategy, status[successor], new_g, g[successor]):
                 continue
             if count == len(rows):
                 return count, NO_ROOM, parent, expansions
@@ -205,5 +209,5 @@ def path_to(parent: Integers, state: int, path: Integers) -> int:
 
 @kernel
 def max_rows(space: Space) -> int:
-    """No trace is longer: each state closed once, created at most once per predecessor."""
+    """No trace is longer, unless states are reopened: each closed once, created once per predecessor."""
     return capacity(space) * (max_degree(space) + 1) + 2

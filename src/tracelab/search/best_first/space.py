@@ -70,6 +70,14 @@ def write_state(space: Space, state: int, row: Integers, column: int) -> None:
 
 
 @stub
+def read_other(space: Space, row: Integers, k: int) -> int:
+    """The k-th state, from 0 on, that a closing's row may name beside that of `read_state`, or -1: where what
+    is written leaves a choice, the one that is open at the row's costs is meant.
+    """
+    return -1
+
+
+@stub
 def pose(space: Space, problem: Integers) -> None:
     """Make the space, whose arrays are reused, that of a stored problem."""
 
@@ -95,6 +103,12 @@ def names_created(space: Space) -> bool:
 
 
 @stub
+def names_start(space: Space) -> bool:
+    """Does a solution begin with the start, all the same (by_moves alone)? `follow` then reads it from -1."""
+    return False
+
+
+@stub
 def follow(space: Space, state: int, row: Integers) -> int:
     """The state that a row's move leads to from a state, or -1 (by_moves alone)."""
     return -1
@@ -105,5 +119,5 @@ def write_move(space: Space, state: int, after: int, row: Integers) -> None:
     """Write the move from a state to one of its successors into a row (by_moves alone)."""
 
 
-for _stub in (pose, is_full, by_moves, names_created, follow, write_move):
+for _stub in (read_other, pose, is_full, by_moves, names_created, names_start, follow, write_move):
     means_itself(_stub)
