@@ -432,7 +432,7 @@ def test_what_is_refused(source, tmp_path, overrides, message):
 
 
 def test_a_folder_without_a_checkpoint(source, tmp_path):
-    with pytest.raises(ValueError, match=r"no config\.yaml"):
+    with pytest.raises(ValueError, match=r"does not hold config\.yaml"):
         posttrain(settings(tmp_path, tmp_path / "out"))
     for name in ("config.yaml", "run.json", "vocab.json", "data_card.json"):
         (tmp_path / name).write_text((source / name).read_text())

@@ -41,6 +41,7 @@ def study(tmp_path_factory):
     write(of_run(run), run.folder / "interventions.parquet")
     write(memorisation.of_run(run), run.folder / "memorisation.parquet")
     (folder / "unfinished").mkdir()
+    (folder / "unfinished" / "config.yaml").write_text((run.folder / "config.yaml").read_text())
     (folder / "unfinished" / "run.json").write_text('{"status": "training"}')
     return folder
 
