@@ -104,12 +104,14 @@ def test_each_run_is_one_of_wandbs_however_often_it_is_resumed(tmp_path):
     assert b"short_first" in logged.read_bytes()  # the config is there
 
 
+@pytest.mark.slow
 def test_who_disables_it_has_none(tmp_path):
     (a, *_), _ = tracked(tmp_path, WANDB_MODE="disabled")
     assert a[2] == "disabled"
     assert not list(tmp_path.glob("*/wandb/*run*"))
 
 
+@pytest.mark.slow
 def test_a_key_without_a_network_goes_on_offline(tmp_path):
     key = {"WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9"}
     _, said = tracked(tmp_path, "logger.wandb.patience=3", **key)
