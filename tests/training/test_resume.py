@@ -105,6 +105,15 @@ def test_ctrl_c_finishes_the_step_and_leaves_a_checkpoint(whole, tmp_path):
     assert equal(whole, tmp_path)
 
 
+@pytest.fixture
+def without_nohup():
+    """As a terminal starts a program, however the tests were started."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("without_nohup")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_what_ends_a_job_leaves_a_checkpoint(whole, tmp_path, number):
     """Batch systems send it some time before they kill."""
@@ -141,7 +150,8 @@ def test_ctrl_c_in_a_validation_stops_after_it(whole, tmp_path, step):
     assert equal(whole, tmp_path)
 
 
-def test_nohup_keeps_its_promise(tmp_path):
+@pytest.mark.usefixtures("without_nohup")
+def test_nohup_keeps_its_promise():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         assert signal.SIGHUP not in heeded()
