@@ -13,7 +13,9 @@ from omegaconf import OmegaConf
 from tests.helpers.runs import SMALL
 from tracelab.core.paths import CONF
 from tracelab.core.settings import read
+from tracelab.data.workers import Workers
 from tracelab.runs.entry import compose, composed_config, run_name
+from tracelab.runs.settings import shared
 from tracelab.training.settings import Training
 
 
@@ -98,6 +100,20 @@ def test_settings_are_written_as_they_are_read():
     """config.yaml has all of them, so that a run's own folder is enough."""
     experiment = compose(Training, "train", "run_dir=never")
     assert read(Training, experiment.as_dict()) == experiment
+
+
+def test_a_config_of_a_version_without_the_later_knobs_is_read():
+    """As what it was: with distinct problems in any order, in this process's threads."""
+    config = compose(Training, "train", "run_dir=never").as_dict()
+    for name in ("attention", "compile", "init_from", "validate_problems"):
+        del config[name]
+    for name in ("distinct", "short_first", "packing", "backend", "address", "files"):
+        del config["data"][name]
+    older = shared(config)
+    assert older.data.distinct
+    assert older.data.short_first is older.data.packing is older.data.files is None
+    assert older.data.drawn_by == Workers()
+    assert read(Training, config).validate_problems == 0
 
 
 def test_wrong_spellings_name_the_choices(tmp_path):

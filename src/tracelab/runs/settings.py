@@ -41,7 +41,7 @@ class Data:
     val_size: Count
     batch_tokens: Count
     online: bool
-    distinct: bool
+    distinct: bool = True
     files: list[str] | None = None
     short_first: Share | None = None
     packing: Count | None = None
