@@ -1,6 +1,7 @@
 """What makes a run what it is: what may differ without effect, going on, and beginning from weights."""
 
 import re
+import shutil
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run
 from tracelab.runs.knobs import SAME_BITS, SAME_BUT_FOR_ROUNDING, WITHOUT_EFFECT
 from tracelab.training.experiment import train
+from tracelab.training.initial import arm_of
 
 FEW = ("budget.steps=3", "eval.problems=4", "validate_problems=0", "task.ood=[]", "threads=1")
 TRIED = {  # another value than FEW, SMALL and the defaults have
@@ -151,8 +153,44 @@ def test_a_new_run_begins_with_the_weights_of_another(base, tmp_path):
     assert record["init_from"]["progress"]["steps"] == 3
     plain = train(small(tmp_path / "plain", *words, "budget.steps=2")).run
     arms = dict(zip(*analysis.runs(begun.run.folder, plain.folder).select("run", "arm"), strict=True))
-    assert arms[str(begun.run.folder)] == "swapped from correct"
+    assert arms[str(begun.run.folder)] == f"swapped from {arm_of(base)}"
+    assert arm_of(base).startswith("correct ")
     assert arms[str(plain.folder)] == "swapped"
+
+
+def test_two_arms_never_have_one_name_and_two_seeds_do(tmp_path):
+    """Of those whose weights others begin with."""
+    half, whole, again = (
+        Run.start(small(tmp_path / name, "trace=corrupted", *words))
+        for name, words in (
+            ("half", ["trace.rate=0.5"]),
+            ("whole", ["trace.rate=1"]),
+            ("again", ["trace.rate=1", "seed=4", "threads=2"]),
+        )
+    )
+    assert arm_of(half) != arm_of(whole) == arm_of(again)
+
+
+def test_what_is_begun_does_not_need_its_source(base, tmp_path):
+    source = shutil.copytree(base.folder, tmp_path / "source")
+    words = (*FEW[1:], "budget.steps=2", f"init_from={source}")
+    first = train(small(tmp_path / "begun", *words)).run.read_json("run.json")
+    shutil.rmtree(source)
+    assert train(small(tmp_path / "begun", *words)).state == "skipped"
+    longer = train(small(tmp_path / "begun", *words, "budget.steps=3"))
+    assert longer.run.read_json("run.json")["init_from"] == first["init_from"]
+
+
+def test_an_extension_is_noted_before_the_budget_changes(tmp_path, monkeypatch):
+    """Whatever ends it in between, and however often."""
+    train(small(tmp_path, *FEW))
+    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: 1 / 0)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            train(small(tmp_path, *FEW, "budget.steps=5"))
+    monkeypatch.undo()
+    done = train(small(tmp_path, *FEW, "budget.steps=5"))
+    assert done.run.read_json("run.json")["extended_from"] == ["3 steps"]
 
 
 def test_weights_that_do_not_fit_are_refused(base, tmp_path):

@@ -14,6 +14,7 @@ import polars as pl
 import yaml
 
 from tracelab.core.files import read_json, read_text
+from tracelab.runs.folder import flat_config
 from tracelab.runs.knobs import CALLED_BY, IN_COMMON, NOT_COMPARED, NOT_SHOWN, WITHIN_AN_ARM
 from tracelab.runs.older import in_todays_words
 
@@ -31,16 +32,9 @@ def described(folder: Path) -> dict[str, Any]:
     return {**config_of(folder), "extended_from": record.get("extended_from", [])}
 
 
-def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
-    """Dotted names of a config's leaves; lists are leaves."""
-    if not isinstance(config, dict):
-        return {prefix[:-1]: config}
-    return {k: v for key, value in config.items() for k, v in _flat(value, f"{prefix}{key}.").items()}
-
-
 def _differing(configs: Iterable[dict[str, Any]]) -> list[str]:
     """Dotted names whose values differ. A knob that an older version did not have is null."""
-    flat = [_flat(config) for config in configs]
+    flat = [flat_config(config) for config in configs]
     names = dict.fromkeys(name for one in flat for name in one)
     return [name for name in names if len({json.dumps(one.get(name)) for one in flat}) > 1]
 
@@ -48,7 +42,7 @@ def _differing(configs: Iterable[dict[str, Any]]) -> list[str]:
 def check_same(folders: list[Path], configs: list[dict[str, Any]]) -> None:
     """ValueError unless all runs are of one task and were judged on the same test problems."""
     parts = [
-        {name: value for name, value in _flat(config).items() if name.startswith(IN_COMMON)}
+        {name: value for name, value in flat_config(config).items() if name.startswith(IN_COMMON)}
         for config in configs
     ]
     differing = _differing(parts)
@@ -79,10 +73,10 @@ def arms_of(configs: list[dict[str, Any]]) -> list[str]:
     kinds = [tuple(config["names"].get(name) for name in CALLED_BY) for config in configs]
     arms = []
     for config, kind in zip(configs, kinds, strict=True):
-        flat, words = _flat(config), [config["names"]["trace"]]
+        flat, words = flat_config(config), [config["names"]["trace"]]
         same = [other for other, its in zip(configs, kinds, strict=True) if its == kind]
         for name in differing:
-            values = {json.dumps(_flat(other).get(name)) for other in same}
+            values = {json.dumps(flat_config(other).get(name)) for other in same}
             if len(values) > 1 and name in flat:
                 words.append(f"{name.rpartition('.')[2]}={short(flat[name])}")
         if config["names"].get("source"):
@@ -103,6 +97,6 @@ def configs_that_differ(found: pl.DataFrame) -> pl.DataFrame:
     configs = [described(Path(folder)) for folder in found["run"]]
     shown = [{k: v for k, v in config.items() if k not in NOT_COMPARED} for config in configs]
     names = _differing(shown)
-    flat = [_flat(config) for config in shown]
+    flat = [flat_config(config) for config in shown]
     knobs = [pl.Series(name, [short(one.get(name, "–")) for one in flat], pl.String) for name in names]
     return found.select("run", "arm").with_columns(knobs)

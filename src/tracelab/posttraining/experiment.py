@@ -33,6 +33,7 @@ from tracelab.training.fitting import (
     Before,
     Trained,
     before,
+    begin,
     check_vocabulary,
     conclude,
     finished_before,
@@ -58,7 +59,7 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
     source = Run.open(experiment.run)
     accelerate.start(experiment.threads)
     began = time.time()
-    run = Run.start(experiment)
+    run = begin(experiment, went)
     precision = precision_of(experiment, went.checkpoint if went else None)
     say(str(precision))
     task = build_task(experiment.task)

@@ -54,19 +54,24 @@ class Run:
         """
         folder, config = Path(experiment.run_dir), experiment.as_dict()
         if (folder / "config.yaml").is_file():
-            before = _load(folder)
-            different = differences(before, config, FREE_TO_CHANGE)
+            before = Run(folder, _load(folder))
+            before.check_same(experiment)
             if config["trainer"]["precision"] == "auto":
-                config["trainer"]["precision"] = before["trainer"]["precision"]
-            if different:
-                raise ValueError(
-                    f"run_dir={folder} holds a run of another config (it differs in {', '.join(different)}); "
-                    "choose another run_dir (of a sweep: hydra.sweep.dir), or the same config to resume it"
-                )
+                config["trainer"]["precision"] = before.config["trainer"]["precision"]
         folder.mkdir(parents=True, exist_ok=True)
         run = Run(folder, config)
         run.write_text("config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
         return run
+
+    def check_same(self, experiment: Experiment) -> None:
+        """ValueError if the experiment that is to go on here is another than this run's."""
+        different = differences(self.config, experiment.as_dict(), FREE_TO_CHANGE)
+        if different:
+            raise ValueError(
+                f"run_dir={self.folder} holds a run of another config (it differs in "
+                f"{', '.join(different)}); choose another run_dir (of a sweep: hydra.sweep.dir), or the same "
+                "config to resume it"
+            )
 
     @staticmethod
     def finished(experiment: Experiment) -> Run | None:
@@ -197,17 +202,18 @@ def _load(folder: Path) -> Config:
 
 def differences(before: Config, asked: Config, free: tuple[str, ...]) -> list[str]:
     """Dotted names of what differs, what is free to differ left out. Any precision is right for `auto`."""
-    a, b = _flat(before), _flat(asked)
+    a, b = flat_config(before), flat_config(asked)
     if b.get("trainer.precision") == "auto":
         b["trainer.precision"] = a.get("trainer.precision")
     names = sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
     return [n for n in names if not any(n == name or n.startswith(f"{name}.") for name in free)]
 
 
-def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
+def flat_config(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted names of a config's leaves; lists are leaves."""
     if not isinstance(config, dict):
         return {prefix[:-1]: config}
     flat: dict[str, Any] = {}
     for key, value in config.items():
-        flat |= _flat(value, f"{prefix}{key}.")
+        flat |= flat_config(value, f"{prefix}{key}.")
     return flat

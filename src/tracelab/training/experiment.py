@@ -26,6 +26,7 @@ from tracelab.training.fitting import (
     Before,
     Trained,
     before,
+    begin,
     conclude,
     finished_before,
     fit,
@@ -50,15 +51,15 @@ def _train(experiment: Training, went: Before | None) -> Trained:
     check_parts(experiment)
     accelerate.start(experiment.threads)
     began = time.time()
-    run = Run.start(experiment)
+    run = begin(experiment, went)
     precision = precision_of(experiment, went.checkpoint if went else None)
     say(str(precision))
     data = prepare(experiment)
     describe(run, experiment, data, precision)
     resume = resume_from(run, data.vocabulary, went)
-    model = build_initial(experiment, data.vocabulary, data.context, precision)
+    model = build_initial(experiment, data.vocabulary, data.context, precision, resume is not None)
     record = {
-        **origin(experiment),
+        **origin(experiment, run.read_json("run.json") or {}),
         **(went.as_dict() if went else {}),
         "seed": experiment.seed,
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -94,6 +95,9 @@ def check_parts(experiment: Training) -> None:
         )
     instantiate(optimizer, _convert_="all")(nn.Linear(2, 2))  # it checks its own knobs
     wished(experiment.trainer)
+    every = experiment.trainer["log_every_n_steps"]
+    if not isinstance(every, int) or every < 1:
+        raise ValueError(f"trainer.log_every_n_steps={every} must be a whole number, 1 or more")
 
 
 def describe(run: Run, experiment: Training, data: Data, precision: Precision) -> None:
@@ -125,8 +129,8 @@ def take_part(folder: str) -> None:
     accelerate.start(experiment.threads, wished(experiment.trainer))
     record, data = run.read_json("run.json"), prepared(experiment)
     precision = Precision(**record["precision"])
-    model = build_initial(experiment, data.vocabulary, record["context"], precision)
     went = before(experiment)
+    model = build_initial(experiment, data.vocabulary, record["context"], precision, went is not None)
     fit_validated(run, experiment, build_learner(experiment, model), data, went.checkpoint if went else None)
 
 

@@ -20,7 +20,7 @@ from tracelab.evaluation.judging import evaluate
 from tracelab.models.precision import name_of
 from tracelab.runs.checkpoints import is_sharded, load_progress, sound
 from tracelab.runs.entry import say
-from tracelab.runs.folder import Run, differences
+from tracelab.runs.folder import Run, differences, is_run
 from tracelab.runs.knobs import FREE_TO_CHANGE
 from tracelab.runs.sets import TestSets
 from tracelab.runs.settings import Experiment
@@ -80,6 +80,21 @@ def before(experiment: Experiment) -> Before | None:
     record = source.read_json("run.json") or {}
     budgets = [*record.get("extended_from", []), extended(source.settings.budget, experiment.budget)]
     return Before(path, load_progress(path)["steps"], tuple(filter(None, budgets)))
+
+
+def begin(experiment: Experiment, went: Before | None) -> Run:
+    """Take the run's folder. ValueError if a run of another config lives there.
+
+    Before config.yaml says what is asked for now, run.json says that it is not done yet, and which budgets
+    there were: whatever ends the run in between, what it was is not taken for what it is to be.
+    """
+    folder = Path(experiment.run_dir)
+    if is_run(folder):
+        own = Run.open(folder)
+        own.check_same(experiment)
+        extension = {} if went is None else went.as_dict()
+        own.write_json("run.json", {**own.read_json("run.json"), **extension, "status": "training"})
+    return Run.start(experiment)
 
 
 def _run_of(checkpoint: Path) -> Run:

@@ -5,6 +5,9 @@ python -m tracelab.train trace=swapped init_from=runs/...
 
 from __future__ import annotations
 
+import json
+import zlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,19 +16,38 @@ from tracelab.models.base import Model
 from tracelab.models.precision import Precision
 from tracelab.runs.build import build_model
 from tracelab.runs.checkpoints import load_progress, load_weights
-from tracelab.runs.folder import Run
-from tracelab.runs.knobs import options
+from tracelab.runs.folder import Run, flat_config, is_run
+from tracelab.runs.knobs import WITHIN_AN_ARM, options
 from tracelab.training.fitting import check_vocabulary
 from tracelab.training.settings import Training
 
 
 def with_source(experiment: Training) -> Training:
-    """The experiment, its names with the arm whose weights it begins with. ValueError if there is none."""
+    """The experiment, its names with the arm whose weights it begins with. ValueError if there is none.
+
+    A run that is begun has written down what it was, and does not need the other any more.
+    """
     if experiment.init_from is None:
         return experiment
-    theirs = weights_of(experiment.init_from)[0].settings.names
-    arm = "+".join(filter(None, (theirs.source, theirs.trace, theirs.algorithm)))
-    return replace(experiment, names=replace(experiment.names, source=arm))
+    folder = Path(experiment.run_dir)
+    if is_run(folder) and Run.open(folder).config.get("init_from") == experiment.init_from:
+        source = Run.open(folder).settings.names.source
+    else:
+        source = arm_of(weights_of(experiment.init_from)[0])
+    return replace(experiment, names=replace(experiment.names, source=source))
+
+
+def arm_of(run: Run) -> str:
+    """What a run's arm is called by those that begin with its weights: `correct 1f03ab`.
+
+    The number stands for all knobs that make the arm, so that two arms never have one name.
+    """
+    names, flat = run.settings.names, flat_config(run.config)
+    own = tuple(f"{name}." for name in WITHIN_AN_ARM)
+    making = {name: value for name, value in sorted(flat.items()) if not f"{name}.".startswith(own)}
+    number = zlib.crc32(json.dumps(making).encode()) & 0xFFFFFF
+    kind = "+".join(filter(None, (names.source, names.trace, names.algorithm)))
+    return f"{kind} {number:06x}"
 
 
 def weights_of(init_from: str) -> tuple[Run, Path]:
@@ -40,14 +62,14 @@ def weights_of(init_from: str) -> tuple[Run, Path]:
 
 
 def build_initial(
-    experiment: Training, vocabulary: tuple[str, ...], context: int, precision: Precision
+    experiment: Training, vocabulary: tuple[str, ...], context: int, precision: Precision, resumed: bool
 ) -> Model:
     """The model as it is before its first step: from the seed, or with the weights of init_from.
 
-    ValueError if these do not fit.
+    resumed: its weights will be a checkpoint's, so that none are looked for. ValueError if they do not fit.
     """
     model = build_model(experiment.model, vocabulary, context, experiment.seed, precision)
-    if experiment.init_from is None:
+    if experiment.init_from is None or resumed:
         return model
     run, path = weights_of(experiment.init_from)
     check_vocabulary(run.folder, vocabulary)
@@ -62,9 +84,9 @@ def build_initial(
     return model
 
 
-def origin(experiment: Training) -> dict[str, Any]:
-    """Where the first weights are from, for run.json."""
-    if experiment.init_from is None:
-        return {}
+def origin(experiment: Training, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the first weights are from, for run.json. before: what that said, if the run is begun."""
+    if experiment.init_from is None or "init_from" in before:
+        return {name: value for name, value in before.items() if name == "init_from"}
     run, path = weights_of(experiment.init_from)
     return {"init_from": {"run": run.name, "seed": run.settings.seed, "progress": load_progress(path)}}
