@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from tracelab.core.settings import Count, Weight, settings
+from tracelab.core.settings import Count, Seed, Weight, settings
 from tracelab.runs.entry import entry, run_name
 
 
@@ -16,7 +16,7 @@ class Changes:
     """What is to be other than a run was evaluated with; None: nothing."""
 
     problems: Count | None = None
-    seed: int | None = None
+    seed: Seed | None = None
     temperature: Weight | None = None
     samples: Count | None = None
     max_new: Count | None = None

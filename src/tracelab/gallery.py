@@ -14,7 +14,7 @@ import numpy as np
 from tracelab.core import jit
 from tracelab.core.files import write_text
 from tracelab.core.paths import CONF
-from tracelab.core.settings import Count, settings
+from tracelab.core.settings import Count, Seed, settings
 from tracelab.core.waiting import waiting
 from tracelab.runs.entry import entry
 
@@ -39,7 +39,7 @@ class Page:
 
     output: str
     tasks: list[str] | None
-    seed: int
+    seed: Seed
     among: Count
 
 

@@ -5,7 +5,7 @@ python -m tracelab.generate task=maze trace=swapped count=50000 output=mazes.arr
 
 from __future__ import annotations
 
-from tracelab.core.settings import Count, Part, settings
+from tracelab.core.settings import Count, Part, Seed, settings
 from tracelab.runs.entry import entry, say
 
 
@@ -17,7 +17,7 @@ class DataSet:
     trace: Part
     count: Count
     split: str
-    seed: int
+    seed: Seed
     output: str
     workers: int | None
     backend: str

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracelab.core import jit
-from tracelab.core.settings import Count, Number, Part, settings
+from tracelab.core.settings import Count, Number, Part, Seed, settings
 from tracelab.runs.entry import entry
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Shown:
     trace: Part
     index: Number
     split: str
-    seed: int
+    seed: Seed
     among: Count
     compiled: bool
 

@@ -138,6 +138,7 @@ def refused(tmp_path, *overrides):
         ),
         (["model.context=32"], "raise model.context"),
         (["budget.tokens=1000"], "one of budget.tokens"),
+        (["trainer.log_every_n_steps=0"], "trainer.log_every_n_steps=0 must be a whole number, 1 or more"),
         (["ckpt_path=nowhere.ckpt"], "no such file"),
         (["task.sizes=7"], "task.sizes"),
     ],

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from tracelab.core.settings import Count, Part, Share, Weight, read, settings
+from tracelab.core.settings import Count, Part, Positive, Seed, Share, Weight, read, settings
 from tracelab.data.workers import Workers
 
 
@@ -62,6 +62,12 @@ class Loss:
     trace_weight: Weight
     solution_weight: Weight
 
+    def __post_init__(self) -> None:
+        if self.trace_weight == self.solution_weight == 0:
+            raise ValueError(
+                "loss.trace_weight and loss.solution_weight are both 0: nothing would be learned"
+            )
+
 
 @settings
 class Sampling:
@@ -72,7 +78,7 @@ class Sampling:
     """
 
     problems: Count
-    seed: int = 0
+    seed: Seed = 0
     temperature: Weight = 0.0
     samples: Count = 1
     max_new: Count | None = None
@@ -84,12 +90,12 @@ class Sampling:
 class Amounts:
     """A budget: one of the first four, else the default that is given."""
 
-    tokens: float | None = None
-    steps: float | None = None
-    minutes: float | None = None
-    examples: float | None = None
-    default_tokens: float | None = None
-    default_steps: float | None = None
+    tokens: Count | None = None
+    steps: Count | None = None
+    minutes: Positive | None = None
+    examples: Count | None = None
+    default_tokens: Count | None = None
+    default_steps: Count | None = None
 
 
 @settings
@@ -109,7 +115,7 @@ class Experiment:
     eval: Sampling
     budget: Amounts
     run_dir: str
-    seed: int
+    seed: Seed
     checkpoint_every: Count
     ckpt_path: str | None = None
     threads: Count | None = None

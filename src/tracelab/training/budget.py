@@ -66,7 +66,7 @@ def build_budget(asked: Amounts) -> Budget:
         (default if unit.startswith("default_") else amounts)[unit.removeprefix("default_")] = amount
     if all(amount is None for amount in amounts.values()):
         amounts |= {unit: amount for unit, amount in default.items() if amount is not None}
-    return Budget(**{k: v if v is None or k == "minutes" else int(v) for k, v in amounts.items()})
+    return Budget(**amounts)
 
 
 def extended(before: Amounts, asked: Amounts) -> str | None:
