@@ -88,7 +88,7 @@ def wandb(project: str, folder: str, mode: str | None = None, patience: float = 
     kept = Path(folder) / "wandb_id.txt"
 
     class Wandb(WandbLogger):
-        """Lightning's, which knows no way back to offline."""
+        """A WandbLogger that goes on offline where no server answers."""
 
         @property
         @rank_zero_experiment

@@ -9,7 +9,7 @@ import yaml
 
 from tests.helpers.runs import small
 from tracelab import analysis
-from tracelab.core.paths import CONF
+from tracelab.core.paths import CLONE, CONF
 from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run
 from tracelab.runs.knobs import SAME_BITS, SAME_BUT_FOR_ROUNDING, WITHOUT_EFFECT
@@ -25,21 +25,22 @@ TRIED = {  # another value than FEW, SMALL and the defaults have
     "data.backend": "data.backend=loky",
     "trainer.log_every_n_steps": "trainer.log_every_n_steps=1",
     "trainer.val_check_interval": "trainer.val_check_interval=2",
+    "trainer.enable_progress_bar": "trainer.enable_progress_bar=true",
     "trainer.enable_model_summary": "trainer.enable_model_summary=true",
+    "trainer.default_root_dir": "+trainer.default_root_dir=elsewhere",
     "threads": "threads=2",
     "attention": "attention=plain",
     "trainer.accelerator": "trainer.accelerator=auto",
 }
+BY_PROCESSES = "tests/training/test_processes.py::test_losses_norms_and_weights_are_those_of_one_process"
 ELSEWHERE = {
-    "run_dir": "every other run here",
-    "ckpt_path": "test_a_checkpoint_of_the_same_run_goes_on",
-    "data.address": "tests/data/test_frozen.py",
-    "trainer.enable_progress_bar": "Lightning's own, beside ours",
-    "trainer.default_root_dir": "run_dir takes its place",
-    "compile": "tests/training/test_processes.py",
-    "trainer.devices": "tests/training/test_processes.py",
-    "trainer.strategy": "tests/training/test_processes.py",
-    "trainer.plugins": "tests/training/test_processes.py",
+    "run_dir": "tests/runs/test_identity.py::test_what_is_without_effect_is",
+    "ckpt_path": "tests/runs/test_identity.py::test_a_checkpoint_of_the_same_run_goes_on",
+    "data.address": "tests/data/test_frozen.py::test_processes_give_the_same_bytes",
+    "compile": "tests/runs/test_identity.py::test_compiled_losses_are_the_same",
+    "trainer.devices": BY_PROCESSES,
+    "trainer.strategy": BY_PROCESSES,
+    "trainer.plugins": BY_PROCESSES,
 }
 
 
@@ -54,6 +55,8 @@ def base(tmp_path_factory):
 
 def test_each_is_tried():
     assert TRIED.keys() | ELSEWHERE.keys() == {*WITHOUT_EFFECT}
+    for path, _, name in (place.partition("::") for place in ELSEWHERE.values()):
+        assert f"def {name}(" in (CLONE / path).read_text()
     excluded = yaml.safe_load((CONF / "run.yaml").read_text())["hydra"]["job"]["config"]["override_dirname"]
     assert {*excluded["exclude_keys"]} - {"trainer"} <= {*WITHOUT_EFFECT}
 
@@ -69,6 +72,14 @@ def test_what_is_without_effect_is(base, tmp_path, name):
             assert name in SAME_BUT_FOR_ROUNDING
             assert torch.allclose(mine, other[key], atol=1e-5)
     assert train(small(base.folder, *FEW, TRIED[name])).state == "skipped"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch, of its own parts
+def test_compiled_losses_are_the_same(base, tmp_path):
+    compiled = weights(train(small(tmp_path, *FEW, "compile=true")).run)
+    assert all(torch.allclose(mine, compiled[key], atol=1e-5) for key, mine in weights(base).items())
+    assert train(small(base.folder, *FEW, "compile=true")).state == "skipped"
 
 
 @pytest.mark.parametrize("knob", ["trainer.gradient_clip_val=0.001", "trainer.precision=bf16-mixed"])

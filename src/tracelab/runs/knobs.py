@@ -31,7 +31,8 @@ SAME_BUT_FOR_ROUNDING = (
     "trainer.strategy",
     "trainer.plugins",
 )
-# What may differ between a finished run and one that is asked for again (tests/runs/test_identity.py does).
+# What may differ between a finished run and one that is asked for again.
+# tests/runs/test_identity.py tries each.
 WITHOUT_EFFECT = (*SAME_BITS, *SAME_BUT_FOR_ROUNDING)
 # What may differ between a run and its resumption: how it is judged, and how long it trains, too.
 FREE_TO_CHANGE = (*WITHOUT_EFFECT, "eval", "metric", "budget")
