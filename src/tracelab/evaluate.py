@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from tracelab.core.settings import Count, Seed, Weight, settings
+from tracelab.core.settings import Count, Place, Seed, Weight, settings
 from tracelab.runs.entry import entry, run_name
 
 
@@ -28,7 +28,7 @@ class Changes:
 class Evaluation:
     """The knobs of this command. run: a folder."""
 
-    run: str
+    run: Place
     eval: Changes
     threads: Count | None = None
 

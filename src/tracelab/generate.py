@@ -5,7 +5,7 @@ python -m tracelab.generate task=maze trace=swapped count=50000 output=mazes.arr
 
 from __future__ import annotations
 
-from tracelab.core.settings import Count, Part, Seed, settings
+from tracelab.core.settings import Count, Part, Place, Seed, settings
 from tracelab.runs.entry import entry, say
 
 
@@ -18,7 +18,7 @@ class DataSet:
     count: Count
     split: str
     seed: Seed
-    output: str
+    output: Place
     workers: int | None
     backend: str
     address: str | None

@@ -5,7 +5,7 @@ python -m tracelab.intervene run=runs/...
 
 from __future__ import annotations
 
-from tracelab.core.settings import Count, Share, settings
+from tracelab.core.settings import Count, Place, Share, settings
 from tracelab.runs.entry import entry
 
 
@@ -13,7 +13,7 @@ from tracelab.runs.entry import entry
 class Intervening:
     """The knobs of this command: conf/intervene.yaml says what each is."""
 
-    run: str
+    run: Place
     splits: list[str] | None
     problems: Count | None
     rates: list[Share]

@@ -5,7 +5,7 @@ python -m tracelab.memorise run=runs/...
 
 from __future__ import annotations
 
-from tracelab.core.settings import Count, settings
+from tracelab.core.settings import Count, Place, settings
 from tracelab.runs.entry import entry, say
 
 
@@ -13,7 +13,7 @@ from tracelab.runs.entry import entry, say
 class Memorising:
     """The knobs of this command: conf/memorise.yaml says what each is."""
 
-    run: str | list[str]
+    run: Place | list[Place]
     problems: Count | None
     perturbations: list[str] | None
     threads: Count | None = None

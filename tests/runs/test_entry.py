@@ -106,6 +106,10 @@ def test_a_wrong_knob_is_named(override, says):
     assert not Path("never").exists()
 
 
+def test_a_folder_may_be_called_by_a_number():
+    assert compose(Training, "train", "run_dir=20251125").run_dir == "20251125"
+
+
 def test_settings_are_written_as_they_are_read():
     """config.yaml has all of them, so that a run's own folder is enough."""
     experiment = compose(Training, "train", "run_dir=never")

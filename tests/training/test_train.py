@@ -145,6 +145,15 @@ def refused(tmp_path, *overrides):
 )
 def test_bad_input_says_what_is_wrong(tmp_path, overrides, says):
     assert says in refused(tmp_path, *overrides)
+    assert not (tmp_path / "run.json").exists()
+
+
+def test_what_was_refused_is_asked_for_otherwise_in_the_same_folder(tmp_path):
+    """Whether the config was refused, or what was drawn."""
+    assert "wilsn" in refused(tmp_path, "task.generator=wilsn")
+    assert not (tmp_path / "config.yaml").exists()
+    assert "raise model.context" in refused(tmp_path, "model.context=32")
+    assert train(small(tmp_path, "budget.steps=1")).state == "finished"
 
 
 def test_a_folder_of_another_config_is_refused(tmp_path):

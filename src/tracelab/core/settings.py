@@ -24,6 +24,7 @@ Part = dict[str, Any]  # a component in a config: `_target_` names its class, th
 Count = Annotated[int, Field(ge=1)]
 Number = Annotated[int, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what torch, NumPy and Lightning all take
+Place = Annotated[str, Field(coerce_numbers_to_str=True)]  # of a file or folder: run_dir=20251125 is a name
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]

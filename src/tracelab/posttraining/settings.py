@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tracelab.core.settings import Count, Part, Positive, read, settings
+from tracelab.core.settings import Count, Part, Place, Positive, read, settings
 from tracelab.posttraining.groups import Rollout
 from tracelab.posttraining.updates import Updates
 from tracelab.runs.folder import Run
@@ -36,7 +36,7 @@ class Passes:
 class PostTraining(Experiment):
     """An experiment that goes on from another run's model. conf/posttrain.yaml says what each knob is."""
 
-    run: str
+    run: Place
     checkpoint: str
     algorithm: Part
     reward: dict[str, Part]
@@ -54,7 +54,7 @@ def inherited(config: Mapping[str, Any]) -> PostTraining:
 
     What is given wins; a null of an inherited part says: as it was.
     """
-    whole, source = dict(config), Run.open(config["run"])
+    whole, source = dict(config), Run.open(str(config["run"]))
     for name in INHERITED:
         given = {knob: value for knob, value in (config.get(name) or {}).items() if value is not None}
         whole[name] = {**source.config[name], **given}

@@ -53,7 +53,7 @@ class Run:
         A run whose precision was given keeps it where none is asked for.
         """
         folder, config = Path(experiment.run_dir), experiment.as_dict()
-        if (folder / "config.yaml").is_file():
+        if is_run(folder):  # before there is a run.json, what is asked for may still be refused
             before = Run(folder, _load(folder))
             before.check_same(experiment)
             if config["trainer"]["precision"] == "auto":
@@ -77,7 +77,7 @@ class Run:
     def finished(experiment: Experiment) -> Run | None:
         """The run in the experiment's run_dir, if it is evaluated and nothing that is asked for differs."""
         folder = Path(experiment.run_dir)
-        if not (folder / "config.yaml").is_file():
+        if not is_run(folder):
             return None
         run = Run(folder, _load(folder))
         done = (run.read_json("run.json") or {}).get("status") == "evaluated"

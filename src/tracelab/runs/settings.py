@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from tracelab.core.settings import Count, Part, Positive, Seed, Share, Weight, read, settings
+from tracelab.core.settings import Count, Part, Place, Positive, Seed, Share, Weight, read, settings
 from tracelab.data.workers import Workers
 
 
@@ -114,10 +114,10 @@ class Experiment:
     loss: Loss
     eval: Sampling
     budget: Amounts
-    run_dir: str
+    run_dir: Place
     seed: Seed
     checkpoint_every: Count
-    ckpt_path: str | None = None
+    ckpt_path: Place | None = None
     threads: Count | None = None
     compile: bool | None = None
 

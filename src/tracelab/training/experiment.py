@@ -10,12 +10,12 @@ import numpy as np
 from hydra.utils import get_object, instantiate
 from torch import nn
 
-from tracelab.batches.loader import FixedLoader, Loader, card
+from tracelab.batches.loader import FixedLoader, Loader, card, check_lengths
 from tracelab.core.settings import read
 from tracelab.models.base import Model
 from tracelab.models.precision import Precision
 from tracelab.optim.muon import MuonAdamW
-from tracelab.runs.build import build_task, precision_of
+from tracelab.runs.build import build_task, build_treatment, precision_of
 from tracelab.runs.checkpoints import load_progress
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
@@ -55,6 +55,8 @@ def _train(experiment: Training, went: Before | None) -> Trained:
     precision = precision_of(experiment, went.checkpoint if went else None)
     say(str(precision))
     data = prepare(experiment)
+    for sequences in (data.train, data.val):
+        check_lengths(sequences, data.context)
     describe(run, experiment, data, precision)
     resume = resume_from(run, data.vocabulary, went)
     model = build_initial(experiment, data.vocabulary, data.context, precision, resume is not None)
@@ -81,6 +83,8 @@ def _train(experiment: Training, went: Before | None) -> Trained:
 
 def check_parts(experiment: Training) -> None:
     """ValueError if parts do not go together, or refuse their knobs: before anything is drawn."""
+    build_task(experiment.task)
+    build_treatment(experiment.trace)
     model, packing = get_object(experiment.model["_target_"]), experiment.data.packing
     if packing is not None and not model.packs:
         raise ValueError(

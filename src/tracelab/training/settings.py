@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracelab.core.settings import Count, Number, settings
+from tracelab.core.settings import Count, Number, Place, settings
 from tracelab.runs.settings import Experiment
 from tracelab.training.budget import build_budget
 
@@ -12,7 +12,7 @@ class Training(Experiment):
     """An experiment that trains a model from scratch. conf/train.yaml says what each knob is."""
 
     attention: str = "auto"
-    init_from: str | None = None
+    init_from: Place | None = None
     validate_every: Count = 1000
     validate_problems: Number = 0
 
