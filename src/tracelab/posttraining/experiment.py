@@ -29,18 +29,9 @@ from tracelab.runs.folder import Run, claimed, machine
 from tracelab.runs.sets import TestSets, problems, test_sets
 from tracelab.training import accelerate
 from tracelab.training.budget import build_budget
-from tracelab.training.fitting import (
-    Before,
-    Trained,
-    before,
-    begin,
-    check_vocabulary,
-    conclude,
-    finished_before,
-    fit,
-    resume_from,
-)
+from tracelab.training.fitting import Trained, conclude, finished_before, fit
 from tracelab.training.processes import wished
+from tracelab.training.resuming import Before, before, begin, check_vocabulary, resume_from
 from tracelab.training.validation import HeldOut
 
 FEW = 4  # completions of a prompt

@@ -22,19 +22,11 @@ from tracelab.runs.folder import Run, claimed, machine
 from tracelab.runs.sets import Data, Sets, prepare, prepared, problems
 from tracelab.training import accelerate
 from tracelab.training.budget import Progress, build_budget, short_first
-from tracelab.training.fitting import (
-    Before,
-    Trained,
-    before,
-    begin,
-    conclude,
-    finished_before,
-    fit,
-    resume_from,
-)
+from tracelab.training.fitting import Trained, conclude, finished_before, fit
 from tracelab.training.initial import build_initial, origin, with_source
 from tracelab.training.learner import Learner
 from tracelab.training.processes import in_shards, together, wished
+from tracelab.training.resuming import Before, before, begin, resume_from
 from tracelab.training.settings import Training
 from tracelab.training.validation import HeldOut, Validation
 

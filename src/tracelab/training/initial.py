@@ -18,7 +18,7 @@ from tracelab.runs.build import build_model
 from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run, flat_config, is_run
 from tracelab.runs.knobs import WITHIN_AN_ARM, options
-from tracelab.training.fitting import check_vocabulary
+from tracelab.training.resuming import check_vocabulary
 from tracelab.training.settings import Training
 
 
