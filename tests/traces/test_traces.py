@@ -25,6 +25,7 @@ from tracelab.traces.base import Treatment, from_rows, from_tokens
 from tracelab.traces.base import reference as reference_tokens
 from tracelab.traces.corrupted import ROUNDS, Corrupted
 from tracelab.traces.dropped import LEVELS, Dropped
+from tracelab.traces.shuffled import Shuffled
 from tracelab.traces.swapped import Swapped, derangement, matching
 
 FILES = sorted((CONF / "trace").glob("*.yaml"))
@@ -371,3 +372,17 @@ def test_shuffled_keeps_the_bag_and_filler_the_length():
         assert sorted(a) == sorted(b)
         moved += (a != b).mean()
     assert moved / len(EXAMPLES) > 0.7
+
+
+def test_a_shuffled_share_leaves_the_rest_as_it_is():
+    reference = TASK.codec.encode(TASK.codec.trace, EXAMPLES.trace)
+    tenth = Shuffled(share=0.1)(TASK, EXAMPLES, KEYS).trace
+    changed = 0
+    for a, b, steps in zip(reference, tenth, EXAMPLES.trace.lengths, strict=True):
+        first = 4 * -(-steps // 10)  # op, cell, g and h of a tenth of the steps, rounded up
+        assert (a[first:] == b[first:]).all()
+        assert sorted(a[:first]) == sorted(b[:first])
+        changed += (a[:first] != b[:first]).any()
+    assert changed / len(EXAMPLES) > 0.9
+    with pytest.raises(ValueError, match="share of the steps"):
+        Shuffled(share=0)
