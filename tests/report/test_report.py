@@ -82,7 +82,17 @@ def test_it_needs_no_network(page):
 def test_every_section_is_there(page):
     sections = set(re.findall(r'<section id="(\w+)"', page))
     assert sections == {
-        *("summary", "differences", "gaps", "learning", "validity", "failures", "lengths", "samples"),
+        *(
+            "summary",
+            "findings",
+            "differences",
+            "gaps",
+            "learning",
+            "validity",
+            "failures",
+            "lengths",
+            "samples",
+        ),
         *("confidence", "interventions", "memorisation", "doses", "metrics", "cards", "configs", "viewer"),
     }
     assert "can't be shown" not in page

@@ -30,6 +30,13 @@ class Spread:
         half = float(stats.t.ppf(0.5 + level / 2, self.freedom)) * self.error
         return self.value - half, self.value + half
 
+    def at_least(self, n: int) -> Spread:
+        """The same with no less error than n verdicts have that are all alike: the next one may not be.
+
+        Two are counted more, one for and one against, as in `_of_mean`.
+        """
+        return Spread(self.value, max(self.error, float(((n + 1) * (n + 2)) ** -0.5)), self.freedom)
+
     @property
     def p(self) -> float:
         """Two-sided, of the value 0."""

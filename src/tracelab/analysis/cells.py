@@ -1,0 +1,152 @@
+"""Verdicts as matrices, seeds by problems: what differences, shares and ranks with their errors are made of.
+
+outcomes = TaskOutcomes(analysis.load("runs/study"))
+correct = outcomes.cells("correct", pl.col("solution_valid"))
+correct.on(FAR).mean()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from tracelab.analysis.estimates import matrices
+from tracelab.analysis.loading import splits_of
+from tracelab.analysis.variance import Floats, Spread
+
+FAR = "far"  # all test sets out of distribution together
+RESAMPLES = 400
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Figures of one arm, by test set: (seeds, problems) each, the columns in the problems' order."""
+
+    arm: str
+    seeds: tuple[str, ...]
+    of: Mapping[str, Floats]
+
+    @property
+    def splits(self) -> list[str]:
+        """The test set in distribution, all others together, and each of them."""
+        near, *others = self.of
+        return [near, *([FAR] if others else []), *others]
+
+    def on(self, split: str) -> Floats:
+        """The figures on one of `splits`."""
+        return np.concatenate(list(self.of.values())[1:], axis=1) if split == FAR else self.of[split]
+
+    def only(self, seeds: Sequence[str]) -> Cells:
+        """The same for some of the seeds, in their order."""
+        rows = [self.seeds.index(seed) for seed in seeds]
+        return Cells(self.arm, tuple(seeds), {split: values[rows] for split, values in self.of.items()})
+
+
+class TaskOutcomes:
+    """The outcomes of one task's runs, asked by arm and expression. table: as of `analysis.load`."""
+
+    def __init__(self, table: pl.LazyFrame) -> None:
+        self.table = table
+        self.splits = splits_of(table)  # the one in distribution first
+        names = ("arm", "treatment", "treatment_options", "algorithm")
+        self.arms = table.select(names).unique().sort(names).collect()
+        self._known: dict[str, dict[str, dict[str, pl.DataFrame]]] = {}
+
+    def arm(self, treatment: str, **knobs: object) -> str | None:
+        """The arm, not post-trained, of this treatment with these knobs; None if there is none.
+
+        ValueError if there are several.
+        """
+        plain = self.arms.filter(pl.col("algorithm").is_null(), pl.col("treatment") == treatment)
+        found = [
+            arm
+            for arm, options in plain.select("arm", "treatment_options").iter_rows()
+            if all(_options(options).get(knob) == str(value) for knob, value in knobs.items())
+        ]
+        if len(set(found)) > 1:
+            raise ValueError(
+                f"several arms are trace={treatment}: {', '.join(map(repr, found))}. A finding is about one: "
+                "load the runs of one setting"
+            )
+        return found[0] if found else None
+
+    def post_trained(self) -> Iterator[tuple[str, str]]:
+        """Pairs of arms: after post-training, and before. Those without the one before are left out."""
+        own = ("treatment", "treatment_options")
+        plain = self.arms.filter(pl.col("algorithm").is_null()).select(*own, pl.col("arm").alias("before"))
+        after = self.arms.filter(pl.col("algorithm").is_not_null()).join(plain, on=own)
+        for arm, of_arm in after.group_by("arm", maintain_order=True):
+            if len(of_arm) == 1:
+                yield str(arm[0]), str(of_arm["before"][0])
+
+    def cells(self, arm: str, value: pl.Expr) -> Cells:
+        """An arm's cells: the mean of an expression over each problem's completions."""
+        key = str(value)
+        if key not in self._known:
+            table = self.table.with_columns(value.cast(pl.Float64).alias("cell"))
+            self._known[key] = {split: matrices(table, "cell", split) for split in self.splits}
+        frames = {split: arms[arm] for split, arms in self._known[key].items() if arm in arms}
+        seeds = tuple(next(iter(frames.values())).columns[2:])
+        return Cells(arm, seeds, {split: frame.select(seeds).to_numpy().T for split, frame in frames.items()})
+
+
+def ratio(part: Floats, whole: Floats) -> Floats:
+    """Cells (seeds, problems) whose mean is Σ part / Σ whole and which vary as that ratio does (linearised).
+
+    part, whole: (seeds, problems), whole not all zero.
+    """
+    value = part.mean() / whole.mean()
+    return np.asarray(value + (part - value * whole) / whole.mean())
+
+
+Ranked = tuple[Floats, Floats]  # complexity (problems,), lengths (seeds, problems)
+
+
+def drop_of_ranks(near: Ranked, far: Sequence[Ranked]) -> Spread:
+    """The mean over seeds of Spearman's correlation on one set, less its mean on others.
+
+    The error is that of resampling seeds and, within each set, problems; degrees of freedom are those of the
+    seeds. A correlation that is not defined (one length for all) counts as 0: it follows nothing.
+    """
+    draw, seeds = np.random.default_rng(0), len(near[1])
+    who = draw.integers(seeds, size=(RESAMPLES, seeds))
+    values, drawn = [], []
+    for size, lengths in (near, *far):
+        n = len(size)
+        times = draw.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float64)
+        values.append(rank_correlations(size, lengths, np.ones((1, n))).mean())
+        each = rank_correlations(size, lengths, times)
+        drawn.append(np.take_along_axis(each, who, 1).mean(1))
+    replicates = drawn[0] - np.mean(drawn[1:], 0)
+    return Spread(float(values[0] - np.mean(values[1:])), float(np.std(replicates)), max(seeds - 1, 1))
+
+
+def rank_correlations(size: Floats, lengths: Floats, times: Floats) -> Floats:
+    """Spearman's correlation of size (problems,) with each seed's lengths (seeds, problems), in resamples.
+
+    times: (resamples, problems), how often each problem was drawn. -> (resamples, seeds), 0 where undefined.
+    """
+    x, n = _ranks(size, times), times.sum(1, keepdims=True)
+    x = x - (times * x).sum(1, keepdims=True) / n
+    found = np.zeros((len(times), len(lengths)))
+    for seed, row in enumerate(lengths):
+        y = _ranks(row, times)
+        y = y - (times * y).sum(1, keepdims=True) / n
+        scale = np.sqrt((times * x**2).sum(1) * (times * y**2).sum(1))
+        np.divide((times * x * y).sum(1), scale, out=found[:, seed], where=scale > 0)
+    return found
+
+
+def _ranks(values: Floats, times: Floats) -> Floats:
+    """(resamples, problems): each problem's rank, standing `times` times; equal ones share their mean."""
+    different, group = np.unique(values, return_inverse=True)
+    counts = times @ (group[:, None] == np.arange(len(different)))
+    return np.asarray((np.cumsum(counts, 1) - (counts - 1) / 2)[:, group])
+
+
+def _options(text: str) -> dict[str, str]:
+    """`rate=0.1,kind=mixed` -> its parts by name."""
+    return dict(part.split("=", 1) for part in text.split(",") if "=" in part)

@@ -1,0 +1,93 @@
+"""Replicated, refuted or open: what an estimate with its interval says of a claim.
+
+The rules and the smallest difference that matters were written before the study ran, in
+docs/results/prediction.md.
+A rule takes an estimate (`variance.Spread`) and its corrected p.
+
+    difference(spread, p)                    # is there one of MARGIN at least?
+    above(0.1)(spread, p)                    # is the value that large?
+    over_tasks(["replicated", "open", ...])  # one verdict on all tasks
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tracelab.analysis.variance import Spread
+
+REPLICATED, REFUTED, OPEN, MIXED = "replicated", "refuted", "open", "mixed"
+MARGIN = 0.10  # the smallest difference of accuracy or validity that matters
+RANK_MARGIN = 0.20  # and of a rank correlation
+ALPHA = 0.05
+LEAST_SEEDS = 5  # with fewer, nothing is settled
+MOST = 4 / 5  # of the tasks: the share in which a finding that is replicated is so
+MAJORITY = 3 / 5  # the share in which one that is refuted is so
+
+Rule = Callable[[Spread, float], str]
+
+
+def difference_of(margin: float) -> Rule:
+    """The rule for a claimed difference above 0: replicated if it is shown and at least the margin."""
+
+    def rule(found: Spread, p: float) -> str:
+        if p < ALPHA and found.value >= margin:
+            return REPLICATED
+        return REFUTED if found.interval()[1] < margin else OPEN
+
+    return rule
+
+
+difference = difference_of(MARGIN)
+
+
+def no_less(found: Spread, p: float) -> str:
+    """The rule for "no worse": replicated if a loss of MARGIN is excluded, refuted if less is."""
+    del p  # an equality is shown by its interval
+    low, high = found.interval()
+    return REPLICATED if low > -MARGIN else REFUTED if high < -MARGIN else OPEN
+
+
+def not_raised(found: Spread, p: float) -> str:
+    """The rule for "not raised": replicated if a gain of MARGIN is excluded, refuted if less is."""
+    del p
+    low, high = found.interval()
+    return REPLICATED if high < MARGIN else REFUTED if low > MARGIN else OPEN
+
+
+def above(bound: float) -> Rule:
+    """The rule for a share that is claimed to be `bound` at least."""
+
+    def rule(found: Spread, p: float) -> str:
+        del p
+        low, high = found.interval()
+        return REPLICATED if low >= bound else REFUTED if high < bound else OPEN
+
+    return rule
+
+
+def below(bound: float) -> Rule:
+    """The rule for a share that is claimed to be less than `bound`."""
+
+    def rule(found: Spread, p: float) -> str:
+        return {REPLICATED: REFUTED, REFUTED: REPLICATED, OPEN: OPEN}[above(bound)(found, p)]
+
+    return rule
+
+
+def all_of(verdicts: Sequence[str]) -> str:
+    """One verdict on a claim of several parts: all must hold, and one that is refuted refutes it."""
+    if REFUTED in verdicts:
+        return REFUTED
+    return REPLICATED if verdicts and set(verdicts) == {REPLICATED} else OPEN
+
+
+def over_tasks(verdicts: Sequence[str]) -> str:
+    """One verdict on several tasks, a verdict each: see MOST and MAJORITY; with one task, its own."""
+    n = len(verdicts)
+    if n < 2:
+        return verdicts[0] if verdicts else OPEN
+    if REFUTED not in verdicts and verdicts.count(REPLICATED) >= MOST * n:
+        return REPLICATED
+    if verdicts.count(REFUTED) >= MAJORITY * n:
+        return REFUTED
+    return OPEN if set(verdicts) == {OPEN} else MIXED

@@ -1,0 +1,52 @@
+"""The findings of the literature, judged by rules that were written down beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from tracelab.analysis.findings import PARTS, measurements, verdicts
+from tracelab.analysis.panels import save
+from tracelab.report.markup import Html, details, number, p_value, paragraph, points, table
+from tracelab.report.study import Study
+
+TITLE, PLACE = "Findings, replicated or not", 15
+HEADINGS = ("", "claim", "arm", "test set", "estimate", "p (Holm)", "seeds", "verdict")
+RANKS = "e"  # the part whose estimate is a difference of rank correlations
+
+
+def section(study: Study) -> Html | None:
+    """What these runs say of each finding for which they have the arms; None if they have none."""
+    try:
+        found = measurements({study.task().name: study.table})
+    except ValueError as error:
+        return paragraph(f"No finding can be judged: {error}.")
+    if found.is_empty():
+        return None
+    save(study.data / "findings", found)
+    save(study.data / "findings_verdicts", verdicts(found))
+    note = paragraph(
+        "Letters, measures and rules are those of docs/results/prediction.md, written before the study ran. "
+        "Percentage points (e: rank correlation) with the 95 % interval for other problems and seeds. With "
+        "fewer than five seeds of an arm every verdict is open."
+    )
+    deciding, others = (found.filter(pl.col("primary") == primary) for primary in (True, False))
+    more = details("The other test sets", table("By test set", HEADINGS, _rows(others)))
+    return Html(table("What decides", HEADINGS, _rows(deciding)) + note + more)
+
+
+def _rows(found: pl.DataFrame) -> Iterator[list[Any]]:
+    for row in found.iter_rows(named=True):
+        shown = number if row["part"] == RANKS else points
+        yield [
+            row["part"],
+            PARTS[row["part"]].claim,
+            row["arm"] if row["base"] is None else f"{row['arm']} – {row['base']}",
+            row["split"],
+            shown(row["value"], row["low"], row["high"]),
+            p_value(row["p_holm"]),
+            row["seeds"],
+            row["verdict"],
+        ]

@@ -1,0 +1,220 @@
+"""Findings and verdicts on simulated studies whose truth is known."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tracelab.analysis import findings
+from tracelab.analysis.cells import FAR, drop_of_ranks, rank_correlations, ratio
+from tracelab.analysis.length import spearman
+from tracelab.analysis.variance import Spread, spread
+from tracelab.analysis.verdicts import (
+    MIXED,
+    OPEN,
+    REFUTED,
+    REPLICATED,
+    above,
+    all_of,
+    below,
+    difference,
+    no_less,
+    not_raised,
+    over_tasks,
+)
+
+PROBLEMS, SEEDS = 300, 6
+# Accuracy in distribution and far, and validity given a right solution, of each arm.
+CLAIMED = {
+    ("correct", "", None): (0.75, 0.3, 0.6),
+    ("solution_only", "", None): (0.5, 0.1, 0.0),
+    ("swapped", "match=none", None): (0.9, 0.6, 0.0),
+    ("correct", "", "grpo"): (1.0, 0.5, 0.55),
+    ("corrupted", "rate=0.1,kind=mixed", None): (0.9, 0.3, 0.5),
+    ("corrupted", "rate=1.0,kind=mixed", None): (0.5, 0.3, 0.0),
+    ("shuffled", "share=0.1", None): (0.9, 0.3, 0.0),
+}
+OPPOSITE = {
+    ("correct", "", None): (0.9, 0.8, 1.0),
+    ("solution_only", "", None): (0.9, 0.8, 0.0),
+    ("swapped", "match=none", None): (0.5, 0.4, 0.0),
+    ("correct", "", "grpo"): (0.9, 0.8, 1.0),
+    ("corrupted", "rate=0.1,kind=mixed", None): (0.4, 0.3, 0.5),
+    ("corrupted", "rate=1.0,kind=mixed", None): (0.4, 0.3, 0.0),
+    ("shuffled", "share=0.1", None): (0.4, 0.3, 0.5),
+}
+
+
+def study(arms, claims_hold, seeds=SEEDS, seed=0):
+    """Outcomes of simulated runs, on one test set in distribution and two far ones."""
+    draw, parts = np.random.default_rng(seed), []
+    size = {split: draw.integers(10, 100, PROBLEMS) for split in ("near", "far_1", "far_2")}
+    for (treatment, options, algorithm), (near, far, valid) in arms.items():
+        arm = " ".join(filter(None, (treatment, options, algorithm)))
+        for s in range(seeds):
+            for split, sizes in size.items():
+                right = draw.random(PROBLEMS) < (near if split == "near" else far)
+                wish = np.full(PROBLEMS, valid)
+                if claims_hold and split == "near" and valid:  # shorter traces are more often valid
+                    wish = np.clip(valid + 0.3 * (sizes < 40) - 0.3 * (sizes > 70), 0, 1)
+                strict = (draw.random(PROBLEMS) < wish) & (
+                    right | (draw.random(PROBLEMS) < 0.9 * claims_hold)
+                )
+                follows = split == "near" or not claims_hold
+                parts.append(
+                    pl.DataFrame(
+                        {
+                            "arm": arm,
+                            "treatment": treatment,
+                            "treatment_options": options,
+                            "algorithm": pl.Series([algorithm] * PROBLEMS, dtype=pl.String),
+                            "run": f"{arm}-{s}",
+                            "seed": s,
+                            "split": split,
+                            "index": np.arange(PROBLEMS),
+                            "problem_key": np.arange(PROBLEMS),
+                            "solution_valid": right,
+                            "trace_strict": strict,
+                            "trace_local": strict,
+                            "trace_strict_at": np.full(PROBLEMS, 5 if algorithm and claims_hold else 1),
+                            "trace_steps": np.full(PROBLEMS, 10),
+                            "reference_steps": sizes,
+                            "expansions": sizes,
+                            "completion_tokens": 4 * sizes if follows else draw.integers(10, 400, PROBLEMS),
+                            "truncated": False,
+                        }
+                    )
+                )
+    return pl.concat(parts).lazy()
+
+
+@pytest.fixture(scope="module")
+def claimed():
+    return findings.measurements({"maze": study(CLAIMED, True)})
+
+
+def test_what_is_claimed_and_true_is_replicated(claimed):
+    found = {row["finding"]: row["verdict"] for row in findings.verdicts(claimed).iter_rows(named=True)}
+    assert found == dict.fromkeys("abcdefghij", REPLICATED)
+
+
+def test_what_is_claimed_and_false_is_refuted():
+    table = findings.measurements({"maze": study(OPPOSITE, False), "sat": study(OPPOSITE, False, seed=1)})
+    found = findings.verdicts(table)
+    assert set(found.filter(task="all")["finding"]) == set("abcdefghij")
+    held = {row["finding"]: row["verdict"] for row in found.filter(task="all").iter_rows(named=True)}
+    assert held == dict.fromkeys("abcdefghij", REFUTED)
+
+
+def test_measurements_are_those_of_the_table(claimed):
+    a = claimed.filter(part="a")
+    assert a["split"].to_list() == ["near", FAR, "far_1", "far_2"]
+    assert a["primary"].to_list() == [True, False, False, False]
+    near, far, one, two = a["value"]
+    assert near == pytest.approx(0.25, abs=0.05)
+    assert far == pytest.approx((one + two) / 2)
+    rows = study(CLAIMED, True).filter(pl.col("arm") == "correct", pl.col("split") != "near").collect()
+    right = rows.filter("solution_valid")
+    b = claimed.filter(part="b", split=FAR)
+    assert b["value"][0] == pytest.approx(1 - right["trace_strict"].mean())
+    assert (claimed["p_holm"] >= claimed["p"] - 1e-12).all()
+
+
+def test_a_share_of_nothing_seen_is_not_nothing(claimed):
+    """No valid trace among 300 problems of 6 seeds."""
+    found = claimed.filter(part="j2", primary=True)
+    assert found["value"][0] == 0
+    assert 0.005 < found["high"][0] < 0.01
+
+
+def test_few_seeds_settle_nothing():
+    two = {key: value for key, value in CLAIMED.items() if key[0] in ("correct", "solution_only")}
+    found = findings.measurements({"maze": study(two, True, seeds=4)})
+    assert set(found["verdict"]) == {OPEN}
+
+
+def test_arms_that_are_not_there_have_no_rows_and_two_settings_are_refused():
+    few = {key: value for key, value in CLAIMED.items() if key[0] != "swapped" and key[2] is None}
+    found = findings.measurements({"maze": study(few, True)})
+    assert not {"c1", "c2", "d1", "d2", "g"} & set(found["part"])
+    assert "c" not in set(findings.verdicts(found)["finding"])
+    two = study({**few, ("correct", "width=64", None): (0.9, 0.3, 0.6)}, True)
+    with pytest.raises(ValueError, match="several arms are trace=correct"):
+        findings.measurements({"maze": two})
+
+
+@pytest.mark.parametrize("true", [0.0, 0.1])
+def test_a_difference_that_is_not_there_is_seldom_replicated(true):
+    """Nor is one of exactly the margin refuted in more than some 2.5 %."""
+    draw, verdicts = np.random.default_rng(1), []
+    for _ in range(400):
+        level = 0.5 + draw.normal(0, 0.05, (2, 8, 1)) + draw.normal(0, 0.2, (1, 1, 100))
+        level[0] += true
+        arms = draw.random((2, 8, 100)) < level
+        found = spread([arm.astype(float) for arm in arms], (1, -1))
+        verdicts.append(difference(found, found.p))
+    wrong = REPLICATED if true == 0 else REFUTED
+    assert verdicts.count(wrong) / len(verdicts) < 0.05
+
+
+def test_rules_at_their_bounds():
+    def sure(value):
+        return Spread(value, 1e-6, 10.0)
+
+    assert [difference(sure(v), 0.001) for v in (0.2, 0.05, -0.2)] == [REPLICATED, REFUTED, REFUTED]
+    assert difference(sure(0.2), 0.2) == OPEN
+    assert [no_less(sure(v), 1) for v in (0.3, -0.05, -0.2)] == [REPLICATED, REPLICATED, REFUTED]
+    assert [not_raised(sure(v), 1) for v in (-0.3, 0.05, 0.2)] == [REPLICATED, REPLICATED, REFUTED]
+    assert [above(0.1)(sure(v), 1) for v in (0.2, 0.05)] == [REPLICATED, REFUTED]
+    assert [below(0.9)(sure(v), 1) for v in (0.8, 0.95)] == [REPLICATED, REFUTED]
+    unsure = Spread(0.0, 0.5, 10.0)
+    assert {rule(unsure, 1.0) for rule in (difference, no_less, not_raised, above(0.1), below(0.1))} == {OPEN}
+
+
+def test_parts_and_tasks_are_put_together():
+    assert all_of([REPLICATED, REPLICATED]) == REPLICATED
+    assert all_of([REPLICATED, OPEN]) == OPEN
+    assert all_of([REPLICATED, REFUTED]) == REFUTED
+    yes, no, unsure = REPLICATED, REFUTED, OPEN
+    assert over_tasks([yes] * 4 + [unsure]) == yes
+    assert over_tasks([yes] * 4 + [no]) == MIXED
+    assert over_tasks([no] * 3 + [yes] * 2) == no
+    assert over_tasks([unsure] * 5) == unsure
+    assert over_tasks([yes]) == yes
+
+
+@pytest.mark.parametrize("seeds", [5, 10])
+def test_intervals_of_ratios_cover(seeds):
+    draw, inside = np.random.default_rng(2), 0
+    for _ in range(300):
+        easy = np.clip(0.6 + draw.normal(0, 0.2, 150), 0, 1)
+        by_seed = draw.normal(0, 0.05, (seeds, 1))
+        whole = draw.random((seeds, 150)) < np.clip(easy + by_seed, 0, 1)
+        part = whole & (draw.random((seeds, 150)) < 0.3)
+        low, high = spread([ratio(part.astype(float), whole.astype(float))], [1]).interval()
+        inside += low <= 0.3 <= high
+    assert 0.92 <= inside / 300 <= 0.99
+
+
+def test_a_drop_of_ranks_covers():
+    """Correlations of a normal pair: Spearman's is 6 / pi * arcsin(r / 2)."""
+    draw, inside = np.random.default_rng(3), 0
+    true = 6 / np.pi * (np.arcsin(0.8 / 2) - np.arcsin(0.3 / 2))
+    for _ in range(60):
+        sets = []
+        for r in (0.8, 0.3):
+            size = draw.normal(size=100)
+            sets.append((size, r * size + (1 - r**2) ** 0.5 * draw.normal(size=(6, 100))))
+        low, high = drop_of_ranks(sets[0], sets[1:]).interval()
+        inside += low <= true <= high
+    assert inside >= 53
+
+
+def test_rank_correlations_are_those_of_each_row():
+    draw = np.random.default_rng(4)
+    size, lengths = draw.integers(5, size=30), draw.integers(5, size=(3, 30)).astype(float)
+    lengths[0, :7] = np.inf  # cut off
+    lengths[2] = 1.0
+    drawn = draw.integers(30, size=30)
+    times = np.stack([np.ones(30), np.bincount(drawn, minlength=30)])
+    expected = [[*(spearman(size[i], row[i]) for row in lengths[:2]), 0.0] for i in (np.arange(30), drawn)]
+    assert rank_correlations(size, lengths, times) == pytest.approx(np.array(expected))
