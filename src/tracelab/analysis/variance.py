@@ -63,7 +63,7 @@ def spread(arms: Sequence[Floats], signs: Sequence[int]) -> Spread:
     terms = [(float(arm.mean(1).var(ddof=1)) / len(arm), len(arm) - 1) for arm in several]
     of_seeds = sum(variance for variance, _ in terms)
     terms.append((float(np.var(signed, ddof=1)) / problems, problems - 1))
-    terms += [(-_of_cells(arm) / arm.size, (len(arm) - 1) * (problems - 1)) for arm in several]
+    terms += [(-of_cells(arm) / arm.size, (len(arm) - 1) * (problems - 1)) for arm in several]
     return _spread(float(value), terms, of_seeds)
 
 
@@ -79,7 +79,7 @@ def _spread(value: float, terms: Sequence[tuple[float, int]], least: float) -> S
     return Spread(value, float(np.sqrt(variance)), float(freedom))
 
 
-def _of_cells(arm: Floats) -> float:
+def of_cells(arm: Floats) -> float:
     """The variance of what neither the seed nor the problem explains."""
     rest = arm - arm.mean(0) - arm.mean(1, keepdims=True) + arm.mean()
     return float((rest**2).sum() / ((arm.shape[0] - 1) * (arm.shape[1] - 1)))
@@ -98,7 +98,7 @@ def gap(sets: tuple[Floats, Floats]) -> Spread:
         problems = cells.shape[1]
         terms.append((float(cells.mean(0).var(ddof=1)) / problems, problems - 1))
         if len(cells) > 1:
-            terms.append((-_of_cells(cells) / cells.size, (len(cells) - 1) * (problems - 1)))
+            terms.append((-of_cells(cells) / cells.size, (len(cells) - 1) * (problems - 1)))
     return _spread(float(one.mean() - other.mean()), terms, of_seeds)
 
 
@@ -120,7 +120,7 @@ def nested(own: Sequence[Floats], common: Floats | None = None) -> Spread:
     if seeds > 1:
         terms = [(float(means.var(ddof=1)) / seeds, seeds - 1)]
         if common is not None:
-            terms.append((-_of_cells(common) / common.size, (seeds - 1) * (common.shape[1] - 1)))
+            terms.append((-of_cells(common) / common.size, (seeds - 1) * (common.shape[1] - 1)))
     return _spread(float(means.mean()), [*terms, *shared], least)
 
 

@@ -1,0 +1,42 @@
+"""The number of seeds that a difference needs, held against simulated studies of that many."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.power import TTestIndPower
+
+from tracelab.analysis.power import chance_to_see, fewest
+from tracelab.analysis.variance import spread
+
+PROBLEMS = 256
+
+
+def verdicts(draw, seeds, shift, of_seeds):
+    """(seeds, problems) of two arms whose chances differ by `shift`."""
+    easy = draw.normal(0.5, 0.15, PROBLEMS)
+    return [
+        (draw.random((seeds, PROBLEMS)) < easy + move + draw.normal(0, of_seeds, (seeds, 1))).astype(float)
+        for move in (shift, 0.0)
+    ]
+
+
+def test_power_is_statsmodels():
+    expected = TTestIndPower().power(effect_size=1.2, nobs1=8, alpha=0.05)
+    assert chance_to_see(1.2 * 2, 14) == pytest.approx(expected)  # sqrt(8 / 2) standard errors a deviation
+
+
+def test_so_many_seeds_see_the_difference_in_four_of_five_studies():
+    draw = np.random.default_rng(0)
+    needed = fewest(*verdicts(draw, 60, 0.1, 0.06), 0.1)
+    assert 6 <= needed <= 9
+    seen = [spread(verdicts(draw, needed, 0.1, 0.06), (1, -1)).p < 0.05 for _ in range(400)]
+    low, high = stats.binomtest(sum(seen), 400).proportion_ci()
+    assert low < 0.87
+    assert high > 0.75
+
+
+def test_what_problems_make_of_a_difference_no_seeds_mend():
+    """Half of twenty problems are solved by one arm alone, the rest by the other."""
+    one = np.tile([1.0, 0.0], (4, 10))
+    assert fewest(one, 1 - one, 0.1) is None
+    assert fewest(one, one, 0.1) == 2
