@@ -1,0 +1,60 @@
+"""Judge anybody's completions: problems and what was answered come from a file; see docs/judging.md.
+
+python -m tracelab.judge task=maze task.size=30 completions=answers.jsonl
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tracelab.core.settings import Part, Place, settings
+from tracelab.runs.entry import entry, say
+
+SOME_LEFT_OUT = 3  # exit status: the rest was judged
+
+
+@settings
+class Judgement:
+    """The knobs of this command: conf/judge.yaml says what each is."""
+
+    task: Part
+    completions: Place
+    prompt: Place | None
+    completion: Place | None
+    output: Place | None
+    metric: dict[str, Part]
+
+
+@entry("judge", Judgement)
+def main(asked: Judgement) -> None:
+    """Read, judge, write, count."""
+    from pathlib import Path
+
+    from hydra.utils import instantiate
+
+    from tracelab.core.files import write_text
+    from tracelab.data.completions import Names
+    from tracelab.data.reading import told
+    from tracelab.evaluation.verifying import NAMED, judge_file
+    from tracelab.runs.build import build_task
+    from tracelab.runs.tables import print_figures
+
+    source = Path(asked.completions)
+    output = Path(asked.output or source.with_name(f"{source.name.partition('.')[0]}.outcomes.parquet"))
+    left_out = output.with_suffix(".unread.txt")
+    metrics = {name: instantiate(metric, _convert_="all") for name, metric in asked.metric.items()}
+    try:
+        task = build_task(asked.task)
+        found = judge_file(task, source, output, Names(asked.prompt, asked.completion), metrics)
+    except (ValueError, OSError) as error:
+        sys.exit(str(error))
+    print_figures(found.metrics, source.name, [output])
+    left_out.unlink(missing_ok=True)
+    if found.faults:
+        write_text(left_out, "".join(f"{fault}\n" for fault in found.faults))
+        say(f"{told(found.faults, NAMED)}\n  all of them: {left_out}")
+        sys.exit(SOME_LEFT_OUT)
+
+
+if __name__ == "__main__":
+    main()
