@@ -60,7 +60,7 @@ def _rows(path: str | Path, batches: Any) -> Iterator[Record]:
 
 
 def _parquet(path: str | Path) -> Iterator[pa.RecordBatch]:
-    with pa.parquet.ParquetFile(path) as file:
+    with pa.parquet.ParquetFile(path, page_checksum_verification=True) as file:
         yield from file.iter_batches(batch_size=ROWS)
 
 
