@@ -1,6 +1,6 @@
 """Judge anybody's completions: problems and what was answered come from a file; see docs/judging.md.
 
-python -m tracelab.judge task=maze task.size=30 completions=answers.jsonl
+python -m tracelab.judge task=maze task.size=30 task.format=paper completions=answers.jsonl
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def _rows(path: str | Path, batches: Any) -> Iterator[Record]:
                     yield number, {name: batch[name][i].as_py() for name in batch.schema.names}, ""
                 except UnicodeDecodeError as error:
                     yield number, None, f"not text in UTF-8: {error.reason}"
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}, row {number + 1}: the file is damaged from here on ({reason})") from None
 

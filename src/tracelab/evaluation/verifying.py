@@ -87,9 +87,7 @@ def judge_file(
 def verify(task: Task, problems: Problems | Examples, completions: Texts) -> pa.Table:
     """Verdicts on completions, one row each in their order; see `tracelab.verify`."""
     if len(problems) != len(completions):
-        raise ValueError(
-            f"{len(completions)} completions of {len(problems)} problems: there must be one each"
-        )
+        raise ValueError(f"{len(completions)} completions of {len(problems)} problems: give one of each")
     n = len(completions)
     verdicts, faults = _blank(n, len(task.levels)), dict[int, str]()
 
