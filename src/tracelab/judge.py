@@ -39,15 +39,15 @@ def main(asked: Judgement) -> None:
     from tracelab.runs.build import build_task
     from tracelab.runs.tables import print_figures
 
-    source = Path(asked.completions)
-    output = Path(asked.output or source.with_name(f"{source.name.partition('.')[0]}.outcomes.parquet"))
-    left_out = output.with_suffix(".unread.txt")
+    source, names = Path(asked.completions), Names(asked.prompt, asked.completion)
     metrics = {name: instantiate(metric, _convert_="all") for name, metric in asked.metric.items()}
     try:
-        task = build_task(asked.task)
-        found = judge_file(task, source, output, Names(asked.prompt, asked.completion), metrics)
+        beside = source.with_name(f"{source.name.partition('.')[0]}.outcomes.parquet")
+        output = Path(asked.output) if asked.output else beside
+        found = judge_file(build_task(asked.task), source, output, names, metrics)
     except (ValueError, OSError) as error:
         sys.exit(str(error))
+    left_out = output.with_suffix(".unread.txt")
     print_figures(found.metrics, source.name, [output])
     left_out.unlink(missing_ok=True)
     if found.faults:

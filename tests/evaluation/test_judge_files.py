@@ -211,7 +211,8 @@ def test_the_command_and_its_exit_status(tmp_path):
         (("completions=none.jsonl",), "none of its lines could be judged"),
         (("completions=empty.jsonl",), "it is empty"),
         (("completions=nowhere.jsonl",), "No such file"),
-        (("completions=.",), "Is a directory"),
+        (("completions=.",), "has an empty name"),
+        (("completions=a",), "Is a directory"),
         (("completions=good.jsonl", "task.size=1"), "no side may be below 3"),
     ):
         done = run(*words, cwd=tmp_path)

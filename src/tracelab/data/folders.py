@@ -75,8 +75,8 @@ def describe(folder: Path) -> None:
 
 
 ABOUT = """Problems with treated traces, drawn by tracelab. `prompt` and `completion` are words. `tokens` are
-the ids of both, the first `prompt_length` of them the prompt's; an id is a word's place in `words` of the cards
-beside this file. `problem`, `trace` and `solution` are the task's own integers, of the reference solver.
+the ids of both, the first `prompt_length` of them the prompt's; an id is a word's place in `words` of the
+cards beside this file. `problem`, `trace` and `solution` are the task's own integers: the reference solver's.
 """
 
 
