@@ -35,15 +35,17 @@ def main(asked: Judgement) -> None:
     from tracelab.core.files import write_text
     from tracelab.data.completions import Names
     from tracelab.data.reading import told
-    from tracelab.evaluation.verifying import NAMED, judge_file
+    from tracelab.evaluation.verifying import NAMED, judge_file, name_of
     from tracelab.runs.build import build_task
     from tracelab.runs.tables import print_figures
 
     source, names = Path(asked.completions), Names(asked.prompt, asked.completion)
     metrics = {name: instantiate(metric, _convert_="all") for name, metric in asked.metric.items()}
     try:
-        beside = source.with_name(f"{source.name.partition('.')[0]}.outcomes.parquet")
+        beside = source.with_name(f"{name_of(source)}.outcomes.parquet")
         output = Path(asked.output) if asked.output else beside
+        if output.resolve() == source.resolve():
+            raise ValueError(f"output={output} is the file that is judged: choose another name")
         found = judge_file(build_task(asked.task), source, output, names, metrics)
     except (ValueError, OSError) as error:
         sys.exit(str(error))

@@ -17,7 +17,7 @@ from tests.data.test_jsonl import PUBLISHED
 from tests.helpers import hostile
 from tests.helpers.hostile import GOOD, TASK
 from tracelab.data.completions import Names
-from tracelab.evaluation.verifying import judge_file
+from tracelab.evaluation.verifying import judge_file, name_of
 from tracelab.metrics.pass_at_k import PassAtK
 from tracelab.metrics.solution_accuracy import SolutionAccuracy
 from tracelab.tasks.maze import Maze
@@ -187,6 +187,16 @@ def test_a_million_tokens_a_line_in_bounded_memory(tmp_path):
     assert peaks[1] < 1.5 * peaks[0]
 
 
+def test_an_empty_file(tmp_path):
+    with pytest.raises(ValueError, match="set: it is empty"):
+        judged(tmp_path, b"\n")
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_names_of_files():
+    assert [name_of(name) for name in ("in/a.jsonl", "a.v2.jsonl.gz", "a.gz", "a")] == ["a", "a.v2", "a", "a"]
+
+
 def run(*words, cwd):
     command = [sys.executable, "-m", "tracelab.judge", "task.size=7", "task.format=paper", *words]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
@@ -196,7 +206,6 @@ def test_the_command_and_its_exit_status(tmp_path):
     (tmp_path / "good.jsonl").write_text(lines(GOOD, BAD))
     (tmp_path / "some.jsonl").write_text(lines(GOOD) + "{\n")
     (tmp_path / "none.jsonl").write_text("{\n[]\n")
-    (tmp_path / "empty.jsonl").write_text("\n")
     good = run("completions=good.jsonl", cwd=tmp_path)
     assert good.returncode == 0, good.stderr
     assert "50.0 [" in good.stdout
@@ -209,11 +218,8 @@ def test_the_command_and_its_exit_status(tmp_path):
     assert len(pl.read_parquet(tmp_path / "a/mine.parquet", glob=False)) == 1
     for words, says in (
         (("completions=none.jsonl",), "none of its lines could be judged"),
-        (("completions=empty.jsonl",), "it is empty"),
         (("completions=nowhere.jsonl",), "No such file"),
-        (("completions=.",), "has an empty name"),
-        (("completions=a",), "Is a directory"),
-        (("completions=good.jsonl", "task.size=1"), "no side may be below 3"),
+        (("completions=good.jsonl", "output=good.jsonl"), "is the file that is judged"),
     ):
         done = run(*words, cwd=tmp_path)
         assert done.returncode == 1

@@ -56,7 +56,7 @@ def judge_file(
     names: of its fields. ValueError if the file is damaged, or the task has no problems such as these, or
     nothing in it could be judged: then nothing is written.
     """
-    name, faults, places = Path(path).stem, list[Fault](), _Places()
+    name, faults, places = name_of(path), list[Fault](), _Places()
     labels = {"run": name, "task": task.name, "split": name}
     count, writer = 0, None
 
@@ -82,6 +82,11 @@ def judge_file(
             raise ValueError(f"{path}: {why}")
         estimates = metrics_of(_scalars(partial), metrics or {}, task.levels)
     return JudgedFile(count, faults, estimates)
+
+
+def name_of(path: str | Path) -> str:
+    """A file's name without its endings: `a.v2` of `in/a.v2.jsonl.gz`."""
+    return Path(Path(path).name.removesuffix(".gz")).stem
 
 
 def verify(task: Task, problems: Problems | Examples, completions: Texts) -> pa.Table:
