@@ -35,9 +35,10 @@ format: $(VENV)/installed-lint ## Let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-verify: $(VENV)/installed-test ## Check the verifiers on hundreds of thousands of traces (minutes)
+verify: $(VENV)/installed-test ## Check the verifiers on millions of traces, and on hostile ones and files
 	$(BIN)/python -m tests.helpers.full_checks
 	$(BIN)/python -m tests.helpers.task_checks
+	$(BIN)/python -m tests.helpers.hostile
 
 bench: $(VENV)/installed-bench ## Compare speeds with peers in a quarter of an hour; one table at the end
 	$(BIN)/python bench/suite.py

@@ -1,4 +1,4 @@
-"""Write a data set without training: Arrow, or the published JSONL of text, with its data card.
+"""Write a data set without training: Arrow, Parquet, the published JSONL of text, or a folder of splits.
 
 python -m tracelab.generate task=maze trace=swapped count=50000 output=mazes.arrow
 """
@@ -32,14 +32,17 @@ def main(asked: DataSet) -> None:
     from tracelab.core.files import write_json
     from tracelab.core.types import SPLITS
     from tracelab.core.waiting import waiting
-    from tracelab.data import card, frozen, jsonl, store
+    from tracelab.data import card, folders, frozen, jsonl, store
     from tracelab.data.compiling import compile_ahead
     from tracelab.data.workers import Workers
     from tracelab.runs.build import build_task, build_treatment
 
     output = Path(asked.output)
-    if output.suffix not in (".arrow", ".jsonl"):
-        raise ValueError(f"output={output} must end in .arrow or .jsonl")
+    folder = output if output.is_dir() or not output.suffix else None
+    if folder is not None:
+        output = folder / f"{asked.split}.parquet"
+    if output.suffix not in (".arrow", ".jsonl", ".parquet"):
+        raise ValueError(f"output={output} must end in .arrow, .jsonl or .parquet, or name a folder")
     if asked.split not in SPLITS:
         raise ValueError(f"split={asked.split!r} is unknown; choose one of {', '.join(SPLITS)}")
     task, treatment = build_task(asked.task), build_treatment(asked.trace)
@@ -48,15 +51,23 @@ def main(asked: DataSet) -> None:
     examples = frozen.problems(task, seed=asked.seed, split=asked.split, count=asked.count, workers=workers)
     sequences, treated = frozen.arm(task, treatment, examples, asked.seed, asked.split)
     certified = card.data_card(task, treatment, {asked.split: card.Arm(examples, sequences, treated)})
+    certified["words"] = list(task.codec.vocabulary)
+    if folder is not None:
+        folders.check_same(folder, certified)
     with waiting("Writing"):
+        columns = frozen.columns(examples, sequences, treated)
         if output.suffix == ".jsonl":
             jsonl.write_jsonl(output, task, sequences)
+        elif output.suffix == ".parquet":
+            folders.save(output, task, columns, sequences)
         else:
-            store.save(output, frozen.columns(examples, sequences, treated))
+            store.save(output, columns)
     beside = output.with_suffix(".card.json")
-    write_json(beside, {**certified, "words": task.codec.vocabulary})
+    write_json(beside, certified)
+    if folder is not None:
+        folders.describe(folder)
     say(card.text(certified))
-    print(f"{output}\n{beside}")
+    print("\n".join(map(str, [output, beside, *([folder / folders.README] if folder else [])])))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from tracelab.analysis.joint import first_errors, reasons
 from tracelab.analysis.loading import levels_of
 from tracelab.analysis.stability import per_problem, stability
 from tracelab.core.paths import CONF
-from tracelab.evaluation.judging import metrics_of
+from tracelab.evaluation.outcomes import metrics_of
 from tracelab.runs.entry import compose
 from tracelab.training.experiment import train
 from tracelab.training.settings import Training

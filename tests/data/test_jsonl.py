@@ -11,7 +11,8 @@ import pytest
 from tracelab.core.codec import Sequences
 from tracelab.data import lines
 from tracelab.data.frozen import arm, drawn
-from tracelab.data.jsonl import read_jsonl, told, write_jsonl
+from tracelab.data.jsonl import read_jsonl, write_jsonl
+from tracelab.data.reading import told
 from tracelab.tasks.maze import Maze
 from tracelab.traces.correct import Correct
 

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "decoding": "core batches models",
     "runs": "core data models traces",
     "sweeps": "core runs",
-    "evaluation": "core decoding metrics models plots runs",
+    "evaluation": "core data decoding metrics models plots runs",
     "training": "core batches evaluation loggers models optim runs",
     "posttraining": "core algorithms data decoding evaluation metrics models rewards runs training",
     "probes": "core batches data decoding evaluation models runs traces training",

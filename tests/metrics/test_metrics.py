@@ -11,7 +11,7 @@ from tests.helpers.runs import small
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.core.stats import phi, wilson
-from tracelab.decoding.sampling import Completions
+from tracelab.decoding.completions import Completions
 from tracelab.evaluation.figures import accuracy_and_validity
 from tracelab.evaluation.outcomes import Judged, columns_of, table_of, write
 from tracelab.metrics.base import Estimate, share

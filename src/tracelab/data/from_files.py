@@ -22,7 +22,8 @@ from tracelab.core.rows import concat
 from tracelab.core.types import BINS, SPLITS, Examples, Task
 from tracelab.core.waiting import waiting
 from tracelab.data.card import Arm
-from tracelab.data.jsonl import Fault, Read, read_jsonl, told
+from tracelab.data.jsonl import Read, read_jsonl
+from tracelab.data.reading import Fault, told
 from tracelab.traces.base import Treated, Treatment
 
 

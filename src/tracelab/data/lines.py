@@ -27,12 +27,10 @@ def lines_of(path: str | Path) -> Iterator[tuple[int, str, str]]:
     What the file is, its first bytes say. ValueError with path and line where compressed data is damaged.
     """
     number = 0
-    with open(path, "rb") as raw, _opened(raw) as text:
+    with open(path, "rb") as raw:
         try:
-            while line := text.readline(LONGEST + 1):
-                number += 1
+            for number, line in enumerate(_raw(raw), 1):
                 if len(line) > LONGEST:
-                    _skip(text, line)
                     yield number, "", f"longer than {LONGEST:,} characters"
                 elif "\ufffd" in line:
                     yield number, "", "not text in UTF-8, or in UTF-16 with a byte-order mark"
@@ -42,6 +40,15 @@ def lines_of(path: str | Path) -> Iterator[tuple[int, str, str]]:
             raise ValueError(
                 f"{path}, line {number + 1}: the file is damaged from here on ({error})"
             ) from None
+
+
+def _raw(raw: io.BufferedReader) -> Iterator[str]:
+    """Lines with their ends; of a long one the beginning, a character more than the longest."""
+    with _opened(raw) as text:
+        while line := text.readline(LONGEST + 1):
+            if len(line) > LONGEST:
+                _skip(text, line)
+            yield line
 
 
 def _opened(raw: io.BufferedReader) -> io.TextIOWrapper:

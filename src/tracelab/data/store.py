@@ -86,10 +86,20 @@ def save(path: Path, columns: Columns) -> None:
     _write(path.parent, columns, "", lambda _: path.name)
 
 
-def _write(folder: Path, columns: Columns, made_of: str, name_of: Callable[[Path], str]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+def table_of(columns: Columns) -> pa.Table:
+    """A set as an Arrow table."""
+    return pa.Table.from_batches([_batch(columns, "")])
+
+
+def _batch(columns: Columns, made_of: str) -> pa.RecordBatch:
     arrays = {name: _to_arrow(values) for name, values in columns.items()}
     schema = pa.schema([(name, a.type) for name, a in arrays.items()], metadata={"tracelab": made_of})
+    return pa.record_batch(list(arrays.values()), schema=schema)
+
+
+def _write(folder: Path, columns: Columns, made_of: str, name_of: Callable[[Path], str]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    batch = _batch(columns, made_of)
     path = folder
 
     def named(partial: Path) -> Path:
@@ -100,9 +110,9 @@ def _write(folder: Path, columns: Columns, made_of: str, name_of: Callable[[Path
     with (
         whole(folder / "set", named) as partial,
         pa.OSFile(str(partial), "wb") as sink,
-        pa.ipc.new_file(sink, schema) as writer,
+        pa.ipc.new_file(sink, batch.schema) as writer,
     ):
-        writer.write_batch(pa.record_batch(list(arrays.values()), schema=schema))
+        writer.write_batch(batch)
     return path
 
 

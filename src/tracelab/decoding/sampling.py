@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.decoding import continuous
 from tracelab.decoding.choosing import choose, logprob, uniform
+from tracelab.decoding.completions import Completions
 from tracelab.decoding.continuous import Line
 from tracelab.models.base import Model
 from tracelab.models.gpt import GPT
@@ -31,21 +31,6 @@ from tracelab.models.gpt import GPT
 Lines = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
 LEAVE = 0.2  # rows that have stopped leave when they are this share of a batch: moving the others costs time
 CONTINUOUS = ("cuda",)  # devices on which slots are refilled while others go on
-
-
-@dataclass(frozen=True, slots=True)
-class Completions:
-    """n completions: all samples of the first prompt, then of the next.
-
-    tokens: n rows, int32, with the stop token if it was reached; truncated: (n,) was it not?;
-    mean_logprob: (n,) float32, of a row's tokens under the model at temperature 1; logprobs: n rows,
-    float32, of its tokens under the distribution that they were sampled from (greedy: at temperature 1).
-    """
-
-    tokens: Ragged
-    truncated: NDArray[np.bool_]
-    mean_logprob: NDArray[np.float32]
-    logprobs: Ragged
 
 
 def generate(

@@ -17,8 +17,7 @@ from hydra.utils import instantiate
 from tracelab.core.types import Examples, Task
 from tracelab.core.waiting import waiting
 from tracelab.decoding.sampling import generate
-from tracelab.evaluation.outcomes import Judged, columns_of, table_of, write
-from tracelab.metrics.base import Metric
+from tracelab.evaluation.outcomes import Judged, metrics_of, table_of, write
 from tracelab.models.base import Model
 from tracelab.models.precision import name_of
 from tracelab.runs.build import build_model, device_of, precision_of
@@ -69,19 +68,6 @@ def outcomes(
         "new_tokens_per_second": tokens / max(seconds, 1e-9),
     }
     return pa.concat_tables(tables, promote_options="permissive"), speed
-
-
-def metrics_of(
-    table: pa.Table, metrics: Mapping[str, Metric], levels: tuple[str, ...]
-) -> dict[str, dict[str, Any]]:
-    """Test set -> metric -> its estimate as a dictionary (value, n, low, high), in the table's order."""
-    columns = columns_of(table)
-    result = {}
-    for split in dict.fromkeys(columns["split"]):
-        mine = {name: values[columns["split"] == split] for name, values in columns.items()}
-        estimates = {k: v for metric in metrics.values() for k, v in metric(mine, levels).items()}
-        result[str(split)] = {name: estimate.as_dict() for name, estimate in estimates.items()}
-    return result
 
 
 def evaluate(run: Run, tested: Sampling, tests: TestSets, folder: Path) -> dict[str, Any]:

@@ -15,12 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
+from tracelab.core.arrays import Flags
 from tracelab.core.files import whole
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task, Verdicts
 
 if TYPE_CHECKING:
-    from tracelab.decoding.sampling import Completions
+    from tracelab.decoding.completions import Completions
+    from tracelab.metrics.base import Metric
 
 
 @dataclass(frozen=True)
@@ -47,18 +49,8 @@ def table_of(judged: Judged, task: Task, labels: Mapping[str, Any]) -> pa.Table:
         "problem_key": examples.identity,
         "index": examples.index,
         "sample": judged.sample,
-        "solution_valid": verdicts.solution_valid,
-        "solution_optimal": verdicts.solution_optimal,
-        "solution_reason": _names(verdicts.solution_reason, task.reasons),
         **_hashes(completions.tokens, task.codec.markers[1]),
-    }
-    for k, level in enumerate(task.levels):
-        at = verdicts.trace_at[:, k]
-        columns[f"trace_{level}"] = verdicts.trace_ok[:, k]
-        columns[f"trace_{level}_reason"] = _names(verdicts.trace_reason[:, k], task.reasons)
-        columns[f"trace_{level}_at"] = pa.array(at, mask=at < 0)
-    columns |= {
-        "trace_steps": verdicts.steps,
+        **verdict_columns(verdicts, task),
         "reference_steps": examples.trace.lengths,
         "prompt_tokens": task.prompts(examples).lengths,
         "completion_tokens": completions.tokens.lengths,
@@ -69,6 +61,22 @@ def table_of(judged: Judged, task: Task, labels: Mapping[str, Any]) -> pa.Table:
     }
     columns |= dict(examples.complexity)
     return pa.table(columns)
+
+
+def verdict_columns(verdicts: Verdicts, task: Task, missing: Flags | None = None) -> dict[str, pa.Array]:
+    """The verdicts as columns; see `table_of`. missing: (n,) completions without a verdict, whose is null."""
+    no = np.zeros(len(verdicts.steps), np.bool_) if missing is None else missing
+    columns = {
+        "solution_valid": pa.array(verdicts.solution_valid, mask=no),
+        "solution_optimal": pa.array(verdicts.solution_optimal, mask=no),
+        "solution_reason": _names(verdicts.solution_reason, task.reasons, no),
+    }
+    for k, level in enumerate(task.levels):
+        at = verdicts.trace_at[:, k]
+        columns[f"trace_{level}"] = pa.array(verdicts.trace_ok[:, k], mask=no)
+        columns[f"trace_{level}_reason"] = _names(verdicts.trace_reason[:, k], task.reasons, no)
+        columns[f"trace_{level}_at"] = pa.array(at, mask=no | (at < 0))
+    return {**columns, "trace_steps": pa.array(verdicts.steps, mask=no)}
 
 
 def _hashes(tokens: Ragged, solution_open: int) -> dict[str, np.ndarray[Any, Any]]:
@@ -83,8 +91,8 @@ def _hashes(tokens: Ragged, solution_open: int) -> dict[str, np.ndarray[Any, Any
     return {"trace_hash": hashes[0], "solution_hash": hashes[1]}
 
 
-def _names(codes: np.ndarray[Any, Any], names: tuple[str, ...]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), pa.array(names))
+def _names(codes: np.ndarray[Any, Any], names: tuple[str, ...], missing: Flags) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8), mask=missing), pa.array(names))
 
 
 def _lists(rows: Ragged, dtype: type) -> pa.Array:
@@ -110,3 +118,16 @@ def columns_of(table: pa.Table) -> dict[str, Any]:
             column = column.fill_null(-1)
         arrays[name] = column.to_numpy(zero_copy_only=False)
     return arrays
+
+
+def metrics_of(
+    table: pa.Table, metrics: Mapping[str, Metric], levels: tuple[str, ...]
+) -> dict[str, dict[str, Any]]:
+    """Test set -> metric -> its estimate as a dictionary (value, n, low, high), in the table's order."""
+    columns = columns_of(table)
+    result = {}
+    for split in dict.fromkeys(columns["split"]):
+        mine = {name: values[columns["split"] == split] for name, values in columns.items()}
+        estimates = {k: v for metric in metrics.values() for k, v in metric(mine, levels).items()}
+        result[str(split)] = {name: estimate.as_dict() for name, estimate in estimates.items()}
+    return result

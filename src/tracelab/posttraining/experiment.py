@@ -16,8 +16,8 @@ from hydra.utils import instantiate
 from tracelab.algorithms.base import Algorithm
 from tracelab.core.types import Task
 from tracelab.evaluation import curves, figures
-from tracelab.evaluation.judging import judge_model, labels, metrics_of, trained_model
-from tracelab.evaluation.outcomes import table_of
+from tracelab.evaluation.judging import judge_model, labels, trained_model
+from tracelab.evaluation.outcomes import metrics_of, table_of
 from tracelab.metrics.pass_at_k import PassAtK
 from tracelab.models.base import Model
 from tracelab.posttraining.groups import Sampler

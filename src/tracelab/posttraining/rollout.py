@@ -15,7 +15,8 @@ from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.rows import concat, take
 from tracelab.core.types import Examples, Task
 from tracelab.data.frozen import references
-from tracelab.decoding.sampling import Completions, generate
+from tracelab.decoding.completions import Completions
+from tracelab.decoding.sampling import generate
 from tracelab.models.base import Model
 from tracelab.rewards.base import Graded, Reward, total
 

@@ -24,7 +24,7 @@ from tracelab.core import rng
 from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
-from tracelab.decoding.sampling import Completions
+from tracelab.decoding.completions import Completions
 from tracelab.runs.entry import say
 from tracelab.traces.base import Treatment
 from tracelab.traces.swapped import Swapped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,11 +73,16 @@ def cell(name: str, estimate: dict[str, Any]) -> str:
 
 def print_results(metrics: dict[str, Any], title: str, folder: Path) -> None:
     """The table, then where the figures and the rest lie."""
+    figures = sorted((folder / "figures").glob("*.png"))
+    print_figures(metrics, title, [*figures, folder / "outcomes.parquet"])
+
+
+def print_figures(metrics: dict[str, Any], title: str, paths: Sequence[Path]) -> None:
+    """The table, then paths."""
     console = _console()
     console.print(fitting(results_table(metrics, title), console.width))
-    for path in sorted((folder / "figures").glob("*.png")):
+    for path in paths:
         console.print(f"  {path}", highlight=False, soft_wrap=True)
-    console.print(f"  {folder / 'outcomes.parquet'}", highlight=False, soft_wrap=True)
 
 
 def fitting(table: Table, width: int) -> Table:

@@ -1,0 +1,73 @@
+"""Records of files that others wrote: JSON lines, Parquet or Arrow, one at a time, in bounded memory.
+
+for number, record, why_not in records_of("completions.parquet"):
+    ...
+
+What a file is, its first bytes say, whatever its name. JSON may be plain or gzip, in UTF-8 or UTF-16.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from tracelab.data.lines import lines_of
+
+PARQUET, ARROW = b"PAR1", b"ARROW1"
+ROWS = 256  # of a table that are in memory at a time
+
+Record = tuple[int, Any, str]  # number from 1; what stands there; why it could not be read, or ""
+
+
+def records_of(path: str | Path) -> Iterator[Record]:
+    """The records of a file, a line or row each. ValueError with its place where the file is damaged."""
+    with open(path, "rb") as file:
+        begins = file.read(len(ARROW))
+    if begins.startswith(PARQUET):
+        return _rows(path, _parquet)
+    return _rows(path, _arrow) if begins == ARROW else _lines(path)
+
+
+def _lines(path: str | Path) -> Iterator[Record]:
+    for number, line, why_not in lines_of(path):
+        if why_not:
+            yield number, None, why_not
+            continue
+        try:
+            yield number, json.loads(line), ""
+        except (ValueError, RecursionError) as error:
+            yield number, None, f"no JSON: {error}"
+
+
+def _rows(path: str | Path, batches: Any) -> Iterator[Record]:
+    number = 0
+    try:
+        for batch in batches(path):
+            for i in range(len(batch)):
+                number += 1
+                try:
+                    yield number, {name: batch[name][i].as_py() for name in batch.schema.names}, ""
+                except UnicodeDecodeError as error:
+                    yield number, None, f"not text in UTF-8: {error.reason}"
+    except (pa.ArrowException, OSError, UnicodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}, row {number + 1}: the file is damaged from here on ({reason})") from None
+
+
+def _parquet(path: str | Path) -> Iterator[pa.RecordBatch]:
+    with pa.parquet.ParquetFile(path, page_checksum_verification=True) as file:
+        yield from file.iter_batches(batch_size=ROWS)
+
+
+def _arrow(path: str | Path) -> Iterator[pa.RecordBatch]:
+    with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
+        for k in range(file.num_record_batches):
+            batch = file.get_batch(k)
+            batch.validate(full=True)
+            for start in range(0, len(batch), ROWS):
+                yield batch.slice(start, ROWS)

@@ -1,0 +1,62 @@
+"""Judge anybody's completions: problems and what was answered come from a file; see docs/judging.md.
+
+python -m tracelab.judge task=maze task.size=30 task.format=paper completions=answers.jsonl
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tracelab.core.settings import Part, Place, settings
+from tracelab.runs.entry import entry, say
+
+SOME_LEFT_OUT = 3  # exit status: the rest was judged
+
+
+@settings
+class Judgement:
+    """The knobs of this command: conf/judge.yaml says what each is."""
+
+    task: Part
+    completions: Place
+    prompt: Place | None
+    completion: Place | None
+    output: Place | None
+    metric: dict[str, Part]
+
+
+@entry("judge", Judgement)
+def main(asked: Judgement) -> None:
+    """Read, judge, write, count."""
+    from pathlib import Path
+
+    from hydra.utils import instantiate
+
+    from tracelab.core.files import write_text
+    from tracelab.data.completions import Names
+    from tracelab.data.reading import told
+    from tracelab.evaluation.verifying import NAMED, judge_file, name_of
+    from tracelab.runs.build import build_task
+    from tracelab.runs.tables import print_figures
+
+    source, names = Path(asked.completions), Names(asked.prompt, asked.completion)
+    metrics = {name: instantiate(metric, _convert_="all") for name, metric in asked.metric.items()}
+    try:
+        beside = source.with_name(f"{name_of(source)}.outcomes.parquet")
+        output = Path(asked.output) if asked.output else beside
+        if output.resolve() == source.resolve():
+            raise ValueError(f"output={output} is the file that is judged: choose another name")
+        found = judge_file(build_task(asked.task), source, output, names, metrics)
+    except (ValueError, OSError) as error:
+        sys.exit(str(error))
+    left_out = output.with_suffix(".unread.txt")
+    print_figures(found.metrics, source.name, [output])
+    left_out.unlink(missing_ok=True)
+    if found.faults:
+        write_text(left_out, "".join(f"{fault}\n" for fault in found.faults))
+        say(f"{told(found.faults, NAMED)}\n  all of them: {left_out}")
+        sys.exit(SOME_LEFT_OUT)
+
+
+if __name__ == "__main__":
+    main()

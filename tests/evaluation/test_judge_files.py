@@ -1,0 +1,228 @@
+"""Files of anybody's completions: formats, names, what is left out, and the command's exit status."""
+
+import gzip
+import json
+import subprocess
+import sys
+import tracemalloc
+from contextlib import suppress
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.data.test_jsonl import PUBLISHED
+from tests.helpers import hostile
+from tests.helpers.hostile import GOOD, TASK
+from tracelab.data.completions import Names
+from tracelab.evaluation.verifying import judge_file, name_of
+from tracelab.metrics.pass_at_k import PassAtK
+from tracelab.metrics.solution_accuracy import SolutionAccuracy
+from tracelab.tasks.maze import Maze
+
+BAD = {**GOOD, "completion": GOOD["completion"].replace("plan 1 0", "plan 5 5")}
+IDS = {name: TASK.codec.tokens_of(words).tolist() for name, words in GOOD.items()}
+WHOLE = {"text": f"{GOOD['prompt']} {GOOD['completion']}"}
+CUT = {"tokens": IDS["prompt"] + IDS["completion"], "prompt_length": len(IDS["prompt"])}
+
+
+def judged(tmp_path, content, names=None, **options):
+    """(what came of it, its outcomes as rows)."""
+    path = tmp_path / "set"
+    path.write_bytes(content)
+    found = judge_file(TASK, path, tmp_path / "out.parquet", names, **options)
+    return found, pl.read_parquet(tmp_path / "out.parquet", glob=False).to_dicts()
+
+
+def lines(*records, end="\n"):
+    return "".join(json.dumps(record) + end for record in records)
+
+
+def table(*records):
+    return pa.Table.from_pylist(list(records))
+
+
+def parquet(tmp_path, *records):
+    pq.write_table(table(*records), tmp_path / "made")
+    return (tmp_path / "made").read_bytes()
+
+
+def arrow(tmp_path, *records):
+    rows = table(*records)
+    with pa.OSFile(str(tmp_path / "made"), "wb") as sink, pa.ipc.new_file(sink, rows.schema) as file:
+        file.write_table(rows)
+    return (tmp_path / "made").read_bytes()
+
+
+@pytest.mark.parametrize("record", [GOOD, IDS, WHOLE, CUT, {**GOOD, "completion": IDS["completion"]}])
+@pytest.mark.parametrize("write", [parquet, arrow, lambda _, *records: lines(*records).encode()])
+def test_records_of_any_kind_in_files_of_any_kind(record, write, tmp_path):
+    found, rows = judged(tmp_path, write(tmp_path, record, record))
+    assert (found.judged, found.faults) == (2, [])
+    assert [row["line"] for row in rows] == [1, 2]
+    assert all(row["trace_strict"] and row["solution_optimal"] for row in rows)
+    assert [(row["index"], row["sample"]) for row in rows] == [(0, 0), (0, 1)]
+
+
+TEXT = lines(GOOD, BAD)
+DRESSED = {
+    "a byte-order mark": TEXT.encode("utf-8-sig"),
+    "windows": lines(GOOD, BAD, end="\r\n").encode(),
+    "blank last lines": TEXT.encode() + b"\n\r\n  \n",
+    "no end of the last line": TEXT.rstrip().encode(),
+    "gzip": gzip.compress(TEXT.encode()),
+    "utf-16": TEXT.encode("utf-16"),
+    "utf-16, big end first, windows": b"\xfe\xff" + lines(GOOD, BAD, end="\r\n").encode("utf-16-be"),
+}
+
+
+@pytest.mark.parametrize("dress", DRESSED)
+def test_a_file_is_read_as_what_it_is(dress, tmp_path):
+    found, rows = judged(tmp_path, DRESSED[dress])
+    assert found.faults == []
+    assert [row["solution_valid"] for row in rows] == [True, False]
+    assert rows[1]["solution_reason"] == "illegal_move"
+
+
+def test_fields_of_other_names(tmp_path):
+    record = {"question": GOOD["prompt"], "answer": GOOD["completion"], "prompt": "Solve this."}
+    found, rows = judged(tmp_path, lines(record, GOOD).encode(), Names("question", "answer"))
+    assert rows[0]["trace_strict"]
+    (left_out,) = found.faults
+    assert left_out.line == 2
+    assert left_out.reason.startswith("it has no 'question' with 'answer'")
+    assert left_out.reason.endswith("its fields: 'prompt', 'completion'")
+
+
+def test_the_published_mazes(tmp_path):
+    found = judge_file(Maze(size=30), PUBLISHED, tmp_path / "out.parquet", metrics={"s": SolutionAccuracy()})
+    assert (found.judged, found.faults) == (20, [])
+    valid = found.metrics["published_wilson_30x30"]["solution_valid"]
+    assert (valid["value"], valid["n"]) == (1.0, 20)
+    assert 0.8 < valid["low"] < 1
+    outcomes = pl.read_parquet(tmp_path / "out.parquet", glob=False)
+    assert outcomes["trace_paper"].all()
+
+
+def test_several_completions_of_a_problem(tmp_path):
+    other = {**GOOD, "prompt": GOOD["prompt"].replace("3 3", "4 4")}
+    found, rows = judged(tmp_path, lines(GOOD, other, BAD, other).encode(), metrics={"k": PassAtK()})
+    assert [(row["index"], row["sample"]) for row in rows] == [(0, 0), (1, 0), (0, 1), (1, 1)]
+    assert found.metrics["set"]["pass@1"]["value"] == 0.75
+    assert found.metrics["set"]["pass@2"]["value"] == 1.0
+
+
+LEFT_OUT = [
+    ("{", "no JSON: Expecting property name"),
+    ("[1]", "not an object with fields"),
+    ("9" * 5000, "no JSON: Exceeds the limit"),
+    ("[" * 100_000, "no JSON: maximum recursion depth exceeded"),
+    ('{"text": 3}', "it has no 'prompt' with 'completion', nor \"text\"; its fields: 'text'"),
+    (json.dumps({**GOOD, "completion": None}), "the completion is neither words nor a list of token ids"),
+    (json.dumps({**GOOD, "completion": [1.0]}), "the completion is neither words nor a list of token ids"),
+    (json.dumps({**GOOD, "prompt": [True]}), "the prompt is neither words nor a list of token ids"),
+    (json.dumps({**CUT, "prompt_length": 10**30}), "its prompt_length is no place in its tokens"),
+    (json.dumps({**GOOD, "prompt": "query start 0 0"}), "the prompt has 0 goals, not one"),
+    (json.dumps({"text": f"{GOOD['prompt']} so be it"}), "word 11, 'so', belongs neither to a prompt nor"),
+    (json.dumps({"text": WHOLE["text"].replace("3 3", "3 x")}), "the word 'x' is not in this vocabulary"),
+    (lines({**GOOD, "prompt": "query start 0 0 goal 2 0 wall 1 0 wall 0 1"}), "no way leads from the start"),
+]
+
+
+@pytest.mark.parametrize(("line", "reason"), LEFT_OUT)
+def test_a_line_that_cannot_be_read_is_named(line, reason, tmp_path):
+    found, rows = judged(tmp_path, (lines(GOOD) + line.rstrip() + "\n" + lines(BAD)).encode())
+    assert [row["line"] for row in rows] == [1, 3]
+    (left_out,) = found.faults
+    assert left_out.line == 2
+    assert left_out.reason.startswith(reason)
+
+
+def test_lines_that_nobody_meant_well(tmp_path):
+    found = hostile.check_lines(400, tmp_path)
+    assert found["judged"] > 100
+    assert found["named"] > 100
+
+
+@pytest.mark.parametrize("name", hostile.NAMES)
+def test_sequences_that_nobody_meant_well(name):
+    assert hostile.check_sequences(name, 60)["passed"]["solution"] < 60
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_file_is_judged_or_refused(seed, tmp_path):
+    """By a ValueError that names it: never another error, and never outcomes of what is damaged."""
+    draw = np.random.default_rng(seed)
+    write = (parquet, arrow, lambda _, *records: gzip.compress(lines(*records).encode()))[seed % 3]
+    content = bytearray(write(tmp_path, *[GOOD] * 300))
+    for at in draw.integers(0, len(content), 3):
+        content[at] = int(draw.integers(256))
+    if seed % 2:
+        del content[int(draw.integers(len(content))) :]
+    with suppress(ValueError):
+        found, _ = judged(tmp_path, bytes(content))
+        assert found.judged
+        return
+    with pytest.raises(ValueError, match=str(tmp_path / "set")):
+        judged(tmp_path, bytes(content))
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_million_tokens_a_line_in_bounded_memory(tmp_path):
+    """Twice as many such lines take no more memory: some are judged at a time."""
+    peaks = []
+    for count in (3, 6):
+        record = lines({**GOOD, "completion": "plan 1 0 " * 333_334})
+        tracemalloc.start()
+        try:
+            found, rows = judged(tmp_path, (record * count).encode())
+            peaks.append(tracemalloc.get_traced_memory()[1] - count * len(record))
+        finally:
+            tracemalloc.stop()
+        assert found.judged == count
+        assert rows[0]["completion_tokens"] == 1_000_002
+        del rows
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+def test_an_empty_file(tmp_path):
+    with pytest.raises(ValueError, match="set: it is empty"):
+        judged(tmp_path, b"\n")
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_names_of_files():
+    assert [name_of(name) for name in ("in/a.jsonl", "a.v2.jsonl.gz", "a.gz", "a")] == ["a", "a.v2", "a", "a"]
+
+
+def run(*words, cwd):
+    command = [sys.executable, "-m", "tracelab.judge", "task.size=7", "task.format=paper", *words]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_the_command_and_its_exit_status(tmp_path):
+    (tmp_path / "good.jsonl").write_text(lines(GOOD, BAD))
+    (tmp_path / "some.jsonl").write_text(lines(GOOD) + "{\n")
+    (tmp_path / "none.jsonl").write_text("{\n[]\n")
+    good = run("completions=good.jsonl", cwd=tmp_path)
+    assert good.returncode == 0, good.stderr
+    assert "50.0 [" in good.stdout
+    assert "good.outcomes.parquet" in good.stdout
+    assert len(pl.read_parquet(tmp_path / "good.outcomes.parquet", glob=False)) == 2
+    some = run("completions=some.jsonl", "output=a/mine.parquet", cwd=tmp_path)
+    assert some.returncode == 3
+    assert "some.jsonl, line 2: no JSON: Expecting property name" in some.stderr
+    assert (tmp_path / "a/mine.unread.txt").read_text().startswith("some.jsonl, line 2: no JSON")
+    assert len(pl.read_parquet(tmp_path / "a/mine.parquet", glob=False)) == 1
+    for words, says in (
+        (("completions=none.jsonl",), "none of its lines could be judged"),
+        (("completions=nowhere.jsonl",), "No such file"),
+        (("completions=good.jsonl", "output=good.jsonl"), "is the file that is judged"),
+    ):
+        done = run(*words, cwd=tmp_path)
+        assert done.returncode == 1
+        assert says in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "none.outcomes.parquet").exists()
