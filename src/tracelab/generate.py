@@ -5,7 +5,7 @@ python -m tracelab.generate task=maze trace=swapped count=50000 output=mazes.arr
 
 from __future__ import annotations
 
-from tracelab.core.settings import Count, Part, Place, Seed, settings
+from tracelab.core.settings import Count, Part, Place, Seed, Threads, settings
 from tracelab.runs.entry import entry, say
 
 
@@ -19,7 +19,7 @@ class DataSet:
     split: str
     seed: Seed
     output: Place
-    workers: int | None
+    workers: Threads | None
     backend: str
     address: str | None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,20 @@ def _of_cells(arm: Floats) -> float:
     """The variance of what neither the seed nor the problem explains."""
     rest = arm - arm.mean(0) - arm.mean(1, keepdims=True) + arm.mean()
     return float((rest**2).sum() / ((arm.shape[0] - 1) * (arm.shape[1] - 1)))
+
+
+def by_problem(values: Floats, problems: NDArray[Any]) -> Floats:
+    """(..., n) observations -> (..., problems): a number for each problem, all with the observations' mean.
+
+    Several observations of one problem count together: the numbers vary as the problems' sums about the mean
+    do (Liang and Zeger 1986). Where each problem has one observation, the numbers are these.
+    """
+    order, (_, first) = np.argsort(problems, kind="stable"), np.unique(np.sort(problems), return_index=True)
+    if len(first) == len(order):
+        return values
+    middle = values.mean(-1, keepdims=True)
+    sums: Floats = np.add.reduceat((values - middle)[..., order], first, axis=-1)
+    return middle + sums * len(first) / len(order)
 
 
 def gap(sets: tuple[Floats, Floats]) -> Spread:

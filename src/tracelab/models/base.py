@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +78,10 @@ class Model(nn.Module):
         return context
 
     @torch.no_grad()
+    @classmethod
+    def check(cls, **shape: Any) -> None:
+        """ValueError if a shape's numbers do not go together: asked before anything is drawn."""
+
     def initialize(self, seed: int) -> None:
         """Normal weights of deviation 0.02, smaller where they write to the residual stream (GPT-2).
 

@@ -9,8 +9,8 @@ from typing import Any
 from tracelab.core.files import read_json
 from tracelab.runs.checkpoints import is_sharded, load_progress, sound
 from tracelab.runs.entry import say
-from tracelab.runs.folder import Run, differences, is_run
-from tracelab.runs.knobs import FREE_TO_CHANGE
+from tracelab.runs.folder import Run, is_run
+from tracelab.runs.knobs import FREE_TO_CHANGE, differences
 from tracelab.runs.settings import Experiment
 from tracelab.training.budget import extended
 from tracelab.training.processes import in_shards
