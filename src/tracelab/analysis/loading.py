@@ -40,8 +40,8 @@ def runs(*folders: str | Path) -> pl.DataFrame:
     """One row per finished run at or below the folders: run (its folder), arm, treatment, seed, ...
 
     arm: the treatment with all that differs among these runs but seeds. What is unfinished, of an older
-    version, or a copy of another run there, is named in a warning and left out. ValueError if nothing is left,
-    or if tasks or test problems differ.
+    version, or a copy of another run there, is named in a warning and left out. ValueError if nothing is
+    left, or if tasks or test problems differ.
     """
     below = (run for folder in folders for run in runs_below(Path(folder)))
     found = sorted({run.resolve(): run for run in below}.values())  # each once, whatever links lead to it

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from inspect import isclass
 from typing import Annotated, Any, TypeVar, dataclass_transform, get_type_hints
 
@@ -39,13 +40,15 @@ Number = Annotated[int, NoFlag, Field(ge=0, lt=MOST)]
 Seed = Annotated[int, NoFlag, Field(ge=0, lt=2**32)]  # what torch, NumPy and Lightning all take
 Place = Annotated[str, Field(coerce_numbers_to_str=True)]  # of a file or folder: run_dir=20251125 is a name
 Share = Annotated[float, NoFlag, Field(ge=0.0, le=1.0)]
-Weight = Annotated[float, NoFlag, Field(ge=0.0, allow_inf_nan=False)]
+Weight = Annotated[float, NoFlag, Field(ge=0.0, le=1e9)]
 Positive = Annotated[float, NoFlag, Field(gt=0.0, allow_inf_nan=False)]
 
 Below1 = Annotated[float, NoFlag, Field(ge=0.0, lt=1.0)]  # of an average that forgets
 Finite = Annotated[float, NoFlag, Field(allow_inf_nan=False)]
 Depth = Annotated[int, NoFlag, Field(ge=1, le=1000)]  # of a model, and its widths: more is a slip of the pen
 Size = Annotated[int, NoFlag, Field(ge=1, le=2**17)]
+Context = Annotated[int, NoFlag, Field(ge=1, le=2**24)]
+Rate = Annotated[float, NoFlag, Field(ge=0.0, le=100.0)]  # of learning, and of decay
 Threads = Annotated[int, NoFlag, Field(ge=1, le=4096)]
 
 ALTERNATIVES = ("str", "int", "float", "bool", "list", "dict")  # what pydantic names of a union's members
@@ -114,10 +117,17 @@ def typed(name: str, part: Part, target: Callable[..., Any]) -> Part:
     return checked
 
 
+@cache
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False))
+
+
 def _as(hint: Any, value: Any) -> Any:
     """The value, if it is of this type. ValidationError if not."""
-    adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False))
+    adapter = _adapter(hint)
     try:
+        if isinstance(value, int) and abs(value) >= MOST:
+            TypeAdapter(Number).validate_python(abs(value))
         adapter.validate_python(value, strict=not isinstance(value, list | tuple | dict))
     except ValidationError:
         if not (isinstance(value, float) and value.is_integer()):

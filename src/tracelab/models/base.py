@@ -77,11 +77,11 @@ class Model(nn.Module):
         )
         return context
 
-    @torch.no_grad()
     @classmethod
     def check(cls, **shape: Any) -> None:
         """ValueError if a shape's numbers do not go together: asked before anything is drawn."""
 
+    @torch.no_grad()
     def initialize(self, seed: int) -> None:
         """Normal weights of deviation 0.02, smaller where they write to the residual stream (GPT-2).
 

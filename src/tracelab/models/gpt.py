@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from tracelab.batches.documents import Documents
-from tracelab.core.settings import Depth, Positive, Size
+from tracelab.core.settings import Context, Depth, Positive, Size
 from tracelab.models.attention import Look, look_within
 from tracelab.models.base import Model
 from tracelab.models.cache import Cache
@@ -41,7 +41,7 @@ class GPT(Model):
     def __init__(
         self,
         vocab_size: int,
-        context: int,
+        context: Context,
         *,
         layers: Depth,
         width: Size,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu, softplus
 
 from tracelab.batches.documents import Documents
-from tracelab.core.settings import Depth, Positive, Size
+from tracelab.core.settings import Context, Depth, Positive, Size
 from tracelab.models.base import Model
 from tracelab.models.gpt import Norm
 from tracelab.models.past import Past
@@ -27,7 +27,7 @@ class Recurrent(Model):
     def __init__(
         self,
         vocab_size: int,
-        context: int,
+        context: Context,
         *,
         layers: Depth,
         width: Size,

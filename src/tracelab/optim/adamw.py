@@ -5,13 +5,13 @@ from __future__ import annotations
 from torch import nn
 from torch.optim import AdamW
 
-from tracelab.core.settings import Below1, Weight
+from tracelab.core.settings import Below1, Rate
 
 
 def adamw(
     model: nn.Module,
-    lr: Weight = 1e-3,
-    weight_decay: Weight = 0.1,
+    lr: Rate = 1e-3,
+    weight_decay: Rate = 0.1,
     betas: tuple[Below1, Below1] = (0.9, 0.95),
 ) -> AdamW:
     """The fused AdamW over the model; gains and biases are not decayed."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from tracelab.core.settings import (
     Count,
@@ -56,7 +58,7 @@ class Data:
     batch_tokens: Count
     online: bool
     distinct: bool = True
-    files: list[str] | None = None
+    files: Annotated[list[str], Field(min_length=1)] | None = None
     checksums: list[str] | None = None
     short_first: Share | None = None
     packing: Count | None = None

@@ -6,7 +6,9 @@ check(experiment)       # ValueError names the knob
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal
 
 import lightning
 from hydra.utils import get_object
@@ -14,7 +16,7 @@ from lightning.pytorch.accelerators import AcceleratorRegistry
 from torch import nn
 
 from tracelab.core.knobs import one_of
-from tracelab.core.settings import Part, Weight, read, settings, typed
+from tracelab.core.settings import Count, Number, Part, Weight, read, settings, typed
 from tracelab.core.types import Task
 from tracelab.models.precision import check_name
 from tracelab.runs.build import build, build_optim, build_task, build_treatment
@@ -23,14 +25,20 @@ from tracelab.training.processes import wished
 
 
 @settings
-class Clipping:
-    """gradient_clip_val: of the trainer; a norm."""
+class Ranges:
+    """What Lightning's Trainer takes and only fails on later. max_epochs: -1 for no end."""
 
     gradient_clip_val: Weight | None = None
+    max_epochs: Count | Literal[-1] | None = None
+    check_val_every_n_epoch: Count | None = None
+    num_sanity_val_steps: Number = 0
+    log_every_n_steps: Count = 1
 
 
 def check(experiment: Experiment) -> Task:
     """The experiment's task. ValueError if a part refuses its knobs, or parts do not go together."""
+    if experiment.ckpt_path and not Path(experiment.ckpt_path).is_file():
+        raise ValueError(f"ckpt_path={experiment.ckpt_path}: there is no such file")
     task = build_task(experiment.task)
     build_treatment(experiment.trace).check(task)
     check_model(experiment.model)
@@ -57,12 +65,9 @@ def check_trainer(part: Part) -> None:
     one_of("trainer.accelerator", part["accelerator"], ("auto", "gpu", *AcceleratorRegistry))
     wished(part)
     try:
-        read(Clipping, {"gradient_clip_val": part.get("gradient_clip_val")})
+        read(Ranges, {field.name: part[field.name] for field in fields(Ranges) if field.name in part})
     except ValueError as error:
         raise ValueError(f"trainer.{error}") from None
-    every = part["log_every_n_steps"]
-    if not isinstance(every, int) or isinstance(every, bool) or every < 1:
-        raise ValueError(f"trainer.log_every_n_steps={every} must be a whole number, 1 or more")
 
 
 def check_levels(kind: str, parts: Mapping[str, Any], task: Task) -> None:

@@ -35,8 +35,6 @@ class Before:
 def before(experiment: Experiment) -> Before | None:
     """What an experiment goes on from, if anything. ValueError if it is given and is no part of it."""
     given = experiment.ckpt_path
-    if given and not Path(given).is_file():
-        raise ValueError(f"ckpt_path={given}: there is no such file")
     own = Path(experiment.run_dir) / "checkpoints"
     path = Path(given) if given else sound(own / "last.ckpt", own / "best.ckpt")
     if path is None:
