@@ -94,9 +94,12 @@ def load_beside(name: str, command: str, *folders: str | Path) -> pl.LazyFrame:
         path = Path(row["run"]) / name
         if path.is_file():
             labels = {column: row[column] for column in ("run", "arm", "seed")}
-            parts.append(
-                pl.scan_parquet(path, glob=False).with_columns(pl.lit(v).alias(k) for k, v in labels.items())
-            )
+            table = pl.scan_parquet(path, glob=False)
+            try:
+                table.collect_schema()
+            except pl.exceptions.PolarsError as error:
+                raise ValueError(f"{path} is damaged ({error}): give tracelab.{command} once more") from error
+            parts.append(table.with_columns(pl.lit(v).alias(k) for k, v in labels.items()))
     if not parts:
         raise ValueError(f"no run there has {name}: run python -m tracelab.{command} run=... first")
     return pl.concat(parts, how="diagonal_relaxed")
