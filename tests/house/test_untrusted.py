@@ -18,7 +18,7 @@ from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_progress, load_weights, sound
 from tracelab.runs.folder import Run
 from tracelab.training.checkpoint import LocalFiles
-from tracelab.training.initial import with_source
+from tracelab.training.initial import origin, with_source
 
 UNSAFE = re.compile(
     r"pickle\.loads?\(|allow_pickle=True|yaml\.(unsafe_|full_)?load\(|weights_only=False|joblib\.load\("
@@ -61,6 +61,7 @@ def test_the_trap_works(mark):
     assert mark.is_dir()
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")  # torch, of the trap
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of the older run's spellings
 def test_checkpoints(tmp_path, planted, mark):
     """Resumed, begun with, evaluated."""
@@ -123,11 +124,13 @@ def test_tables_beside_a_run(tmp_path, mark):
     assert not mark.exists()
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_weights_to_begin_with(tmp_path, planted, mark):
     folder = shutil.copytree(KEPT, tmp_path / "run")
     path = planted(folder / "checkpoints" / "last.ckpt")
     begun = with_source(small(tmp_path / "begun", f"init_from={path}"))
-    assert begun.names.source
+    with pytest.raises(ValueError, match=rf"{re.escape(str(path))} is damaged, or no checkpoint"):
+        origin(begun, {})
     assert not mark.exists()
 
 

@@ -26,9 +26,12 @@ def cache_home() -> Path:
 
 
 def not_kept(error: OSError) -> None:
-    """Warn that the cache keeps nothing: all goes on without it, only slower."""
+    """Warn that the cache keeps nothing: all goes on without it, only slower.
+
+    The words are the same for each file that could not be written, and so are said once.
+    """
     warnings.warn(
-        f"the cache keeps nothing ({error}): kernels and problems are made anew at each start. Set "
-        "TRACELAB_CACHE to a folder that can be written to and has room",
-        stacklevel=2,
+        f"the cache keeps nothing ({error.strerror or error}): kernels and problems are made anew at each "
+        "start. Set TRACELAB_CACHE to a folder that can be written to and has room",
+        stacklevel=1,
     )
