@@ -1,6 +1,7 @@
 """Where `conf/` and `tasks/` lie (beside `src/` in a clone, inside the package in a wheel), and the cache."""
 
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -30,8 +31,10 @@ def not_kept(error: OSError) -> None:
 
     The words are the same for each file that could not be written, and so are said once.
     """
+    number = error.errno or re.search(r"\[errno (\d+)\]", str(error))  # Arrow has it in its words
+    reason = error if not number else os.strerror(number if isinstance(number, int) else int(number[1]))
     warnings.warn(
-        f"the cache keeps nothing ({error.strerror or error}): kernels and problems are made anew at each "
+        f"the cache keeps nothing ({reason}): kernels and problems are made anew at each "
         "start. Set TRACELAB_CACHE to a folder that can be written to and has room",
         stacklevel=1,
     )
