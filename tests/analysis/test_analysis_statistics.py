@@ -318,3 +318,9 @@ def test_a_problem_that_comes_often_counts_once():
     assert np.allclose(np.sort(often), np.sort(values))
     uneven = by_problem(values, np.minimum(keys, 9))
     assert np.allclose(uneven.mean(1), values.mean(1))
+
+
+def test_one_problem_has_no_interval_and_warns_of_nothing():
+    one = np.ones((2, 1))
+    for found in (spread((one, one), (1, -1)), gap((one, np.zeros((2, 9))))):
+        assert np.isnan(found.error)

@@ -53,6 +53,8 @@ def spread(arms: Sequence[Floats], signs: Sequence[int]) -> Spread:
     """
     problems, several = arms[0].shape[1], [arm for arm in arms if len(arm) > 1]
     value = sum(sign * arm.mean() for sign, arm in zip(signs, arms, strict=True))
+    if problems == 1:  # which says nothing of others
+        return Spread(float(value), float("nan"), float("nan"))
     signed = sum(sign * arm.mean(0) for sign, arm in zip(signs, arms, strict=True))
     terms = [(float(arm.mean(1).var(ddof=1)) / len(arm), len(arm) - 1) for arm in several]
     of_seeds = sum(variance for variance, _ in terms)
@@ -99,6 +101,8 @@ def gap(sets: tuple[Floats, Floats]) -> Spread:
     As in `spread`, but problems are drawn for each set by itself, and a seed's luck counts in both.
     """
     one, other = sets
+    if min(one.shape[1], other.shape[1]) == 1:
+        return Spread(float(one.mean() - other.mean()), float("nan"), float("nan"))
     by_seed = one.mean(1) - other.mean(1)
     terms = [(float(by_seed.var(ddof=1)) / len(by_seed), len(by_seed) - 1)] if len(by_seed) > 1 else []
     of_seeds = sum(variance for variance, _ in terms)

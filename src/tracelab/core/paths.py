@@ -26,15 +26,21 @@ def cache_home() -> Path:
         raise FileNotFoundError("this user has no home folder") from error
 
 
+_told = set[str]()  # reasons why the cache keeps nothing
+
+
 def not_kept(error: OSError) -> None:
     """Warn that the cache keeps nothing: all goes on without it, only slower.
 
-    The words are the same for each file that could not be written, and so are said once.
+    It is said once for each reason, however many files could not be written.
     """
     number = error.errno or re.search(r"\[errno (\d+)\]", str(error))  # Arrow has it in its words
-    reason = error if not number else os.strerror(number if isinstance(number, int) else int(number[1]))
+    reason = os.strerror(number if isinstance(number, int) else int(number[1])) if number else str(error)
+    if reason in _told:
+        return
+    _told.add(reason)
     warnings.warn(
         f"the cache keeps nothing ({reason}): kernels and problems are made anew at each "
         "start. Set TRACELAB_CACHE to a folder that can be written to and has room",
-        stacklevel=1,
+        stacklevel=2,
     )
