@@ -112,15 +112,15 @@ def wandb(
 
     netrc = Path(os.path.expanduser("~/.netrc"))  # some users have no home
     key = os.environ.get("WANDB_API_KEY") or (netrc.is_file() and "wandb" in read_text(netrc))
-    mode = mode or os.environ.get("WANDB_MODE") or ("online" if key else "offline")
-    if mode not in MODES:
-        raise ValueError(f"logger.wandb.mode={mode} is unknown; choose one of {', '.join(MODES)}")
+    how: Any = mode or os.environ.get("WANDB_MODE") or ("online" if key else "offline")
+    if how not in MODES:
+        raise ValueError(f"logger.wandb.mode={how} is unknown; choose one of {', '.join(MODES)}")
     Path(folder).mkdir(parents=True, exist_ok=True)
     own: dict[str, Any] = {
         "id": read_text(kept) if kept.is_file() else _new_id(kept),
         "name": Path(folder).name,
         "resume": "allow",
-        "mode": mode,
+        "mode": how,
         "settings": _settings(patience),
     }
     return Wandb(project=project, save_dir=folder, log_model=False, **own)
