@@ -1,6 +1,9 @@
 """Settings of the whole suite, and kernels compiled before its workers start: each would compile its own."""
 
+import pytest
 from hypothesis import settings
+
+from tracelab.core import paths
 
 settings.register_profile("tracelab", deadline=None, database=None, derandomize=True)
 settings.load_profile("tracelab")
@@ -25,3 +28,9 @@ def pytest_sessionstart(session):
         }
         pairs = [{"task": task, "trace": axes["trace"][0]} for task in axes["task"]]
         compile_for(pairs + [{"task": axes["task"][0], "trace": trace} for trace in axes["trace"][1:]])
+
+
+@pytest.fixture(autouse=True)
+def nothing_told(monkeypatch):
+    """What a process says once, each test hears."""
+    monkeypatch.setattr(paths, "_told", set())

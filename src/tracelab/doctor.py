@@ -23,7 +23,7 @@ from packaging.specifiers import SpecifierSet
 
 from tracelab.core.files import read_text
 from tracelab.core.paths import ROOT, cache_home
-from tracelab.core.terminal import endure
+from tracelab.core.terminal import endure, interruptible
 
 GOOD, NOTE, BAD = "ok", "note", "BAD"
 LEAST_MEMORY, LEAST_DISK, SOME_DISK = 2.0, 0.5, 5.0  # GiB
@@ -49,9 +49,10 @@ def main() -> None:
     """Print the findings as they come; exit with 1 if one is bad."""
     endure()
     bad = False
-    for finding in findings():
-        print(finding, flush=True)
-        bad |= finding.state == BAD
+    with interruptible("Not everything was looked at."):
+        for finding in findings():
+            print(finding, flush=True)
+            bad |= finding.state == BAD
     print("Training cannot run here: mend what is BAD." if bad else "Training can run here.")
     sys.exit(int(bad))
 

@@ -6,8 +6,9 @@ python -m tracelab.evaluate run=runs/... eval.problems=1000
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from typing import Literal
 
-from tracelab.core.settings import Count, Place, Seed, Weight, settings
+from tracelab.core.settings import Count, Place, Seed, Threads, Weight, settings
 from tracelab.runs.entry import entry, run_name
 
 
@@ -21,7 +22,7 @@ class Changes:
     samples: Count | None = None
     max_new: Count | None = None
     batch_size: Count | None = None
-    checkpoint: str | None = None
+    checkpoint: Literal["last", "best"] | None = None
 
 
 @settings
@@ -30,7 +31,7 @@ class Evaluation:
 
     run: Place
     eval: Changes
-    threads: Count | None = None
+    threads: Threads | None = None
 
 
 @entry("evaluate", Evaluation)

@@ -5,8 +5,17 @@ python -m tracelab.generate task=maze trace=swapped count=50000 output=mazes.arr
 
 from __future__ import annotations
 
-from tracelab.core.settings import Count, Part, Place, Seed, settings
+from typing import TYPE_CHECKING
+
+from tracelab.core.settings import Count, Part, Place, Seed, Threads, settings
 from tracelab.runs.entry import entry, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tracelab.core.types import Task
+    from tracelab.data.workers import Workers
+    from tracelab.traces.base import Treatment
 
 
 @settings
@@ -19,9 +28,32 @@ class DataSet:
     split: str
     seed: Seed
     output: Place
-    workers: int | None
+    workers: Threads | None
     backend: str
     address: str | None
+
+
+def check(asked: DataSet) -> tuple[Task, Treatment, Workers]:
+    """What is asked for, built. ValueError names what cannot be had, before anything is drawn."""
+    from pathlib import Path
+
+    from tracelab.core.knobs import one_of
+    from tracelab.core.types import SPLITS
+    from tracelab.data.workers import Workers
+    from tracelab.runs.build import build_task, build_treatment
+
+    output = Path(asked.output)
+    if folder_of(output) is None and output.suffix not in (".arrow", ".jsonl", ".parquet"):
+        raise ValueError(f"output={output} must end in .arrow, .jsonl or .parquet, or name a folder")
+    one_of("split", asked.split, (*SPLITS,))
+    task, treatment = build_task(asked.task), build_treatment(asked.trace)
+    treatment.check(task)
+    return task, treatment, Workers(asked.workers, asked.backend, asked.address)
+
+
+def folder_of(output: Path) -> Path | None:
+    """The folder of splits that is asked for; None where it is a file."""
+    return output if output.is_dir() or not output.suffix else None
 
 
 @entry("generate", DataSet)
@@ -30,24 +62,16 @@ def main(asked: DataSet) -> None:
     from pathlib import Path
 
     from tracelab.core.files import write_json
-    from tracelab.core.types import SPLITS
     from tracelab.core.waiting import waiting
     from tracelab.data import card, folders, frozen, jsonl, store
     from tracelab.data.compiling import compile_ahead
-    from tracelab.data.workers import Workers
-    from tracelab.runs.build import build_task, build_treatment
 
+    task, treatment, workers = check(asked)
     output = Path(asked.output)
-    folder = output if output.is_dir() or not output.suffix else None
+    folder = folder_of(output)
     if folder is not None:
         output = folder / f"{asked.split}.parquet"
-    if output.suffix not in (".arrow", ".jsonl", ".parquet"):
-        raise ValueError(f"output={output} must end in .arrow, .jsonl or .parquet, or name a folder")
-    if asked.split not in SPLITS:
-        raise ValueError(f"split={asked.split!r} is unknown; choose one of {', '.join(SPLITS)}")
-    task, treatment = build_task(asked.task), build_treatment(asked.trace)
     compile_ahead(asked.task, asked.trace)
-    workers = Workers(asked.workers, asked.backend, asked.address)
     examples = frozen.problems(task, seed=asked.seed, split=asked.split, count=asked.count, workers=workers)
     sequences, treated = frozen.arm(task, treatment, examples, asked.seed, asked.split)
     certified = card.data_card(task, treatment, {asked.split: card.Arm(examples, sequences, treated)})

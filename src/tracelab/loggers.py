@@ -9,13 +9,14 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from tracelab.core.files import UTF8, read_text, whole, whole_lines, write_text
+from tracelab.core.settings import Weight
 
 MODES = ("online", "offline", "disabled")
 
@@ -76,7 +77,12 @@ class CSV(Logger):
             writer.writerows(self.rows)
 
 
-def wandb(project: str, folder: str, mode: str | None = None, patience: float = 20.0) -> Logger:
+def wandb(
+    project: str,
+    folder: str,
+    mode: Literal["online", "offline", "disabled"] | None = None,
+    patience: Weight = 20.0,
+) -> Logger:
     """A Weights & Biases logger: one W&B run for each run's folder, however often it is resumed.
 
     mode: online, offline or disabled; None: as WANDB_MODE says, else online where this machine has a key.
@@ -106,15 +112,15 @@ def wandb(project: str, folder: str, mode: str | None = None, patience: float = 
 
     netrc = Path(os.path.expanduser("~/.netrc"))  # some users have no home
     key = os.environ.get("WANDB_API_KEY") or (netrc.is_file() and "wandb" in read_text(netrc))
-    mode = mode or os.environ.get("WANDB_MODE") or ("online" if key else "offline")
-    if mode not in MODES:
-        raise ValueError(f"logger.wandb.mode={mode} is unknown; choose one of {', '.join(MODES)}")
+    how: Any = mode or os.environ.get("WANDB_MODE") or ("online" if key else "offline")
+    if how not in MODES:
+        raise ValueError(f"logger.wandb.mode={how} is unknown; choose one of {', '.join(MODES)}")
     Path(folder).mkdir(parents=True, exist_ok=True)
     own: dict[str, Any] = {
         "id": read_text(kept) if kept.is_file() else _new_id(kept),
         "name": Path(folder).name,
         "resume": "allow",
-        "mode": mode,
+        "mode": how,
         "settings": _settings(patience),
     }
     return Wandb(project=project, save_dir=folder, log_model=False, **own)

@@ -63,8 +63,8 @@ def copied(study, tmp_path, name="correct-0", **names):
 
 def test_names_of_folders_are_no_patterns(study, tmp_path):
     """Nor does another tool's config, or a damaged record, stop the table of the runs beside it."""
-    for name in ("br[0]ack", "star*", "torn", "torn-outcomes"):
-        shutil.copytree(study / "correct-0", tmp_path / name)
+    for name, of in (("br[0]ack", 0), ("star*", 1), ("torn", 0), ("torn-outcomes", 0)):
+        shutil.copytree(study / f"correct-{of}", tmp_path / name)
     (tmp_path / "torn" / "run.json").write_text("")
     (tmp_path / "torn-outcomes" / "outcomes.parquet").write_bytes(b"PAR1")
     (tmp_path / "br[0]ack" / "files").mkdir()
@@ -177,7 +177,9 @@ def test_nothing_there_and_nothing_finished(study, tmp_path):
 
 def test_two_runs_of_one_arm_and_seed_are_not_pooled(study, tmp_path):
     folder = copied(study, tmp_path)
-    shutil.copytree(folder, folder.with_name("again"))
+    again = shutil.copytree(folder, folder.with_name("again"))
+    record = json.loads((again / "run.json").read_text())
+    (again / "run.json").write_text(json.dumps({**record, "id": "of another run"}))
     with pytest.raises(ValueError, match="two runs of the arm 'correct' have the seed 0"):
         analysis.compare(analysis.load(tmp_path), "solution_valid", "wilson")
 
@@ -188,6 +190,32 @@ def test_arms_judged_on_other_problems_are_not_compared(study, tmp_path):
     outcomes.with_columns(pl.col("problem_key") + 1).write_parquet(folder / "outcomes.parquet")
     with pytest.raises(ValueError, match="judged on different problems of wilson"):
         analysis.compare(analysis.load(tmp_path), "solution_valid", "wilson")
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_copy_is_named_and_counted_once(study, tmp_path, noted):
+    """By its id; of versions that noted none, by what it says of itself. A link is the run itself."""
+    folder = copied(study, tmp_path)
+    record = json.loads((folder / "run.json").read_text())
+    assert len(record.pop("id")) == 16
+    if not noted:
+        (folder / "run.json").write_text(json.dumps(record))
+    copy = shutil.copytree(folder, folder.with_name("a_backup"))
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "one").symlink_to(folder)
+    (tmp_path / "links" / "round").symlink_to(tmp_path)
+    with pytest.warns(UserWarning, match=rf"{copy} is left out: it is a copy of {folder}$") as said:
+        found = analysis.runs(tmp_path, folder)
+    assert len([one for one in said if "a copy of" in str(one.message)]) == 1
+    assert sorted(found["run"]) == sorted(str(folder.with_name(name)) for name in ARMS)
+    with pytest.warns(UserWarning, match="a copy of"):
+        assert analysis.load(tmp_path).collect().height == analysis.load(study).collect().height
+    with pytest.warns(UserWarning, match="a copy of"):
+        assert analysis.learning_curves(tmp_path).height == analysis.learning_curves(study).height
+    assert analysis.runs(tmp_path / "links" / "one")["seed"].to_list() == [0]
+    config = (copy / "config.yaml").read_text()
+    (copy / "config.yaml").write_text(config.replace("steps: 40", "steps: 50"))
+    assert analysis.runs(tmp_path).height == 4, "a copy that was trained on is a run of its own"
 
 
 # --- figures -----------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from statsmodels.stats.proportion import proportion_confint, proportion_effectsi
 from tracelab.analysis.confidence import calibration
 from tracelab.analysis.estimates import cohens_h, holm, mcnemar
 from tracelab.analysis.joint import _phi_interval
-from tracelab.analysis.length import partial_spearman, spearman, tobit
-from tracelab.analysis.variance import gap, nested, spread
+from tracelab.analysis.length import length_against, partial_spearman, spearman, tobit
+from tracelab.analysis.variance import by_problem, gap, nested, spread
 from tracelab.core import stats as ours
 from tracelab.core.stats import clustered, phi_of, wilson
 
@@ -265,3 +265,62 @@ def test_completions_that_were_all_cut_off_have_no_rank_correlation():
     endless = np.full(5, np.inf)
     assert np.isnan(spearman(np.arange(5.0), endless))
     assert spearman(np.arange(5.0), np.append(np.arange(4.0), np.inf)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("y", "seen"),
+    [
+        (np.full(100, 100.0), [0]),  # one alone
+        (np.arange(100.0), [0, 1]),  # on a line
+        (np.where(np.arange(100) == 5, 1e9, 40.0), [5]),
+        (np.arange(100.0) * 1e150, range(50)),
+    ],
+)
+def test_a_line_through_almost_nothing_overflows_nowhere(y, seen):
+    censored = ~np.isin(np.arange(100), list(seen))
+    with np.errstate(all="raise", under="ignore"):
+        found = tobit(np.arange(100.0), y, censored)
+    assert np.isfinite([found.intercept, found.slope, found.deviation]).all()
+
+
+def test_lower_bounds_alone_make_no_line():
+    assert np.isnan(tobit(np.arange(9.0), np.full(9, 40.0), np.ones(9, bool)).slope)
+
+
+def test_a_bootstrap_draws_problems_whatever_their_places_are():
+    """The same problems at one place or at several: the same intervals."""
+    draw = np.random.default_rng(0)
+    rows = 4 * 30
+    frame = pl.DataFrame(
+        {
+            "arm": ["a"] * rows,
+            "split": ["s"] * rows,
+            "problem_key": np.repeat(np.arange(30), 4),
+            "index": np.repeat(np.arange(30), 4),
+            "x": np.repeat(draw.uniform(0, 9, 30), 4),
+            "completion_tokens": np.repeat(draw.uniform(10, 90, 30), 4),
+            "reference_steps": np.repeat(draw.integers(1, 9, 30), 4),
+            "truncated": [False] * rows,
+        }
+    )
+    apart = frame.with_columns(index=pl.int_range(rows))
+    found = [length_against(table.lazy(), "x").drop("n") for table in (frame, apart)]
+    assert found[0].equals(found[1])
+
+
+def test_a_problem_that_comes_often_counts_once():
+    """Copies of each observation leave a mean's variance what it is; single ones are left alone."""
+    draw = np.random.default_rng(0)
+    values, keys = draw.normal(size=(2, 40)), draw.permutation(40)
+    assert by_problem(values, keys) is values
+    often = by_problem(np.repeat(values, 5, axis=1), np.repeat(keys, 5))
+    assert often.shape == (2, 40)
+    assert np.allclose(np.sort(often), np.sort(values))
+    uneven = by_problem(values, np.minimum(keys, 9))
+    assert np.allclose(uneven.mean(1), values.mean(1))
+
+
+def test_one_problem_has_no_interval_and_warns_of_nothing():
+    one = np.ones((2, 1))
+    for found in (spread((one, one), (1, -1)), gap((one, np.zeros((2, 9))))):
+        assert np.isnan(found.error)

@@ -246,6 +246,41 @@ def test_bad_input_is_refused(study, tmp_path):
     assert not (tmp_path / "report.html").exists()
 
 
+def test_a_report_is_whole_or_as_it_was(study, tmp_path, monkeypatch, capsys):
+    """Ctrl-C, a full disk, a name that is taken: a line, and nothing is left of the new one."""
+    out = tmp_path / "report.html"
+    out.write_text("old")
+    (tmp_path / "report_data").mkdir()
+    (tmp_path / "report_data" / "rates_solution_valid.csv").write_text("old")
+    before = {path: path.is_dir() or path.read_text() for path in tmp_path.rglob("*")}
+    for error, ends in (
+        (KeyboardInterrupt(), 130),
+        (OSError(28, "No space left on device"), "error: .*No space"),
+    ):
+
+        def fails(*_, error=error):
+            raise error
+
+        with monkeypatch.context() as patched:
+            patched.setattr("tracelab.report.writing._viewer", fails)
+            with pytest.raises(SystemExit) as ended:
+                main([str(study), "--out", str(out)])
+        assert re.match(str(ends), str(ended.value.code))
+        assert {path: path.is_dir() or path.read_text() for path in tmp_path.rglob("*")} == before
+    assert "Interrupted. No report was written; an earlier one is as it was." in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="is something else: take another name"):
+        main([str(study), "--out", str(tmp_path / "report_data")])
+
+
+def test_copies_and_links_are_said_and_counted_once(study, tmp_path):
+    copy = shutil.copytree(study / "corrupted-1", tmp_path / "copy")
+    (tmp_path / "link").symlink_to(study / "corrupted-1")
+    main([str(study / "corrupted-1"), str(tmp_path), "--out", str(tmp_path / "out.html"), "--examples", "0"])
+    page = (tmp_path / "out.html").read_text()
+    assert f"{copy} is left out: it is a copy of {study / 'corrupted-1'}" in page
+    assert "1 runs of the task maze" in page
+
+
 def test_one_run_makes_a_report_even_if_its_traces_cannot_be_shown(study, tmp_path):
     run, out = tmp_path / "run", tmp_path / "one.html"
     shutil.copytree(study / "corrupted-1", run)

@@ -1,5 +1,6 @@
 """The command line: folder names, a sweep, showing and generating."""
 
+import os
 import re
 import subprocess
 import sys
@@ -61,6 +62,47 @@ def test_show(tmp_path, arm):
     strict = next(line for line in done.stdout.splitlines() if line.startswith("trace strict"))
     promise = get_class(OmegaConf.load(CONF / "trace" / f"{arm}.yaml")._target_).promise
     assert ("ok" in strict) == (promise == "valid")
+
+
+def on_a_full_disk(*words, cwd):
+    """As `run`, where no byte of a file can be written."""
+    limit = "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+    command = [sys.executable, "-c", limit + words[0], *words[1:]]
+    cache = {**os.environ, "TRACELAB_CACHE": str(cwd / "cache")}
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, env=cache)
+
+
+@pytest.mark.parametrize("compiled", ["false", pytest.param("true", marks=pytest.mark.slow)])
+def test_show_on_a_full_disk(tmp_path, compiled):
+    module = 'runpy.run_module("tracelab.show", run_name="__main__", alter_sys=True)'
+    words = ("task.size=3", "trace=swapped", "among=4", f"compiled={compiled}")
+    done = on_a_full_disk(module, *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "trace strict" in done.stdout
+    assert done.stderr.count("Set TRACELAB_CACHE to a folder") == (compiled == "true")
+
+
+def test_a_cache_that_cannot_be_written_is_said_once(tmp_path):
+    """However many kernels and sets are not kept: each is another file."""
+    code = """
+import numpy as np
+from tracelab.core import jit
+from tracelab.data import store
+for name in "ab":
+    store.cached(name, {}, lambda: {"index": np.arange(9)})
+@jit.njit
+def one(x):
+    return x + 1
+@jit.njit
+def two(x):
+    return x + 2
+print(one(1), two(1))
+"""
+    (tmp_path / "kernels.py").write_text(code)
+    done = on_a_full_disk('runpy.run_path("kernels.py")', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout == "2 3\n"
+    assert done.stderr.count("Set TRACELAB_CACHE to a folder") == 1, done.stderr
 
 
 def test_generate_arrow_and_text(tmp_path):

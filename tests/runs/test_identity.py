@@ -1,5 +1,6 @@
 """What makes a run what it is: what may differ without effect, going on, and beginning from weights."""
 
+import hashlib
 import re
 import shutil
 
@@ -7,14 +8,15 @@ import pytest
 import torch
 import yaml
 
-from tests.helpers.runs import small
+from tests.helpers.runs import post_training, small
 from tracelab import analysis
+from tracelab.analysis.arms import arms_of, described
 from tracelab.core.paths import CLONE, CONF
 from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run
+from tracelab.runs.identity import arm_of, with_checksums
 from tracelab.runs.knobs import SAME_BITS, SAME_BUT_FOR_ROUNDING, WITHOUT_EFFECT
 from tracelab.training.experiment import train
-from tracelab.training.initial import arm_of
 
 FEW = ("budget.steps=3", "eval.problems=4", "validate_problems=0", "task.ood=[]", "threads=1")
 TRIED = {  # another value than FEW, SMALL and the defaults have
@@ -211,3 +213,58 @@ def test_weights_that_do_not_fit_are_refused(base, tmp_path):
         train(small(tmp_path, *FEW, "model.width=64", f"init_from={base.checkpoint()}"))
     with pytest.raises(ValueError, match=r"init_from=nowhere is neither the folder of a run"):
         train(small(tmp_path, *FEW, "init_from=nowhere"))
+
+
+@pytest.mark.parametrize("knob", ["optim.optimizer.lr=1e-5", "optim=adamw", "budget.steps=9"])
+def test_post_trained_arms_tell_their_sources_apart(tmp_path, knob):
+    """By whatever makes an arm of them; seeds do not. What all have in common is not said."""
+    folders = {}
+    for name, words in (("one", []), ("again", ["seed=1"]), ("other", [knob])):
+        source = Run.start(small(tmp_path / name, *words))
+        source.write_json("run.json", {})
+        folders[name] = tmp_path / f"{name}-post"
+        asked = post_training(f"run={source.folder}", f"run_dir={folders[name]}")
+        Run.start(asked).write_json("run.json", {})
+        assert post_training(f"run={source.folder}", f"run_dir={folders[name]}") == asked
+    configs = [described(folder) for folder in folders.values()]
+    one, again, other = arms_of(configs)
+    assert one == again != other
+    assert one == f"correct from {arm_of(Run.open(tmp_path / 'one'))} grpo(solution)"
+    assert arms_of(configs[:2]) == ["correct grpo(solution)"] * 2
+    for folder in folders.values():  # as versions wrote it that did not note the source's arm
+        config = (folder / "config.yaml").read_text()
+        (folder / "config.yaml").write_text(re.sub(r"  source: .*", "  source: null", config))
+    assert arms_of([described(folder) for folder in folders.values()]) == [one, again, other]
+
+
+def test_an_extended_source_and_its_best_weights_are_arms_of_their_own(tmp_path):
+    run = Run.start(small(tmp_path))
+    run.write_json("run.json", {})
+    names = {arm_of(run), arm_of(run, "best")}
+    run.write_json("run.json", {"extended_from": ["3 steps"]})
+    assert len(names | {arm_of(run)}) == 3
+
+
+def test_another_content_of_a_file_is_another_run(tmp_path):
+    """Going on with it is refused by name, for runs of versions that noted it on the data card alone, too."""
+    path, folder = tmp_path / "a.jsonl", tmp_path / "run"
+    path.write_text("one")
+    words = (folder, f"data.files=[{path}]")
+    run = Run.start(with_checksums(small(*words)))
+    run.write_json("run.json", {})
+    run.check_same(with_checksums(small(*words)))
+    config = (folder / "config.yaml").read_text()
+    whole = hashlib.sha256(b"one").hexdigest()
+    for older in (False, True):
+        if older:
+            (folder / "config.yaml").write_text(re.sub(r"  checksums:\n  - .*\n", "", config))
+            run.write_json("data_card.json", {"read": {"files": [{"path": str(path), "sha256": whole}]}})
+        path.write_text("other")
+        with pytest.raises(ValueError, match=rf"differs in the content of data.files={path}"):
+            Run.open(folder).check_same(with_checksums(small(*words)))
+        path.write_text("one")
+        Run.open(folder).check_same(with_checksums(small(*words)))
+    path.unlink()
+    assert with_checksums(small(*words)).data.checksums == [whole[:16]]
+    with pytest.raises(ValueError, match=rf"data.files={path}: there is no such file"):
+        with_checksums(small(tmp_path / "new", words[1]))

@@ -138,7 +138,10 @@ def refused(tmp_path, *overrides):
         ),
         (["model.context=32"], "raise model.context"),
         (["budget.tokens=1000"], "one of budget.tokens"),
-        (["trainer.log_every_n_steps=0"], "trainer.log_every_n_steps=0 must be a whole number, 1 or more"),
+        (
+            ["trainer.log_every_n_steps=0"],
+            "trainer.log_every_n_steps=0: it should be greater than or equal to 1",
+        ),
         (["ckpt_path=nowhere.ckpt"], "no such file"),
         (["task.sizes=7"], "task.sizes"),
     ],

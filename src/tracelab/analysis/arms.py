@@ -11,25 +11,40 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
+from yaml import CSafeLoader, YAMLError
 
 from tracelab.core.files import read_json, read_text
-from tracelab.runs.folder import flat_config
-from tracelab.runs.knobs import CALLED_BY, IN_COMMON, NOT_COMPARED, NOT_SHOWN, WITHIN_AN_ARM
-from tracelab.runs.older import in_todays_words
+from tracelab.runs.folder import Run, is_run
+from tracelab.runs.identity import arm_of
+from tracelab.runs.knobs import CALLED_BY, IN_COMMON, NOT_COMPARED, NOT_SHOWN, WITHIN_AN_ARM, flat_config
+from tracelab.runs.older import in_todays_words, with_recorded
 
 
 def config_of(folder: Path) -> dict[str, Any]:
-    """A run's config. libyaml reads it: a sweep has hundreds, and OmegaConf takes 15 times as long."""
-    plain = yaml.load(read_text(folder / "config.yaml"), Loader=yaml.CSafeLoader)
-    assert isinstance(plain, dict)
-    return in_todays_words(plain)
+    """A run's config. libyaml reads it: a sweep has hundreds, and OmegaConf takes 15 times as long.
+
+    ValueError if it is damaged, or asks for more than plain values.
+    """
+    path, plain, fault = folder / "config.yaml", None, "it holds no names and values"
+    try:
+        plain = CSafeLoader(read_text(path)).get_single_data()
+    except (YAMLError, UnicodeError) as error:
+        fault = " ".join(str(error).split())
+    if not isinstance(plain, dict):
+        raise ValueError(f"{path} is damaged, or no run's ({fault})")
+    return with_recorded(in_todays_words(plain), folder)
 
 
 def described(folder: Path) -> dict[str, Any]:
-    """What makes a run what it is: its config, and the budgets that it had before its last."""
-    record = read_json(folder / "run.json")
-    return {**config_of(folder), "extended_from": record.get("extended_from", [])}
+    """What makes a run what it is: its config, its source's arm, and the budgets that it had before its last.
+
+    Versions that did not note the arm of the run that a post-training goes on from noted where that lies.
+    """
+    record, config = read_json(folder / "run.json"), config_of(folder)
+    names, source = config["names"], Path(config.get("run") or "")
+    if names.get("algorithm") and not names.get("source") and is_run(source):
+        config["names"] = {**names, "source": arm_of(Run.open(source), config.get("checkpoint", "last"))}
+    return {**config, "extended_from": record.get("extended_from", [])}
 
 
 def _differing(configs: Iterable[dict[str, Any]]) -> list[str]:
@@ -79,12 +94,21 @@ def arms_of(configs: list[dict[str, Any]]) -> list[str]:
             values = {json.dumps(flat_config(other).get(name)) for other in same}
             if len(values) > 1 and name in flat:
                 words.append(f"{name.rpartition('.')[2]}={short(flat[name])}")
-        if config["names"].get("source"):
-            words.append(f"from {config['names']['source']}")
+        words += _source(config["names"], [other["names"] for other in configs])
         if config["names"].get("algorithm"):
             words.append(f"{config['names']['algorithm']}({config['names'].get('reward', 'solution')})")
         arms.append(" ".join(words))
     return arms
+
+
+def _source(names: dict[str, Any], others: list[dict[str, Any]]) -> list[str]:
+    """Where its first weights are from, as words of an arm's name. All post-trained ones of a kind go on from
+    the same arm, mostly: then nothing is said of it.
+    """
+    kind = [name for name in CALLED_BY if name != "source"]
+    same = [its for its in others if all(its.get(name) == names.get(name) for name in kind)]
+    told = not names.get("algorithm") or len({its.get("source") for its in same}) > 1
+    return [f"from {names['source']}"] if names.get("source") and told else []
 
 
 def short(value: Any) -> str:

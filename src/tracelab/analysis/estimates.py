@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from tracelab.analysis.variance import Floats, spread
+from tracelab.analysis.variance import Floats, by_problem, spread
 from tracelab.core.stats import Bounded, Sums, clustered_wilson
 
 
@@ -121,7 +121,7 @@ def compare(table: pl.LazyFrame, column: str, split: str, base: str | None = Non
     for one, other in pairs:
         if frames[one]["problem_key"].to_list() != frames[other]["problem_key"].to_list():
             raise ValueError(f"the arms {one!r} and {other!r} were judged on different problems of {split}")
-        a, b = (_values(frames[arm]) for arm in (one, other))
+        a, b = (values_of(frames[arm]) for arm in (one, other))
         difference = spread((a, b), (1, -1))
         low, high = difference.interval()
         common = [c for c in frames[one].columns[2:] if c in frames[other].columns]
@@ -149,9 +149,10 @@ def compare(table: pl.LazyFrame, column: str, split: str, base: str | None = Non
     return frame.with_columns(pl.Series("p_holm", adjusted))
 
 
-def _values(frame: pl.DataFrame) -> Floats:
-    """-> (seeds, problems)."""
-    return frame.select(frame.columns[2:]).to_numpy().T.astype(np.float64)
+def values_of(frame: pl.DataFrame) -> Floats:
+    """(seeds, problems) of what `matrices` gives; a problem that stands in several rows counts once."""
+    rows = frame.select(frame.columns[2:]).to_numpy().T.astype(np.float64)
+    return by_problem(rows, frame["problem_key"].to_numpy())
 
 
 def mcnemar(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tracelab.analysis.estimates import holm, matrices, rates
+from tracelab.analysis.estimates import holm, matrices, rates, values_of
 from tracelab.analysis.loading import load, runs
 from tracelab.analysis.variance import gap
 
@@ -30,7 +30,7 @@ def gaps(table: pl.LazyFrame, column: str, base: str, splits: Sequence[str] | No
             there, here = known[name][arm], known[base][arm]
             if there.columns[2:] != here.columns[2:]:
                 raise ValueError(f"the arm {arm!r} has other seeds on {name} than on {base}")
-            pair = there.select(there.columns[2:]).to_numpy().T, here.select(here.columns[2:]).to_numpy().T
+            pair = values_of(there), values_of(here)
             found = gap(pair)
             low, high = found.interval()
             figures = {"value": pair[0].mean(), "base_value": pair[1].mean(), "difference": found.value}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,8 @@ Floats = NDArray[np.float64]
 Figure = Callable[[NDArray[np.int64]], float]  # of the given rows
 REPLICATES = 400
 BINS = 8  # of a complexity measure, for figures
+FARTHEST, WIDEST = 1e4, 12.0  # of a line's coefficients in standard deviations, of its log deviation
+LEAST = -37.0  # below it the normal's hazard is 0 in float64
 LOG_ROOT_TAU = 0.5 * np.log(2 * np.pi)
 
 
@@ -34,7 +37,12 @@ class Line:
 
 
 def tobit(x: Floats, y: Floats, censored: NDArray[np.bool_]) -> Line:
-    """The most likely line; a censored y is a lower bound. Without any: least squares."""
+    """The most likely line; a censored y is a lower bound. Without any: least squares; nan if all are.
+
+    Where few are not, the likelihood may grow for ever; the line is then the best within FARTHEST and WIDEST.
+    """
+    if censored.all():
+        return Line(float("nan"), float("nan"), float("nan"))
     slope = float(np.mean((x - x.mean()) * (y - y.mean())) / np.var(x))
     intercept = float(y.mean() - slope * x.mean())
     deviation = float(np.std(y - intercept - slope * x))
@@ -48,14 +56,24 @@ def tobit(x: Floats, y: Floats, censored: NDArray[np.bool_]) -> Line:
         deviation = np.exp(theta[2])
         z = (v - theta[0] - theta[1] * u) / deviation
         density, beyond = -0.5 * z**2 - LOG_ROOT_TAU, special.log_ndtr(-z)
-        pull = np.where(censored, np.exp(density - beyond), z)
+        pull = np.where(censored, _hazard(z), z)
         gradient = (pull / deviation).sum(), (pull * u / deviation).sum(), (pull * z - ~censored).sum()
         return -float(np.where(censored, beyond, density - theta[2]).sum()), -np.array(gradient)
 
     start = np.array([(intercept + slope * mx - my) / sy, slope * sx / sy, np.log(deviation / sy)])
-    best = optimize.minimize(loss, start, jac=True, method="BFGS").x
+    bounds = [(-FARTHEST, FARTHEST)] * 2 + [(-WIDEST, WIDEST)]
+    exact = {"ftol": 1e-13, "gtol": 1e-6, "maxiter": 1000}
+    best = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=exact).x
     found = best[1] * sy / sx
     return Line(float(my + best[0] * sy - found * mx), float(found), float(np.exp(best[2]) * sy))
+
+
+def _hazard(z: Floats) -> Floats:
+    """phi(z) / (1 - Phi(z)) of the standard normal, by the scaled complementary error function: neither end
+    overflows.
+    """
+    scaled: Floats = special.erfcx(np.maximum(z, LEAST) / 2**0.5)
+    return (2 / np.pi) ** 0.5 / scaled
 
 
 def spearman(x: Floats, y: Floats) -> float:
@@ -94,8 +112,8 @@ def length_against(
         if name not in names:
             raise ValueError(f"{name!r} is no column of these outcomes; they have {', '.join(names)}")
     held = [given] if given in names else []
-    wanted = dict.fromkeys([*by, "index", complexity, length, "reference_steps", "truncated", *held])
-    frame = table.select(list(wanted)).sort([*by, "index"]).collect(engine="streaming")
+    wanted = dict.fromkeys([*by, "problem_key", complexity, length, "reference_steps", "truncated", *held])
+    frame = table.select(list(wanted)).sort([*by, "problem_key"]).collect(engine="streaming")
     rows = []
     for key, part in frame.group_by(list(by), maintain_order=True):
         x, y = (part[name].to_numpy().astype(np.float64) for name in (complexity, length))
@@ -104,7 +122,7 @@ def length_against(
         known = held and not part[given].null_count()  # outcomes of an older version lack it
         fixed = part[given].to_numpy().astype(np.float64) if known else None
         figures = _figures(x, y, reference, censored, fixed)
-        estimates = _resampled(part["index"].to_numpy(), figures, seed)
+        estimates = _resampled(part["problem_key"].to_numpy(), figures, seed)
         rows.append(
             dict(zip(by, key, strict=True))
             | {"complexity": complexity, "length": length}
@@ -159,16 +177,19 @@ def _figures(
     return figures
 
 
-def _resampled(index: NDArray[np.int64], figures: dict[str, Figure], seed: int) -> dict[str, float | None]:
-    """Each figure with its interval: problems are drawn with replacement, with all their completions."""
+def _resampled(whose: NDArray[Any], figures: dict[str, Figure], seed: int) -> dict[str, float | None]:
+    """Each figure with its interval: problems are drawn with replacement, with all their completions.
+
+    whose: (n,) the problem of each row, ascending.
+    """
     draw = np.random.default_rng(seed)
-    problems, first, counts = np.unique(index, return_index=True, return_counts=True)
-    rows = [np.arange(a, a + n) for a, n in zip(first, counts, strict=True)]  # sorted by index
+    problems, first, counts = np.unique(whose, return_index=True, return_counts=True)
+    rows = [np.arange(a, a + n) for a, n in zip(first, counts, strict=True)]
     drawn = [
         np.concatenate([rows[p] for p in draw.integers(len(problems), size=len(problems))])
         for _ in range(REPLICATES)
     ]
-    everything = np.arange(len(index))
+    everything = np.arange(len(whose))
     result: dict[str, float | None] = {}
     for name, figure in figures.items():
         value = figure(everything)

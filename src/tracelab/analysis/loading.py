@@ -14,9 +14,10 @@ from typing import Any
 
 import polars as pl
 
-from tracelab.analysis.arms import arms_of, check_same, described, short
+from tracelab.analysis.arms import arms_of, check_same, config_of, described, short
 from tracelab.core.files import read_json
 from tracelab.runs.folder import OF_A_RUN, runs_below
+from tracelab.runs.identity import identity_of
 from tracelab.runs.knobs import options
 
 NEEDED = (
@@ -38,11 +39,12 @@ NEEDED = (
 def runs(*folders: str | Path) -> pl.DataFrame:
     """One row per finished run at or below the folders: run (its folder), arm, treatment, seed, ...
 
-    arm: the treatment with all that differs among these runs but seeds. What is unfinished or of an older
-    version is named in a warning and left out. ValueError if nothing is left, or if tasks or test problems
-    differ.
+    arm: the treatment with all that differs among these runs but seeds. What is unfinished, of an older
+    version, or a copy of another run there, is named in a warning and left out. ValueError if nothing is
+    left, or if tasks or test problems differ.
     """
-    found = sorted({run for folder in folders for run in runs_below(Path(folder))})
+    below = (run for folder in folders for run in runs_below(Path(folder)))
+    found = sorted({run.resolve(): run for run in below}.values())  # each once, whatever links lead to it
     if not found:
         raise ValueError(
             f"no run lies at or below {', '.join(map(str, folders))}: each has {' and '.join(OF_A_RUN)}"
@@ -50,7 +52,8 @@ def runs(*folders: str | Path) -> pl.DataFrame:
     finished = [folder for folder in found if _is_finished(folder)]
     if not finished:
         raise ValueError(f"none of {len(found)} runs is finished: resume them, or wait")
-    configs = [described(folder) for folder in finished]
+    known = _each_once(finished)
+    finished, configs = [*known], [*known.values()]
     check_same(finished, configs)
     arms = arms_of(configs)
     rows = [_row(*parts) for parts in zip(finished, configs, arms, strict=True)]
@@ -91,9 +94,12 @@ def load_beside(name: str, command: str, *folders: str | Path) -> pl.LazyFrame:
         path = Path(row["run"]) / name
         if path.is_file():
             labels = {column: row[column] for column in ("run", "arm", "seed")}
-            parts.append(
-                pl.scan_parquet(path, glob=False).with_columns(pl.lit(v).alias(k) for k, v in labels.items())
-            )
+            table = pl.scan_parquet(path, glob=False)
+            try:
+                table.collect_schema()
+            except pl.exceptions.PolarsError as error:
+                raise ValueError(f"{path} is damaged ({error}): give tracelab.{command} once more") from error
+            parts.append(table.with_columns(pl.lit(v).alias(k) for k, v in labels.items()))
     if not parts:
         raise ValueError(f"no run there has {name}: run python -m tracelab.{command} run=... first")
     return pl.concat(parts, how="diagonal_relaxed")
@@ -119,6 +125,7 @@ def _is_finished(folder: Path) -> bool:
     outcomes = folder / "outcomes.parquet"
     try:
         status = read_json(folder / "run.json").get("status")
+        config_of(folder)
         columns = pl.scan_parquet(outcomes, glob=False).collect_schema().names() if outcomes.is_file() else []
     except (ValueError, pl.exceptions.PolarsError) as error:
         warnings.warn(f"{folder} is left out: what it holds is damaged ({error})", stacklevel=3)
@@ -134,6 +141,17 @@ def _is_finished(folder: Path) -> bool:
             stacklevel=3,
         )
     return not missing
+
+
+def _each_once(folders: list[Path]) -> dict[Path, dict[str, Any]]:
+    """Folders -> what their runs are. Of copies the folder that the run was made in is kept, or the first."""
+    configs = {folder: described(folder) for folder in folders}
+    known: dict[str, Path] = {}
+    for folder in sorted(folders, key=lambda folder: folder.name != Path(configs[folder]["run_dir"]).name):
+        who = identity_of(read_json(folder / "run.json"), configs[folder])
+        if (first := known.setdefault(who, folder)) != folder:
+            warnings.warn(f"{folder} is left out: it is a copy of {first}", stacklevel=4)
+    return {folder: configs[folder] for folder in sorted(known.values())}
 
 
 def _dose(folder: Path) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tracelab.analysis.estimates import holm, matrices, shares
+from tracelab.analysis.estimates import holm, matrices, shares, values_of
 from tracelab.analysis.loading import load_beside
-from tracelab.analysis.variance import Floats, Spread, nested
+from tracelab.analysis.variance import Floats, Spread, by_problem, nested
 
 FILE = "memorisation.parquet"
 TRAIN, FRESH = "train", "fresh"
@@ -89,10 +89,12 @@ def gaps(table: pl.LazyFrame, column: str = "solution_valid") -> pl.DataFrame:
             mine = pairs.filter(arm=arm, split=name)
             before, after = _by_seed(mine, "value_trained"), _by_seed(mine, "value")
             if before:
-                losses = [one - other for one, other in zip(before, after, strict=True)]
+                keys = _by_seed(mine, "problem_key")
+                losses = [by_problem(a - b, key) for a, b, key in zip(before, after, keys, strict=True)]
                 rows.append(_row(arm, name, before, after, nested(losses)))
-        known = _by_seed(trained.filter(arm=arm), "value")
-        unknown = new.select(new.columns[2:]).to_numpy().T.astype(np.float64)
+        own, keys = (_by_seed(trained.filter(arm=arm), name) for name in ("value", "problem_key"))
+        known = [by_problem(values, key) for values, key in zip(own, keys, strict=True)]
+        unknown = values_of(new)
         rows.append(_row(arm, FRESH, known, list(unknown), nested(known, unknown)))
     frame = pl.DataFrame(rows)
     frame = frame.with_columns(pl.Series("p_holm", holm(frame["p"].to_numpy())))

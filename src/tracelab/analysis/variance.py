@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,8 @@ def spread(arms: Sequence[Floats], signs: Sequence[int]) -> Spread:
     """
     problems, several = arms[0].shape[1], [arm for arm in arms if len(arm) > 1]
     value = sum(sign * arm.mean() for sign, arm in zip(signs, arms, strict=True))
+    if problems == 1:  # which says nothing of others
+        return Spread(float(value), float("nan"), float("nan"))
     signed = sum(sign * arm.mean(0) for sign, arm in zip(signs, arms, strict=True))
     terms = [(float(arm.mean(1).var(ddof=1)) / len(arm), len(arm) - 1) for arm in several]
     of_seeds = sum(variance for variance, _ in terms)
@@ -85,12 +88,28 @@ def of_cells(arm: Floats) -> float:
     return float((rest**2).sum() / ((arm.shape[0] - 1) * (arm.shape[1] - 1)))
 
 
+def by_problem(values: Floats, problems: NDArray[Any]) -> Floats:
+    """(..., n) observations -> (..., problems): a number for each problem, all with the observations' mean.
+
+    Several observations of one problem count together: the numbers vary as the problems' sums about the mean
+    do (Liang and Zeger 1986). Where each problem has one observation, the numbers are these.
+    """
+    order, (_, first) = np.argsort(problems, kind="stable"), np.unique(np.sort(problems), return_index=True)
+    if len(first) == len(order):
+        return values
+    middle = values.mean(-1, keepdims=True)
+    sums: Floats = np.add.reduceat((values - middle)[..., order], first, axis=-1)
+    return middle + sums * len(first) / len(order)
+
+
 def gap(sets: tuple[Floats, Floats]) -> Spread:
     """The first mean less the second, of the same seeds on two sets of problems: ((S, P), (S, Q)) verdicts.
 
     As in `spread`, but problems are drawn for each set by itself, and a seed's luck counts in both.
     """
     one, other = sets
+    if min(one.shape[1], other.shape[1]) == 1:
+        return Spread(float(one.mean() - other.mean()), float("nan"), float("nan"))
     by_seed = one.mean(1) - other.mean(1)
     terms = [(float(by_seed.var(ddof=1)) / len(by_seed), len(by_seed) - 1)] if len(by_seed) > 1 else []
     of_seeds = sum(variance for variance, _ in terms)

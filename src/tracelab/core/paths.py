@@ -1,6 +1,7 @@
 """Where `conf/` and `tasks/` lie (beside `src/` in a clone, inside the package in a wheel), and the cache."""
 
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -25,10 +26,21 @@ def cache_home() -> Path:
         raise FileNotFoundError("this user has no home folder") from error
 
 
+_told = set[str]()  # reasons why the cache keeps nothing
+
+
 def not_kept(error: OSError) -> None:
-    """Warn that the cache keeps nothing: all goes on without it, only slower."""
+    """Warn that the cache keeps nothing: all goes on without it, only slower.
+
+    It is said once for each reason, however many files could not be written.
+    """
+    number = error.errno or re.search(r"\[errno (\d+)\]", str(error))  # Arrow has it in its words
+    reason = os.strerror(number if isinstance(number, int) else int(number[1])) if number else str(error)
+    if reason in _told:
+        return
+    _told.add(reason)
     warnings.warn(
-        f"the cache keeps nothing ({error}): kernels and problems are made anew at each start. Set "
-        "TRACELAB_CACHE to a folder that can be written to and has room",
+        f"the cache keeps nothing ({reason}): kernels and problems are made anew at each "
+        "start. Set TRACELAB_CACHE to a folder that can be written to and has room",
         stacklevel=2,
     )

@@ -5,29 +5,51 @@
         trace_weight: Weight = 1.0
 
     loss = read(Loss, {"trace_weight": 0.5})
+    typed("trace", {"rate": 0.5}, Corrupted)  # a component's knobs, by its parameters' types
 
-A field's type says what it may be; pydantic checks it, and `read` says in one line what is wrong.
+A field's type says what it may be; pydantic checks it, and what is wrong is said in one line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from functools import cache
+from inspect import isclass
 from typing import Annotated, Any, TypeVar, dataclass_transform, get_type_hints
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
 
 Part = dict[str, Any]  # a component in a config: `_target_` names its class, the rest are its arguments
 
-Count = Annotated[int, Field(ge=1)]
-Number = Annotated[int, Field(ge=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what torch, NumPy and Lightning all take
+
+def _no_flag(value: Any) -> Any:
+    """Python takes true for 1."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("flag", "Input should be a number, not true or false")
+    return value
+
+
+NoFlag = BeforeValidator(_no_flag)
+MOST = 2**63  # a computer's whole numbers lie below it
+Count = Annotated[int, NoFlag, Field(ge=1, lt=MOST)]
+Number = Annotated[int, NoFlag, Field(ge=0, lt=MOST)]
+Seed = Annotated[int, NoFlag, Field(ge=0, lt=2**32)]  # what torch, NumPy and Lightning all take
 Place = Annotated[str, Field(coerce_numbers_to_str=True)]  # of a file or folder: run_dir=20251125 is a name
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Share = Annotated[float, NoFlag, Field(ge=0.0, le=1.0)]
+Weight = Annotated[float, NoFlag, Field(ge=0.0, le=1e9)]
+Positive = Annotated[float, NoFlag, Field(gt=0.0, allow_inf_nan=False)]
+
+Below1 = Annotated[float, NoFlag, Field(ge=0.0, lt=1.0)]  # of an average that forgets
+Finite = Annotated[float, NoFlag, Field(allow_inf_nan=False)]
+Depth = Annotated[int, NoFlag, Field(ge=1, le=1000)]  # of a model, and its widths: more is a slip of the pen
+Size = Annotated[int, NoFlag, Field(ge=1, le=2**17)]
+Context = Annotated[int, NoFlag, Field(ge=1, le=2**24)]
+Rate = Annotated[float, NoFlag, Field(ge=0.0, le=100.0)]  # of learning, and of decay
+Threads = Annotated[int, NoFlag, Field(ge=1, le=4096)]
 
 ALTERNATIVES = ("str", "int", "float", "bool", "list", "dict")  # what pydantic names of a union's members
 T = TypeVar("T")
@@ -61,8 +83,57 @@ def _complaint(kind: type[Any], error: Any) -> str:
     if error["type"] == "unexpected_keyword_argument":
         near = get_close_matches(path[-1], _knobs(kind, path[:-1]))
         return f"{name} is no knob" + (f"; did you mean {near[0]}?" if near else "")
-    message = error["msg"].replace("Input should", "it should")
+    return _wrong(name, error)
+
+
+def _wrong(name: str, error: Any) -> str:
+    message = error["msg"].replace("Input should", "it should").replace("Value error, ", "")
     return f"{name}={error['input']}: {message}"
+
+
+def typed(name: str, part: Part, target: Callable[..., Any]) -> Part:
+    """A component's knobs, checked by the types of its parameters; 1e3 is a whole number where one is due.
+
+    name: of the part in the config. What says nothing of its type, and what is a component itself, passes.
+    ValueError: each knob that is wrong, and why.
+    """
+    of = target if is_dataclass(target) else target.__init__ if isclass(target) else target
+    try:
+        hints = get_type_hints(of, include_extras=True)
+    except NameError:  # of a class that imports its types for type checkers alone
+        hints = {}
+    checked, complaints = dict(part), dict[str, None]()
+    for knob, value in part.items():
+        if knob not in hints or (isinstance(value, dict) and "_target_" in value):
+            continue
+        try:
+            checked[knob] = _as(hints[knob], value)
+        except ValidationError as error:
+            for one in error.errors(include_url=False):
+                place = [str(step) for step in one["loc"] if isinstance(step, int)]
+                complaints[_wrong(".".join([name, knob, *place]), one)] = None
+    if complaints:
+        raise ValueError("; ".join(complaints))
+    return checked
+
+
+@cache
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False))
+
+
+def _as(hint: Any, value: Any) -> Any:
+    """The value, if it is of this type. ValidationError if not."""
+    adapter = _adapter(hint)
+    try:
+        if isinstance(value, int) and abs(value) >= MOST:
+            TypeAdapter(Number).validate_python(abs(value))
+        adapter.validate_python(value, strict=not isinstance(value, list | tuple | dict))
+    except ValidationError:
+        if not (isinstance(value, float) and value.is_integer()):
+            raise
+        return adapter.validate_python(int(value), strict=True)
+    return value
 
 
 def _knobs(kind: type[Any], path: list[str]) -> list[str]:

@@ -13,9 +13,12 @@ import io
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+INTERRUPTED = 130  # exit status, as shells give it
 OURS = "in_ascii"  # what to do about a sign that an encoding has not
 ASCII = {"–": "-", "—": "-", "−": "-", "…": "...", "→": "->", "━": "=", "─": "-", "█": "#", "·": "."}
 
@@ -32,6 +35,16 @@ def endure() -> None:
             lines = stream.line_buffering or stream.write_through
             outlet = _Outlet(stream.fileno(), "w", closefd=False)
             setattr(sys, name, _text(outlet, stream.encoding, lines))
+
+
+@contextmanager
+def interruptible(outcome: str) -> Iterator[None]:
+    """Ctrl-C ends the program with a line and the exit status that shells give it. outcome: what is left."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"Interrupted. {outcome}", file=sys.stderr, flush=True)
+        sys.exit(INTERRUPTED)
 
 
 def log(path: Path) -> io.TextIOWrapper:

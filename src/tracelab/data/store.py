@@ -126,7 +126,12 @@ def read(path: Path) -> Columns:
             f"{path} is damaged: its content is not what was written. Delete it; it is made anew when needed"
         )
     file = np.memmap(path, np.uint8, mode="c").view(np.ndarray)
-    batch = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(file))).get_batch(0)
+    try:
+        batch = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(file))).get_batch(0)
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"{path} is no Arrow file ({error}): delete it; it is made anew when needed"
+        ) from error
     return {name: _from_arrow(batch.column(name), file) for name in batch.schema.names}
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from hydra.utils import instantiate
 
 from tracelab.core.types import Examples, Task
 from tracelab.core.waiting import waiting
@@ -20,7 +19,7 @@ from tracelab.decoding.sampling import generate
 from tracelab.evaluation.outcomes import Judged, metrics_of, table_of, write
 from tracelab.models.base import Model
 from tracelab.models.precision import name_of
-from tracelab.runs.build import build_model, device_of, precision_of
+from tracelab.runs.build import build, build_model, device_of, precision_of
 from tracelab.runs.checkpoints import load_weights
 from tracelab.runs.folder import Run
 from tracelab.runs.knobs import options
@@ -81,7 +80,7 @@ def evaluate(run: Run, tested: Sampling, tests: TestSets, folder: Path) -> dict[
     table, speed = outcomes(model, tests, tested, tested.max_new or record["max_new"], labels(run))
     folder.mkdir(parents=True, exist_ok=True)
     write(table, folder / "outcomes.parquet")
-    chosen = {name: instantiate(metric, _convert_="all") for name, metric in run.settings.metric.items()}
+    chosen = {name: build(f"metric.{name}", metric) for name, metric in run.settings.metric.items()}
     metrics = metrics_of(table, chosen, task.levels)
     content = {
         "run": run.name,

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.counting import vote
+from tracelab.core.settings import Count, Number
 from tracelab.core.stats import share
 from tracelab.metrics.base import Estimate, share_of
 
@@ -27,8 +28,8 @@ Floats = NDArray[np.float64]
 class PassAtK:
     """k: 1, 2, 4, ... and the number of samples. subsets: for maj@k; resamples: an earlier version's."""
 
-    subsets: int = 64
-    resamples: int = 0  # is read, and not used
+    subsets: Count = 64
+    resamples: Number = 0  # is read, and not used
 
     def __call__(self, outcomes: Mapping[str, Any], levels: tuple[str, ...]) -> dict[str, Estimate]:
         """-> pass@1, pass@2, ..., maj@2, ...; nothing where there is one sample a problem."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +76,10 @@ class Model(nn.Module):
             self.device.type, self.products, enabled=self.products != torch.float32
         )
         return context
+
+    @classmethod
+    def check(cls, **shape: Any) -> None:
+        """ValueError if a shape's numbers do not go together: asked before anything is drawn."""
 
     @torch.no_grad()
     def initialize(self, seed: int) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from tracelab.batches.documents import Documents
+from tracelab.core.settings import Context, Depth, Positive, Size
 from tracelab.models.attention import Look, look_within
 from tracelab.models.base import Model
 from tracelab.models.cache import Cache
@@ -40,25 +41,24 @@ class GPT(Model):
     def __init__(
         self,
         vocab_size: int,
-        context: int,
+        context: Context,
         *,
-        layers: int,
-        width: int,
-        heads: int,
-        mlp: int,
-        kv_heads: int | None = None,
-        head_dim: int | None = None,
-        rope_theta: float = 10_000.0,
-        norm_eps: float = 1e-6,
+        layers: Depth,
+        width: Size,
+        heads: Size,
+        mlp: Size,
+        kv_heads: Size | None = None,
+        head_dim: Size | None = None,
+        rope_theta: Positive = 10_000.0,
+        norm_eps: Positive = 1e-6,
         qkv_bias: bool = False,
         qk_norm: bool = False,
         tied: bool = True,
         seed: int = 0,
     ) -> None:
         super().__init__()
+        self.check(width=width, heads=heads, kv_heads=kv_heads, head_dim=head_dim)
         kv_heads, head_dim = kv_heads or heads, head_dim or width // heads
-        if heads % kv_heads:
-            raise ValueError(f"kv_heads must divide heads, but {kv_heads} does not divide {heads}")
         self.vocab_size, self.context = vocab_size, context
         self.embed = nn.Embedding(vocab_size, width)
         self.blocks = nn.ModuleList(
@@ -71,6 +71,19 @@ class GPT(Model):
         self.rope: Tensor
         self.register_buffer("rope", rope_table(context, head_dim, rope_theta), persistent=False)
         self.initialize(seed)
+
+    @classmethod
+    def check(cls, **shape: Any) -> None:
+        """ValueError if heads do not divide what they have to."""
+        heads, head_dim = shape["heads"], shape.get("head_dim") or shape["width"] // shape["heads"]
+        kv_heads = shape.get("kv_heads") or heads
+        if heads % kv_heads:
+            raise ValueError(f"model.kv_heads must divide heads, but {kv_heads} does not divide {heads}")
+        if head_dim < 2 or head_dim % 2:
+            raise ValueError(
+                f"model.heads={heads} leaves a head {head_dim} of model.width={shape['width']}: rotary "
+                "places need an even number, 2 or more; set another model.heads, or model.head_dim"
+            )
 
     @property
     def stacks(self) -> dict[str, tuple[int, ...]]:

@@ -63,6 +63,12 @@ def name_of(products: torch.dtype) -> str:
     return next(name for name, dtype in NAMES.items() if dtype == products)
 
 
+def check_name(wished: str) -> None:
+    """ValueError if it is no precision that is supported."""
+    if str(wished) not in ("auto", *NAMES):
+        raise ValueError(f"trainer.precision={wished} is not supported; choose auto, {' or '.join(NAMES)}")
+
+
 def choose(
     wished: str,
     device: torch.device,
@@ -78,8 +84,7 @@ def choose(
     Else a GPU takes bfloat16 if it has units for it, and a CPU the format that is faster for a product of
     (tokens, width) and (width, hidden). ValueError if what is wished for is not supported.
     """
-    if str(wished) not in ("auto", *NAMES):
-        raise ValueError(f"trainer.precision={wished} is not supported; choose auto, {' or '.join(NAMES)}")
+    check_name(wished)
     if wished != "auto":
         return Precision(wished, "as asked for")
     if before is not None:

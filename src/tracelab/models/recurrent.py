@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu, softplus
 
 from tracelab.batches.documents import Documents
+from tracelab.core.settings import Context, Depth, Positive, Size
 from tracelab.models.base import Model
 from tracelab.models.gpt import Norm
 from tracelab.models.past import Past
@@ -26,13 +27,13 @@ class Recurrent(Model):
     def __init__(
         self,
         vocab_size: int,
-        context: int,
+        context: Context,
         *,
-        layers: int,
-        width: int,
-        mlp: int,
-        inner: int | None = None,
-        norm_eps: float = 1e-6,
+        layers: Depth,
+        width: Size,
+        mlp: Size,
+        inner: Size | None = None,
+        norm_eps: Positive = 1e-6,
         tied: bool = True,
         seed: int = 0,
     ) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from torch import nn
 from torch.optim import AdamW
 
+from tracelab.core.settings import Below1, Rate
+
 
 def adamw(
     model: nn.Module,
-    lr: float = 1e-3,
-    weight_decay: float = 0.1,
-    betas: tuple[float, float] = (0.9, 0.95),
+    lr: Rate = 1e-3,
+    weight_decay: Rate = 0.1,
+    betas: tuple[Below1, Below1] = (0.9, 0.95),
 ) -> AdamW:
     """The fused AdamW over the model; gains and biases are not decayed."""
     parameters = list(model.parameters())

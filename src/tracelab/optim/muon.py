@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.adamw import adamw
 
 from tracelab.core.knobs import one_of
+from tracelab.core.settings import Below1, Rate
 
 
 class Iteration(NamedTuple):
@@ -65,11 +66,11 @@ class MuonAdamW(Optimizer):
     def __init__(
         self,
         model: nn.Module,
-        lr: float = 0.01,
-        momentum: float = 0.95,
-        weight_decay: float = 0.0,
-        adam_lr: float = 0.003,
-        adam_betas: tuple[float, float] = (0.9, 0.95),
+        lr: Rate = 0.01,
+        momentum: Below1 = 0.95,
+        weight_decay: Rate = 0.0,
+        adam_lr: Rate = 0.003,
+        adam_betas: tuple[Below1, Below1] = (0.9, 0.95),
         split: bool = False,
         iteration: str = "jordan",
     ) -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from tracelab.core.settings import Number, Share
+
 
 @dataclass(frozen=True)
 class Linear:
     """Warm up over `warmup` steps, hold, fall linearly to `floor` over the last `decay` of the budget."""
 
-    warmup: int = 100
-    decay: float = 0.5
-    floor: float = 0.0
+    warmup: Number = 100
+    decay: Share = 0.5
+    floor: Share = 0.0
 
     def __call__(self, steps: int, used: float) -> float:
         """The factor, in (0, 1]."""
@@ -27,8 +29,8 @@ class Linear:
 class Cosine:
     """Warm up over `warmup` steps, then fall to `floor` along half a cosine over the whole budget."""
 
-    warmup: int = 100
-    floor: float = 0.1
+    warmup: Number = 100
+    floor: Share = 0.1
 
     def __call__(self, steps: int, used: float) -> float:
         """The factor, in (0, 1]."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra.utils import instantiate
 
 from tracelab.algorithms.base import Algorithm
 from tracelab.core.types import Task
@@ -23,12 +22,14 @@ from tracelab.models.base import Model
 from tracelab.posttraining.groups import Sampler
 from tracelab.posttraining.learner import PostLearner, Rounds
 from tracelab.posttraining.settings import PostTraining
-from tracelab.runs.build import build_task, precision_of
+from tracelab.runs.build import build, build_optim, build_task, precision_of
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
+from tracelab.runs.identity import own_id
 from tracelab.runs.sets import TestSets, problems, test_sets
 from tracelab.training import accelerate
 from tracelab.training.budget import build_budget
+from tracelab.training.checks import check, check_levels
 from tracelab.training.fitting import Trained, conclude, finished_before, fit
 from tracelab.training.processes import wished
 from tracelab.training.resuming import Before, before, begin, check_vocabulary, resume_from
@@ -39,14 +40,13 @@ FEW = 4  # completions of a prompt
 
 def posttrain(experiment: PostTraining) -> Trained:
     """Post-train (or resume), evaluate, draw; or find that all this is done."""
+    check_parts(experiment)
     with claimed(experiment.run_dir):
         went = before(experiment)
         return finished_before(experiment, "passes_after.json") or _posttrain(experiment, went)
 
 
 def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
-    if wished(experiment.trainer) > 1:
-        raise ValueError("post-training uses one device: leave trainer.devices at 1, and trainer at auto")
     source = Run.open(experiment.run)
     accelerate.start(experiment.threads)
     began = time.time()
@@ -65,7 +65,7 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
     run.write_json("data_card.json", source.read_json("data_card.json"))
     made = {"source": str(source.folder), "precision": precision.as_dict()}
     made |= went.as_dict() if went else {}
-    record = {"seed": experiment.seed, **made, **limits, **machine()}
+    record = {"id": own_id(run), "seed": experiment.seed, **made, **limits, **machine()}
     run.write_json("run.json", {**record, "status": "training"})
     passes = build_passes(run, experiment, tests, limits["max_new"])
     if run.read_json("passes_before.json") is None:
@@ -79,20 +79,33 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
     return Trained(run, metrics, "resumed" if resume else "finished")
 
 
+def check_parts(experiment: PostTraining) -> None:
+    """ValueError if parts do not go together, or refuse their knobs: before anything is drawn."""
+    task = check(experiment)
+    if wished(experiment.trainer) > 1:
+        raise ValueError("post-training uses one device: leave trainer.devices at 1, and trainer at auto")
+    check_group(experiment.rollout.group, build("algorithm", experiment.algorithm))
+    rewards = build_rewards(experiment)
+    check_levels("reward", rewards, task)
+    Sampler(task, rewards, replace(experiment.rollout, max_new=1), experiment.seed)  # it checks its knobs
+
+
+def build_rewards(experiment: PostTraining) -> dict[str, Any]:
+    """The rewards by name."""
+    return {name: build(f"reward.{name}", part) for name, part in experiment.reward.items()}
+
+
 def build_learner(experiment: PostTraining, task: Task, model: Model, max_new: int) -> PostLearner:
     """The learner with algorithm, rewards, sampler and what measures it. ValueError if they do not fit."""
-    algorithm: Algorithm = instantiate(experiment.algorithm, _convert_="all")
+    algorithm: Algorithm = build("algorithm", experiment.algorithm)
     rollout = replace(experiment.rollout, max_new=experiment.rollout.max_new or max_new)
-    check_group(rollout.group, algorithm)
-    rewards = {name: instantiate(part, _convert_="all") for name, part in experiment.reward.items()}
     held_out = problems(experiment, task, "val", experiment.held_out.problems)
     reference = copy.deepcopy(model).requires_grad_(False) if algorithm.kl else None
     return PostLearner(
         model,
         algorithm,
-        Sampler(task, rewards, rollout, experiment.seed),
-        optimizer=instantiate(experiment.optim["optimizer"], _convert_="all"),
-        schedule=instantiate(experiment.optim["schedule"], _convert_="all"),
+        Sampler(task, build_rewards(experiment), rollout, experiment.seed),
+        **build_optim(experiment.optim),
         budget=build_budget(experiment.budget),
         updates=experiment.updates,
         held_out=HeldOut.of(experiment.eval, task, held_out, max_new),

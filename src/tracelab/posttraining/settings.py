@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from tracelab.core.settings import Count, Part, Place, Positive, read, settings
 from tracelab.posttraining.groups import Rollout
 from tracelab.posttraining.updates import Updates
-from tracelab.runs.folder import Run
+from tracelab.runs.folder import Run, is_run
+from tracelab.runs.identity import arm_of
 from tracelab.runs.settings import Experiment
 from tracelab.training.budget import build_budget
 
@@ -37,7 +39,7 @@ class PostTraining(Experiment):
     """An experiment that goes on from another run's model. conf/posttrain.yaml says what each knob is."""
 
     run: Place
-    checkpoint: str
+    checkpoint: Literal["last", "best"]
     algorithm: Part
     reward: dict[str, Part]
     rollout: Rollout
@@ -58,5 +60,14 @@ def inherited(config: Mapping[str, Any]) -> PostTraining:
     for name in INHERITED:
         given = {knob: value for knob, value in (config.get(name) or {}).items() if value is not None}
         whole[name] = {**source.config[name], **given}
-    whole["names"] |= {"reward": "+".join(config["reward"])}
+    whole["names"] |= {"reward": "+".join(config["reward"]), "source": _arm_of_source(config, source)}
     return read(PostTraining, whole)
+
+
+def _arm_of_source(config: Mapping[str, Any], source: Run) -> str | None:
+    """The arm of the run that it goes on from; of what is begun, as it was written down then."""
+    folder = Path(str(config["run_dir"]))
+    if is_run(folder) and (begun := Run.open(folder).config).get("run") == config["run"]:
+        known: str | None = begun["names"].get("source")
+        return known
+    return arm_of(source, config["checkpoint"])

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracelab.core.terminal import endure
+from tracelab.core.terminal import endure, interruptible
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -31,12 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.examples < 0:
         parser.error("--examples must be 0 or more")
 
-    from tracelab.report.study import study_of
-    from tracelab.report.writing import write
+    with interruptible("No report was written; an earlier one is as it was."):
+        from tracelab.report.study import study_of
+        from tracelab.report.writing import write
 
-    try:
-        study = study_of(options.folders, options.out, options.base)
-    except ValueError as error:
-        sys.exit(f"error: {error}")
-    write(study, options.examples)
+        try:
+            write(study_of(options.folders, options.out, options.base), options.examples)
+        except (ValueError, OSError) as error:
+            sys.exit(f"error: {error}")
     print(options.out)

@@ -5,9 +5,15 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import shutil
+import signal
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.resources import files
+from pathlib import Path
 from string import Template
+from tempfile import mkdtemp
 
 from tracelab.core.files import UTF8, write_text
 from tracelab.report.markup import Html, paragraph, text
@@ -18,8 +24,38 @@ from tracelab.runs.entry import say
 
 
 def write(study: Study, examples: int) -> None:
-    """Write the page, and the folder of figures and tables beside it."""
-    study.data.mkdir(parents=True, exist_ok=True)
+    """Write the page, and the folder of figures and tables beside it: all of it or nothing.
+
+    ValueError if a folder or a file of another kind lies where they are to be.
+    """
+    if study.out.is_dir() or (study.data.exists() and not study.data.is_dir()):
+        raise ValueError(f"--out {study.out}: it, or {study.data.name}, is something else: take another name")
+    study.out.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(mkdtemp(prefix=f".{study.out.stem}.", suffix=".partial", dir=study.out.parent))
+    try:
+        made = replace(study, out=partial / study.out.name)
+        _write(made, examples)
+        _take_places(made, study)
+    finally:
+        shutil.rmtree(partial)
+
+
+def _take_places(made: Study, study: Study) -> None:
+    """Move what is made to where it belongs, the page last. Ctrl-C in these milliseconds comes too late."""
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
+    try:
+        study.data.mkdir(exist_ok=True)
+        for path in made.data.iterdir():
+            shutil.move(path, study.data / path.name)
+        shutil.move(made.out, study.out)
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, handler)
+
+
+def _write(study: Study, examples: int) -> None:
+    study.data.mkdir()
     content = {}
     for section in every():
         say(f"{section.title} ...")

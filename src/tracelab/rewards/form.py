@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.settings import Finite
 from tracelab.rewards.base import Graded
 
 
@@ -14,7 +15,7 @@ from tracelab.rewards.base import Graded
 class Form:
     """traces: must there be a trace? (No for models that write none.)"""
 
-    weight: float = 1.0
+    weight: Finite = 1.0
     traces: bool = True
 
     def __call__(self, graded: Graded) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.settings import Finite, Weight
 from tracelab.rewards.base import Graded
 
 
@@ -14,9 +15,9 @@ from tracelab.rewards.base import Graded
 class Length:
     """free: multiples of the reference's length without penalty; cap: the largest penalty."""
 
-    weight: float = 1.0
-    free: float = 1.0
-    cap: float = 1.0
+    weight: Finite = 1.0
+    free: Weight = 1.0
+    cap: Weight = 1.0
 
     def __call__(self, graded: Graded) -> NDArray[np.float64]:
         """-cap to 0."""

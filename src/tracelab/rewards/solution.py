@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.settings import Finite
 from tracelab.rewards.base import Graded
 
 
@@ -14,7 +15,7 @@ from tracelab.rewards.base import Graded
 class Solution:
     """optimal: must it be optimal too?"""
 
-    weight: float = 1.0
+    weight: Finite = 1.0
     optimal: bool = False
 
     def __call__(self, graded: Graded) -> NDArray[np.float64]:

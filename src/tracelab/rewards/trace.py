@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.settings import Finite
 from tracelab.rewards.base import Graded, level_of
 
 
@@ -14,7 +15,7 @@ from tracelab.rewards.base import Graded, level_of
 class Trace:
     """level: of validity. process: reward valid steps instead of whole traces?"""
 
-    weight: float = 1.0
+    weight: Finite = 1.0
     level: str = "strict"
     process: bool = False
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hydra.utils import instantiate
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
 
-from tracelab.core.settings import Part
+from tracelab.core.settings import Part, typed
 from tracelab.core.types import Task
 from tracelab.runs.settings import Experiment
 from tracelab.traces.base import Treatment
@@ -21,15 +23,29 @@ if TYPE_CHECKING:
 WIDTH = 128  # of products that are measured for a model that states no width
 
 
+def build(name: str, part: Part, **more: Any) -> Any:
+    """The component that a config's part describes. name: of the part; more: arguments that no config has.
+
+    ValueError names each knob that is wrong.
+    """
+    checked = typed(name, part, get_object(part["_target_"]))
+    try:
+        return instantiate(checked, **more, _convert_="all")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, ValueError):  # its own words, without Hydra's around them
+            raise error.__cause__ from None
+        raise
+
+
 def build_task(part: Part) -> Task:
     """The task that a config's part describes."""
-    task: Task = instantiate(part, _convert_="all")
+    task: Task = build("task", part)
     return task
 
 
 def build_treatment(part: Part) -> Treatment:
     """The treatment that a config's part describes."""
-    treatment: Treatment = instantiate(part, _convert_="all")
+    treatment: Treatment = build("trace", part)
     return treatment
 
 
@@ -41,9 +57,14 @@ def build_model(
     context: the longest sequence that it takes; precision: of its matrix products.
     """
     shape = {name: value for name, value in part.items() if name != "context"}
-    model: Model = instantiate(shape, vocab_size=len(vocabulary), context=context, seed=seed, _convert_="all")
+    model: Model = build("model", shape, vocab_size=len(vocabulary), context=context, seed=seed)
     model.products = precision.products
     return model
+
+
+def build_optim(parts: Mapping[str, Part]) -> dict[str, Any]:
+    """optimizer: a function of a model; schedule: of progress, the factor of the learning rate."""
+    return {name: build(f"optim.{name}", parts[name]) for name in ("optimizer", "schedule")}
 
 
 def device_of(trainer: Part) -> torch.device:

@@ -22,10 +22,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from tracelab.core.paths import CONF
 from tracelab.core.settings import read
-from tracelab.core.terminal import endure
+from tracelab.core.terminal import endure, interruptible
 from tracelab.runs.older import admitted, as_typed, in_todays_words
 
-INTERRUPTED = 130  # exit status, as shells give it
 T = TypeVar("T")
 LONGEST_NAME = 120  # characters of a run's folder name; file systems allow 255 bytes
 
@@ -92,11 +91,8 @@ def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Call
         def main() -> None:
             endure()
             sys.argv[1:] = admitted(sys.argv[1:])
-            try:
+            with interruptible("What was written is kept."):
                 hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(run)()
-            except KeyboardInterrupt:
-                say("Interrupted. What was written is kept.")
-                sys.exit(INTERRUPTED)
 
         main.__doc__ = function.__doc__
         return main

@@ -22,11 +22,12 @@ from typing import Any
 
 import joblib
 from omegaconf import OmegaConf
+from yaml import YAMLError
 
 from tracelab.core.files import UTF8, lock, read_json, read_text, write_json, write_text
 from tracelab.core.paths import ROOT
-from tracelab.runs.knobs import FREE_TO_CHANGE, WITHOUT_EFFECT
-from tracelab.runs.older import in_todays_words
+from tracelab.runs.knobs import FREE_TO_CHANGE, WITHOUT_EFFECT, differences
+from tracelab.runs.older import in_todays_words, with_recorded
 from tracelab.runs.settings import Experiment, shared
 
 Config = dict[str, Any]
@@ -134,8 +135,16 @@ def is_run(folder: Path) -> bool:
 
 
 def runs_below(folder: Path) -> list[Path]:
-    """The folders of runs at, or at any depth below, a folder, in order."""
-    return sorted(path.parent for path in folder.rglob(OF_A_RUN[-1]) if is_run(path.parent))
+    """The folders of runs at, or at any depth below, a folder, in order. Links are followed, once."""
+    found, seen = [], set()
+    for place, below, _ in os.walk(folder, followlinks=True):
+        below.sort(key=lambda name: (os.path.islink(os.path.join(place, name)), name))
+        if (real := os.path.realpath(place)) in seen:
+            below.clear()
+        elif is_run(Path(place)):
+            found.append(Path(place))
+        seen.add(real)
+    return sorted(found)
 
 
 def runs_at(folders: Iterable[str | Path]) -> list[Run]:
@@ -193,27 +202,15 @@ def commit_of(clone: Path) -> str | None:
 
 
 def _load(folder: Path) -> Config:
-    """A run's config.yaml. ValueError if it holds no config."""
-    config = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"), resolve=True)
+    """A run's config.yaml. ValueError if it holds no config, or what is no plain YAML."""
+    config: Any
+    fault = ""
+    try:
+        config = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"), resolve=True)
+    except (YAMLError, UnicodeError) as error:
+        config, fault = None, f" ({' '.join(str(error).split())})"
     if not isinstance(config, dict) or not config:
-        raise ValueError(f"{folder / 'config.yaml'} is damaged, or no run's: a run's folder starts with it")
-    return in_todays_words({str(name): value for name, value in config.items()})
-
-
-def differences(before: Config, asked: Config, free: tuple[str, ...]) -> list[str]:
-    """Dotted names of what differs, what is free to differ left out. Any precision is right for `auto`."""
-    a, b = flat_config(before), flat_config(asked)
-    if b.get("trainer.precision") == "auto":
-        b["trainer.precision"] = a.get("trainer.precision")
-    names = sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
-    return [n for n in names if not any(n == name or n.startswith(f"{name}.") for name in free)]
-
-
-def flat_config(config: Any, prefix: str = "") -> dict[str, Any]:
-    """Dotted names of a config's leaves; lists are leaves."""
-    if not isinstance(config, dict):
-        return {prefix[:-1]: config}
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat |= flat_config(value, f"{prefix}{key}.")
-    return flat
+        raise ValueError(
+            f"{folder / 'config.yaml'} is damaged, or no run's{fault}: a run's folder starts with it"
+        )
+    return with_recorded({str(name): value for name, value in in_todays_words(config).items()}, folder)

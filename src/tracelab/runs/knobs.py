@@ -5,6 +5,8 @@ Names are dotted; a name stands for all below it, `trainer` for `trainer.devices
 
 from __future__ import annotations
 
+from typing import Any
+
 # Where things go, what is said, and who draws problems: not a bit of what is trained or judged is another.
 SAME_BITS = (
     "run_dir",
@@ -51,3 +53,35 @@ CALLED_BY = ("trace", "source", "algorithm", "reward")
 def options(part: dict[str, object]) -> dict[str, object]:
     """The knobs of a config's part, a treatment's say, without what names its class."""
     return {name: value for name, value in part.items() if name not in NOT_SHOWN}
+
+
+def differences(before: dict[str, Any], asked: dict[str, Any], free: tuple[str, ...]) -> list[str]:
+    """Dotted names of what differs, what is free to differ left out. Any precision is right for `auto`.
+
+    Where files are those of before by name alone, it is they that are named.
+    """
+    a, b = flat_config(before), flat_config(asked)
+    if b.get("trainer.precision") == "auto":
+        b["trainer.precision"] = a.get("trainer.precision")
+    names = without({name: None for name in sorted(a.keys() | b.keys()) if a.get(name) != b.get(name)}, free)
+    if "data.checksums" not in names:
+        return [*names]
+    pairs = zip(b["data.files"] or (), a.get("data.checksums") or (), b["data.checksums"] or (), strict=False)
+    changed = [f"the content of data.files={path}" for path, was, now in pairs if was != now]
+    return [name for name in names if name != "data.checksums"] + changed
+
+
+def without(flat: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """A flat config without these names and all below them."""
+    left_out = tuple(f"{name}." for name in names)
+    return {name: value for name, value in flat.items() if not f"{name}.".startswith(left_out)}
+
+
+def flat_config(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted names of a config's leaves; lists are leaves."""
+    if not isinstance(config, dict):
+        return {prefix[:-1]: config}
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat |= flat_config(value, f"{prefix}{key}.")
+    return flat

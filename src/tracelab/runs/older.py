@@ -11,11 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from tracelab.core.files import read_text
+from tracelab.core.files import read_json, read_text
 from tracelab.core.older import todays
 from tracelab.core.paths import CONF
+
+DIGITS = 16  # hexadecimal ones, of a checksum in a config
 
 
 def admitted(words: Sequence[str]) -> list[str]:
@@ -39,6 +42,16 @@ def in_todays_words(config: Mapping[str, Any]) -> dict[str, Any]:
     if {*task} <= {"_target_", *_known()}:  # then its class is not asked, which would import it
         return dict(config)
     return {**config, "task": _task_today(task)}
+
+
+def with_recorded(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A run's config with the checksums of its files, which earlier versions had on the data card alone."""
+    data = config.get("data") or {}
+    if not data.get("files") or data.get("checksums"):
+        return config
+    card = read_json(folder / "data_card.json") or {}
+    found = [file["sha256"][:DIGITS] for file in card.get("read", {}).get("files", [])]
+    return {**config, "data": {**data, "checksums": found or None}}
 
 
 def _task_today(task: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ sequences = data.chunk(0)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -156,10 +156,22 @@ def training_problems(experiment: Experiment, task: Task) -> Chunks:
             raise ValueError("data.online=true draws problems, data.files has them: leave one of them out")
         told = as_told(experiment, build_treatment(experiment.trace))
         traces = isinstance(told, from_files.AsRead) and told.traces
-        return from_files.read_files(data.files, task, traces=traces, distinct=data.distinct)
+        files = from_files.read_files(data.files, task, traces=traces, distinct=data.distinct)
+        _check_unchanged(files, data.checksums or [])
+        return files
     if data.online:
         return Endless(task, experiment.seed, "train", data.train_size)
     return Frozen(task, experiment.seed, "train", data.train_size, data.distinct, data.drawn_by)
+
+
+def _check_unchanged(files: from_files.Files, checksums: Sequence[str]) -> None:
+    """ValueError names a file whose content is not what it was when the run started."""
+    for file, was in zip(files.about["files"], checksums, strict=False):
+        if not file["sha256"].startswith(was):
+            raise ValueError(
+                f"data.files={file['path']} is not what this run was begun with (its checksum was {was}...): "
+                "put that file back, or take another run_dir"
+            )
 
 
 def training_chunks(chunks: Chunks, first: Sequences, arm: Treated) -> Callable[[int], Sequences]:

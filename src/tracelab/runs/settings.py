@@ -11,9 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from tracelab.core.settings import Count, Part, Place, Positive, Seed, Share, Weight, read, settings
+from pydantic import Field
+
+from tracelab.core.settings import (
+    Count,
+    Part,
+    Place,
+    Positive,
+    Seed,
+    Share,
+    Threads,
+    Weight,
+    read,
+    settings,
+)
 from tracelab.data.workers import Workers
 
 
@@ -35,17 +48,21 @@ class Names:
 
 @settings
 class Data:
-    """Problems to train on, and batches of them. conf/train.yaml says what each knob is."""
+    """Problems to train on, and batches of them. conf/train.yaml says what each knob is.
+
+    checksums: of the files, noted when a run starts.
+    """
 
     train_size: Count
     val_size: Count
     batch_tokens: Count
     online: bool
     distinct: bool = True
-    files: list[str] | None = None
+    files: Annotated[list[str], Field(min_length=1)] | None = None
+    checksums: list[str] | None = None
     short_first: Share | None = None
     packing: Count | None = None
-    workers: int | None = None
+    workers: Threads | None = None
     backend: str = "threading"
     address: str | None = None
 
@@ -83,7 +100,7 @@ class Sampling:
     samples: Count = 1
     max_new: Count | None = None
     batch_size: Count = 256
-    checkpoint: str = "last"
+    checkpoint: Literal["last", "best"] = "last"
 
 
 @settings
@@ -118,7 +135,7 @@ class Experiment:
     seed: Seed
     checkpoint_every: Count
     ckpt_path: Place | None = None
-    threads: Count | None = None
+    threads: Threads | None = None
     compile: bool | None = None
 
     def as_dict(self) -> dict[str, Any]:

@@ -55,6 +55,9 @@ class Treatment:
     random: ClassVar[bool] = True
     dose: ClassVar[str | None] = None
 
+    def check(self, task: Task) -> None:
+        """ValueError if the task's traces cannot be treated so: asked before problems are drawn."""
+
     def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
         """keys: (n,) of the stream "treatment", one per example."""
         raise NotImplementedError

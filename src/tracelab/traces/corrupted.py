@@ -63,6 +63,12 @@ class Corrupted(Treatment):
             if value not in known:
                 raise ValueError(f"trace.{knob}={value!r} is unknown; choose one of {', '.join(known)}")
 
+    def check(self, task: Task) -> None:
+        """ValueError if the task has no such thing to damage."""
+        reason = "" if self.kind == "mixed" else _impossible(task).get(KINDS.index(self.kind))
+        if reason:
+            raise ValueError(f"trace.kind={self.kind} can't be had with task {task.name}: {reason}")
+
     def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
         """Damaged traces with labels."""
         every = np.arange(len(examples))
@@ -89,21 +95,27 @@ class Corrupted(Treatment):
         return Damage(Ragged(rows, offsets), Ragged(damaged, offsets), count)
 
     def _kinds(self, task: Task, examples: Examples) -> NDArray[np.int64]:
-        """The kinds to draw from. ValueError where the task has no such thing to damage."""
-        roles = {c.role for c in task.columns}
-        others = (like_operations(task.codec.trace) >= 0).any()
-        impossible = {
-            STATE: "its steps name no states" if "state" not in roles else "",
-            COST: "its steps have no costs" if "cost" not in roles else "",
-            OP: "no two operations are written alike" if not others else "",
-            INSERT: "there is only one problem to take steps from" if len(examples) < 2 else "",
-        }
+        """The kinds to draw from. ValueError where there is no such thing to damage."""
+        self.check(task)
+        alone = "there is only one problem to take steps from" if len(examples) < 2 else ""
         if self.kind == "mixed":
+            impossible = {**_impossible(task), INSERT: alone}
             return np.array([kind for kind in range(len(KINDS)) if not impossible.get(kind)])
         kind = KINDS.index(self.kind)
-        if impossible.get(kind):
-            raise ValueError(f"trace.kind={self.kind} can't be had with task {task.name}: {impossible[kind]}")
+        if kind == INSERT and alone:
+            raise ValueError(f"trace.kind={self.kind} can't be had with task {task.name}: {alone}")
         return np.array([kind])
+
+
+def _impossible(task: Task) -> dict[int, str]:
+    """Kinds of damage -> why the task's traces cannot have it; "" where they can."""
+    roles = {c.role for c in task.columns}
+    others = (like_operations(task.codec.trace) >= 0).any()
+    return {
+        STATE: "its steps name no states" if "state" not in roles else "",
+        COST: "its steps have no costs" if "cost" not in roles else "",
+        OP: "no two operations are written alike" if not others else "",
+    }
 
 
 def like_operations(table: Table) -> NDArray[np.int64]:

@@ -54,13 +54,18 @@ class Dropped(Treatment):
         if not 0 <= self.creates <= 1:
             raise ValueError(f"trace.creates={self.creates} is a share: it must be in [0, 1]")
 
-    def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
-        """Traces without what was dropped; operands that were dropped are left out by the codec."""
+    def check(self, task: Task) -> None:
+        """ValueError if the task's traces have other operations."""
         ops = tuple(task.codec.format.trace)
-        parts = [[ops.index(op) for op in pair] for pair in PARTS if set(pair) <= set(ops)]
-        if not parts:
+        if not any(set(pair) <= set(ops) for pair in PARTS):
             known = " or ".join(f"{create} and {close}" for close, create in PARTS)
             raise ValueError(f"trace=dropped is for traces of {known}; those of {task.name} have {ops}")
+
+    def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
+        """Traces without what was dropped; operands that were dropped are left out by the codec."""
+        self.check(task)
+        ops = tuple(task.codec.format.trace)
+        parts = [[ops.index(op) for op in pair] for pair in PARTS if set(pair) <= set(ops)]
         costs = np.array([c.role == "cost" for c in task.columns])
         level, keep = self._draw(examples.trace, keys, *parts[0])
         rows, lengths = examples.trace.values, examples.trace.lengths

@@ -36,6 +36,14 @@ class Swapped(Treatment):
 
     promise: ClassVar[str] = "deranged"
 
+    def check(self, task: Task) -> None:
+        """ValueError if the task has no such complexity to match in."""
+        known = ("none", "length", *task.complexities)
+        if self.match not in known:
+            raise ValueError(
+                f"trace.match={self.match!r} is unknown for {task.name}; choose one of {', '.join(known)}"
+            )
+
     def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
         """Each example with its donor's trace. ValueError for fewer than two examples."""
         if len(examples) < 2:
@@ -51,9 +59,7 @@ class Swapped(Treatment):
         """(n,): what donors are matched in."""
         if self.match == "length":
             return reference(task, examples).lengths.astype(np.float64)
-        if self.match not in task.complexities:
-            known = ", ".join(("none", "length", *task.complexities))
-            raise ValueError(f"trace.match={self.match!r} is unknown for {task.name}; choose one of {known}")
+        self.check(task)
         return examples.complexity[self.match].astype(np.float64)
 
 

@@ -138,8 +138,8 @@ class LocalFiles(CheckpointIO):
     def load_checkpoint(
         self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Read a checkpoint."""
-        content: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=weights_only)
+        """Read a checkpoint: tensors and plain values. (A pickle could run code.)"""
+        content: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
         return content
 
     def remove_checkpoint(self, path: Any) -> None:

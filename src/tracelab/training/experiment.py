@@ -7,21 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra.utils import get_object, instantiate
-from torch import nn
+from hydra.utils import get_object
 
 from tracelab.batches.loader import FixedLoader, Loader, card, check_lengths
+from tracelab.core.knobs import one_of
 from tracelab.core.settings import read
+from tracelab.models.attention import KERNELS
 from tracelab.models.base import Model
 from tracelab.models.precision import Precision
 from tracelab.optim.muon import MuonAdamW
-from tracelab.runs.build import build_task, build_treatment, precision_of
+from tracelab.runs.build import build_optim, build_task, precision_of
 from tracelab.runs.checkpoints import load_progress
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
+from tracelab.runs.identity import own_id, with_checksums
 from tracelab.runs.sets import Data, Sets, prepare, prepared, problems
 from tracelab.training import accelerate
 from tracelab.training.budget import Progress, build_budget, short_first
+from tracelab.training.checks import check
 from tracelab.training.fitting import Trained, conclude, finished_before, fit
 from tracelab.training.initial import build_initial, origin, with_source
 from tracelab.training.learner import Learner
@@ -33,14 +36,14 @@ from tracelab.training.validation import HeldOut, Validation
 
 def train(experiment: Training) -> Trained:
     """Train from scratch (or resume), evaluate, draw; or find that all this is done."""
-    experiment = with_source(experiment)
+    check_parts(experiment)
+    experiment = with_checksums(with_source(experiment))
     with claimed(experiment.run_dir):
         went = before(experiment)
         return finished_before(experiment) or _train(experiment, went)
 
 
 def _train(experiment: Training, went: Before | None) -> Trained:
-    check_parts(experiment)
     accelerate.start(experiment.threads)
     began = time.time()
     run = begin(experiment, went)
@@ -53,6 +56,7 @@ def _train(experiment: Training, went: Before | None) -> Trained:
     resume = resume_from(run, data.vocabulary, went)
     model = build_initial(experiment, data.vocabulary, data.context, precision, resume is not None)
     record = {
+        "id": own_id(run),
         **origin(experiment, run.read_json("run.json") or {}),
         **(went.as_dict() if went else {}),
         "seed": experiment.seed,
@@ -75,8 +79,8 @@ def _train(experiment: Training, went: Before | None) -> Trained:
 
 def check_parts(experiment: Training) -> None:
     """ValueError if parts do not go together, or refuse their knobs: before anything is drawn."""
-    build_task(experiment.task)
-    build_treatment(experiment.trace)
+    check(experiment)
+    one_of("attention", experiment.attention, ("auto", *KERNELS))
     model, packing = get_object(experiment.model["_target_"]), experiment.data.packing
     if packing is not None and not model.packs:
         raise ValueError(
@@ -89,11 +93,6 @@ def check_parts(experiment: Training) -> None:
             "Muon orthogonalises whole matrices, of which trainer=fsdp leaves each process a shard: "
             "take optim=adamw, or trainer=ddp"
         )
-    instantiate(optimizer, _convert_="all")(nn.Linear(2, 2))  # it checks its own knobs
-    wished(experiment.trainer)
-    every = experiment.trainer["log_every_n_steps"]
-    if not isinstance(every, int) or every < 1:
-        raise ValueError(f"trainer.log_every_n_steps={every} must be a whole number, 1 or more")
 
 
 def describe(run: Run, experiment: Training, data: Data, precision: Precision) -> None:
@@ -159,8 +158,7 @@ def build_learner(experiment: Training, model: Model) -> Learner:
     """The learner with its optimiser, schedule, budget and loss weights."""
     return Learner(
         model,
-        optimizer=instantiate(experiment.optim["optimizer"], _convert_="all"),
-        schedule=instantiate(experiment.optim["schedule"], _convert_="all"),
+        **build_optim(experiment.optim),
         budget=build_budget(experiment.budget),
         trace_weight=experiment.loss.trace_weight,
         solution_weight=experiment.loss.solution_weight,

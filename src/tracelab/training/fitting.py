@@ -17,6 +17,7 @@ from tracelab import loggers
 from tracelab.evaluation import curves
 from tracelab.evaluation.judging import evaluate
 from tracelab.models.precision import name_of
+from tracelab.runs.build import build
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import TestSets
@@ -70,7 +71,7 @@ def fit(
         experiment.trainer,
         precision=name_of(learner.model.products),
         default_root_dir=str(run.folder),
-        logger=[instantiate(logger, _convert_="all") for logger in experiment.logger.values()],
+        logger=[build(f"logger.{name}", logger) for name, logger in experiment.logger.items()],
         callbacks=[
             *callbacks,
             Checkpoints(run.folder / "checkpoints", every=experiment.checkpoint_every),

@@ -5,8 +5,6 @@ python -m tracelab.train trace=swapped init_from=runs/...
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +14,9 @@ from tracelab.models.base import Model
 from tracelab.models.precision import Precision
 from tracelab.runs.build import build_model
 from tracelab.runs.checkpoints import load_progress, load_weights
-from tracelab.runs.folder import Run, flat_config, is_run
-from tracelab.runs.knobs import WITHIN_AN_ARM, options
+from tracelab.runs.folder import Run, is_run
+from tracelab.runs.identity import arm_of
+from tracelab.runs.knobs import options
 from tracelab.training.resuming import check_vocabulary
 from tracelab.training.settings import Training
 
@@ -33,21 +32,9 @@ def with_source(experiment: Training) -> Training:
     if is_run(folder) and Run.open(folder).config.get("init_from") == experiment.init_from:
         source = Run.open(folder).settings.names.source
     else:
-        source = arm_of(weights_of(experiment.init_from)[0])
+        run, checkpoint = weights_of(experiment.init_from)
+        source = arm_of(run, checkpoint.stem)
     return replace(experiment, names=replace(experiment.names, source=source))
-
-
-def arm_of(run: Run) -> str:
-    """What a run's arm is called by those that begin with its weights: `correct 1f03ab`.
-
-    The number stands for all knobs that make the arm, so that two arms never have one name.
-    """
-    names, flat = run.settings.names, flat_config(run.config)
-    own = tuple(f"{name}." for name in WITHIN_AN_ARM)
-    making = {name: value for name, value in sorted(flat.items()) if not f"{name}.".startswith(own)}
-    number = zlib.crc32(json.dumps(making).encode()) & 0xFFFFFF
-    kind = "+".join(filter(None, (names.source, names.trace, names.algorithm)))
-    return f"{kind} {number:06x}"
 
 
 def weights_of(init_from: str) -> tuple[Run, Path]:

@@ -28,6 +28,7 @@ from tracelab.core.terminal import endure
 
 STOPS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1  # Ctrl-C, and how batch systems end jobs
 RANK = "TRACELAB_RANK"  # in the environment of a process that was started here
+MOST_DEVICES = 1024  # on one machine
 PATIENCE = 10.0  # seconds that the others have to end by themselves when one has failed
 
 
@@ -35,7 +36,7 @@ def wished(trainer: Part) -> int:
     """How many processes a trainer's config asks for. devices: how many, or which."""
     devices = trainer["devices"]
     count = len(devices) if isinstance(devices, list) else devices
-    if not isinstance(count, int) or count < 1:
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_DEVICES:
         raise ValueError(f"trainer.devices={devices}: say how many devices, such as trainer.devices=2")
     return count
 

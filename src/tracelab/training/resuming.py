@@ -9,8 +9,8 @@ from typing import Any
 from tracelab.core.files import read_json
 from tracelab.runs.checkpoints import is_sharded, load_progress, sound
 from tracelab.runs.entry import say
-from tracelab.runs.folder import Run, differences, is_run
-from tracelab.runs.knobs import FREE_TO_CHANGE
+from tracelab.runs.folder import Run, is_run
+from tracelab.runs.knobs import FREE_TO_CHANGE, differences
 from tracelab.runs.settings import Experiment
 from tracelab.training.budget import extended
 from tracelab.training.processes import in_shards
@@ -35,8 +35,6 @@ class Before:
 def before(experiment: Experiment) -> Before | None:
     """What an experiment goes on from, if anything. ValueError if it is given and is no part of it."""
     given = experiment.ckpt_path
-    if given and not Path(given).is_file():
-        raise ValueError(f"ckpt_path={given}: there is no such file")
     own = Path(experiment.run_dir) / "checkpoints"
     path = Path(given) if given else sound(own / "last.ckpt", own / "best.ckpt")
     if path is None:

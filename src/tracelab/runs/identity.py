@@ -1,0 +1,81 @@
+"""Who a run is, wherever its folder lies: its own id, its arm, and the files that it is trained on.
+
+identity_of(record, config)     # of a run and of its copies: the same
+arm_of(run)                     # correct 1f03ab
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tracelab.runs.folder import Run, is_run
+from tracelab.runs.knobs import WITHIN_AN_ARM, WITHOUT_EFFECT, flat_config, without
+from tracelab.runs.older import DIGITS
+from tracelab.runs.settings import Experiment
+
+E = TypeVar("E", bound=Experiment)
+
+
+def own_id(run: Run) -> str:
+    """The id that run.json has from a run's start on: its copies have it too, and no other run."""
+    known: str | None = (run.read_json("run.json") or {}).get("id")
+    return known or secrets.token_hex(8)
+
+
+def identity_of(record: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """The same for copies of a run, another for all other runs. record: what run.json says.
+
+    A copy that was changed (trained for longer, say) has another config, and is a run of its own. Of versions
+    that wrote no id all of the record stands for it: no two trainings took the very same time.
+    """
+    who = record.get("id") or {name: value for name, value in record.items() if name != "status"}
+    what = without(flat_config(dict(config)), WITHOUT_EFFECT)
+    return hashlib.sha256(json.dumps([who, what], sort_keys=True, default=str).encode()).hexdigest()
+
+
+def arm_of(run: Run, checkpoint: str = "last") -> str:
+    """What a run's arm is called by those that begin with its weights: `correct 1f03ab`.
+
+    The number stands for all knobs that make the arm, so that two arms never have one name. checkpoint: which
+    of the run's weights are taken, last or best.
+    """
+    names, making = run.settings.names, without(flat_config(run.config), WITHIN_AN_ARM)
+    before = (run.read_json("run.json") or {}).get("extended_from")
+    making |= {"extended_from": before} if before else {}
+    number = zlib.crc32(json.dumps(dict(sorted(making.items()))).encode()) & 0xFFFFFF
+    kind = "+".join(filter(None, (names.source, names.trace, names.algorithm)))
+    return f"{kind} {number:06x}" + ("" if checkpoint == "last" else f" {checkpoint}")
+
+
+def with_checksums(experiment: E) -> E:
+    """The experiment with the checksums of its data.files, which are a part of what it is.
+
+    A file that is gone has the one that the run in the folder was begun with, which may be finished.
+    """
+    data, folder = experiment.data, Path(experiment.run_dir)
+    if not data.files:
+        return experiment
+    begun = Run.open(folder).settings.data if is_run(folder) else data
+    known = dict(zip(begun.files or (), begun.checksums or (), strict=False))
+    return replace(experiment, data=replace(data, checksums=checksums(data.files, known)))
+
+
+def checksums(files: Sequence[str], known: Mapping[str, str]) -> list[str]:
+    """The first digits of each file's SHA-256. known: of files that are gone. ValueError if unknown."""
+    found = []
+    for path in files:
+        if Path(path).is_file():
+            with open(path, "rb") as file:
+                found.append(hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS])
+        elif path in known:
+            found.append(known[path])
+        else:
+            raise ValueError(f"data.files={path}: there is no such file")
+    return found

@@ -1,0 +1,77 @@
+"""What an experiment asks for, checked before anything is drawn or written: each part is built, or looked at.
+
+check(experiment)       # ValueError names the knob
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning
+from hydra.utils import get_object
+from lightning.pytorch.accelerators import AcceleratorRegistry
+from torch import nn
+
+from tracelab.core.knobs import one_of
+from tracelab.core.settings import Count, Number, Part, Weight, read, settings, typed
+from tracelab.core.types import Task
+from tracelab.models.precision import check_name
+from tracelab.runs.build import build, build_optim, build_task, build_treatment
+from tracelab.runs.settings import Experiment
+from tracelab.training.processes import wished
+
+
+@settings
+class Ranges:
+    """What Lightning's Trainer takes and only fails on later. max_epochs: -1 for no end."""
+
+    gradient_clip_val: Weight | None = None
+    max_epochs: Count | Literal[-1] | None = None
+    check_val_every_n_epoch: Count | None = None
+    num_sanity_val_steps: Number = 0
+    log_every_n_steps: Count = 1
+
+
+def check(experiment: Experiment) -> Task:
+    """The experiment's task. ValueError if a part refuses its knobs, or parts do not go together."""
+    if experiment.ckpt_path and not Path(experiment.ckpt_path).is_file():
+        raise ValueError(f"ckpt_path={experiment.ckpt_path}: there is no such file")
+    task = build_task(experiment.task)
+    build_treatment(experiment.trace).check(task)
+    check_model(experiment.model)
+    build_optim(experiment.optim)["optimizer"](nn.Linear(2, 2))  # it checks its own knobs
+    check_trainer(experiment.trainer)
+    check_levels("metric", {k: build(f"metric.{k}", part) for k, part in experiment.metric.items()}, task)
+    for name, logger in experiment.logger.items():
+        typed(f"logger.{name}", logger, get_object(logger["_target_"]))
+    _ = experiment.data.drawn_by
+    return task
+
+
+def check_model(part: Part) -> None:
+    """ValueError if there can be no model of this shape."""
+    model = get_object(part["_target_"])
+    given = {name: value for name, value in part.items() if name != "context" or value is not None}
+    model.check(**{name: value for name, value in typed("model", given, model).items() if name != "_target_"})
+
+
+def check_trainer(part: Part) -> None:
+    """ValueError if the trainer's knobs are none of Lightning's, or mean nothing."""
+    check_name(part["precision"])
+    typed("trainer", {name: value for name, value in part.items() if name != "precision"}, lightning.Trainer)
+    one_of("trainer.accelerator", part["accelerator"], ("auto", "gpu", *AcceleratorRegistry))
+    wished(part)
+    try:
+        read(Ranges, {field.name: part[field.name] for field in fields(Ranges) if field.name in part})
+    except ValueError as error:
+        raise ValueError(f"trainer.{error}") from None
+
+
+def check_levels(kind: str, parts: Mapping[str, Any], task: Task) -> None:
+    """ValueError if a metric or reward asks for a level that the task's traces are not judged at."""
+    for name, part in parts.items():
+        if (level := getattr(part, "level", None)) is not None:
+            one_of(f"{kind}.{name}.level", level, task.levels)

@@ -1,0 +1,140 @@
+"""Files of strangers run no code: what is read is values, and a pickle in its place is refused by name."""
+
+import os
+import pickle
+import re
+import shutil
+
+import pytest
+import torch
+
+from tests.helpers.runs import KEPT, small
+from tracelab import analysis
+from tracelab.analysis.interventions import load_interventions
+from tracelab.core.paths import PACKAGE, TASKS
+from tracelab.data import store
+from tracelab.evaluation.judging import trained_model
+from tracelab.runs.build import build_task
+from tracelab.runs.checkpoints import load_progress, load_weights, sound
+from tracelab.runs.folder import Run
+from tracelab.training.checkpoint import LocalFiles
+from tracelab.training.initial import origin, with_source
+
+UNSAFE = re.compile(
+    r"pickle\.loads?\(|allow_pickle=True|yaml\.(unsafe_|full_)?load\(|weights_only=False|joblib\.load\("
+)
+OWN_PIPES = {"data/compiling.py": 3}  # between this program and processes that it has started
+
+
+class Evil:
+    """What runs a command where it is unpickled."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.mark),)
+
+
+@pytest.fixture
+def mark(tmp_path):
+    return tmp_path / "executed"
+
+
+@pytest.fixture(params=["plain", "as torch writes it"])
+def planted(request, mark):
+    """A function that puts a pickle of that kind at a path."""
+
+    def plant(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if request.param == "plain":
+            path.write_bytes(pickle.dumps(Evil(mark)))
+        else:
+            torch.save({"state_dict": Evil(mark), "progress": Evil(mark)}, path)
+        return path
+
+    return plant
+
+
+def test_the_trap_works(mark):
+    pickle.loads(pickle.dumps(Evil(mark)))
+    assert mark.is_dir()
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")  # torch, of the trap
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of the older run's spellings
+def test_checkpoints(tmp_path, planted, mark):
+    """Resumed, begun with, evaluated."""
+    folder = shutil.copytree(KEPT, tmp_path / "run")
+    path = planted(folder / "checkpoints" / "last.ckpt")
+    (folder / "checkpoints" / "best.ckpt").unlink(missing_ok=True)
+    run = Run.open(folder)
+    for read in (
+        load_weights,
+        load_progress,
+        lambda path: sound(path, path.with_name("best.ckpt")),
+        lambda _: trained_model(run, build_task(run.settings.task), "last", 64),
+    ):
+        with pytest.raises(ValueError, match=rf"{re.escape(str(path))} is damaged, or no checkpoint"):
+            read(path)
+    with pytest.raises(Exception, match=r"weights_only|Weights only"):
+        LocalFiles().load_checkpoint(path, weights_only=False)
+    assert not mark.exists()
+
+
+def test_a_config_and_a_frozen_set(tmp_path, mark, monkeypatch):
+    folder = shutil.copytree(KEPT, tmp_path / "run")
+    (folder / "config.yaml").write_text(f"task: !!python/object/apply:os.mkdir ['{mark}']\n")
+    with pytest.raises(ValueError, match=r"config\.yaml is damaged, or no run's"):
+        Run.open(folder)
+    with (
+        pytest.warns(UserWarning, match=r"config\.yaml is damaged"),
+        pytest.raises(ValueError, match="finished"),
+    ):
+        analysis.runs(folder)
+    monkeypatch.setenv("TRACELAB_CACHE", str(tmp_path / "cache"))
+    columns = {"index": torch.arange(3).numpy()}
+    store.cached("set", {}, lambda: columns)
+    (kept,) = (tmp_path / "cache" / "data").iterdir()
+    kept.write_bytes(pickle.dumps(Evil(mark)))
+    named = kept.with_name(f"{kept.name.split('.')[0]}.{store._checksum(kept)}.arrow")
+    kept.rename(named)
+    with pytest.warns(UserWarning, match=rf"drawn anew: {re.escape(str(named))} is no Arrow file"):
+        store.cached("set", {}, lambda: columns)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("name", ["outcomes.parquet", "run.json"])
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_tables_of_a_run(tmp_path, mark, name):
+    folder = shutil.copytree(KEPT, tmp_path / "run")
+    (folder / name).write_bytes(pickle.dumps(Evil(mark)))
+    damaged = pytest.warns(UserWarning, match="left out: what it holds is damaged")
+    with damaged, pytest.raises(ValueError, match="none of 1 runs is finished"):
+        analysis.runs(folder)
+    assert not mark.exists()
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_tables_beside_a_run(tmp_path, mark):
+    folder = shutil.copytree(KEPT, tmp_path / "run")
+    (folder / "interventions.parquet").write_bytes(pickle.dumps(Evil(mark)))
+    with pytest.raises(ValueError, match=r"interventions\.parquet is damaged"):
+        load_interventions(folder)
+    assert not mark.exists()
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_weights_to_begin_with(tmp_path, planted, mark):
+    folder = shutil.copytree(KEPT, tmp_path / "run")
+    path = planted(folder / "checkpoints" / "last.ckpt")
+    begun = with_source(small(tmp_path / "begun", f"init_from={path}"))
+    with pytest.raises(ValueError, match=rf"{re.escape(str(path))} is damaged, or no checkpoint"):
+        origin(begun, {})
+    assert not mark.exists()
+
+
+def test_nothing_is_read_in_an_unsafe_way():
+    for path in (*sorted(PACKAGE.rglob("*.py")), *sorted(TASKS.rglob("*.py"))):
+        found = UNSAFE.findall(path.read_text())
+        assert len(found) == OWN_PIPES.get(path.relative_to(PACKAGE).as_posix(), 0), f"{path}: {found}"
