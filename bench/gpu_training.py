@@ -35,11 +35,12 @@ def train(name: str, row: int, sizes: Sizes) -> dict[str, Any]:
     from tracelab.optim.adamw import adamw
     from tracelab.optim.schedule import Cosine
     from tracelab.training.budget import Budget
+    from tracelab.training.budgeted import Recipe
     from tracelab.training.learner import Learner
 
     accelerate.start()
     data, model = sequences(sizes), model_of(name, row)
-    learner = Learner(model, adamw, Cosine(), Budget(steps=sizes.warm + sizes.steps))
+    learner = Learner(model, Recipe(adamw, Cosine(), Budget(steps=sizes.warm + sizes.steps)))
     marks: list[tuple[float, int]] = []
 
     class Clock(lightning.Callback):

@@ -83,13 +83,15 @@ def trained(
     from tracelab.optim.schedule import Linear
     from tracelab.training import accelerate
     from tracelab.training.budget import Budget
+    from tracelab.training.budgeted import Recipe
     from tracelab.training.learner import Learner
 
     accelerate.start(torch.get_num_threads())
     tokens = Ragged.of(sequences)
     prompt = np.full(len(tokens), PROMPT, np.int32)
     data = Sequences(tokens, prompt, (tokens.lengths - PROMPT - 12).astype(np.int32))
-    learner = Learner(model, optimizer or MuonAdamW, Linear(), Budget(steps=steps), compile=compiled)
+    recipe = Recipe(optimizer or MuonAdamW, Linear(), Budget(steps=steps))
+    learner = Learner(model, recipe, compile=compiled)
 
     class Clock(lightning.Callback):
         def on_train_batch_end(self, trainer: object, module: Learner, *_: object) -> None:

@@ -16,7 +16,7 @@ from hydra.utils import instantiate
 
 from tracelab.core.types import Examples, Task
 from tracelab.core.waiting import waiting
-from tracelab.decoding.sampling import generate
+from tracelab.decoding.sampling import Stream, generate
 from tracelab.evaluation.outcomes import Judged, columns_of, table_of, write
 from tracelab.metrics.base import Metric
 from tracelab.models.base import Model
@@ -40,7 +40,7 @@ def judge_model(model: Model, task: Task, examples: Examples, sampling: Sampling
         stop=task.codec.stop,
         max_new=max_new,
         temperature=sampling.temperature,
-        seed=sampling.seed,
+        stream=Stream(sampling.seed),
         batch_size=sampling.batch_size,
     )
     with waiting("Judging completions"):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tracelab.models.decode import FEATURES, LANES, Columns, decode
+from tracelab.models.decode import Columns, decode
+from tracelab.models.decode_kernel import FEATURES, LANES
 from tracelab.models.layers import Angles, attend
 from tracelab.models.past import Norms, Past
 

@@ -28,7 +28,7 @@ from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
 from tracelab.runs.sets import TestSets, problems, test_sets
 from tracelab.training import accelerate
-from tracelab.training.budget import build_budget
+from tracelab.training.budgeted import build_recipe
 from tracelab.training.fitting import Trained, conclude, finished_before, fit
 from tracelab.training.processes import wished
 from tracelab.training.resuming import Before, before, begin, check_vocabulary, resume_from
@@ -89,11 +89,9 @@ def build_learner(experiment: PostTraining, task: Task, model: Model, max_new: i
     reference = copy.deepcopy(model).requires_grad_(False) if algorithm.kl else None
     return PostLearner(
         model,
+        build_recipe(experiment),
         algorithm,
         Sampler(task, rewards, rollout, experiment.seed),
-        optimizer=instantiate(experiment.optim["optimizer"], _convert_="all"),
-        schedule=instantiate(experiment.optim["schedule"], _convert_="all"),
-        budget=build_budget(experiment.budget),
         updates=experiment.updates,
         held_out=HeldOut.of(experiment.eval, task, held_out, max_new),
         every=experiment.held_out.every,

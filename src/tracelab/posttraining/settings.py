@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tracelab.core.settings import Count, Part, Place, Positive, read, settings
-from tracelab.posttraining.groups import Rollout
+from tracelab.posttraining.rollout import Rollout
 from tracelab.posttraining.updates import Updates
 from tracelab.runs.folder import Run
 from tracelab.runs.settings import Experiment

@@ -22,6 +22,7 @@ from tracelab.runs.folder import Run, claimed, machine
 from tracelab.runs.sets import Data, Sets, prepare, prepared, problems
 from tracelab.training import accelerate
 from tracelab.training.budget import Progress, build_budget, short_first
+from tracelab.training.budgeted import build_recipe
 from tracelab.training.fitting import Trained, conclude, finished_before, fit
 from tracelab.training.initial import build_initial, origin, with_source
 from tracelab.training.learner import Learner
@@ -156,12 +157,10 @@ def build_held_out(experiment: Training, data: Sets) -> HeldOut | None:
 
 
 def build_learner(experiment: Training, model: Model) -> Learner:
-    """The learner with its optimiser, schedule, budget and loss weights."""
+    """The learner with its recipe and loss weights."""
     return Learner(
         model,
-        optimizer=instantiate(experiment.optim["optimizer"], _convert_="all"),
-        schedule=instantiate(experiment.optim["schedule"], _convert_="all"),
-        budget=build_budget(experiment.budget),
+        build_recipe(experiment),
         trace_weight=experiment.loss.trace_weight,
         solution_weight=experiment.loss.solution_weight,
         compile=experiment.compile,
