@@ -72,7 +72,8 @@ def ours(compile: bool = False) -> float:
         def __call__(self, model: Any, used: float) -> tuple[Rollouts, dict[str, float]]:
             marks.append(time.perf_counter())
             first = round(used * STEPS) * PROMPTS
-            mine, nothing = Ragged.of(rows[first : first + PROMPTS]), cast(Any, None)
+            mine = Ragged.of(rows[first : first + PROMPTS])
+            nothing = cast(Any, None)
             options = {"max_new": NEW, "samples": GROUP, "temperature": 1.0}
             done = generate(model, mine, stop=VOCABULARY, stream=Stream(first=first * GROUP), **options)
             rewards = np.random.default_rng(first).random((PROMPTS, GROUP))

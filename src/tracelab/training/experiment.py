@@ -78,7 +78,8 @@ def check_parts(experiment: Training) -> None:
     """ValueError if parts do not go together, or refuse their knobs: before anything is drawn."""
     build_task(experiment.task)
     build_treatment(experiment.trace)
-    model, packing = get_object(experiment.model["_target_"]), experiment.data.packing
+    model = get_object(experiment.model["_target_"])
+    packing = experiment.data.packing
     if packing is not None and not model.packs:
         raise ValueError(
             f"data.packing={packing}: {model.__name__} cannot keep packed documents apart; take "

@@ -16,7 +16,6 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
@@ -29,6 +28,7 @@ from tracelab.models.precision import name_of
 from tracelab.training.budgeted import Budgeted, Recipe
 from tracelab.training.losses import Sums, means, packed_loss, padded_losses, total_weight, weighted_sum
 from tracelab.training.processes import most
+from tracelab.training.shards import shard
 from tracelab.training.throughput import Throughput, peak_flops
 
 
@@ -84,17 +84,9 @@ class Learner(Budgeted):
         self._throughput.peak = peak and peak * self._processes
 
     def configure_model(self) -> None:
-        """Shard the blocks and what is around them, if the strategy is to (FSDP2); no graph spans them."""
-        if self.device_mesh is None:
-            return
-        mesh = self.device_mesh["data_parallel"]
-        for block in self.model.blocks:
-            if self._compiles:
-                block.compile()
-            fully_shard(block, mesh=mesh)
-        fully_shard(self.model, mesh=mesh)
-        for method in ("hidden", "logits"):  # what is called instead of forward
-            register_fsdp_forward_method(self.model, method)
+        """Shard the model, if the strategy is to."""
+        if self.device_mesh is not None:
+            shard(self.model, self.device_mesh["data_parallel"], self._compiles)
 
     def on_train_batch_start(self, batch: Batch | Packed, batch_index: int) -> None:
         """Choose the kernel for packed rows, once."""

@@ -55,7 +55,8 @@ def packed_loss(
     documents: Documents,
 ) -> tuple[Tensor, Sums]:
     """The weighted sum over a packed batch, and what is logged of it: one graph of fixed shapes."""
-    losses, part = packed_losses(model, tokens, targets, documents), part.flatten()
+    losses = packed_losses(model, tokens, targets, documents)
+    part = part.flatten()
     return weighted_sum(losses, part == TRACE, part == SOLUTION, weights)
 
 
