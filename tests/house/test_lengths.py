@@ -75,9 +75,8 @@ def test_functions_and_signatures_are_short():
 )
 def test_these_tests_can_fail(decorator, lines, count):
     def source(lines, count):
-        return f"{decorator}def f({', '.join(f'a{k}' for k in range(count))}):\n" + "    x = 0\n" * (
-            lines - 1
-        )
+        names = ", ".join(f"a{k}" for k in range(count))
+        return f"{decorator}def f({names}):\n" + "    x = 0\n" * (lines - 1)
 
     assert too_long(source(lines, count)) == {}
     assert too_long(source(lines + 1, count)) == {"f": f"{lines + 1} lines, of {lines}"}
