@@ -36,7 +36,8 @@ COPIED = ("run.json", "data_card.json", "vocab.json")
 
 def make(source: Path, folder: Path, outcomes: int) -> None:
     """A sweep of RUNS runs with so many outcomes in all."""
-    real, each = pl.read_parquet(source / "outcomes.parquet", glob=False), outcomes // RUNS
+    real = pl.read_parquet(source / "outcomes.parquet", glob=False)
+    each = outcomes // RUNS
     config = yaml.safe_load((source / "config.yaml").read_text(encoding="utf-8"))
     times = -(-each // len(real))
     copies = np.repeat(np.arange(times, dtype=np.uint64), len(real))[:each]
@@ -85,7 +86,7 @@ def pandas(folder: Path) -> int:
 
 
 def measure(side: str, folder: Path) -> dict[str, float]:
-    """In this process: seconds, and its largest memory in GiB."""
+    """Seconds that a side takes in this process, and its largest memory in GiB."""
     began = time.perf_counter()
     n = {"ours": ours, "pandas": pandas}[side](folder)
     seconds = time.perf_counter() - began

@@ -93,7 +93,8 @@ def run(seed: int, folder: Path, every: int, overrides: list[str]) -> None:
     started, data = Run.start(experiment), prepare(experiment)
     precision = precision_of(experiment)
     model = build_model(experiment.model, data.vocabulary, data.context, seed, precision)
-    learner, loaders = build_learner(experiment, model), build_loaders(experiment, data, data.context)
+    learner = build_learner(experiment, model)
+    loaders = build_loaders(experiment, data, data.context)
     batches = list(loaders[1])[:BATCHES]
     watch = FieldAccuracy(started.folder / "fields.csv", batches, data.vocabulary, every)
     fit(started, learner, loaders, None, [watch], val_check_interval=experiment.validate_every)

@@ -20,7 +20,7 @@ from tracelab.training.throughput import peak_flops
 
 
 def sequences(sizes: Sizes) -> Sequences:
-    """As long as 30x30 mazes with their traces are; the prompt a third, the trace the rest but for 20."""
+    """Sequences as long as of 30x30 mazes; the prompt is a third, the trace the rest but for 20."""
     generator = np.random.default_rng(0)
     lengths = generator.integers(sizes.shortest, sizes.longest + 1, 8 * sizes.batch // sizes.shortest)
     rows = Ragged.of([generator.integers(4, VOCABULARY, length) for length in lengths])
@@ -35,11 +35,12 @@ def train(name: str, row: int, sizes: Sizes) -> dict[str, Any]:
     from tracelab.optim.adamw import adamw
     from tracelab.optim.schedule import Cosine
     from tracelab.training.budget import Budget
+    from tracelab.training.budgeted import Recipe
     from tracelab.training.learner import Learner
 
     accelerate.start()
     data, model = sequences(sizes), model_of(name, row)
-    learner = Learner(model, adamw, Cosine(), Budget(steps=sizes.warm + sizes.steps))
+    learner = Learner(model, Recipe(adamw, Cosine(), Budget(steps=sizes.warm + sizes.steps)))
     marks: list[tuple[float, int]] = []
 
     class Clock(lightning.Callback):
@@ -124,7 +125,7 @@ def hf_train(name: str, row: int, sizes: Sizes, compiled: bool = False) -> dict[
 
 
 def hf_compiled(name: str, row: int, sizes: Sizes) -> dict[str, Any]:
-    """As hf_train, with torch_compile."""
+    """The same as hf_train, with torch_compile."""
     return hf_train(name, row, sizes, compiled=True)
 
 

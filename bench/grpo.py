@@ -50,7 +50,7 @@ def run(words: list[str], folder: Path) -> None:
 
 
 def outcomes(folder: Path) -> pl.DataFrame:
-    """On the test set in distribution, in the problems' order."""
+    """Outcomes on the test set in distribution, in the problems' order."""
     table = pl.read_parquet(folder / "outcomes.parquet", columns=["split", "index", *SHOWN], glob=False)
     return table.filter(pl.col("split") == table["split"][0]).sort("index")
 

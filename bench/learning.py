@@ -106,10 +106,13 @@ def guessing(folder: Path) -> dict[str, Any]:
     task = build_task(experiment.task)
     _, examples = next(iter(test_sets(experiment, task).values()))
     donors = task.generate(np.arange(100, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15), "train")
-    solutions, codec, n = task.codec.encode(task.codec.solution, donors.solution), task.codec, len(examples)
+    solutions = task.codec.encode(task.codec.solution, donors.solution)
+    codec = task.codec
+    n = len(examples)
     best = 0
     for k in range(100):
-        copies, nothing = solutions.take(np.full(n, k)), Ragged.of([[]] * n)
+        copies = solutions.take(np.full(n, k))
+        nothing = Ragged.of([[]] * n)
         completions = codec.assemble(nothing, nothing, copies).tokens
         best = max(best, int(task.judge(examples, completions).solution_valid.sum()))
     return {"value": best / n, "n": n}

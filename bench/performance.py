@@ -77,7 +77,7 @@ SECTIONS: dict[str, tuple[str, str, Callable[[Result], list[str]]]] = {  # file 
 
 
 def made(result: Result, command: str) -> str:
-    """By what, on what, when."""
+    """A line that says by which command, on which machine and when a result was made."""
     machine = result["machine"]
     versions = {name: machine["versions"][name] for name in ("torch", "numba")} | result["peers"]
     named = ", ".join(f"{name} {version}" for name, version in versions.items())

@@ -49,15 +49,16 @@ def ours(compile: bool = False) -> float:
     """Steps per second of the learner, under Lightning."""
     from tracelab.algorithms.grpo import GRPO
     from tracelab.core.ragged import Ragged
-    from tracelab.decoding.sampling import generate
+    from tracelab.decoding.sampling import Stream, generate
     from tracelab.optim.adamw import adamw
     from tracelab.optim.schedule import Linear
-    from tracelab.posttraining.groups import Sampler, Settings
+    from tracelab.posttraining.groups import Sampler
     from tracelab.posttraining.learner import PostLearner, Rounds
-    from tracelab.posttraining.rollout import Rollouts
+    from tracelab.posttraining.rollout import Rollout, Rollouts
     from tracelab.posttraining.updates import Updates
     from tracelab.training import accelerate
     from tracelab.training.budget import Budget
+    from tracelab.training.budgeted import Recipe
 
     accelerate.start(torch.get_num_threads())
     rows, marks = prompts(), []
@@ -66,24 +67,23 @@ def ours(compile: bool = False) -> float:
         """Prompts without a task, rewards by chance; no token is a stop."""
 
         def __init__(self) -> None:
-            self.settings = Settings(PROMPTS, GROUP, NEW, equal="keep")
+            self.settings = Rollout(PROMPTS, GROUP, NEW, equal="keep")
 
         def __call__(self, model: Any, used: float) -> tuple[Rollouts, dict[str, float]]:
             marks.append(time.perf_counter())
             first = round(used * STEPS) * PROMPTS
-            mine, nothing = Ragged.of(rows[first : first + PROMPTS]), cast(Any, None)
+            mine = Ragged.of(rows[first : first + PROMPTS])
+            nothing = cast(Any, None)
             options = {"max_new": NEW, "samples": GROUP, "temperature": 1.0}
-            done = generate(model, mine, stop=VOCABULARY, first=first * GROUP, **options)
+            done = generate(model, mine, stop=VOCABULARY, stream=Stream(first=first * GROUP), **options)
             rewards = np.random.default_rng(first).random((PROMPTS, GROUP))
             return Rollouts(nothing, mine, done, nothing, rewards, np.zeros(PROMPTS, np.int64)), {}
 
     learner = PostLearner(
         nano(),
+        Recipe(lambda model: adamw(model, lr=1e-5), Linear(decay=0.0), Budget(steps=STEPS)),
         GRPO(),
         MadeUp(),
-        lambda model: adamw(model, lr=1e-5),
-        Linear(decay=0.0),
-        Budget(steps=STEPS),
         Updates(),
         held_out=lambda model: {},
         every=1000,

@@ -86,7 +86,7 @@ class Marked(MuonAdamW):
 
 
 def shares() -> dict[str, float]:
-    """Of the time of a step, by what it is spent on."""
+    """Shares of a step's time, by what it is spent on."""
     watched = Watched()
     trained(nano(), rows(), STEPS, Marked, more=[watched])
     spent: Counter[str] = Counter()
@@ -98,7 +98,7 @@ def shares() -> dict[str, float]:
 
 
 def flops_per_token() -> float:
-    """Of training, on average over the sequences; a sequence's last token is a target alone."""
+    """FLOPs of training per token, the mean over the sequences; a sequence's last token is a target alone."""
     seen = np.array([len(row) - 1 for row in rows()])
     pairs = int((seen * (seen + 1) // 2).sum())
     return nano().flops(int(seen.sum()), pairs) / int((seen + 1).sum())

@@ -100,7 +100,8 @@ def gym(name: str, knobs: dict[str, Any], seconds: float = GYM_SECONDS) -> float
     """Problems per second of the peer's generator."""
     import reasoning_gym
 
-    data, count = reasoning_gym.create_dataset(name, size=100_000, seed=0, **knobs), 0
+    data = reasoning_gym.create_dataset(name, size=100_000, seed=0, **knobs)
+    count = 0
     began = time.perf_counter()
     while time.perf_counter() - began < seconds:
         data[count]

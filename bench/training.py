@@ -83,13 +83,15 @@ def trained(
     from tracelab.optim.schedule import Linear
     from tracelab.training import accelerate
     from tracelab.training.budget import Budget
+    from tracelab.training.budgeted import Recipe
     from tracelab.training.learner import Learner
 
     accelerate.start(torch.get_num_threads())
     tokens = Ragged.of(sequences)
     prompt = np.full(len(tokens), PROMPT, np.int32)
     data = Sequences(tokens, prompt, (tokens.lengths - PROMPT - 12).astype(np.int32))
-    learner = Learner(model, optimizer or MuonAdamW, Linear(), Budget(steps=steps), compile=compiled)
+    recipe = Recipe(optimizer or MuonAdamW, Linear(), Budget(steps=steps))
+    learner = Learner(model, recipe, compile=compiled)
 
     class Clock(lightning.Callback):
         def on_train_batch_end(self, trainer: object, module: Learner, *_: object) -> None:
@@ -127,7 +129,9 @@ def hf_trainer(attention: str, multiple: int) -> float:
         labels, mask = torch.full_like(ids, -100), torch.zeros_like(ids)
         for i, feature in enumerate(features):
             row = torch.tensor(feature["input_ids"])
-            ids[i, : len(row)], labels[i, PROMPT : len(row)], mask[i, : len(row)] = row, row[PROMPT:], 1
+            ids[i, : len(row)] = row
+            labels[i, PROMPT : len(row)] = row[PROMPT:]
+            mask[i, : len(row)] = 1
         sizes.append(sum(lengths))
         return {"input_ids": ids, "labels": labels, "attention_mask": mask}
 
@@ -165,8 +169,10 @@ class PlainBlock(nn.Module):
         super().__init__()
         self.heads = heads
         self.norms = nn.ModuleList(nn.LayerNorm(width, bias=False) for _ in range(2))
-        self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
-        self.up, self.down = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.up = nn.Linear(width, 4 * width, bias=False)
+        self.down = nn.Linear(4 * width, width, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, T, width) -> the same."""

@@ -26,8 +26,10 @@ def demo() -> Training:
 
 def tokens_per_second(experiment: Training) -> float:
     """Measured steps of training as configured, on made-up sequences as long as the demo's."""
-    rows, device = max(1, experiment.data.batch_tokens // LENGTH), device_of(experiment.trainer)
-    vocabulary, precision = build_task(experiment.task).codec.vocabulary, precision_of(experiment)
+    rows = max(1, experiment.data.batch_tokens // LENGTH)
+    device = device_of(experiment.trainer)
+    vocabulary = build_task(experiment.task).codec.vocabulary
+    precision = precision_of(experiment)
     model = build_model(experiment.model, vocabulary, LENGTH, experiment.seed, precision)
     learner = build_learner(experiment, model.to(device))
     optimizer = learner.configure_optimizers()

@@ -62,7 +62,8 @@ def section(name: str, page: Page, pictures: Path) -> str:
     """One task: its problem, its reference solution, and a trace per treatment."""
     from tracelab.core import rng
 
-    task, keys = built("task", name), rng.keys(page.seed, "train", 0, page.among, "problem")
+    task = built("task", name)
+    keys = rng.keys(page.seed, "train", 0, page.among, "problem")
     examples = task.generate(keys, "train")
     i = int(np.argsort(examples.trace.lengths, kind="stable")[int(QUANTILE * len(examples))])
     one, codec = examples.take(np.array([i])), task.codec

@@ -72,7 +72,8 @@ def description(task: Task, examples: Examples, treated: Treated, i: int) -> str
 def verdict_lines(task: Task, one: Examples, trace: Ragged) -> list[str]:
     """The verdicts on one example with a trace of tokens, a line each."""
     codec = task.codec
-    nothing, solution = type(trace).of([[]]), codec.encode(codec.solution, one.solution)
+    nothing = type(trace).of([[]])
+    solution = codec.encode(codec.solution, one.solution)
     verdicts = task.judge(one, codec.assemble(nothing, trace, solution).tokens)
     lines = [f"solution        {task.reasons[verdicts.solution_reason[0]]}"]
     for level, reason, at in zip(task.levels, verdicts.trace_reason[0], verdicts.trace_at[0], strict=True):

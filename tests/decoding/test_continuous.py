@@ -12,7 +12,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.decoding import continuous, sampling, stepping
 from tracelab.decoding.choosing import uniform
 from tracelab.decoding.continuous import PACK, Batch, Queue
-from tracelab.decoding.sampling import generate
+from tracelab.decoding.sampling import Stream, generate
 from tracelab.decoding.slots import GROWTH, Slots, slot_bytes, slots_for, widths
 from tracelab.decoding.stepping import Rows, Steps, Wish, draw
 from tracelab.models import precision
@@ -78,7 +78,7 @@ def assert_equal(batches, slots):
 @pytest.mark.parametrize("shape", [{}, {"qk_norm": False, "qkv_bias": True, "kv_heads": 4}])
 def test_lines_are_those_of_batches(both, shapes, shape, samples, temperature):
     """Fewer slots than samples; slots change hands, and the batch shrinks at the end."""
-    options = {"samples": samples, "temperature": temperature, "batch_size": 17, "seed": 2}
+    options = {"samples": samples, "temperature": temperature, "batch_size": 17, "stream": Stream(2)}
     assert_equal(*both(made(**shape), prompts(), stop=STOP, max_new=200, **options))
     assert shapes[0][0] == 17
     assert shapes[-1][0] < 17

@@ -7,7 +7,7 @@ import torch
 from tests.helpers.engine import CONTEXT, VOCABULARY, tiny
 from tracelab.core.ragged import Ragged
 from tracelab.decoding import sampling
-from tracelab.decoding.sampling import generate
+from tracelab.decoding.sampling import Stream, generate
 
 STOP = 12
 
@@ -73,11 +73,11 @@ def test_models_of_other_shapes(shape):
 
 
 def test_sampling_does_not_depend_on_the_batch(model):
-    options = {"stop": STOP, "max_new": 20, "temperature": 1.0, "seed": 5}
+    options = {"stop": STOP, "max_new": 20, "temperature": 1.0, "stream": Stream(5)}
     together = generate(model, prompts(), **options)
     apart = generate(model, prompts(), batch_size=3, **options)
     assert together.tokens.values.tolist() == apart.tokens.values.tolist()
-    other = generate(model, prompts(), **(options | {"seed": 6}))
+    other = generate(model, prompts(), **(options | {"stream": Stream(6)}))
     assert together.tokens.values.tolist() != other.tokens.values.tolist()
 
 
@@ -88,7 +88,7 @@ def test_copies_of_a_prompt_get_streams_of_their_own(model):
 
 
 def test_samples_that_share_a_prompt_are_those_of_copies(model):
-    options = {"stop": STOP, "max_new": 20, "temperature": 1.5, "seed": 5}
+    options = {"stop": STOP, "max_new": 20, "temperature": 1.5, "stream": Stream(5)}
     copies = Ragged.of([prompt for prompt in prompts(5) for _ in range(3)])
     apart = generate(model, copies, **options)
     for batch_size in (1, 4, 64):

@@ -14,6 +14,7 @@ from tracelab.models.gpt import GPT
 from tracelab.optim.muon import MuonAdamW
 from tracelab.optim.schedule import Linear
 from tracelab.training.budget import Budget
+from tracelab.training.budgeted import Recipe
 from tracelab.training.learner import Learner
 
 VOCABULARY, CONTEXT = 20, 48
@@ -49,7 +50,8 @@ def sequences(n=60, seed=0, longest=40):
 def learner(budget=None, model=None, **options):
     budget = budget or Budget(steps=10)
     schedule = options.pop("schedule", Linear(warmup=2))
-    return Learner(model or tiny(), options.pop("optimizer", MuonAdamW), schedule, budget, **options)
+    recipe = Recipe(options.pop("optimizer", MuonAdamW), schedule, budget)
+    return Learner(model or tiny(), recipe, **options)
 
 
 def loader(data=None, **options):

@@ -1,5 +1,7 @@
 """The comparisons on a CPU: rows name sides that exist, ratios are ours to theirs, pages keep their prose."""
 
+import ast
+import importlib
 import json
 import subprocess
 import sys
@@ -16,6 +18,30 @@ def run(*words):
     done = subprocess.run([sys.executable, *words], cwd=BENCH, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
+
+
+def missing(source):
+    """Names that Python source imports from tracelab, within functions too, and that are not there."""
+    tree = ast.walk(ast.parse(source))
+    ours = [n for n in tree if isinstance(n, ast.ImportFrom) and n.module.split(".")[0] == "tracelab"]
+    named = [(node.module, alias.name) for node in ours for alias in node.names]
+    return [f"{module}.{name}" for module, name in named if not is_there(module, name)]
+
+
+def is_there(module, name):
+    try:
+        return hasattr(importlib.import_module(module), name) or importlib.import_module(f"{module}.{name}")
+    except ModuleNotFoundError:
+        return False
+
+
+def test_what_is_imported_from_tracelab_is_there():
+    sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(BENCH.glob("*.py"))}
+    assert len(sources) > 15
+    assert not {name: missing(source) for name, source in sources.items() if missing(source)}
+    inside = "def f():\n    from tracelab.training import accelerate, nothing\n"
+    assert missing(inside) == ["tracelab.training.nothing"], "it can fail"
+    assert missing("from tracelab.training.budget import Budget, Bill") == ["tracelab.training.budget.Bill"]
 
 
 def test_rows_compare_sides_that_exist():

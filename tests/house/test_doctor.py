@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from tracelab import doctor
-from tracelab.doctor import BAD, CHECKS, GOOD, NOTE, Finding
+from tracelab.doctor import folders, hardware, screen, software
+from tracelab.doctor.finding import BAD, GOOD, NOTE, Finding
+from tracelab.doctor.screen import CHECKS
 
 
 def examined(folder, **environment):
@@ -54,43 +55,43 @@ def test_what_cannot_be_written_is_bad_and_says_how_to_mend_it(tmp_path):
 
 
 def test_a_full_disk_is_bad(tmp_path, monkeypatch):
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: type("usage", (), {"free": 2**28})())
-    found = doctor.folder("runs", tmp_path, "")
+    monkeypatch.setattr(folders.shutil, "disk_usage", lambda _: type("usage", (), {"free": 2**28})())
+    found = folders.folder("runs", tmp_path, "")
     assert found.state == BAD
     assert "make room" in found.mend
 
 
 @pytest.mark.parametrize(("load", "state"), [(0.1, GOOD), (1000.0, NOTE)])
 def test_a_busy_machine_is_a_note(monkeypatch, load, state):
-    monkeypatch.setattr(doctor.os, "getloadavg", lambda: (load, load, load))
-    found = doctor.processor()
+    monkeypatch.setattr(hardware.os, "getloadavg", lambda: (load, load, load))
+    found = hardware.processor()
     assert found.state == state
     assert ("threads=1" in found.mend) == (state == NOTE)
 
 
 def test_little_memory_is_a_note(monkeypatch):
-    monkeypatch.setattr(doctor, "LEAST_MEMORY", 10**6)
-    assert doctor.memory().state == NOTE
+    monkeypatch.setattr(hardware, "LEAST_MEMORY", 10**6)
+    assert hardware.memory().state == NOTE
 
 
 def test_without_a_compiler_training_goes_on(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
-    found = doctor.compiler()
+    found = software.compiler()
     assert found.state == NOTE
     assert "only compile=true needs it" in found.mend
 
 
 def test_a_missing_library_is_bad_and_another_version_a_note(monkeypatch):
-    real = doctor.metadata.version
+    real = software.metadata.version
 
     def version(name):
         if name == "polars":
-            raise doctor.metadata.PackageNotFoundError(name)
+            raise software.metadata.PackageNotFoundError(name)
         return {"numpy": "1.0", "scipy": "1.14.99"}.get(name) or real(name)
 
-    monkeypatch.setattr(doctor.metadata, "version", version)
-    found = list(doctor.versions())
+    monkeypatch.setattr(software.metadata, "version", version)
+    found = list(software.versions())
     assert [f.state for f in found] == [BAD, BAD, NOTE]
     assert "numpy 1.0, but >=2.0 is needed" in [f.text for f in found]
     assert "polars is not installed" in [f.text for f in found]
@@ -101,8 +102,8 @@ def test_a_check_that_fails_is_bad_and_the_others_go_on(monkeypatch):
     def fails():
         raise RuntimeError("no such processor")
 
-    monkeypatch.setattr(doctor, "CHECKS", {"processor": fails, "gpu": doctor.gpu})
-    found = list(doctor.findings())
+    monkeypatch.setattr(screen, "CHECKS", {"processor": fails, "gpu": hardware.gpu})
+    found = list(screen.findings())
     assert str(found[-2]) == "BAD  processor   RuntimeError: no such processor"
     assert found[-1].about == "gpu"
 

@@ -15,7 +15,7 @@ from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
 from tracelab.decoding.logprobs import evaluate, micro_batches
-from tracelab.decoding.sampling import generate
+from tracelab.decoding.sampling import Stream, generate
 from tracelab.evaluation.judging import trained_model
 from tracelab.posttraining.experiment import posttrain
 from tracelab.posttraining.groups import Rollout, Sampler, hint_tokens
@@ -247,8 +247,10 @@ def test_hinted_groups_are_judged_with_their_hints(policy):
     model, task = policy
     examples = task.generate(rng.keys(0, "train", 0, 6, "problem"), "train")
     hints = hint_tokens(task, examples, 1.0)
-    options = {"group": 2, "max_new": 20, "temperature": 1.0, "seed": 0, "first": 0}
-    rollouts = roll(model, task, examples, {"trace": Trace(level="parses")}, hints=hints, **options)
+    sampled = Rollout(prompts=6, group=2, max_new=20)
+    rollouts = roll(
+        model, task, examples, {"trace": Trace(level="parses")}, sampled, Stream(name="rollout"), hints
+    )
     assert rollouts.hinted.tolist() == hints.lengths.tolist()
     assert (rollouts.graded.verdicts.steps >= np.repeat(examples.trace.lengths, 2)).all()
     assert (rollouts.graded.lengths > rollouts.completions.tokens.lengths).all()
@@ -359,7 +361,7 @@ def test_resume_continues_bit_for_bit(source, tmp_path, overrides):
         run = settings(source, tmp_path / "parts", *overrides)
         if steps == 2:
             monkey = pytest.MonkeyPatch()
-            monkey.setattr("tracelab.posttraining.learner.PostLearner._stop_if_used", stop_at(2))
+            monkey.setattr("tracelab.posttraining.learner.PostLearner.stop_if_used", stop_at(2))
             with pytest.raises(RuntimeError, match="crash"):
                 posttrain(run)
             monkey.undo()

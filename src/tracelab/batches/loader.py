@@ -56,7 +56,8 @@ class Loader:
         pad: int = 0,
         seed: int = 0,
     ) -> None:
-        self.chunk, self.layout = chunk, layout_of(batch_tokens, packing, short_first)
+        self.chunk = chunk
+        self.layout = layout_of(batch_tokens, packing, short_first)
         self.context, self.pad, self.seed = context, pad, seed
         self.trained = (0, 0)
         self.waited = 0.0  # seconds, in all
@@ -112,7 +113,9 @@ class FixedLoader:
         pad: int = 0,
     ) -> None:
         check_lengths(sequences, context)
-        self.sequences, self.layout, self.pad = sequences, layout_of(batch_tokens, packing), pad
+        self.sequences = sequences
+        self.layout = layout_of(batch_tokens, packing)
+        self.pad = pad
         self.plan = self.layout.plan(sequences.tokens.lengths, seed=0, chunk=0)
 
     @cached_property
@@ -129,7 +132,8 @@ class FixedLoader:
 
 def card(sequences: Sequences, batch_tokens: int, packing: int | None, seed: int) -> dict[str, Any]:
     """How the first pass over the sequences is laid out, for the data card."""
-    lengths, layout = sequences.tokens.lengths, layout_of(batch_tokens, packing)
+    lengths = sequences.tokens.lengths
+    layout = layout_of(batch_tokens, packing)
     plan = layout.plan(lengths, seed, 0)
     columns = sum(layout.columns(lengths, batch) for batch in plan)
     return {

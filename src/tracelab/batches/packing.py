@@ -100,7 +100,8 @@ class Packing:
         shown, target = within < spread(lengths) - 1, within > 0
         tokens, targets = np.full(R * T, pad, np.int64), np.full(R * T, pad, np.int64)
         part, start = np.zeros(R * T, np.int8), np.repeat(used, T).astype(np.int32)
-        tokens[at[shown]], start[at[shown]] = values[shown], spread(column)[shown]
+        tokens[at[shown]] = values[shown]
+        start[at[shown]] = spread(column)[shown]
         targets[at[target] - 1] = values[target]
         prompt = spread(chosen.prompt)
         parts = (within >= prompt).astype(np.int8) + (within >= prompt + spread(chosen.trace))

@@ -108,7 +108,9 @@ def shortest_first(
     next. What is left out at the beginning comes later, so each sequence still comes once.
     """
     longest = np.array([lengths[batch].max() for batch in plan])
-    used, ordered, waiting = 0, np.sort(lengths), deque(np.argsort(longest, kind="stable").tolist())
+    used = 0
+    ordered = np.sort(lengths)
+    waiting = deque(np.argsort(longest, kind="stable").tolist())
     allowed: list[int] = []  # a heap: the first of the plan is next
     result = []
     for _ in plan:
@@ -133,7 +135,9 @@ def collate(sequences: Sequences, pad: int) -> Batch:
     column = np.arange(T + 1)
     padded = np.full((len(lengths), T + 1), pad, np.int64)
     padded[column < lengths[:, None]] = sequences.tokens.values
-    target, end, trace_end = column[1:], lengths[:, None], (sequences.prompt + sequences.trace)[:, None]
+    target = column[1:]
+    end = lengths[:, None]
+    trace_end = (sequences.prompt + sequences.trace)[:, None]
     at = np.flatnonzero((target >= sequences.prompt[:, None]) & (target < end))
     trace = (target < trace_end).ravel()[at]
     targets = padded[:, 1:].ravel()[at]
@@ -146,5 +150,6 @@ def count(sequences: Sequences, rows: Integers | slice = slice(None)) -> Counts:
     """Counts of all sequences, or of some rows of them."""
     lengths = sequences.tokens.lengths[rows]
     tokens, seen = int(lengths.sum()), lengths - 1
-    completion, trace = tokens - int(sequences.prompt[rows].sum()), int(sequences.trace[rows].sum())
+    completion = tokens - int(sequences.prompt[rows].sum())
+    trace = int(sequences.trace[rows].sum())
     return Counts(tokens, completion, len(lengths), int((seen * (seen + 1) // 2).sum()), trace)

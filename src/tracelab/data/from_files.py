@@ -94,7 +94,9 @@ def read_files(paths: Sequence[str], task: Task, *, traces: bool = True, distinc
 def arm(files: Files, task: Task) -> Arm:
     """What files have, as it is trained on, with the verifier's word on each trace."""
     examples, sequences = files.examples, files.sequences
-    prompt, trace, n = sequences.prompt.astype(np.int64), sequences.trace.astype(np.int64), len(examples)
+    prompt = sequences.prompt.astype(np.int64)
+    trace = sequences.trace.astype(np.int64)
+    n = len(examples)
     completions = sequences.tokens.between(prompt, sequences.tokens.lengths - prompt)
     valid = task.judge(examples, completions).trace_ok[:, task.levels.index("strict")]
     opened = (trace > 0) & (task.codec.markers[0] != ABSENT)

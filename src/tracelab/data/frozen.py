@@ -123,10 +123,8 @@ def arm(
 def references(task: Task, examples: Examples) -> Ragged:
     """The reference solver's completions, as tokens."""
     codec = task.codec
-    trace, solution = (
-        codec.encode(codec.trace, examples.trace),
-        codec.encode(codec.solution, examples.solution),
-    )
+    trace = codec.encode(codec.trace, examples.trace)
+    solution = codec.encode(codec.solution, examples.solution)
     return codec.assemble(Ragged.of([[]] * len(examples)), trace, solution).tokens
 
 

@@ -188,8 +188,10 @@ def packed(prompts: Ragged) -> tuple[torch.Tensor, Documents]:
     """Prompts -> one row of them, (1, T), and where they begin."""
     used = int(prompts.offsets[-1])
     T = -(-used // BLOCK) * BLOCK
-    tokens, start = np.zeros((1, T), np.int64), np.full((1, T), used, np.int32)
-    tokens[0, :used], start[0, :used] = prompts.values, np.repeat(prompts.offsets[:-1], prompts.lengths)
+    tokens = np.zeros((1, T), np.int64)
+    start = np.full((1, T), used, np.int32)
+    tokens[0, :used] = prompts.values
+    start[0, :used] = np.repeat(prompts.offsets[:-1], prompts.lengths)
     edges = np.append(prompts.offsets, T).astype(np.int32)
     return torch.from_numpy(tokens), Documents(torch.from_numpy(start), torch.from_numpy(edges))
 

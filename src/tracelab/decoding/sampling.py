@@ -5,13 +5,14 @@
 On CPUs prompts are sorted by length and run together; rows that have stopped leave the batch, and several
 samples of a prompt share its keys and values. GPUs have a way of their own (`continuous`). Either way a
 prompt is read once for its samples, and what a sample gets does not depend on its neighbours: sample j of
-prompt i draws its numbers from the stream (seed, i * samples + j).
+prompt i draws its numbers from item i * samples + j of a `Stream`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +34,22 @@ LEAVE = 0.2  # rows that have stopped leave when they are this share of a batch:
 CONTINUOUS = ("cuda",)  # devices on which slots are refilled while others go on
 
 
+class Stream(NamedTuple):
+    """Random numbers of samples: the items from `first` on of a named stream of a seed."""
+
+    seed: int = 0
+    name: str = "tokens"
+    first: int = 0
+
+    def keys(self, prompts: int, samples: int) -> NDArray[np.uint64]:
+        """(prompts, samples): sample j of prompt i has the item first + i * samples + j."""
+        stop = self.first + prompts * samples
+        return rng.keys(self.seed, "sampling", self.first, stop, self.name).reshape(-1, samples)
+
+
+TOKENS = Stream()
+
+
 def generate(
     model: Model,
     prompts: Ragged,
@@ -41,15 +58,12 @@ def generate(
     max_new: int,
     samples: int = 1,
     temperature: float = 0.0,
-    seed: int = 0,
-    stream: str = "tokens",
-    first: int = 0,
+    stream: Stream = TOKENS,
     batch_size: int = 256,
 ) -> Completions:
     """Complete prompts, each `samples` times by at most max_new tokens and within the model's context.
 
-    The samples' random numbers are those of the items from `first` on of a named stream. Matrix products are
-    in the model's format, `model.products`.
+    batch_size: rows that are sampled together. Matrix products are in the model's format, `model.products`.
     """
     if samples < 1:
         raise ValueError(f"samples={samples}: each prompt needs 1 completion at least")
@@ -59,7 +73,7 @@ def generate(
             f"the longest prompt has {longest} tokens, which leaves no room in the model's context of "
             f"{model.context}: use a model with a larger context or smaller problems"
         )
-    keys = rng.keys(seed, "sampling", first, first + len(prompts) * samples, stream).reshape(-1, samples)
+    keys = stream.keys(len(prompts), samples)
     in_slots = isinstance(model, GPT) and model.device.type in CONTINUOUS
     how: Callable[..., list[Line]] = continuous.complete if in_slots else _in_batches
     lines = how(

@@ -122,8 +122,12 @@ class Steps:
     """
 
     def __init__(self, model: GPT, slots: Slots, rows: Rows, wish: Wish, *, compiled: bool) -> None:
-        self.model, self.slots, self.rows, self.wish = model, slots, rows, wish
-        self.compiled, self.records = compiled, rows.token.device.type in RECORDED
+        self.model = model
+        self.slots = slots
+        self.rows = rows
+        self.wish = wish
+        self.compiled = compiled
+        self.records = rows.token.device.type in RECORDED
         room = slots.keys[0].shape[2]
         self.columns = torch.arange(room, device=rows.token.device)
         self.graphs: dict[tuple[int, int], torch.cuda.CUDAGraph] = {}

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from tracelab.core.types import Examples, Task
 from tracelab.core.waiting import waiting
-from tracelab.decoding.sampling import generate
+from tracelab.decoding.sampling import Stream, generate
 from tracelab.evaluation.outcomes import Judged, metrics_of, table_of, write
 from tracelab.models.base import Model
 from tracelab.models.precision import name_of
@@ -38,7 +38,7 @@ def judge_model(model: Model, task: Task, examples: Examples, sampling: Sampling
         stop=task.codec.stop,
         max_new=max_new,
         temperature=sampling.temperature,
-        seed=sampling.seed,
+        stream=Stream(sampling.seed),
         batch_size=sampling.batch_size,
     )
     with waiting("Judging completions"):

@@ -21,6 +21,7 @@ class Joint:
     def __call__(self, outcomes: Mapping[str, Any], levels: tuple[str, ...]) -> dict[str, Estimate]:
         """-> both_valid, only_solution_valid, only_trace_valid, neither_valid, phi."""
         solution, trace = outcomes["solution_valid"], outcomes[f"trace_{self.level}"]
-        place, problems = cells(solution, trace), outcomes["problem_key"]
+        place = cells(solution, trace)
+        problems = outcomes["problem_key"]
         joint = {name: share(place == k, problems) for k, name in enumerate(NAMES)}
         return joint | {"phi": Estimate(phi(solution, trace), len(solution), label="phi")}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tracelab.models.decode import FEATURES, LANES, Columns, decode
+from tracelab.models.decode import Columns, decode
+from tracelab.models.decode_kernel import FEATURES, LANES
 from tracelab.models.layers import Angles, attend
 from tracelab.models.past import Norms, Past
 
@@ -21,7 +22,10 @@ class Cache(Past):
     """
 
     def __init__(self, layers: int, start: Tensor) -> None:
-        self.start, self.used, self.read, self.parents = start, 0, 0, start
+        self.start = start
+        self.used = 0
+        self.read = 0
+        self.parents = start
         nothing = [torch.empty(0)] * layers
         self.keys = nothing.copy()  # (kv_heads, B, D, room)
         self.values = nothing.copy()  # (kv_heads, B, room, D)
@@ -71,7 +75,8 @@ class Cache(Past):
 
     def _make_room(self, layer: int, like: Tensor) -> None:
         """Enlarge the buffers of a layer's own columns if they are too small. like: (kv_heads, ..., D)."""
-        used, kept = self.used - self.read, (self.keys[layer], self.values[layer])
+        used = self.used - self.read
+        kept = (self.keys[layer], self.values[layer])
         old = kept[1].shape[2] if kept[1].ndim == 4 else 0
         if used <= old:
             return

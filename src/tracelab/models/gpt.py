@@ -150,7 +150,9 @@ class Block(nn.Module):
         qk_norm: bool,
     ) -> None:
         super().__init__()
-        self.heads, self.head_dim, self.norm_eps = (heads, kv_heads), head_dim, norm_eps
+        self.heads = (heads, kv_heads)
+        self.head_dim = head_dim
+        self.norm_eps = norm_eps
         self.attention_norm = Norm(width, norm_eps)
         self.qkv_rows = (heads * head_dim, kv_heads * head_dim, kv_heads * head_dim)
         self.qkv = nn.Linear(width, sum(self.qkv_rows), bias=qkv_bias)

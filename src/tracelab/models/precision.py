@@ -155,7 +155,9 @@ def _seconds(dtype: torch.dtype, rows: int, width: int, hidden: int, least: floa
     """
     a, b = torch.ones(rows, width, dtype=dtype), torch.ones(width, hidden, dtype=dtype)
     a @ b
-    best, times, until = float("inf"), 0, time.perf_counter() + least
+    best = float("inf")
+    times = 0
+    until = time.perf_counter() + least
     while times < TIMES or time.perf_counter() < until:
         began = time.perf_counter()
         a @ b

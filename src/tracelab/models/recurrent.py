@@ -38,7 +38,9 @@ class Recurrent(Model):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.vocab_size, self.context, self.inner = vocab_size, context, inner or width
+        self.vocab_size = vocab_size
+        self.context = context
+        self.inner = inner or width
         self.embed = nn.Embedding(vocab_size, width)
         self.blocks = nn.ModuleList(Block(width, self.inner, mlp, norm_eps) for _ in range(layers))
         self.norm = Norm(width, norm_eps)

@@ -22,13 +22,13 @@ from tracelab.models.base import Model
 from tracelab.posttraining.groups import Sampler
 from tracelab.posttraining.learner import PostLearner, Rounds
 from tracelab.posttraining.settings import PostTraining
-from tracelab.runs.build import build, build_optim, build_task, precision_of
+from tracelab.runs.build import build, build_task, precision_of
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
 from tracelab.runs.identity import own_id
 from tracelab.runs.sets import TestSets, problems, test_sets
 from tracelab.training import accelerate
-from tracelab.training.budget import build_budget
+from tracelab.training.budgeted import build_recipe
 from tracelab.training.checks import check, check_levels
 from tracelab.training.fitting import Trained, conclude, finished_before, fit
 from tracelab.training.processes import wished
@@ -103,10 +103,9 @@ def build_learner(experiment: PostTraining, task: Task, model: Model, max_new: i
     reference = copy.deepcopy(model).requires_grad_(False) if algorithm.kl else None
     return PostLearner(
         model,
+        build_recipe(experiment),
         algorithm,
         Sampler(task, build_rewards(experiment), rollout, experiment.seed),
-        **build_optim(experiment.optim),
-        budget=build_budget(experiment.budget),
         updates=experiment.updates,
         held_out=HeldOut.of(experiment.eval, task, held_out, max_new),
         every=experiment.held_out.every,

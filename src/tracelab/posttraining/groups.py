@@ -2,7 +2,7 @@
 
     rollouts, figures = Sampler(task, rewards, Rollout(prompts=16, group=8, max_new=200), seed=0)(model, 0.1)
 
-A group whose completions all have one reward teaches nothing. What is done with it is `equal`:
+A group whose completions all have one reward teaches nothing. What is done with it is `Rollout.equal`:
 
     keep      it stays in the batch, and in the denominator of a mean over it
     filter    it is left out
@@ -10,6 +10,7 @@ A group whose completions all have one reward teaches nothing. What is done with
     hint      groups without a success try again behind the first steps of the reference trace; how many
               adapts, so that half of the hinted groups succeed at least once. Then as filter
 
+`Rollout.curriculum` names a complexity measure by which problems go from the easiest to the hardest quarter.
 Problems and samples come from named streams of their own, so that a resumed run goes on with what would
 have come.
 """
@@ -18,40 +19,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from tracelab.core.ragged import Ragged, offsets_of
-from tracelab.core.settings import Count, Positive, settings
 from tracelab.core.types import Examples, Task
 from tracelab.data.frozen import drawn
+from tracelab.decoding.sampling import Stream
 from tracelab.models.base import Model
-from tracelab.posttraining.rollout import Rollouts, describe, roll
+from tracelab.posttraining.rollout import Rollout, Rollouts, describe, roll
 from tracelab.rewards.base import Reward
 
 HINT_STEP = 0.05  # by what share of the trace a hint grows or shrinks
 POOL = 4  # problems drawn per prompt for a curriculum to choose from
-
-
-@settings
-class Rollout:
-    """How a round's completions are sampled.
-
-    prompts, group: problems per step and completions of each. max_new: tokens of a completion; None: as many
-    as in the run's evaluation. temperature: of sampling, and of the probabilities that are trained. equal,
-    rounds: see above. curriculum: a complexity measure by which problems go from the easiest to the hardest
-    quarter. batch_size: rows sampled together.
-    """
-
-    prompts: Count
-    group: Count
-    max_new: Count | None = None
-    temperature: Positive = 1.0
-    equal: Literal["keep", "filter", "resample", "hint"] = "filter"
-    rounds: Count = 4
-    curriculum: str | None = None
-    batch_size: Count = 256
 
 
 @dataclass
@@ -67,9 +48,10 @@ class Sampler:
     """Draws rollouts. Its `cursor` is all that changes."""
 
     def __init__(self, task: Task, rewards: Mapping[str, Reward], settings: Rollout, seed: int) -> None:
-        assert settings.max_new is not None, "whoever makes a sampler says how long completions may be"
-        self.task, self.rewards, self.settings, self.seed = task, rewards, settings, seed
-        self.max_new = settings.max_new
+        self.task = task
+        self.rewards = rewards
+        self.settings = settings
+        self.seed = seed
         self.cursor = Cursor()
         if settings.curriculum is not None and settings.curriculum not in task.complexities:
             raise ValueError(
@@ -110,21 +92,9 @@ class Sampler:
         return examples.take(np.argsort(examples.complexity[measure], kind="stable")[first : first + n])
 
     def _roll(self, model: Model, examples: Examples, hints: Ragged | None = None) -> Rollouts:
-        settings, first = self.settings, self.cursor.samples
-        self.cursor.samples += len(examples) * settings.group
-        return roll(
-            model,
-            self.task,
-            examples,
-            self.rewards,
-            group=settings.group,
-            max_new=self.max_new,
-            temperature=settings.temperature,
-            seed=self.seed,
-            first=first,
-            hints=hints,
-            batch_size=settings.batch_size,
-        )
+        stream = Stream(self.seed, "rollout", self.cursor.samples)
+        self.cursor.samples += len(examples) * self.settings.group
+        return roll(model, self.task, examples, self.rewards, self.settings, stream, hints)
 
     def _resampled(self, model: Model, rollouts: Rollouts, used: float) -> Rollouts:
         wanted, good = len(rollouts), [with_signal(rollouts)]

@@ -8,25 +8,22 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from typing import Any, ClassVar
 
-import lightning
 import torch
-from torch.optim import Optimizer
 
 from tracelab.algorithms.base import Algorithm
 from tracelab.decoding.logprobs import token_figures
 from tracelab.models.base import Model
 from tracelab.posttraining.groups import Sampler
 from tracelab.posttraining.updates import Updater, Updates
-from tracelab.training.budget import Budget, Progress
+from tracelab.training.budgeted import Budgeted, Recipe
 
 SILENT_ROUNDS = 20  # rounds without a group to learn from, in a row, before a warning
 
 
-class PostLearner(lightning.LightningModule):
-    """A model, the algorithm, its sampler and the budget.
+class PostLearner(Budgeted):
+    """A model that learns from the rewards of its own completions.
 
     reference: the frozen model that a KL term pulls to. held_out: measures the model every `every` rounds,
     before the first and after the last -> figures to log. compile: torch.compile the forward pass; None
@@ -42,23 +39,23 @@ class PostLearner(lightning.LightningModule):
     def __init__(
         self,
         model: Model,
+        recipe: Recipe,
         algorithm: Algorithm,
         sampler: Sampler,
-        optimizer: Callable[[Model], Optimizer],
-        schedule: Callable[[int, float], float],
-        budget: Budget,
         updates: Updates,
         held_out: Callable[[Model], dict[str, float]],
         every: int = 20,
         reference: Model | None = None,
         compile: bool | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(model, recipe)
         self.automatic_optimization = False
-        self.model, self.algorithm, self.sampler, self.updates = model, algorithm, sampler, updates
-        self.optimizer, self.schedule, self.budget = optimizer, schedule, budget
-        self.held_out, self.every, self.compile_forward = held_out, every, compile
-        self.progress = Progress()
+        self.algorithm = algorithm
+        self.sampler = sampler
+        self.updates = updates
+        self.held_out = held_out
+        self.every = every
+        self.compile_forward = compile
         self._frozen = (reference,)  # in a tuple: its weights belong to no checkpoint
         self._learn: Updater | None = None
         self._silent = 0
@@ -70,16 +67,9 @@ class PostLearner(lightning.LightningModule):
             wished = self.trainer.strategy.root_device.type == "cuda"
         self._forward = torch.compile(token_figures, dynamic=True) if wished else token_figures
 
-    def configure_optimizers(self) -> Optimizer:
-        """The optimiser; its rates are set before each round."""
-        optimizer = self.optimizer(self.model)
-        for group in optimizer.param_groups:
-            group["peak_lr"] = group["lr"]
-        return optimizer
-
     def on_train_start(self) -> None:
         """Measure where it starts; a run that is resumed after its end does nothing."""
-        reference, settings = self._frozen[0], self.sampler.settings
+        reference = self._frozen[0]
         self._learn = Updater(
             self.model,
             self.algorithm,
@@ -88,51 +78,45 @@ class PostLearner(lightning.LightningModule):
             optimizer=self.optimizers(),
             forward=self._forward,
             backward=self.manual_backward,
-            max_new=self.sampler.max_new,
-            temperature=settings.temperature,
+            max_new=self.sampler.settings.longest,
+            temperature=self.sampler.settings.temperature,
         )
         if self.progress.steps == 0:
             self._report(self._measure())
-        self._stop_if_used()
+        self.stop_if_used()
 
     def training_step(self, batch: int, batch_index: int) -> None:
         """One round."""
         began = time.perf_counter()
         self.model.eval()
-        used = self.budget.used(self.progress)
-        rollouts, figures = self.sampler(self.model, used)
+        rollouts, figures = self.sampler(self.model, self.used())
         sampled = time.perf_counter()
         figures = {f"rollout/{name}": value for name, value in figures.items()}
         tokens = int(rollouts.completions.tokens.offsets[-1])
         figures["rollout/groups_trained_on"] = float(len(rollouts))
         self.model.train()
-        self._set_rates(self.schedule(self.progress.steps, used))
+        self.set_rates()
         if len(rollouts):
             assert self._learn is not None
             figures |= self._learn(rollouts)
         self._warn_if_silent(len(rollouts))
         ended = time.perf_counter()
-        figures["rollout/seconds"], figures["update/seconds"] = sampled - began, ended - sampled
+        figures["rollout/seconds"] = sampled - began
+        figures["update/seconds"] = ended - sampled
         self.progress.steps += 1
         self.progress.tokens += tokens
         self.progress.examples += len(rollouts)
         self.progress.completion_tokens += tokens
         self.progress.minutes += (ended - began) / 60
-        last = self.budget.used(self.progress) >= 1.0
-        if self.progress.steps % self.every == 0 or last:
+        if self.progress.steps % self.every == 0 or self.used() >= 1.0:
             figures |= self._measure()
         self._report(figures)
-        self._stop_if_used()
-
-    def _set_rates(self, factor: float) -> None:
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = group["peak_lr"] * factor
+        self.stop_if_used()
 
     def _measure(self) -> dict[str, float]:
         self.model.eval()
         figures = {f"val/{name}": value for name, value in self.held_out(self.model).items()}
-        so_far = {"train/tokens": float(self.progress.tokens), "train/minutes": self.progress.minutes}
-        return figures | so_far
+        return figures | self.so_far()
 
     def _report(self, figures: dict[str, float]) -> None:
         """Log, by round."""
@@ -150,20 +134,15 @@ class PostLearner(lightning.LightningModule):
                 stacklevel=2,
             )
 
-    def _stop_if_used(self) -> None:
-        self.trainer.should_stop |= self.budget.used(self.progress) >= 1.0
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the progress, where the streams are, and torch's random state."""
-        checkpoint["progress"] = asdict(self.progress)
+        """Keep the progress, and where the streams are."""
+        super().on_save_checkpoint(checkpoint)
         checkpoint["sampler"] = self.sampler.state_dict()
-        checkpoint["torch_rng"] = torch.get_rng_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from there."""
-        self.progress = Progress(**checkpoint["progress"])
+        super().on_load_checkpoint(checkpoint)
         self.sampler.load_state_dict(checkpoint["sampler"])
-        torch.set_rng_state(checkpoint["torch_rng"])
 
 
 class Rounds:

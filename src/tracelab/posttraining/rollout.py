@@ -1,24 +1,54 @@
 """Rollouts: problems, a group of completions each, their verdicts and rewards.
 
-rollouts = roll(model, task, examples, rewards, group=8, max_new=200, temperature=1.0, seed=0, first=0)
+rollouts = roll(model, task, examples, rewards, Rollout(prompts=16, group=8, max_new=200), Stream(seed=0))
+
+What a step of training learns from of them is for `posttraining.groups`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.rows import concat, take
+from tracelab.core.settings import Count, Positive, settings
 from tracelab.core.types import Examples, Task
 from tracelab.data.frozen import references
 from tracelab.decoding.completions import Completions
-from tracelab.decoding.sampling import generate
+from tracelab.decoding.sampling import Stream, generate
 from tracelab.models.base import Model
 from tracelab.rewards.base import Graded, Reward, total
+
+
+@settings
+class Rollout:
+    """How a round's completions are sampled.
+
+    prompts, group: problems per step and completions of each. max_new: tokens of a completion; None: as many
+    as in the run's evaluation. temperature: of sampling, and of the probabilities that are trained. equal,
+    rounds, curriculum: which groups are learned from (`posttraining.groups`). batch_size: rows sampled
+    together.
+    """
+
+    prompts: Count
+    group: Count
+    max_new: Count | None = None
+    temperature: Positive = 1.0
+    equal: Literal["keep", "filter", "resample", "hint"] = "filter"
+    rounds: Count = 4
+    curriculum: str | None = None
+    batch_size: Count = 256
+
+    @property
+    def longest(self) -> int:
+        """The most tokens of a completion, where `max_new` is known."""
+        assert self.max_new is not None, "whoever samples says how long completions may be"
+        return self.max_new
 
 
 @dataclass(frozen=True)
@@ -73,35 +103,27 @@ def roll(
     task: Task,
     examples: Examples,
     rewards: Mapping[str, Reward],
-    *,
-    group: int,
-    max_new: int,
-    temperature: float,
-    seed: int,
-    first: int,
+    settings: Rollout,
+    stream: Stream,
     hints: Ragged | None = None,
-    batch_size: int = 256,
 ) -> Rollouts:
-    """Complete each problem's prompt `group` times, judge, reward.
+    """Complete each problem's prompt `settings.group` times, judge, reward.
 
-    first: where in the stream of (seed, "rollout") the samples' random numbers begin. hints: tokens to put
-    behind the prompts; they are judged with what follows, but were not sampled.
+    hints: tokens to put behind the prompts; they are judged with what follows, but were not sampled.
     """
     hints = Ragged.of([[]] * len(examples)) if hints is None else hints
     prompts = task.prompts(examples).joined(hints)
     completions = generate(
         model,
         prompts,
-        samples=group,
+        samples=settings.group,
         stop=task.codec.stop,
-        max_new=max_new,
-        temperature=temperature,
-        seed=seed,
-        stream="rollout",
-        first=first,
-        batch_size=batch_size,
+        max_new=settings.longest,
+        temperature=settings.temperature,
+        stream=stream,
+        batch_size=settings.batch_size,
     )
-    rows = np.repeat(np.arange(len(examples)), group)
+    rows = np.repeat(np.arange(len(examples)), settings.group)
     whole = hints.take(rows).joined(completions.tokens)
     lengths = references(task, examples).lengths[rows]
     verdicts = task.judge(examples.take(rows), whole)
@@ -111,7 +133,7 @@ def roll(
         prompts,
         completions,
         graded,
-        total(rewards, graded).reshape(len(examples), group),
+        total(rewards, graded).reshape(len(examples), settings.group),
         hints.lengths,
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tracelab.core.settings import Count, Part, Place, Positive, read, settings
-from tracelab.posttraining.groups import Rollout
+from tracelab.posttraining.rollout import Rollout
 from tracelab.posttraining.updates import Updates
 from tracelab.runs.folder import Run, is_run
 from tracelab.runs.identity import arm_of

@@ -98,7 +98,8 @@ class Updater:
         if not weights.any():
             return []
         several = self.knobs.passes * self.knobs.parts > 1
-        prompts, device = rollouts.prompts.take(rows), self.model.device
+        prompts = rollouts.prompts.take(rows)
+        device = self.model.device
         parts = []
         for micro in micro_batches(prompts, done.tokens, self.knobs.micro_tokens):
             places, T = micro.rows, micro.mask.shape[1]

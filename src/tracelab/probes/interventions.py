@@ -46,7 +46,8 @@ def intervene(
     prompts = task.prompts(examples)
     options: dict[str, Any] = {"stop": task.codec.stop, "max_new": max_new, "batch_size": sampling.batch_size}
     own = generate(model, prompts, **options)
-    before, reference = trace_and_solution(task, own.tokens)[1], solutions(task, examples)
+    before = trace_and_solution(task, own.tokens)[1]
+    reference = solutions(task, examples)
     for imposed in interventions(task, examples, own, sampling.seed, **doses):
         whole = prompts.joined(imposed.opening)
         fits = whole.lengths + reference.lengths.max() < model.context

@@ -178,7 +178,8 @@ def of_run(run: Run, problems: int | None = None, kinds: Sequence[str] | None = 
 
 def _check_problems(run: Run, task: Task) -> None:
     """The run's own test problems must be drawn again: then its training problems are, too."""
-    path, columns = run.folder / "outcomes.parquet", ["split", "problem_key"]
+    path = run.folder / "outcomes.parquet"
+    columns = ["split", "problem_key"]
     if not path.is_file():
         raise ValueError(f"{run.folder} is not evaluated: python -m tracelab.evaluate run={run.folder} first")
     judged = pyarrow.parquet.read_table(path, columns=columns).to_pydict()

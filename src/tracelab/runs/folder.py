@@ -53,7 +53,8 @@ class Run:
 
         A run whose precision was given keeps it where none is asked for.
         """
-        folder, config = Path(experiment.run_dir), experiment.as_dict()
+        folder = Path(experiment.run_dir)
+        config = experiment.as_dict()
         if is_run(folder):  # before there is a run.json, what is asked for may still be refused
             before = Run(folder, _load(folder))
             before.check_same(experiment)

@@ -92,7 +92,7 @@ class Checkpoints(lightning.Callback):
         if steps == 0 or steps == self.validated or not trainer.enable_validation:
             return False
         due = (trainer.fit_loop.epoch_loop.total_batch_idx + 1) % (every or 1) == 0
-        return due or learner.budget.used(learner.progress) >= 1.0
+        return due or learner.used() >= 1.0
 
     def _stop_if_told(self, trainer: lightning.Trainer, learner: Any) -> None:
         """Save and stop, if a signal came to this process or to another one."""

@@ -16,7 +16,7 @@ from tracelab.models.attention import KERNELS
 from tracelab.models.base import Model
 from tracelab.models.precision import Precision
 from tracelab.optim.muon import MuonAdamW
-from tracelab.runs.build import build_optim, build_task, precision_of
+from tracelab.runs.build import build_task, precision_of
 from tracelab.runs.checkpoints import load_progress
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
@@ -24,6 +24,7 @@ from tracelab.runs.identity import own_id, with_checksums
 from tracelab.runs.sets import Data, Sets, prepare, prepared, problems
 from tracelab.training import accelerate
 from tracelab.training.budget import Progress, build_budget, short_first
+from tracelab.training.budgeted import build_recipe
 from tracelab.training.checks import check
 from tracelab.training.fitting import Trained, conclude, finished_before, fit
 from tracelab.training.initial import build_initial, origin, with_source
@@ -81,7 +82,8 @@ def check_parts(experiment: Training) -> None:
     """ValueError if parts do not go together, or refuse their knobs: before anything is drawn."""
     check(experiment)
     one_of("attention", experiment.attention, ("auto", *KERNELS))
-    model, packing = get_object(experiment.model["_target_"]), experiment.data.packing
+    model = get_object(experiment.model["_target_"])
+    packing = experiment.data.packing
     if packing is not None and not model.packs:
         raise ValueError(
             f"data.packing={packing}: {model.__name__} cannot keep packed documents apart; take "
@@ -155,11 +157,10 @@ def build_held_out(experiment: Training, data: Sets) -> HeldOut | None:
 
 
 def build_learner(experiment: Training, model: Model) -> Learner:
-    """The learner with its optimiser, schedule, budget and loss weights."""
+    """The learner with its recipe and loss weights."""
     return Learner(
         model,
-        **build_optim(experiment.optim),
-        budget=build_budget(experiment.budget),
+        build_recipe(experiment),
         trace_weight=experiment.loss.trace_weight,
         solution_weight=experiment.loss.solution_weight,
         compile=experiment.compile,

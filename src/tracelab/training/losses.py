@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from tracelab.batches.documents import Documents
 from tracelab.batches.packing import SOLUTION, TRACE
+from tracelab.batches.padding import Counts
 from tracelab.models.base import Model
 
 CHUNK = 8192  # tokens of a packed batch whose logits exist at a time
@@ -54,7 +55,8 @@ def packed_loss(
     documents: Documents,
 ) -> tuple[Tensor, Sums]:
     """The weighted sum over a packed batch, and what is logged of it: one graph of fixed shapes."""
-    losses, part = packed_losses(model, tokens, targets, documents), part.flatten()
+    losses = packed_losses(model, tokens, targets, documents)
+    part = part.flatten()
     return weighted_sum(losses, part == TRACE, part == SOLUTION, weights)
 
 
@@ -71,3 +73,18 @@ def weighted_sum(
         "solution tokens": solution.sum(),
     }
     return (losses * weight).sum(), sums
+
+
+def total_weight(counts: Counts, weights: Mapping[str, float]) -> float:
+    """Total loss weight of a batch over all processes: the divisor of its mean loss."""
+    solution = counts.completion_tokens - counts.trace_tokens
+    return weights["trace"] * counts.trace_tokens + weights["solution"] * solution
+
+
+def means(sums: Sums, weights: Mapping[str, float]) -> dict[str, Tensor]:
+    """Sums of `weighted_sum` -> "loss", the weighted mean, and those of the parts that have tokens."""
+    parts = {name: sums[name] / sums[f"{name} tokens"] for name in ("trace", "solution")}
+    trace, solution = (weights[name] * sums[f"{name} tokens"] for name in parts)
+    total = trace * parts["trace"].nan_to_num() + solution * parts["solution"].nan_to_num()
+    present = {f"{name}_loss": mean for name, mean in parts.items() if sums[f"{name} tokens"] > 0}
+    return {"loss": total / (trace + solution), **present}

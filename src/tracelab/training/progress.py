@@ -50,7 +50,7 @@ def line(trainer: lightning.Trainer, learner: Any, width: int | None = None) -> 
     width: characters that it may have. Where they are few, the bar goes first, then what is said last, but
     for the time that is left.
     """
-    progress, used = learner.progress, learner.budget.used(learner.progress)
+    progress, used = learner.progress, learner.used()
     parts = [f"{used:4.0%}", f"step {progress.steps:,}"]
     for name, (key, form) in learner.shown.items():
         if (value := trainer.callback_metrics.get(key)) is not None:

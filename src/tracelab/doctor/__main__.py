@@ -1,0 +1,5 @@
+"""python -m tracelab.doctor."""
+
+from tracelab.doctor.screen import main
+
+main()

@@ -1,0 +1,45 @@
+"""The doctor's screen: all checks in turn, a finding each. A check that fails is itself a finding."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+
+from tracelab.core.terminal import endure, interruptible
+from tracelab.doctor import folders, hardware, software, speed
+from tracelab.doctor.finding import BAD, Finding
+
+CHECKS: dict[str, Callable[[], Finding]] = {
+    "processor": hardware.processor,
+    "memory": hardware.memory,
+    "gpu": hardware.gpu,
+    "precision": speed.precision,
+    "compiler": software.compiler,
+    "cache": folders.cache,
+    "runs": folders.runs,
+    "training": speed.training,
+}
+
+
+def main() -> None:
+    """Print the findings as they come; exit with 1 if one is bad."""
+    endure()
+    bad = False
+    with interruptible("Not everything was looked at."):
+        for finding in findings():
+            print(finding, flush=True)
+            bad |= finding.state == BAD
+    print("Training cannot run here: mend what is BAD." if bad else "Training can run here.")
+    sys.exit(int(bad))
+
+
+def findings() -> Iterator[Finding]:
+    """All of them, the quick ones first. A check that fails is a bad finding, and the others go on."""
+    yield software.python()
+    yield from software.versions()
+    for about, check in CHECKS.items():
+        try:
+            yield check()
+        except Exception as error:  # whatever it is, it belongs on the screen
+            mend = "make install repairs the installation" if isinstance(error, ImportError) else ""
+            yield Finding(about, f"{type(error).__name__}: {error}", BAD, mend)
