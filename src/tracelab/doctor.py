@@ -23,7 +23,7 @@ from packaging.specifiers import SpecifierSet
 
 from tracelab.core.files import read_text
 from tracelab.core.paths import ROOT, cache_home
-from tracelab.core.terminal import endure
+from tracelab.core.terminal import counted, endure
 
 GOOD, NOTE, BAD = "ok", "note", "BAD"
 LEAST_MEMORY, LEAST_DISK, SOME_DISK = 2.0, 0.5, 5.0  # GiB
@@ -222,7 +222,8 @@ def training() -> Finding:
     experiment = demo()
     speed = tokens_per_second(experiment)
     minutes = build_budget(experiment.budget).amount / speed / 60 + AROUND
-    text = f"{speed:,.0f} tokens/s: make demo takes about {minutes:.0f} minutes ({AROUND} of them around)"
+    time = counted(round(minutes), "minute")
+    text = f"{speed:,.0f} tokens/s: make demo takes about {time} ({AROUND} of them around)"
     return Finding("training", text)
 
 

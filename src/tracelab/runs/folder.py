@@ -25,7 +25,7 @@ from omegaconf import OmegaConf
 
 from tracelab.core.files import UTF8, lock, read_json, read_text, write_json, write_text
 from tracelab.core.paths import ROOT
-from tracelab.runs.knobs import FREE_TO_CHANGE, WITHOUT_EFFECT
+from tracelab.runs.knobs import FREE_TO_CHANGE, WITHOUT_EFFECT, within
 from tracelab.runs.older import in_todays_words
 from tracelab.runs.settings import Experiment, shared
 
@@ -206,7 +206,7 @@ def differences(before: Config, asked: Config, free: tuple[str, ...]) -> list[st
     if b.get("trainer.precision") == "auto":
         b["trainer.precision"] = a.get("trainer.precision")
     names = sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
-    return [n for n in names if not any(n == name or n.startswith(f"{name}.") for name in free)]
+    return [name for name in names if not within(name, free)]
 
 
 def flat_config(config: Any, prefix: str = "") -> dict[str, Any]:
