@@ -150,8 +150,8 @@ def check_swept(config: DictConfig) -> None:
         knob = override.key_or_group
         if override.is_sweep_override() and within(knob, unnamed):
             sys.exit(
-                f"{override.input_line}: runs that differ in {knob} alone are one run, in one folder. Sweep over "
-                "what makes other runs (python -m tracelab.evaluate judges a run in another way)"
+                f"{override.input_line}: runs that differ in {knob} alone are one run, in one folder. Sweep "
+                "over what makes other runs (python -m tracelab.evaluate judges a run in another way)"
             )
 
 
