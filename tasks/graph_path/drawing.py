@@ -81,6 +81,6 @@ def plot_graph(ax: Axes, problem: Integers, trace: Integers, solution: Integers,
             graph, where, costs, font_size=5, ax=ax, bbox={"lw": 0, "pad": 0, "fc": "w"}
         )
     if bad is not None and bad < len(trace) and int(trace[bad][1]) in where:
-        ax.plot(*where[int(trace[bad][1])], "x", color="#D55E00", ms=9, mew=2.2, zorder=5)
+        ax.plot(*where[int(trace[bad][1])], "x", color="#D55E00", ms=14, mew=2.2, zorder=5)
     ax.set(xticks=[], yticks=[])
     ax.grid(visible=False)

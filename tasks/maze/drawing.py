@@ -97,7 +97,7 @@ def plot_maze(
     if bad is not None and bad < len(trace):
         at = place(trace[bad][1], stride, free.shape)
         if at is not None:
-            ax.plot(at[1], at[0], "x", color="#D55E00", ms=9, mew=2.2, zorder=5)
+            ax.plot(at[1], at[0], "x", color="#D55E00", ms=14, mew=2.2, zorder=5)
     ax.set(xticks=[], yticks=[])
     ax.grid(visible=False)
     for spine in ax.spines.values():
