@@ -6,7 +6,6 @@ with figure(path, 5, 3) as (fig, axes): ...
 from __future__ import annotations
 
 import csv
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +14,10 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
-logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports every font table it writes
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
-from tracelab.core.files import UTF8, whole  # noqa: E402
+from tracelab.core.files import UTF8, whole
 
 # Okabe and Ito's palette
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (

@@ -2,8 +2,8 @@
 
     python -m tracelab.train -m trace=correct,swapped seed=0,1,2      # the same again resumes it
 
-What a job raises is noted and no other job is stopped; at the end a table says what became of each,
-and the exit status is 1 if one failed. Jobs keep their records in files, <sweep>/.jobs/<time>/<number>.json,
+What a job raises is noted and no other job is stopped; at the end a table says what became of each, and the
+exit status is 1 if one failed. Jobs keep their records in files, <sweep>/.jobs/<time>/<number>.json,
 so it is one mechanism for every launcher and sweeper, and outlives a process that is killed.
 """
 
@@ -14,10 +14,12 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobStatus, filter_overrides
 from hydra.errors import InstantiationException
 from hydra.experimental.callback import Callback
@@ -26,9 +28,11 @@ from omegaconf import DictConfig
 from tracelab.core.files import read_json, write_json, write_text
 from tracelab.core.terminal import endure, log
 from tracelab.runs.entry import prepare_process, say
+from tracelab.runs.knobs import UNNAMED, within
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
+    from hydra.types import HydraContext
 
 Record = dict[str, Any]  # number, overrides, folder, state, accuracy, reason
 
@@ -53,6 +57,7 @@ class Sweep(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Begin the records. The report comes at exit, for Hydra says nothing if it is interrupted."""
         check_installed(config.hydra.launcher._target_)
+        check_swept(config)
         stamp = f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{self.process}"
         self.records = Path(config.hydra.sweep.dir).resolve() / ".jobs" / stamp
         self.records.mkdir(parents=True)
@@ -90,6 +95,18 @@ class Sweep(Callback):
         self._write(config, **outcome)
         say(f"Job {config.hydra.job.num}: {': '.join(v for v in outcome.values() if isinstance(v, str))}")
 
+    def expect(self, number: int, overrides: Sequence[str]) -> None:
+        """Note a job that is to be begun, so that it is in the table whatever comes before it."""
+        write_json(self._record(number), {**_named(number, overrides), "folder": "", "state": "not begun"})
+
+    def failed(self, number: int, reason: str) -> None:
+        """Note that a job failed which cannot say so itself: its process is gone."""
+        record = read_json(self._record(number))
+        write_json(self._record(number), {**record, "state": "failed", "reason": reason})
+        if record["folder"]:
+            write_text(Path(record["folder"]) / "error.txt", f"{reason}\n")
+        say(f"Job {number}: failed, {reason}")
+
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """The exit status says whether a job failed, or there was none."""
         assert self.records is not None
@@ -100,15 +117,23 @@ class Sweep(Callback):
             sys.exit(1)
 
     def _write(self, config: DictConfig, **outcome: Any) -> None:
+        number = config.hydra.job.num
+        named = _named(number, config.hydra.overrides.task)
+        write_json(self._record(number), {**named, "folder": str(config.run_dir), **outcome})
+
+    def _record(self, number: int) -> Path:
         assert self.records is not None
-        job = config.hydra.job
-        record = {
-            "number": job.num,
-            "overrides": list(filter_overrides(config.hydra.overrides.task)),
-            "folder": str(config.run_dir),
-            **outcome,
-        }
-        write_json(self.records / f"{job.num:05}.json", record)
+        return self.records / f"{number:05}.json"
+
+
+def _named(number: int, overrides: Sequence[str]) -> Record:
+    return {"number": number, "overrides": list(filter_overrides(overrides))}
+
+
+def sweep_of(context: HydraContext) -> Sweep:
+    """The records of the sweep that a launcher works for."""
+    callbacks: list[Callback] = context.callbacks.callbacks
+    return next(callback for callback in callbacks if isinstance(callback, Sweep))
 
 
 def check_installed(launcher: str) -> None:
@@ -116,6 +141,18 @@ def check_installed(launcher: str) -> None:
     parent, name = launcher.split(".")[:2]
     if find_spec(parent) is None or find_spec(f"{parent}.{name}") is None:
         sys.exit(f"{parent}.{name} is not installed: python -m pip install -c constraints.txt -e '.[sweep]'")
+
+
+def check_swept(config: DictConfig) -> None:
+    """End the program if jobs would differ in nothing that makes another run: they would share a folder."""
+    unnamed = (*UNNAMED, *config.hydra.job.config.override_dirname.exclude_keys)
+    for override in OverridesParser.create().parse_overrides(list(config.hydra.overrides.task)):
+        knob = override.key_or_group
+        if override.is_sweep_override() and within(knob, unnamed):
+            sys.exit(
+                f"{override.input_line}: runs that differ in {knob} alone are one run, in one folder. Sweep "
+                "over what makes other runs (python -m tracelab.evaluate judges a run in another way)"
+            )
 
 
 def reason_of(error: BaseException) -> str:

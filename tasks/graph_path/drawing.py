@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tracelab.core.ragged import Integers
 from tracelab.search.best_first.search import CLOSE
 from tracelab.tasks.graph_path.draws import DIRECTED, EDGES, HEADER, SECOND, START, TARGET
+from tracelab.tasks.shared.marks import bring_forward
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,13 +73,14 @@ def plot_graph(ax: Axes, problem: Integers, trace: Integers, solution: Integers,
     )
     names = {a: {int(problem[START]): "S"}.get(a, str(a)) for a in graph}
     names |= {int(t): "G" for t in (problem[TARGET], problem[SECOND]) if t >= 0}
-    nx.draw_networkx_labels(graph, where, names, font_size=min(8.0, 90 / len(graph) ** 0.7), ax=ax)
+    letters = nx.draw_networkx_labels(graph, where, names, font_size=min(8.0, 90 / len(graph) ** 0.7), ax=ax)
+    bring_forward(letters.values())
     if len({w for _, _, w in edges}) > 1:
         costs = {(a, b): w for a, b, w in edges}
         nx.draw_networkx_edge_labels(
             graph, where, costs, font_size=5, ax=ax, bbox={"lw": 0, "pad": 0, "fc": "w"}
         )
     if bad is not None and bad < len(trace) and int(trace[bad][1]) in where:
-        ax.plot(*where[int(trace[bad][1])], "x", color="#D55E00", ms=9, mew=2.2, zorder=5)
+        ax.plot(*where[int(trace[bad][1])], "x", color="#D55E00", ms=14, mew=2.2, zorder=5)
     ax.set(xticks=[], yticks=[])
     ax.grid(visible=False)

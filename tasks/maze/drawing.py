@@ -9,6 +9,7 @@ import numpy as np
 from tracelab.core.ragged import Integers
 from tracelab.search.best_first.search import CLOSE
 from tracelab.tasks.maze.grid import HEADER
+from tracelab.tasks.shared.marks import bring_forward
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,11 +92,12 @@ def plot_maze(
         ax.plot(x, y, color="#E69F00", lw=2.0, solid_capstyle="round", zorder=3)
     for letter, x, y in (("S", problem[2], problem[3]), ("G", problem[4], problem[5])):
         size = min(9.0, 120 / max(width, height))
-        ax.text(x, y, letter, ha="center", va="center", fontsize=size, weight="bold", zorder=4)
+        font = {"fontsize": size, "weight": "bold"}
+        bring_forward([ax.text(x, y, letter, ha="center", va="center", **font)])
     if bad is not None and bad < len(trace):
         at = place(trace[bad][1], stride, free.shape)
         if at is not None:
-            ax.plot(at[1], at[0], "x", color="#D55E00", ms=9, mew=2.2, zorder=5)
+            ax.plot(at[1], at[0], "x", color="#D55E00", ms=14, mew=2.2, zorder=5)
     ax.set(xticks=[], yticks=[])
     ax.grid(visible=False)
     for spine in ax.spines.values():

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tracelab.core.terminal import counted
+
 SAY = "from tracelab.core.terminal import endure; import sys; endure()\n"
 LONG = "for i in range(20_000):\n    print(i, flush=True); print('─', i, file=sys.stderr)\n"
 
@@ -67,3 +69,12 @@ def test_a_full_disk_under_a_log_and_closed_streams_fail_nothing():
         )
     closed = ["sh", "-c", 'exec "$0" "$@" >&- 2>&-', sys.executable, "-c", SAY + LONG]
     assert subprocess.run(closed).returncode == 0
+
+
+def test_one_of_a_thing_has_no_plural():
+    said = [counted(n, thing) for n in (0, 1, 2000) for thing in ("seed", "batch", "process")]
+    assert said[3:6] == ["1 seed", "1 batch", "1 process"]
+    assert (*said[:3], *said[6:]) == (
+        *("0 seeds", "0 batches", "0 processes"),
+        *("2,000 seeds", "2,000 batches", "2,000 processes"),
+    )

@@ -41,6 +41,10 @@ def test_it_trains_from_any_folder(wheel, tmp_path):
     assert "trace viewer" in (tmp_path / "report.html").read_text()
 
 
+def test_hydra_finds_its_launcher(wheel):
+    assert (wheel / "hydra_plugins" / "tracelab_launcher.py").is_file()
+
+
 def test_its_console_scripts_exist(wheel):
     (scripts,) = wheel.glob("*.dist-info/entry_points.txt")
     names = ("train", "evaluate", "generate", "judge", "show", "report")

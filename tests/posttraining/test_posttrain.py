@@ -29,6 +29,7 @@ from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_weights
 from tracelab.runs.entry import compose
 from tracelab.runs.folder import Run
+from tracelab.runs.tables import print_trained
 from tracelab.training.experiment import train
 from tracelab.training.settings import Training
 
@@ -296,6 +297,8 @@ def test_a_run_from_folder_to_figures(whole):
     record = json.loads((folder / "run.json").read_text())
     assert record["status"] == "evaluated"
     assert record["progress"]["steps"] == 4
+    assert record["updates"] > 0
+    assert record["warning"] is None
     rows = rows_of(folder)
     assert [row["step"] for row in rows] == ["0", "1", "2", "3", "4"]
     assert [bool(row["val/solution_valid"]) for row in rows] == [True, False, False, False, True]
@@ -396,11 +399,19 @@ def test_every_algorithm_runs(source, tmp_path, algorithm):
     assert float(rows_of(tmp_path)[1]["update/grad_norm"]) >= 0
 
 
-def test_rounds_without_a_signal(source, tmp_path):
+def test_rounds_without_a_signal(source, tmp_path, capsys):
     """Constant rewards: no step is taken, and after a while a warning names the remedy."""
     overrides = ("reward.form.weight=0", "rollout.equal=filter", "budget.steps=21", "rollout.prompts=1")
-    with pytest.warns(UserWarning, match=r"no group had rewards that differ.*rollout\.equal=hint"):
-        posttrain(settings(source, tmp_path, *overrides, "rollout.max_new=2", "held_out.every=100"))
+    with pytest.warns(UserWarning, match=r"no group had rewards that differ.*rollout\.equal=hint") as warned:
+        done = posttrain(settings(source, tmp_path, *overrides, "rollout.max_new=2", "held_out.every=100"))
+    said = (str(warning.message) for warning in warned)
+    along, at_the_end = (text for text in said if "nothing was learned" in text)
+    assert along.startswith("in 20 rounds")
+    assert at_the_end.startswith("no update was made")
+    record = done.run.read_json("run.json")
+    assert (record["updates"], record["warning"]) == (0, at_the_end)
+    print_trained(done)
+    assert at_the_end in capsys.readouterr().err
     before, after = (load_weights(f / "checkpoints" / "last.ckpt") for f in (source, tmp_path))
     assert all(torch.equal(before[name], after[name]) for name in before)
 

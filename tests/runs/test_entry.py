@@ -182,3 +182,17 @@ def test_wrong_spellings_name_the_choices(tmp_path):
         done = run(*words, cwd=tmp_path)
         assert done.returncode == 1
         assert says in done.stderr
+
+
+def test_libraries_do_not_report_on_fonts(tmp_path):
+    """Hydra has all report; the first thing that is said would be that matplotlib has looked for fonts."""
+    code = (
+        "import logging; import tracelab.train; logging.basicConfig(level=logging.INFO)\n"
+        "import matplotlib.font_manager, logging; logging.getLogger('fontTools.subset').info('a table')"
+    )
+    environment = {**os.environ, "MPLCONFIGDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert any(tmp_path.iterdir())
+    assert not done.stderr

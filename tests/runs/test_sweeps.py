@@ -1,11 +1,13 @@
 """Sweeps: a repeated one goes on where it was, with every launcher; one job's crash stops no other."""
 
 import json
+import os
 import pickle
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from hydra.types import RunMode
@@ -49,7 +51,7 @@ def crash(folder, monkeypatch, *words):
 
 def test_a_sweep_goes_on_where_it_was(tmp_path, monkeypatch):
     swept = ("trace.rate=0.5", "seed=0")
-    unnamed = ("trainer=", "validate_problems=")  # they change no number of a run
+    unnamed = ("trainer", "validate_problems", "checkpoint_every", "eval")  # they make no other run
     named = [word for word in (*ARM, *swept) if not word.startswith(unnamed)]
     begun = tmp_path / "runs" / "sweep" / run_name(",".join(sorted(named)))
     crash(begun, monkeypatch, "trace=corrupted", *swept)
@@ -84,6 +86,71 @@ def test_a_sweep_goes_on_where_it_was(tmp_path, monkeypatch):
     third = sweep(tmp_path, "hydra/launcher=submitit_local", "trace.rate=0.25,1", "seed=0")
     assert jobs(tmp_path)[0] == ["finished", "skipped"], third.stderr[-2000:]
     assert third.returncode == 0
+
+    weights = Run.open(begun).checkpoint().read_bytes()
+    fourth = sweep(tmp_path, "trace.rate=0.5", "seed=0", "eval.problems=8", "checkpoint_every=4")
+    states, records = jobs(tmp_path)
+    assert states == ["resumed"], fourth.stderr[-2000:]
+    assert "No step was taken" in fourth.stderr
+    assert tmp_path / records[0]["folder"] == begun
+    assert Run.open(begun).checkpoint().read_bytes() == weights
+    assert Run.open(begun).read_json("metrics.json")["test sets"]["wilson"]["solution_valid"]["n"] == 8
+
+
+def workers(process):
+    """Ids of the processes that run jobs for a sweep's."""
+    below = [path.read_text().split() for path in Path(f"/proc/{process.pid}/task").glob("*/children")]
+    return [
+        int(child)
+        for children in below
+        for child in children
+        if "--multiprocessing-fork" in Path(f"/proc/{child}/cmdline").read_text()
+    ]
+
+
+def test_a_job_whose_process_is_killed_takes_no_other_with_it(tmp_path):
+    words = ("hydra/launcher=joblib", "seed=0,1,2", "eval.problems=4")
+    command = [sys.executable, "-m", "tracelab.train", "-m", *ARM, *words]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        while len(list(tmp_path.glob("runs/sweep/*/log.txt"))) < 2:
+            assert process.poll() is None, "the sweep ended before a job was to be killed"
+            time.sleep(0.05)
+        os.kill(workers(process)[0], signal.SIGKILL)
+        said, _ = process.communicate(timeout=300)
+    states, records = jobs(tmp_path)
+    assert process.returncode == 1
+    assert sorted(states) == ["failed", "finished", "finished"]
+    assert states[2] == "finished"
+    killed = records[states.index("failed")]
+    assert killed["reason"] == "its process was killed (SIGKILL): out of memory?"
+    assert killed["reason"] in (tmp_path / killed["folder"] / "error.txt").read_text()
+    assert all(f"seed={k}" in said for k in range(3))
+
+
+def test_ctrl_c_reaches_the_jobs_processes(tmp_path):
+    """They save what they have; a job that was not begun is in the table, too."""
+    words = (*ARM, "hydra/launcher=joblib", "seed=0,1,2", "budget.steps=1000000", "checkpoint_every=1000000")
+    command = [sys.executable, "-m", "tracelab.train", "-m", *words]
+    with subprocess.Popen(command, cwd=tmp_path) as process:
+        while len(list(tmp_path.glob("runs/sweep/*/metrics.csv"))) < 2:
+            assert process.poll() is None, "the sweep ended before it was to be stopped"
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=120)
+    assert process.returncode == 130
+    states, records = jobs(tmp_path)
+    assert states == ["unfinished", "unfinished", "not begun"]
+    for record in records[:2]:
+        assert Run.open(tmp_path / record["folder"]).checkpoint().is_file()
+        assert "nothing is lost" in (tmp_path / record["folder"] / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("knob", ["eval.temperature=0,1", "+trainer.devices=1,2", "trainer=cpu,auto"])
+def test_jobs_that_would_share_a_folder_are_refused(tmp_path, knob):
+    done = sweep(tmp_path, knob)
+    assert done.returncode == 1
+    assert f"{knob}: runs that differ in" in done.stderr
+    assert not list(tmp_path.glob("runs/sweep/*"))
 
 
 def test_ctrl_c_stops_the_sweep_and_keeps_what_is_trained(tmp_path):
@@ -124,6 +191,17 @@ def test_folders():
     single = run_folder(RunMode.RUN, "now", "runs", "runs/sweep", "seed=1")
     assert single == run_folder(None, "now", "runs", "runs/sweep", "seed=1") == "runs/seed-1/now"
     assert run_folder(RunMode.MULTIRUN, "now", "runs", "runs/sweep", "seed=1") == "runs/sweep/seed-1"
+
+
+def test_how_it_is_judged_names_no_run_of_a_sweep(tmp_path):
+    def folder(words):
+        return Path(run_folder(RunMode.MULTIRUN, "now", "runs", str(tmp_path), words)).name
+
+    asked = "+metric@metric.mine=joint,++eval.problems=8,seed=1,task.size=[5,6],trainer.devices=2"
+    assert folder(asked) == "seed-1_task.size--5-6-"
+    (tmp_path / run_name("eval.problems=8,seed=1")).mkdir()  # of an earlier version
+    assert folder("eval.problems=8,seed=1") == "seed-1_eval.problems-8"
+    assert folder("eval.problems=9,seed=1") == "seed-1"
 
 
 def test_accuracy_is_a_float_with_a_state():

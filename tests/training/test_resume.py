@@ -8,16 +8,17 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import lightning
 import pytest
 import torch
 
 from tests.helpers.engine import fit, learner
-from tracelab.runs.checkpoints import load_weights, sound
+from tracelab.runs.checkpoints import load_seconds, load_weights, sound
+from tracelab.runs.signals import heeded
 from tracelab.training.budget import Budget
 from tracelab.training.checkpoint import Checkpoints
-from tracelab.training.processes import heeded
 
 STEPS = 40
 CLONE = Path(__file__).parents[2]
@@ -217,3 +218,44 @@ def test_a_failed_write_leaves_the_previous_checkpoint(tmp_path, monkeypatch, br
     with pytest.raises(OSError, match="No space left"):
         train(tmp_path, steps=10, resume=tmp_path / "last.ckpt")
     assert (tmp_path / "last.ckpt").read_bytes() == good
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1])
+def test_a_step_of_several_batches_is_whole_in_a_checkpoint(tmp_path, number):
+    """Whatever is told in between, and whatever is validated."""
+
+    class Told(lightning.Callback):
+        def on_train_batch_end(self, trainer, learner, *_):
+            if trainer.fit_loop.epoch_loop.total_batch_idx == 4 * 7 + 1:
+                signal.raise_signal(number)
+
+    accumulated = {"accumulate_grad_batches": 4, "val_check_interval": 8}
+    fit(learner(Budget(steps=12)), callbacks=[Checkpoints(tmp_path / "whole", 5)], **accumulated)
+    before, stopped = signal.getsignal(number), Checkpoints(tmp_path / "cut", 5)
+    with pytest.raises(SystemExit):
+        fit(learner(Budget(steps=12)), callbacks=[Told(), stopped], **accumulated)
+    signal.signal(number, before)
+    last = tmp_path / "cut" / "last.ckpt"
+    assert full_state(last)["progress"]["steps"] == 8
+    fit(learner(Budget(steps=12)), callbacks=[Checkpoints(last.parent, 5)], resume=last, **accumulated)
+    assert full_state(last)["progress"]["steps"] == 12
+    assert equal(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_seconds_add_up_over_sessions(tmp_path, monkeypatch):
+    """Of what led to the checkpoint, however a session ended; the time of day does not matter."""
+    clock = {"now": 1000.0}
+    timer = SimpleNamespace(monotonic=lambda: clock["now"])
+    monkeypatch.setattr("tracelab.training.checkpoint.time", timer)
+
+    class Tick(lightning.Callback):
+        def on_train_batch_start(self, *_):
+            clock["now"] += 1
+
+    crash = StopAt(8, RuntimeError("a crash"))
+    with pytest.raises(RuntimeError, match="a crash"):
+        train(tmp_path, callbacks=[Tick(), crash])
+    assert load_seconds(tmp_path / "last.ckpt") == 5
+    clock["now"] = 20.0  # of another machine
+    train(tmp_path, steps=9, resume=tmp_path / "last.ckpt", callbacks=[Tick()])
+    assert load_seconds(tmp_path / "last.ckpt") == 9

@@ -14,6 +14,7 @@ import polars as pl
 from yaml import CSafeLoader, YAMLError
 
 from tracelab.core.files import read_json, read_text
+from tracelab.core.terminal import counted
 from tracelab.runs.folder import Run, is_run
 from tracelab.runs.identity import arm_of
 from tracelab.runs.knobs import CALLED_BY, IN_COMMON, NOT_COMPARED, NOT_SHOWN, WITHIN_AN_ARM, flat_config
@@ -67,7 +68,9 @@ def check_same(folders: list[Path], configs: list[dict[str, Any]]) -> None:
     for folder, flat in zip(folders, parts, strict=True):
         key = ", ".join(f"{name}={flat.get(name, '–')}" for name in differing[:2])
         groups.setdefault(key, []).append(str(folder))
-    listed = "; ".join(f"{key}: {len(names)} runs ({names[0]}, ...)" for key, names in groups.items())
+    listed = "; ".join(
+        f"{key}: {counted(len(names), 'run')} ({names[0]}, ...)" for key, names in groups.items()
+    )
     raise ValueError(
         f"these runs are no comparison: their tasks or test problems differ in {', '.join(differing[:5])}"
         f"{' and more' if len(differing) > 5 else ''}. "

@@ -16,6 +16,7 @@ import polars as pl
 
 from tracelab.analysis.arms import arms_of, check_same, config_of, described, short
 from tracelab.core.files import read_json
+from tracelab.core.terminal import counted
 from tracelab.runs.folder import OF_A_RUN, runs_below
 from tracelab.runs.identity import identity_of
 from tracelab.runs.knobs import options
@@ -51,7 +52,7 @@ def runs(*folders: str | Path) -> pl.DataFrame:
         )
     finished = [folder for folder in found if _is_finished(folder)]
     if not finished:
-        raise ValueError(f"none of {len(found)} runs is finished: resume them, or wait")
+        raise ValueError(f"none of {counted(len(found), 'run')} is finished: resume them, or wait")
     known = _each_once(finished)
     finished, configs = [*known], [*known.values()]
     check_same(finished, configs)

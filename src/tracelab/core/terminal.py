@@ -75,6 +75,11 @@ def _in_ascii(error: UnicodeError) -> tuple[str, int]:
     return "".join(escaped), error.end
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 seed`, `1,200 seeds`: a number of things; thing: the word for one."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "es" if thing.endswith(("s", "ch")) else "s")
+
+
 def columns(stream: Any) -> int:
     """How wide the terminal is that a stream writes to."""
     try:

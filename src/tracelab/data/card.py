@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from tracelab.core.codec import Sequences
 from tracelab.core.stats import wilson
+from tracelab.core.terminal import counted
 from tracelab.core.types import Examples, Task, Verdicts
 from tracelab.core.waiting import waiting
 from tracelab.data.store import description
@@ -58,7 +59,7 @@ def text(card: Mapping[str, Any]) -> str:
     for split, s in card["splits"].items():
         lines += [
             "",
-            f"{split}: {s['problems']:,} problems, {s['distinct']:,} distinct, {s['drawn']:,} drawn",
+            f"{split}: {counted(s['problems'], 'problem')}, {s['distinct']:,} distinct, {s['drawn']:,} drawn",
         ]
         for part, d in s["tokens"].items():
             lines.append(f"  {part:<22}{d['mean']:9.1f} tokens on average, {d['max']:g} at most")
@@ -74,7 +75,9 @@ def _remarks(split: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "damage" in split:
         d = split["damage"]
         remarks.append(("steps damaged", f"{d['got']:.4f} of all (asked for: {d['asked']:g})"))
-        remarks.append(("still valid", f"{d['not_invalidated']} traces that damage could not make invalid"))
+        remarks.append(
+            ("still valid", f"{counted(d['not_invalidated'], 'trace')} that damage could not make invalid")
+        )
     for measure, d in split.get("donors", {}).get("distance", {}).items():
         remarks.append((f"donor's {measure}", f"differs by {d['mean']:.3g} on average, {d['max']:g} at most"))
     return remarks

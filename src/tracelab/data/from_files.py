@@ -19,6 +19,7 @@ import numpy as np
 from tracelab.core.codec import Sequences
 from tracelab.core.formats import ABSENT
 from tracelab.core.rows import concat
+from tracelab.core.terminal import counted
 from tracelab.core.types import BINS, SPLITS, Examples, Task
 from tracelab.core.waiting import waiting
 from tracelab.data.card import Arm
@@ -77,8 +78,8 @@ def read_files(paths: Sequence[str], task: Task, *, traces: bool = True, distinc
     kept = mine & (_first(examples) if distinct else True)
     if not kept.any():
         raise ValueError(
-            f"none of the {len(mine)} problems of {', '.join(paths)} belongs to the split that is trained "
-            "on: was this written with split=test?"
+            f"none of the {counted(len(mine), 'problem')} of {', '.join(paths)} belongs to the split that is "
+            "trained on: was this written with split=test?"
         )
     rows = np.flatnonzero(kept)
     about = {
@@ -114,9 +115,10 @@ def without_traces(sequences: Sequences) -> Sequences:
 
 def summary(about: Mapping[str, Any]) -> str:
     """What was read and what was left out, for people."""
-    lines = [f"from files: {about['of other splits']} problems left out that belong to other splits"]
+    left_out = counted(about["of other splits"], "problem")
+    lines = [f"from files: {left_out} of other splits left out"]
     for file in about["files"]:
-        lines.append(f"  {file['path']}: {file['read']:,} lines read, {file['left_out']:,} left out")
+        lines.append(f"  {file['path']}: {counted(file['read'], 'line')} read, {file['left_out']:,} left out")
         lines += [f"    {line}" for line in file["faults"].splitlines()]
     return "\n".join(lines)
 

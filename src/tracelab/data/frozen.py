@@ -19,6 +19,7 @@ import numpy as np
 from tracelab.core import rng
 from tracelab.core.codec import Sequences
 from tracelab.core.ragged import Ragged
+from tracelab.core.terminal import counted
 from tracelab.core.types import Examples, Task
 from tracelab.core.waiting import waiting
 from tracelab.data.store import Columns, cached, description
@@ -159,8 +160,8 @@ def assert_disjoint(sets: Mapping[str, Examples]) -> None:
         shared = len(np.intersect1d(ours.identity, theirs.identity))
         if shared:
             raise ValueError(
-                f"{a} and {b} share {shared} problems (by canonical hash): a model would be tested on what "
-                "it was trained on. Draw them in different splits, or leave the shared ones out"
+                f"{a} and {b} share {counted(shared, 'problem')} (by canonical hash): a model would be "
+                "tested on what it was trained on. Draw them in different splits, or leave what is shared out"
             )
 
 

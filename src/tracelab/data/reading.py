@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.codec import BOS, EOS, UNK, Codec
 from tracelab.core.ragged import Integers, Ragged
+from tracelab.core.terminal import counted
 from tracelab.core.types import Examples, Task
 
 PIECE = 1024  # problems that are solved at a time
@@ -75,9 +76,9 @@ def told(faults: Sequence[Fault], first: int = 3) -> str:
     """Faults for people: how many of each kind, whatever words and numbers they name, and the first lines."""
     kinds = Counter(re.sub(r"'[^']*'|\d+", "...", fault.reason.partition(":")[0]) for fault in faults)
     common = kinds.most_common()
-    lines = [f"{len(faults):,} lines could not be read"]
-    lines += [f"  {count:,} times: {kind}" for kind, count in common[:first]]
-    lines += [f"  {len(common) - first} more reasons"] * (len(common) > first)
+    lines = [f"{counted(len(faults), 'line')} could not be read"]
+    lines += [f"  {counted(count, 'time')}: {kind}" for kind, count in common[:first]]
+    lines += [f"  {counted(len(common) - first, 'more reason')}"] * (len(common) > first)
     return "\n".join([*lines, *(f"  {fault}" for fault in faults[:first])])
 
 

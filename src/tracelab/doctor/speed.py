@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tracelab.core.terminal import counted
 from tracelab.doctor.finding import Finding
 
 AROUND = 1.5  # minutes of the demo that are not training: compiling, drawing, judging, figures
@@ -28,5 +29,6 @@ def training() -> Finding:
     experiment = demo()
     speed = tokens_per_second(experiment)
     minutes = build_budget(experiment.budget).amount / speed / 60 + AROUND
-    text = f"{speed:,.0f} tokens/s: make demo takes about {minutes:.0f} minutes ({AROUND} of them around)"
+    time = counted(round(minutes), "minute")
+    text = f"{speed:,.0f} tokens/s: make demo takes about {time} ({AROUND} of them around)"
     return Finding("training", text)

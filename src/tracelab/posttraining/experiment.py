@@ -20,7 +20,7 @@ from tracelab.evaluation.outcomes import metrics_of, table_of
 from tracelab.metrics.pass_at_k import PassAtK
 from tracelab.models.base import Model
 from tracelab.posttraining.groups import Sampler
-from tracelab.posttraining.learner import PostLearner, Rounds
+from tracelab.posttraining.learner import NOTHING_LEARNED, PostLearner, Rounds
 from tracelab.posttraining.settings import PostTraining
 from tracelab.runs.build import build, build_task, precision_of
 from tracelab.runs.entry import say
@@ -49,7 +49,7 @@ def posttrain(experiment: PostTraining) -> Trained:
 def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
     source = Run.open(experiment.run)
     accelerate.start(experiment.threads)
-    began = time.time()
+    began = time.monotonic()
     run = begin(experiment, went)
     precision = precision_of(experiment, went.checkpoint if went else None)
     say(str(precision))
@@ -71,7 +71,10 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
     if run.read_json("passes_before.json") is None:
         run.write_json("passes_before.json", passes(model))
     model.train()
-    finished = fit(run, learner, (Rounds(),), resume, gradient_clip_val=None, limit_val_batches=0)
+    finished = fit(run, learner, (Rounds(),), resume, began, gradient_clip_val=None, limit_val_batches=0)
+    if learner.silent:
+        warnings.warn(NOTHING_LEARNED, stacklevel=2)
+    record |= {"updates": learner.made, "warning": NOTHING_LEARNED if learner.silent else None}
     metrics = conclude(run, record, learner.progress, finished, began, tests, went)
     if metrics is not None:
         run.write_json("passes_after.json", passes(model.eval()))

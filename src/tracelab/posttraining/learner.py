@@ -19,7 +19,14 @@ from tracelab.posttraining.groups import Sampler
 from tracelab.posttraining.updates import Updater, Updates
 from tracelab.training.budgeted import Budgeted, Recipe
 
-SILENT_ROUNDS = 20  # rounds without a group to learn from, in a row, before a warning
+SILENT_ROUNDS = 20  # rounds without an update, in a row, before a warning
+ADVICE = (
+    "take an easier task, a model that solves some problems, rollout.equal=hint, a larger rollout.group, or "
+    "another reward"
+)
+NOTHING_LEARNED = (
+    f"no update was made, for no group had rewards that differ, so nothing was learned: {ADVICE}"
+)
 
 
 class PostLearner(Budgeted):
@@ -58,7 +65,8 @@ class PostLearner(Budgeted):
         self.compile_forward = compile
         self._frozen = (reference,)  # in a tuple: its weights belong to no checkpoint
         self._learn: Updater | None = None
-        self._silent = 0
+        self.made = 0  # updates
+        self._silent = 0  # rounds without one, in a row
 
     def setup(self, stage: str) -> None:
         """Compile, if so wished. On a CPU an update then takes three quarters of the time, after minutes."""
@@ -96,10 +104,12 @@ class PostLearner(Budgeted):
         figures["rollout/groups_trained_on"] = float(len(rollouts))
         self.model.train()
         self.set_rates()
+        updates = 0
         if len(rollouts):
             assert self._learn is not None
-            figures |= self._learn(rollouts)
-        self._warn_if_silent(len(rollouts))
+            learned, updates = self._learn(rollouts)
+            figures |= learned
+        self._warn_if_silent(updates)
         ended = time.perf_counter()
         figures["rollout/seconds"] = sampled - began
         figures["update/seconds"] = ended - sampled
@@ -124,24 +134,31 @@ class PostLearner(Budgeted):
             logger.log_metrics(figures, step=self.progress.steps)
         self.trainer.callback_metrics.update({k: torch.tensor(v) for k, v in figures.items()})
 
-    def _warn_if_silent(self, groups: int) -> None:
-        self._silent = 0 if groups else self._silent + 1
+    @property
+    def silent(self) -> bool:
+        """Were there rounds, and no update in any?"""
+        return self.progress.steps > 0 and self.made == 0
+
+    def _warn_if_silent(self, updates: int) -> None:
+        self.made += updates
+        self._silent = 0 if updates else self._silent + 1
         if self._silent == SILENT_ROUNDS:
             warnings.warn(
-                f"in {SILENT_ROUNDS} rounds no group had rewards that differ, so nothing was learned: take "
-                "an easier task, a model that solves some problems, rollout.equal=hint, a larger "
-                "rollout.group, or another reward",
+                f"in {SILENT_ROUNDS} rounds no group had rewards that differ, so nothing was learned: "
+                + ADVICE,
                 stacklevel=2,
             )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the progress, and where the streams are."""
+        """Keep the progress, the updates, and where the streams are."""
         super().on_save_checkpoint(checkpoint)
+        checkpoint["updates"] = self.made
         checkpoint["sampler"] = self.sampler.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from there."""
         super().on_load_checkpoint(checkpoint)
+        self.made = checkpoint.get("updates", self.progress.examples)  # which were not counted once
         self.sampler.load_state_dict(checkpoint["sampler"])
 
 

@@ -74,8 +74,8 @@ class Updater:
     max_new: int
     temperature: float
 
-    def __call__(self, rollouts: Rollouts) -> dict[str, float]:
-        """All updates of a round -> figures."""
+    def __call__(self, rollouts: Rollouts) -> tuple[dict[str, float], int]:
+        """All updates of a round -> figures, and how many there were."""
         advantages = self.algorithm.advantages(torch.from_numpy(rollouts.rewards)).float()  # (P, G)
         parts = np.array_split(np.arange(len(rollouts)), min(self.knobs.parts, len(rollouts)))
         prepared = [self._prepared(rollouts.take(part), advantages[part]) for part in parts]
@@ -83,7 +83,7 @@ class Updater:
         sums: Sums = defaultdict(float)
         norms = [self._update(part, sums) for _ in range(self.knobs.passes) for part in prepared]
         figures = {f"update/{name}": sums[name] / max(sums["tokens"], 1) for name in sums if name != "tokens"}
-        return figures | {"update/grad_norm": float(np.mean(norms)) if norms else 0.0}
+        return figures | {"update/grad_norm": float(np.mean(norms)) if norms else 0.0}, len(norms)
 
     @torch.no_grad()
     def _prepared(self, rollouts: Rollouts, advantages: Tensor) -> list[Part]:

@@ -170,7 +170,7 @@ def of_run(run: Run, problems: int | None = None, kinds: Sequence[str] | None = 
     limit, parts = sampling.max_new or record["max_new"], []
     for probe in probes(experiment, task, known, problems or sampling.problems, kinds):
         if len(probe.examples) == 0:
-            say(f"{probe.name}: {probe.impossible} problems have none, {probe.known} become trained ones")
+            say(f"{probe.name}: {probe.impossible} without one, {probe.known} changed into a trained one")
             continue
         parts.append(table(model, task, probe, sampling, limit, labels(run)))
     return pa.concat_tables(parts, promote_options="permissive")

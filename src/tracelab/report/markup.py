@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tracelab.core.files import UTF8
+from tracelab.core.terminal import counted
 
 DASH = "–"
 POINTS_A_REM = 11.6  # so that a figure's text is about as large as the page's small one
@@ -22,6 +23,12 @@ class Html(str):
 def text(value: Any) -> str:
     """Escaped, unless it is markup; a dash for what there is none of."""
     return value if isinstance(value, Html) else escape(DASH if value is None else str(value))
+
+
+def counted_range(counts: Sequence[int], thing: str) -> str:
+    """`256 problems`, or `24–32 problems` where counts differ."""
+    least, most = min(counts), max(counts)
+    return counted(most, thing) if least == most else f"{least}{DASH}{counted(most, thing)}"
 
 
 def share(value: float | None, low: float | None, high: float | None) -> Html:

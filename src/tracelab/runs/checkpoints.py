@@ -27,6 +27,18 @@ def load_progress(path: str | Path) -> dict[str, Any]:
     return progress
 
 
+def load_seconds(path: str | Path) -> float:
+    """How long the sessions took that led to a checkpoint, from the start of a command on."""
+    return seconds_of(_read(path))
+
+
+def seconds_of(checkpoint: dict[str, Any]) -> float:
+    """The same of a checkpoint's content; before it was recorded, the steps alone are known."""
+    steps: float = 60 * checkpoint["progress"]["minutes"]
+    seconds: float = checkpoint.get("seconds", steps)
+    return seconds
+
+
 def load_precision(path: str | Path) -> str:
     """The precision that a checkpoint's run computes in; before runs recorded it, all had one."""
     precision: str = _read(path).get("precision", BEFORE_RECORDED)

@@ -6,6 +6,7 @@ def main(experiment: Training): ...
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 import warnings
@@ -23,7 +24,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from tracelab.core.paths import CONF
 from tracelab.core.settings import read
 from tracelab.core.terminal import endure, interruptible
-from tracelab.runs.older import admitted, as_typed, in_todays_words
+from tracelab.runs.knobs import UNNAMED, within
+from tracelab.runs.older import admitted, as_typed, in_todays_words, parts_of
 
 T = TypeVar("T")
 LONGEST_NAME = 120  # characters of a run's folder name; file systems allow 255 bytes
@@ -48,8 +50,13 @@ class Accuracy(float):
 
 
 def prepare_process() -> None:
-    """What each process is to know of Hydra: our resolvers, and that our launchers' YAML is no mistake."""
+    """What each process is to know of Hydra: our resolvers, and that our launchers' YAML is no mistake.
+
+    Hydra has all libraries report; those of fonts would, on every table and every font of the machine.
+    """
     register_resolvers()
+    for fonts in ("fontTools", "matplotlib.font_manager"):
+        logging.getLogger(fonts).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
 
 
@@ -75,9 +82,22 @@ def run_name(overrides: str) -> str:
 
 
 def run_folder(mode: Any, now: str, runs: str, sweep: str, overrides: str) -> str:
-    """`<runs>/<name>/<now>` of a single run; `<sweep>/<name>` of a sweep's, which a repeated sweep finds."""
+    """`<runs>/<name>/<now>` of a single run; `<sweep>/<name>` of a sweep's, which a repeated sweep finds.
+
+    So knobs that make no other run of it are left out there; earlier versions left out fewer.
+    """
     name = run_name(overrides)
-    return f"{sweep}/{name}" if mode == RunMode.MULTIRUN else f"{runs}/{name}/{now}"
+    if mode != RunMode.MULTIRUN:
+        return f"{runs}/{name}/{now}"
+    if Path(sweep, name).is_dir():
+        return f"{sweep}/{name}"
+    naming = [part for part in parts_of(overrides) if not within(knob_of(part), UNNAMED)]
+    return f"{sweep}/{run_name(','.join(naming))}"
+
+
+def knob_of(override: str) -> str:
+    """`eval.seed` of `++eval.seed=1`, `metric` of `metric@metric.mine=joint`."""
+    return override.partition("=")[0].lstrip("+~").partition("@")[0]
 
 
 def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Callable[[], None]]:

@@ -36,8 +36,10 @@ SAME_BUT_FOR_ROUNDING = (
 # What may differ between a finished run and one that is asked for again.
 # tests/runs/test_identity.py tries each.
 WITHOUT_EFFECT = (*SAME_BITS, *SAME_BUT_FOR_ROUNDING)
+# What names no run of a sweep: asked for with another value, the run is found, and at most judged again.
+UNNAMED = (*WITHOUT_EFFECT, "eval", "metric")
 # What may differ between a run and its resumption: how it is judged, and how long it trains, too.
-FREE_TO_CHANGE = (*WITHOUT_EFFECT, "eval", "metric", "budget")
+FREE_TO_CHANGE = (*UNNAMED, "budget")
 # What may differ between the runs of one arm. All else makes another arm.
 WITHIN_AN_ARM = (*WITHOUT_EFFECT, "seed", "metric", "run", "init_from", "hydra", "names")
 # What all runs of a comparison have in common: the task, the test problems, how completions are sampled.
@@ -48,6 +50,11 @@ NOT_COMPARED = ("run_dir", "ckpt_path", "logger", "run", "init_from", "hydra", "
 NOT_SHOWN = ("_target_", "_partial_")
 # Names of a run's choices by which its arm is called.
 CALLED_BY = ("trace", "source", "algorithm", "reward")
+
+
+def within(name: str, names: tuple[str, ...]) -> bool:
+    """Is a knob one of these, or below one?"""
+    return any(name == each or name.startswith(f"{each}.") for each in names)
 
 
 def options(part: dict[str, object]) -> dict[str, object]:
@@ -73,8 +80,7 @@ def differences(before: dict[str, Any], asked: dict[str, Any], free: tuple[str, 
 
 def without(flat: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """A flat config without these names and all below them."""
-    left_out = tuple(f"{name}." for name in names)
-    return {name: value for name, value in flat.items() if not f"{name}.".startswith(left_out)}
+    return {name: value for name, value in flat.items() if not within(name, names)}
 
 
 def flat_config(config: Any, prefix: str = "") -> dict[str, Any]:

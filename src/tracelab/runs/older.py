@@ -31,9 +31,14 @@ def admitted(words: Sequence[str]) -> list[str]:
 
 def as_typed(overrides: str) -> str:
     """Overrides, sorted and joined by commas, as they would be without `admitted`."""
-    parts = re.split(r",(?=\+*[\w.@/]+=)", overrides)
+    parts = parts_of(overrides)
     typed = [bare if _is_foreign(bare := part.removeprefix("++")) else part for part in parts]
     return overrides if typed == parts else ",".join(sorted(typed))
+
+
+def parts_of(overrides: str) -> list[str]:
+    """The overrides that are joined by commas; values have commas, too."""
+    return re.split(r",(?=[+~]*[\w.@/]+=)", overrides)
 
 
 def in_todays_words(config: Mapping[str, Any]) -> dict[str, Any]:

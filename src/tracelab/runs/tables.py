@@ -145,6 +145,8 @@ def print_trained(trained: Trained) -> Accuracy:
         say(f"Skipped: {trained.run.folder} is finished (solution accuracy {100 * value:.1f} %)")
     else:
         print_results(trained.metrics, trained.run.name, trained.run.folder)
+    if warning := trained.run.read_json("run.json").get("warning"):
+        say(f"Warning: {warning}")
     return Accuracy(value, trained.state)
 
 
@@ -194,8 +196,9 @@ def print_sweep(jobs: list[dict[str, Any]]) -> None:
     for job in jobs:
         if "reason" in job:
             console.print(f"Job {job['number']} failed: {job['reason']}", markup=False, highlight=False)
-            console.print(f"  {job['folder']}/error.txt", markup=False, highlight=False, soft_wrap=True)
-    if any(job["state"] in ("failed", "unfinished") for job in jobs):
+            if job["folder"]:
+                console.print(f"  {job['folder']}/error.txt", markup=False, highlight=False, soft_wrap=True)
+    if any(job["state"] in ("failed", "unfinished", "not begun") for job in jobs):
         console.print("The same command goes on: it skips what is finished and resumes what was begun.")
 
 

@@ -3,7 +3,8 @@
 A checkpoint is written beside its place, flushed to disk, and renamed: readers see the old file or
 the new one, whole. Ctrl-C, and what batch systems send before they kill (SIGTERM, SIGHUP, SIGUSR1), ends the
 step or the validation under way, writes `last.ckpt`, then interrupts; a second one interrupts at once.
-Several processes stop after the same step, whichever of them was told to.
+Several processes stop after the same step, whichever of them was told to. A step of several batches
+(trainer.accumulate_grad_batches) is not interrupted: what they have added up is in no checkpoint.
 A checkpoint is written before the validation of its step: a run that ended between them validates first when
 it is resumed.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +23,24 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from tracelab.core.files import whole
-from tracelab.training.processes import heeded, most
+from tracelab.runs.checkpoints import seconds_of
+from tracelab.runs.signals import heeded
+from tracelab.training.processes import most
 
 
 class Checkpoints(lightning.Callback):
-    """`last.ckpt` every `every` steps, at the end and on Ctrl-C; `best.ckpt` at the least `monitor`."""
+    """`last.ckpt` every `every` steps, at the end and on Ctrl-C; `best.ckpt` at the least `monitor`.
 
-    def __init__(self, folder: str | Path, every: int = 1000, monitor: str = "val/loss") -> None:
+    began: when this session did, by time.monotonic; None: now. A checkpoint has the seconds of all sessions
+    that led to it.
+    """
+
+    def __init__(
+        self, folder: str | Path, every: int = 1000, monitor: str = "val/loss", began: float | None = None
+    ) -> None:
         self.folder, self.every, self.monitor = Path(folder), every, monitor
         self.best = float("inf")
+        self.began, self.seconds_before = time.monotonic() if began is None else began, 0.0
         self.validated = -1  # after which step
         self._saved = -1  # the step of last.ckpt
         self._told = 0  # the signal that came
@@ -51,6 +62,8 @@ class Checkpoints(lightning.Callback):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, learner: Any, *_: Any) -> None:
         """Save when it is time to, or when this was the last step."""
+        if trainer.fit_loop.epoch_loop._should_accumulate():
+            return
         steps = learner.progress.steps
         if (steps % self.every == 0 and steps != self._saved) or trainer.should_stop:
             self._save_last(trainer, learner)
@@ -77,6 +90,18 @@ class Checkpoints(lightning.Callback):
         if isinstance(exception, SIGTERMException) and learner.progress.steps != self._saved:
             self._save_last(trainer, learner)
         self._restore_handlers()
+
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, learner: Any, checkpoint: dict[str, Any]
+    ) -> None:
+        """Keep how long it took, in all sessions."""
+        checkpoint["seconds"] = self.seconds_before + time.monotonic() - self.began
+
+    def on_load_checkpoint(
+        self, trainer: lightning.Trainer, learner: Any, checkpoint: dict[str, Any]
+    ) -> None:
+        """Go on with the seconds, too."""
+        self.seconds_before = seconds_of(checkpoint)
 
     def state_dict(self) -> dict[str, Any]:
         """The least value so far, and when it was last looked at."""

@@ -12,6 +12,7 @@ from hydra.utils import get_object
 from tracelab.batches.loader import FixedLoader, Loader, card, check_lengths
 from tracelab.core.knobs import one_of
 from tracelab.core.settings import read
+from tracelab.core.terminal import counted
 from tracelab.models.attention import KERNELS
 from tracelab.models.base import Model
 from tracelab.models.precision import Precision
@@ -46,7 +47,7 @@ def train(experiment: Training) -> Trained:
 
 def _train(experiment: Training, went: Before | None) -> Trained:
     accelerate.start(experiment.threads)
-    began = time.time()
+    began = time.monotonic()
     run = begin(experiment, went)
     precision = precision_of(experiment, went.checkpoint if went else None)
     say(str(precision))
@@ -72,7 +73,7 @@ def _train(experiment: Training, went: Before | None) -> Trained:
         progress, finished = fit_together(run, experiment)
     else:
         learner = build_learner(experiment, model)
-        finished = fit_validated(run, experiment, learner, data, resume)
+        finished = fit_validated(run, experiment, learner, data, resume, began)
         progress = learner.progress
     metrics = conclude(run, record, progress, finished, began, data.tests, went)
     return Trained(run, metrics, "resumed" if resume else "finished")
@@ -100,7 +101,7 @@ def check_parts(experiment: Training) -> None:
 def describe(run: Run, experiment: Training, data: Data, precision: Precision) -> None:
     """Say and write what is trained on: the data card."""
     batches = card(data.train, experiment.data.batch_tokens, experiment.data.packing, experiment.seed)
-    padding = f"{100 * batches['padding']:8.2f} % of {batches['batches']:,} batches"
+    padding = f"{100 * batches['padding']:8.2f} % of {counted(batches['batches'], 'batch')}"
     say(f"{data.summary}\n  {'padding':<22}{padding}")
     run.write_json("data_card.json", {**data.card, "batches": batches, "precision": precision.as_dict()})
     if in_shards(experiment.trainer) and experiment.validate_problems:
@@ -124,19 +125,24 @@ def take_part(folder: str) -> None:
     run = Run.open(folder)
     experiment = read(Training, run.config)
     accelerate.start(experiment.threads, wished(experiment.trainer))
+    began = time.monotonic()
     record, data = run.read_json("run.json"), prepared(experiment)
     precision = Precision(**record["precision"])
     went = before(experiment)
     model = build_initial(experiment, data.vocabulary, record["context"], precision, went is not None)
-    fit_validated(run, experiment, build_learner(experiment, model), data, went.checkpoint if went else None)
+    learner, resume = build_learner(experiment, model), went.checkpoint if went else None
+    fit_validated(run, experiment, learner, data, resume, began)
 
 
-def fit_validated(run: Run, experiment: Training, learner: Learner, data: Sets, resume: Path | None) -> bool:
+def fit_validated(
+    run: Run, experiment: Training, learner: Learner, data: Sets, resume: Path | None, began: float
+) -> bool:
     """Train, with a look at losses and held-out problems every so many steps -> is it finished?"""
     loaders = build_loaders(experiment, data, learner.model.context)
     held_out = build_held_out(experiment, data)
     callbacks = [] if held_out is None else [Validation(held_out)]
-    return fit(run, learner, loaders, resume, callbacks, val_check_interval=experiment.validate_every)
+    batches = experiment.validate_every * experiment.trainer.get("accumulate_grad_batches", 1)
+    return fit(run, learner, loaders, resume, began, callbacks, val_check_interval=batches)
 
 
 def build_held_out(experiment: Training, data: Sets) -> HeldOut | None:

@@ -54,13 +54,14 @@ def fit(
     learner: Any,
     loaders: tuple[Any, ...],
     resume: Path | None,
+    began: float,
     callbacks: Sequence[lightning.Callback] = (),
     **options: Any,
 ) -> bool:
     """Train under Lightning -> is it finished? (Not if Ctrl-C stopped it.)
 
-    loaders: of training and, if any, of validation; callbacks: beside those of every run; options: of the
-    trainer, beside those of its config.
+    loaders: of training and, if any, of validation; began: when this session did, by time.monotonic;
+    callbacks: beside those of every run; options: of the trainer, beside those of its config.
     """
     experiment = run.settings
     for name in ("lightning.pytorch", "lightning.fabric"):
@@ -74,7 +75,7 @@ def fit(
         logger=[build(f"logger.{name}", logger) for name, logger in experiment.logger.items()],
         callbacks=[
             *callbacks,
-            Checkpoints(run.folder / "checkpoints", every=experiment.checkpoint_every),
+            Checkpoints(run.folder / "checkpoints", every=experiment.checkpoint_every, began=began),
             ProgressLine(),
         ],
         **({} if "plugins" in experiment.trainer else {"plugins": [environment]}),
@@ -108,8 +109,14 @@ def conclude(
     tests: TestSets,
     went: Before | None,
 ) -> dict[str, Any] | None:
-    """Record how it went; judge the model if it is finished -> the metrics."""
-    seconds = {"training": time.time() - began, "of that, held-out problems": curves.seconds(run.folder)}
+    """Record how it went; judge the model if it is finished -> the metrics.
+
+    began: when this session did, by time.monotonic; seconds are those of all sessions that led here.
+    """
+    before = went.seconds if went else {"training": 0.0, "judging": 0.0}
+    ended = time.monotonic()
+    seconds = {**before, "of that, held-out problems": curves.seconds(run.folder)}
+    seconds["training"] += ended - began
     record |= {"progress": asdict(progress), "seconds": seconds}
     if not finished:
         run.write_json("run.json", {**record, "status": "interrupted"})
@@ -123,6 +130,7 @@ def conclude(
     if went is not None and went.steps == progress.steps:
         say(f"No step was taken: the checkpoint had used the whole budget, at step {went.steps}.")
     metrics = evaluate(run, run.settings.eval, tests, run.folder)
-    seconds["in all"] = time.time() - began
+    seconds["judging"] += time.monotonic() - ended
+    seconds["in all"] = seconds["training"] + seconds["judging"]
     run.write_json("run.json", {**record, "status": "evaluated"})
     return metrics

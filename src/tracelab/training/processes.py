@@ -10,10 +10,7 @@ agree after which step to stop.
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import dropwhile
 from typing import Any
@@ -21,12 +18,12 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
 from torch import distributed
-from torch.multiprocessing.spawn import ProcessContext, ProcessException, start_processes
+from torch.multiprocessing.spawn import ProcessException, start_processes
 
 from tracelab.core.settings import Part
-from tracelab.core.terminal import endure
+from tracelab.core.terminal import counted, endure
+from tracelab.runs.signals import passed_on
 
-STOPS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1  # Ctrl-C, and how batch systems end jobs
 RANK = "TRACELAB_RANK"  # in the environment of a process that was started here
 MOST_DEVICES = 1024  # on one machine
 PATIENCE = 10.0  # seconds that the others have to end by themselves when one has failed
@@ -52,11 +49,11 @@ def together(count: int, function: Callable[..., None], *arguments: Any) -> None
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(find_free_network_port()), "NODE_RANK": "0"}
     started: Any = start_processes(_part, (place, function, arguments), nprocs=count, join=False)
     try:
-        with _signals_passed_on(started):
+        with passed_on(lambda: (process.pid for process in started.processes if process.is_alive())):
             while not started.join(timeout=1.0, grace_period=PATIENCE):
                 pass
     except ProcessException as error:
-        raise RuntimeError(f"one of {count} processes failed: {_what(str(error))}") from error
+        raise RuntimeError(f"one of {counted(count, 'process')} failed: {_what(str(error))}") from error
     finally:
         for process in started.processes:
             process.kill()
@@ -77,35 +74,6 @@ def _what(traceback: str) -> str:
     """The exception's own lines of a traceback."""
     lines = traceback.rstrip().rpartition("Traceback (most recent call last):\n")[2].splitlines()
     return "\n".join(dropwhile(lambda line: line.startswith(" "), lines))
-
-
-@contextmanager
-def _signals_passed_on(started: ProcessContext) -> Iterator[None]:
-    """What tells a run to stop is for the processes; a second signal is for this one."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def pass_on(number: int, _: Any) -> None:
-        restore()
-        for process in started.processes:
-            if process.is_alive():
-                os.kill(process.pid, number)
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    before = {number: signal.signal(number, pass_on) for number in heeded()}
-    try:
-        yield
-    finally:
-        restore()
-
-
-def heeded() -> list[signal.Signals]:
-    """The signals that stop a training. `nohup` has one ignored, which stays so."""
-    return [n for n in STOPS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
 
 
 def own_environment() -> LightningEnvironment:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tracelab.core.files import read_json
-from tracelab.runs.checkpoints import is_sharded, load_progress, sound
+from tracelab.runs.checkpoints import is_sharded, load_progress, load_seconds, sound
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, is_run
 from tracelab.runs.knobs import FREE_TO_CHANGE, differences
@@ -20,16 +20,18 @@ from tracelab.training.processes import in_shards
 class Before:
     """What a run goes on from: a checkpoint of its own or of itself in another folder.
 
-    steps: that were taken; budgets: that it had before the one it has now.
+    steps: that were taken; budgets: that it had before the one it has now; seconds: of the sessions that led
+    to the checkpoint, and, "judging", of what came after training in them.
     """
 
     checkpoint: Path
     steps: int
     budgets: tuple[str, ...]
+    seconds: dict[str, float]
 
     def as_dict(self) -> dict[str, Any]:
-        """What run.json says of it: nothing, if the budget is what it was."""
-        return {"extended_from": list(self.budgets)} if self.budgets else {}
+        """What run.json says of it."""
+        return {"seconds": self.seconds} | ({"extended_from": list(self.budgets)} if self.budgets else {})
 
 
 def before(experiment: Experiment) -> Before | None:
@@ -43,7 +45,8 @@ def before(experiment: Experiment) -> Before | None:
     check_same_run(source, experiment)
     record = source.read_json("run.json") or {}
     budgets = [*record.get("extended_from", []), extended(source.settings.budget, experiment.budget)]
-    return Before(path, load_progress(path)["steps"], tuple(filter(None, budgets)))
+    seconds = {"training": load_seconds(path), "judging": record.get("seconds", {}).get("judging", 0.0)}
+    return Before(path, load_progress(path)["steps"], tuple(filter(None, budgets)), seconds)
 
 
 def begin(experiment: Experiment, went: Before | None) -> Run:

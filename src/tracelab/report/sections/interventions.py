@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tracelab.analysis import figures
 from tracelab.analysis.interventions import by_intervention, load_interventions
+from tracelab.core.terminal import counted
 from tracelab.report.markup import Html, drawing, paragraph
 from tracelab.report.study import Study
 
@@ -19,7 +20,7 @@ def section(study: Study) -> Html | None:
         return None
     frame, path = by_intervention(load_interventions(*has)), study.data / "interventions"
     figures.imposed(path, frame)
-    note = f"Of {len(has)} of {len(study.runs)} runs. Behind the prompt stands an imposed trace; the model "
-    note += "writes the answer. changed: against the answer behind its own trace."
+    note = f"Of {len(has)} of {counted(len(study.runs), 'run')}. Behind the prompt stands an imposed trace; "
+    note += "the model writes the answer. changed: against the answer behind its own trace."
     caption = "What the model answers behind imposed traces."
     return Html(drawing(path, caption, study.data.name) + paragraph(note))

@@ -9,7 +9,7 @@ import polars as pl
 from tracelab.analysis import learning_figures
 from tracelab.analysis.learning import by_arm, learning_curves, time_to_quality
 from tracelab.analysis.panels import save
-from tracelab.report.markup import Html, drawing, paragraph, table
+from tracelab.report.markup import Html, counted_range, drawing, paragraph, table
 from tracelab.report.study import STRICT, Study
 
 TITLE, PLACE = "During training", 40
@@ -37,9 +37,9 @@ def section(study: Study) -> Html | None:
 
 
 def _about(curves: pl.DataFrame) -> str:
-    counts = "–".join(str(n) for n in sorted(set(curves["n"])))
+    problems = counted_range([*curves["n"]], "held-out problem")
     return (
-        f"At every validation a run completes the same {counts} held-out problems, greedy: they belong to "
+        f"At every validation a run completes the same {problems}, greedy: they belong to "
         "the validation split, none to a test set."
     )
 

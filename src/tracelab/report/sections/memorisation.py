@@ -8,6 +8,7 @@ from typing import Any
 from tracelab.analysis import memorisation as memories
 from tracelab.analysis import probe_figures
 from tracelab.analysis.panels import save
+from tracelab.core.terminal import counted
 from tracelab.report.markup import Html, drawing, p_value, paragraph, points, share, table
 from tracelab.report.study import STRICT, Study
 
@@ -25,16 +26,14 @@ def section(study: Study) -> Html | None:
     save(study.data / "memorisation_gaps", frame)
     rows = [_remembered(row) for row in frame.iter_rows(named=True)]
     headings = ["arm", "set", "trained", "set's own", "gap", "p (Holm)", "consistent", "LiMem", "n", "seeds"]
-    note = (
-        f"Of {len(has)} of {len(study.runs)} runs. Shares of valid solutions in per cent; gap: trained less "
+    note = f"Of {len(has)} of {counted(len(study.runs), 'run')}. Shares of valid solutions in per cent; gap: "
+    note += "trained less set, in points, with the 95 % interval for other problems and seeds. A change is "
+    note += (
+        "compared with the problems that have it. consistent: of trained problems that are solved, the share "
     )
     note += (
-        "set, in points, with the 95 % interval for other problems and seeds. A change is compared with the "
+        "whose change is too; LiMem: trained problems that are solved while their change is not. Left out: "
     )
-    note += (
-        "problems that have it. consistent: of trained problems that are solved, the share whose change is "
-    )
-    note += "too; LiMem: trained problems that are solved while their change is not. Left out: "
     note += (
         f"{sets['impossible'].sum()} without such a change, {sets['known'].sum()} changed into a trained one."
     )

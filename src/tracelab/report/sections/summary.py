@@ -6,7 +6,8 @@ import polars as pl
 
 from tracelab.analysis.estimates import rates
 from tracelab.analysis.panels import save
-from tracelab.report.markup import Html, paragraph, share, table, text
+from tracelab.core.terminal import counted
+from tracelab.report.markup import Html, counted_range, paragraph, share, table, text
 from tracelab.report.study import SOLUTION, TRACE, WORDS, Study
 
 TITLE, PLACE = "Summary", 10
@@ -16,11 +17,11 @@ def section(study: Study) -> Html:
     """How many runs, and the two verdicts per arm and test set."""
     runs = study.runs
     counts = study.table.group_by("split").agg(pl.col("index").n_unique()).collect()["index"]
-    n = "–".join(str(count) for count in sorted(set(counts)))
-    counted = f"{len(runs)} runs of the task {runs['task'][0]}: {len(study.arms)} arms, "
-    counted += f"{runs['seed'].n_unique()} seeds, {len(study.splits)} test sets of {n} problems, "
-    counted += "the same for all."
-    parts = [paragraph(counted)]
+    seeds, problems = runs["seed"].n_unique(), counted_range([*counts], "problem")
+    about = f"{counted(len(runs), 'run')} of the task {runs['task'][0]}: {counted(len(study.arms), 'arm')}, "
+    about += f"{counted(seeds, 'seed')}, {counted(len(study.splits), 'test set')} of {problems}, "
+    about += "the same for all."
+    parts = [paragraph(about)]
     if study.skipped:
         items = "".join(f"<li>{text(line)}</li>" for line in study.skipped)
         parts.append(Html(f'<div class="warning"><p>Left out:</p><ul>{items}</ul></div>'))
