@@ -110,7 +110,7 @@ def test_tables_of_a_run(tmp_path, mark, name):
     folder = shutil.copytree(KEPT, tmp_path / "run")
     (folder / name).write_bytes(pickle.dumps(Evil(mark)))
     damaged = pytest.warns(UserWarning, match="left out: what it holds is damaged")
-    with damaged, pytest.raises(ValueError, match="none of 1 runs is finished"):
+    with damaged, pytest.raises(ValueError, match="none of 1 run is finished"):
         analysis.runs(folder)
     assert not mark.exists()
 
