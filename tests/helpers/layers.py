@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "decoding": "core batches models",
     "runs": "core data models traces",
     "sweeps": "core runs",
+    "exchange": "core models runs",
     "evaluation": "core decoding metrics models plots runs",
     "training": "core batches evaluation loggers models optim runs",
     "posttraining": "core algorithms data decoding evaluation metrics models rewards runs training",
