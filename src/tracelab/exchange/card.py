@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from tracelab.core.codec import Codec
 from tracelab.core.files import read_text
 from tracelab.runs.folder import Run
 from tracelab.runs.knobs import options
@@ -17,8 +18,8 @@ from tracelab.runs.tables import cell, headings
 PAGE = Path(__file__).with_name("card.md")
 
 
-def text(run: Run, family: str, folder: str, prompt: str, stop: str, words: int) -> str:
-    """The card. prompt: of a test problem; words: of the vocabulary."""
+def text(run: Run, family: str, folder: str, prompt: str, codec: Codec) -> str:
+    """The card. family: the reference model of its shape; prompt: of a test problem."""
     record = run.read_json("run.json")
     metrics = (run.read_json("metrics.json") or {}).get("test sets", {})
     title = _title(run)
@@ -30,10 +31,10 @@ def text(run: Run, family: str, folder: str, prompt: str, stop: str, words: int)
         version=record["versions"]["tracelab"],
         facts="\n".join(f"| {name} | {value} |" for name, value in _facts(run, record).items()),
         figures=_table(metrics) if metrics else "It has not been judged yet.",
-        words=words,
+        words=len(codec.vocabulary),
         folder=folder,
         quoted={"folder": json.dumps(folder), "prompt": json.dumps(prompt)},
-        stop=stop,
+        stop=codec.format.stop,
     )
 
 

@@ -48,9 +48,7 @@ def export(run: Run, to: Path, checkpoint: str = "last") -> Path:
     write_json(to / "tokenizer.json", words.tokenizer_of(codec))
     write_json(to / "tokenizer_config.json", words.tokenizer_config_of(codec, context))
     write_json(to / "generation_config.json", generation(run.settings.eval, stop, record["max_new"]))
-    page = card.text(
-        run, kind, to.resolve().name, _prompt(run, task), codec.format.stop, len(codec.vocabulary)
-    )
+    page = card.text(run, kind, to.resolve().name, _prompt(run, task), codec)
     write_text(to / "README.md", page)
     write_json(to / ABOUT, about(run, record))
     return to

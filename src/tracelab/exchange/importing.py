@@ -37,20 +37,18 @@ def config_for(source: Path, composed: Config, overridden: list[str]) -> tuple[C
         return {**composed, "names": names}, {}
     said = read_json(source / ABOUT)
     if said is None:
-        raise ValueError(
-            f"from={source} does not say what it was trained on (it has no {ABOUT}): add task=..."
-        )
+        raise ValueError(f"from={source} has no {ABOUT} that says what it was trained on: add task=...")
     unheard = [word for word in overridden if not word.startswith(WORD)]
     if unheard:
         raise ValueError(
-            f"{' '.join(unheard)}: the run is as {source / ABOUT} says; give task=..., too, to say it yourself"
+            f"{' '.join(unheard)}: the run is what {source / ABOUT} says; with task=... it is what you say"
         )
     places = {name: composed[name] for name in ("run_dir", "logger")}
     return {**composed, **said["config"], **places}, said
 
 
 def import_folder(source: Path, to: Path, composed: Config, overridden: list[str]) -> Run:
-    """Write the run's folder: config.yaml, run.json, vocab.json, a checkpoint, and a data card if there is one.
+    """Write the run's folder: config, record, vocabulary, a checkpoint, and a data card if there is one.
 
     composed: a training's config, task=null for what the folder says. ValueError if the model has another
     shape or other words.
@@ -91,8 +89,9 @@ def check_words(theirs: tuple[str, ...], vocab_size: int, task: Task) -> None:
     ours = task.codec.vocabulary
     if theirs != ours or vocab_size != len(ours):
         raise ValueError(
-            f"the folder's vocabulary is another one (it has {len(theirs)} words and weights for {vocab_size}, this "
-            f"task {len(ours)}): take the task and the task.format, task.size and task.reach that it was trained with"
+            f"the folder's vocabulary is another one (it has {len(theirs)} words and weights for "
+            f"{vocab_size}, this task {len(ours)}): take the task and the task.format, task.size and "
+            "task.reach that it was trained with"
         )
 
 

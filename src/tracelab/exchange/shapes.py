@@ -47,8 +47,8 @@ def knobs_of(part: Part) -> dict[str, Any]:
     """All knobs of a model's part of a config, defaults filled in. ValueError if it has no reference."""
     if part["_target_"] != TARGET:
         raise ValueError(
-            f"model._target_={part['_target_']}: no reference model has this shape, so that nothing else could "
-            f"load it. What can be exported are runs of model={', '.join(exportable())}"
+            f"model._target_={part['_target_']}: no reference model has this shape, so that nothing else "
+            f"could load it. What can be exported are runs of model={', '.join(exportable())}"
         )
     defaults = {
         name: parameter.default
@@ -63,8 +63,8 @@ def knobs_of(part: Part) -> dict[str, Any]:
 
 def exportable() -> list[str]:
     """The YAMLs of conf/model/ that can be exported."""
-    parts = {path.stem: OmegaConf.load(path) for path in sorted((CONF / "model").glob("*.yaml"))}
-    return [name for name, part in parts.items() if part["_target_"] == TARGET]
+    paths = sorted((CONF / "model").glob("*.yaml"))
+    return [path.stem for path in paths if OmegaConf.select(OmegaConf.load(path), "_target_") == TARGET]
 
 
 def family(knobs: Mapping[str, Any]) -> str:
@@ -105,7 +105,7 @@ def part_of(config: Mapping[str, Any]) -> Part:
     kind = config.get("model_type")
     if kind not in FAMILIES:
         raise ValueError(
-            f"config.json: model_type={kind!r} is none of the shapes that can be imported: {', '.join(FAMILIES)}"
+            f"config.json: model_type={kind!r} is none of those that can be imported, {', '.join(FAMILIES)}"
         )
     rope = {"rope_theta": config.get("rope_theta", 10_000.0), **(config.get("rope_parameters") or {})}
     asked = {**rope, **config}

@@ -63,7 +63,7 @@ def to_ours(tensors: Mapping[str, Tensor], knobs: Mapping[str, Any]) -> dict[str
     missing = [name for theirs in wanted.values() for name in theirs if name not in tensors]
     if missing:
         raise ValueError(
-            f"the weights lack {missing[0]} and {len(missing) - 1} more that config.json asks for"
+            f"config.json asks for {missing[0]} and {len(missing) - 1} more that the weights lack"
         )
     known = {name for theirs in wanted.values() for name in theirs} | set(OUTSIDE.values())
     known |= {name for name, tensor in tensors.items() if name.endswith(BEHIND) and not tensor.any()}

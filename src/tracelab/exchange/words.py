@@ -69,7 +69,7 @@ def vocabulary_of(tokenizer: dict[str, Any]) -> tuple[str, ...]:
     model = tokenizer["model"]
     if model.get("type") != "WordLevel":
         raise ValueError(
-            f"tokenizer.json is of type {model.get('type')}: only a word-level one has a task's words"
+            f"tokenizer.json is of type {model.get('type')}: a task's words take a WordLevel one"
         )
     vocab: dict[str, int] = model["vocab"]
     return tuple(sorted(vocab, key=vocab.__getitem__))
