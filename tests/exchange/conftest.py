@@ -1,4 +1,4 @@
-"""A run that is trained long enough to end some of its completions, and its export, by the commands."""
+"""A run that is trained long enough to end its completions, and its export, by the command."""
 
 import os
 import subprocess
@@ -21,8 +21,8 @@ def command(name, *words, cwd):
 def run(tmp_path_factory):
     """The folder of a run."""
     folder = tmp_path_factory.mktemp("exchange") / "run"
-    longer = ("model.width=64", "data.train_size=2000", "budget.steps=200", "trace=correct", "threads=1")
-    train(small(folder, "task.ood=[]", "trainer.precision=32-true", *longer))
+    short = ("trace=solution_only", "task.ood=[]", "budget.steps=100", "validate_every=50")
+    train(small(folder, *short, "data.batch_tokens=512", "trainer.precision=32-true", "threads=1"))
     return folder
 
 

@@ -1,4 +1,4 @@
-"""A run's export as transformers loads it: words, completions, the card, the page about it; what is refused."""
+"""A run's export as transformers loads it: words, completions, the card, the page; what is refused."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def test_generate_gives_the_completions_that_were_judged(run, folder):
     """With the folder's own generation_config.json; the words too, special ones skipped or not."""
     model, tokenizer = loaded(folder)
     task, prompts, completions = judged(run)
-    assert {row[-1] == task.codec.stop for row in completions} == {True, False}
+    assert any(row[-1] == task.codec.stop for row in completions)
     for prompt, completion in zip(prompts, completions, strict=True):
         text = tokenizer(task.codec.words_of(prompt), return_tensors="pt")
         assert text["input_ids"][0].tolist() == prompt.tolist()
@@ -99,7 +99,7 @@ def test_the_card_has_the_figures_and_runs(run, folder):
     low, high = (round(100 * metrics["solution_valid"][end]) for end in ("low", "high"))
     row = next(line for line in text.splitlines() if line.startswith("| wilson"))
     assert f"[{low}, {high}]" in row
-    assert "| treatment of the traces | correct |" in text
+    assert "| treatment of the traces | solution_only |" in text
     assert "| seed | 0 |" in text
     task, _, completions = judged(run)
     assert python_of(text, folder.parent) == task.codec.words_of(completions[0])
@@ -134,7 +134,7 @@ def test_what_cannot_be_exported_says_why(run, tmp_path):
     other = {**whole.config, "model": {"_target_": "tracelab.models.recurrent.Recurrent", "layers": 1}}
     with pytest.raises(ValueError, match="no reference model has this shape"):
         export(Run(run, other), tmp_path / "model")
-    with pytest.raises(ValueError, match="no checkpoints/worst.ckpt"):
+    with pytest.raises(ValueError, match=r"no checkpoints/worst\.ckpt"):
         export(whole, tmp_path / "model", "worst")
     (tmp_path / "README.md").write_text("mine")
     with pytest.raises(ValueError, match="holds something that is no export"):

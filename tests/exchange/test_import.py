@@ -16,7 +16,15 @@ from tracelab.report.command import main as report
 from tracelab.runs.entry import compose
 from tracelab.runs.folder import Run
 
-TASK = ("task=maze", "task.size=5", "task.ood=[]", "eval.problems=24", "trainer=cpu", "threads=1")
+TASK = (
+    "task=maze",
+    "trace=solution_only",
+    "task.size=5",
+    "task.ood=[]",
+    "eval.problems=24",
+    "trainer=cpu",
+    "threads=1",
+)
 
 
 def outcomes(folder):
