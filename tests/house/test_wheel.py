@@ -43,5 +43,6 @@ def test_it_trains_from_any_folder(wheel, tmp_path):
 
 def test_its_console_scripts_exist(wheel):
     (scripts,) = wheel.glob("*.dist-info/entry_points.txt")
-    names = ("train", "evaluate", "generate", "show", "report")
+    names = ("train", "evaluate", "generate", "show", "report", "export")
     assert all(f"tracelab-{name} = tracelab.{name}:main" in scripts.read_text() for name in names)
+    assert "tracelab-import = tracelab.import_run:main" in scripts.read_text()
