@@ -171,7 +171,7 @@ def test_nothing_there_and_nothing_finished(study, tmp_path):
         analysis.load(tmp_path)
     folder = copied(study, tmp_path)
     (folder / "outcomes.parquet").unlink()
-    with pytest.warns(UserWarning, match="left out"), pytest.raises(ValueError, match="none of 1 runs"):
+    with pytest.warns(UserWarning, match="left out"), pytest.raises(ValueError, match="none of 1 run"):
         analysis.load(folder)
 
 

@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "runs": "core data models traces",
     "sweeps": "core runs",
     "launching": "core runs sweeps",
+    "exchange": "core models runs",
     "evaluation": "core data decoding metrics models plots runs",
     "training": "core batches evaluation loggers models optim runs",
     "posttraining": "core algorithms data decoding evaluation metrics models rewards runs training",

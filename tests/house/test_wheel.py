@@ -47,5 +47,6 @@ def test_hydra_finds_its_launcher(wheel):
 
 def test_its_console_scripts_exist(wheel):
     (scripts,) = wheel.glob("*.dist-info/entry_points.txt")
-    names = ("train", "evaluate", "generate", "judge", "show", "report")
+    names = ("train", "evaluate", "generate", "judge", "show", "report", "export")
     assert all(f"tracelab-{name} = tracelab.{name}:main" in scripts.read_text() for name in names)
+    assert "tracelab-import = tracelab.import_run:main" in scripts.read_text()

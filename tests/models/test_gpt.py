@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from tests.helpers.engine import CONTEXT, VOCABULARY, tiny
 from tracelab.core.paths import CONF
+from tracelab.exchange.weights import to_ours
 from tracelab.models.cache import Cache
 from tracelab.models.gpt import GPT, rope_table
 from tracelab.models.layers import angles_at, attend, normalize, rotate
@@ -123,38 +124,10 @@ def test_agrees_with_the_reference_implementation(family):
     with torch.no_grad():
         for p in theirs.parameters():
             p.add_(0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())))
-    ours = tiny(norm_eps=1e-5, tied=False, qkv_bias=family == "Qwen2", qk_norm=family == "Qwen3")
-    ours.load_state_dict(converted(theirs.state_dict()))
+    kind = {"tied": False, "qkv_bias": family == "Qwen2", "qk_norm": family == "Qwen3"}
+    ours = tiny(norm_eps=1e-5, **kind)
+    ours.load_state_dict(to_ours(theirs.state_dict(), {"layers": 2, **kind}))
     torch.testing.assert_close(ours(tokens()), theirs(tokens()).logits, rtol=1e-4, atol=1e-4)
-
-
-def converted(theirs):
-    """Their names and separate matrices -> ours."""
-    ours = {
-        "embed.weight": "model.embed_tokens.weight",
-        "norm.weight": "model.norm.weight",
-        "head.weight": "lm_head.weight",
-    }
-    ours = {name: theirs[other] for name, other in ours.items()}
-    for i in range(2):
-        layer = {
-            name.removeprefix(f"model.layers.{i}."): w for name, w in theirs.items() if f"layers.{i}." in name
-        }
-        parts = {
-            "qkv.weight": [f"self_attn.{p}_proj.weight" for p in "qkv"],
-            "qkv.bias": [f"self_attn.{p}_proj.bias" for p in "qkv"],
-            "q_gain": ["self_attn.q_norm.weight"],
-            "k_gain": ["self_attn.k_norm.weight"],
-            "out.weight": ["self_attn.o_proj.weight"],
-            "attention_norm.weight": ["input_layernorm.weight"],
-            "mlp_norm.weight": ["post_attention_layernorm.weight"],
-            "gate_up.weight": ["mlp.gate_proj.weight", "mlp.up_proj.weight"],
-            "down.weight": ["mlp.down_proj.weight"],
-        }
-        for name, others in parts.items():
-            if others[0] in layer:
-                ours[f"blocks.{i}.{name}"] = torch.cat([layer[other] for other in others])
-    return ours
 
 
 def test_untied_head():

@@ -1,0 +1,82 @@
+"""A run as a folder that transformers, TransformerLens and nnsight load, and that `import_run` takes back.
+
+    config.json  model.safetensors  tokenizer.json  tokenizer_config.json  generation_config.json
+    README.md  tracelab.json
+
+python -m tracelab.export run=runs/... to=maze-model
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tracelab.core.codec import BOS, PAD, SPECIALS
+from tracelab.core.files import write_json, write_text
+from tracelab.core.types import Task
+from tracelab.exchange import card, shapes, tensors, weights, words
+from tracelab.runs.build import build_task
+from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.folder import Run
+from tracelab.runs.sets import test_sets
+from tracelab.runs.settings import Sampling
+
+ABOUT = "tracelab.json"  # what a run is, for `importing`
+# what is of the place where a run was made, and of no use elsewhere
+LEFT_OUT = ("run_dir", "logger", "ckpt_path", "init_from", "run")
+RECORDED = ("seed", "parameters", "context", "max_new", "precision", "progress", "versions", "git")
+
+
+def export(run: Run, to: Path, checkpoint: str = "last") -> Path:
+    """Write a run's folder for others -> that folder. ValueError if no reference model has its shape.
+
+    to: a new or empty folder, or an earlier export, which is replaced. checkpoint: last or best.
+    """
+    knobs = shapes.knobs_of(run.settings.model)
+    path = run.checkpoint(checkpoint)
+    if not path.is_file():
+        raise ValueError(f"{run.folder} holds no checkpoints/{path.name}: nothing of it is trained yet")
+    if to.exists() and not (to / ABOUT).is_file() and (to.is_file() or any(to.iterdir())):
+        raise ValueError(f"to={to} holds something that is no export: choose a new folder")
+    task, record = build_task(run.settings.task), run.read_json("run.json")
+    codec, context = task.codec, record["context"]
+    stop, kind = codec.stop, shapes.FAMILIES[shapes.family(knobs)]
+    tensors.write(to / "model.safetensors", weights.to_theirs(load_weights(path), knobs))
+    write_json(to / "config.json", shapes.config_of(knobs, len(codec.vocabulary), context, stop))
+    write_json(to / "tokenizer.json", words.tokenizer_of(codec))
+    write_json(to / "tokenizer_config.json", words.tokenizer_config_of(codec, context))
+    write_json(to / "generation_config.json", generation(run.settings.eval, stop, record["max_new"]))
+    page = card.text(run, kind, to.resolve().name, _prompt(run, task), codec)
+    write_text(to / "README.md", page)
+    write_json(to / ABOUT, about(run, record))
+    return to
+
+
+def generation(judged: Sampling, stop: int, max_new: int) -> dict[str, Any]:
+    """generation_config.json: completions as the run was judged on."""
+    sampled = {"do_sample": True, "temperature": judged.temperature, "top_k": 0, "top_p": 1.0}
+    return {
+        **(sampled if judged.temperature else {"do_sample": False}),
+        "max_new_tokens": max_new,
+        "pad_token_id": SPECIALS.index(PAD),
+        "bos_token_id": SPECIALS.index(BOS),
+        "eos_token_id": stop,
+    }
+
+
+def about(run: Run, record: Mapping[str, Any]) -> dict[str, Any]:
+    """What the run is, without its places."""
+    return {
+        "config": {name: value for name, value in run.config.items() if name not in LEFT_OUT},
+        "record": {name: record[name] for name in RECORDED if name in record},
+        "data_card": run.read_json("data_card.json"),
+    }
+
+
+def _prompt(run: Run, task: Task) -> str:
+    """The first test problem, as it is written for the model."""
+    one = replace(run.settings, eval=replace(run.settings.eval, problems=1))
+    task, examples = next(iter(test_sets(one, task).values()))
+    return task.codec.words_of(task.prompts(examples)[0])
