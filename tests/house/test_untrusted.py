@@ -23,7 +23,7 @@ from tracelab.training.initial import origin, with_source
 UNSAFE = re.compile(
     r"pickle\.loads?\(|allow_pickle=True|yaml\.(unsafe_|full_)?load\(|weights_only=False|joblib\.load\("
 )
-OWN_PIPES = {"data/compiling.py": 3}  # between this program and processes that it has started
+OWN_PIPES = {"data/compiling.py": 3, "launching.py": 2}  # between this program and processes that it has started
 
 
 class Evil:
