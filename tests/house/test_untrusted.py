@@ -7,23 +7,28 @@ import shutil
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from tests.helpers.runs import KEPT, small
 from tracelab import analysis
 from tracelab.analysis.interventions import load_interventions
-from tracelab.core.paths import PACKAGE, TASKS
+from tracelab.core.paths import CONF, PACKAGE, TASKS
 from tracelab.data import store
 from tracelab.evaluation.judging import trained_model
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_progress, load_weights, sound
 from tracelab.runs.folder import Run
+from tracelab.runs.trust import check_targets, targets
 from tracelab.training.checkpoint import LocalFiles
 from tracelab.training.initial import origin, with_source
 
 UNSAFE = re.compile(
     r"pickle\.loads?\(|allow_pickle=True|yaml\.(unsafe_|full_)?load\(|weights_only=False|joblib\.load\("
 )
-OWN_PIPES = {"data/compiling.py": 3, "launching.py": 2}  # between this program and processes that it has started
+OWN_PIPES = {
+    "data/compiling.py": 3,
+    "launching.py": 2,
+}  # to processes that it has started
 
 
 class Evil:
@@ -138,3 +143,25 @@ def test_nothing_is_read_in_an_unsafe_way():
     for path in (*sorted(PACKAGE.rglob("*.py")), *sorted(TASKS.rglob("*.py"))):
         found = UNSAFE.findall(path.read_text())
         assert len(found) == OWN_PIPES.get(path.relative_to(PACKAGE).as_posix(), 0), f"{path}: {found}"
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("where", ["trace", "task.size", "optim.optimizer"])
+def test_what_a_config_names_is_called_only_if_it_is_known(tmp_path, mark, where, monkeypatch):
+    folder = shutil.copytree(KEPT, tmp_path / "run")
+    config = OmegaConf.load(folder / "config.yaml")
+    OmegaConf.update(config, where, {"_target_": "os.mkdir", "path": str(mark)}, merge=False, force_add=True)
+    OmegaConf.save(config, folder / "config.yaml")
+    with pytest.raises(ValueError, match=r"config.yaml names 'os.mkdir', which is no component of tracelab"):
+        Run.open(folder)
+    assert not mark.exists()
+    monkeypatch.setenv("TRACELAB_TRUST", "somebody, os")
+    assert "os.mkdir" in set(targets(Run.open(folder).config))
+
+
+def test_every_component_of_conf_is_known():
+    for path in sorted(CONF.rglob("*.yaml")):
+        config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+        launched = path.parent.name == "launcher"  # not in a run's config
+        if not launched:
+            check_targets(config, path.name)

@@ -21,6 +21,7 @@ from tracelab.models.precision import FULL, name_of
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Config, Run, is_run, machine
 from tracelab.runs.sets import longest_completion, test_sets
+from tracelab.runs.trust import check_targets
 
 NOTHING = {"steps": 0, "tokens": 0, "completion_tokens": 0, "examples": 0, "minutes": 0.0}
 WORD = ("from=", "to=")
@@ -43,6 +44,7 @@ def config_for(source: Path, composed: Config, overridden: list[str]) -> tuple[C
         raise ValueError(
             f"{' '.join(unheard)}: the run is what {source / ABOUT} says; with task=... it is what you say"
         )
+    check_targets(said["config"], str(source / ABOUT))
     places = {name: composed[name] for name in ("run_dir", "logger")}
     return {**composed, **said["config"], **places}, said
 

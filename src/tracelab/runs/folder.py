@@ -29,6 +29,7 @@ from tracelab.core.paths import ROOT
 from tracelab.runs.knobs import FREE_TO_CHANGE, WITHOUT_EFFECT, differences
 from tracelab.runs.older import in_todays_words, with_recorded
 from tracelab.runs.settings import Experiment, shared
+from tracelab.runs.trust import check_targets
 
 Config = dict[str, Any]
 OF_A_RUN = ("config.yaml", "run.json")
@@ -214,4 +215,5 @@ def _load(folder: Path) -> Config:
         raise ValueError(
             f"{folder / 'config.yaml'} is damaged, or no run's{fault}: a run's folder starts with it"
         )
+    check_targets(config, str(folder / "config.yaml"))
     return with_recorded({str(name): value for name, value in in_todays_words(config).items()}, folder)

@@ -17,6 +17,7 @@ from typing import Any
 from tracelab.core.files import read_json, read_text
 from tracelab.core.older import todays
 from tracelab.core.paths import CONF
+from tracelab.runs.trust import is_known
 
 DIGITS = 16  # hexadecimal ones, of a checksum in a config
 
@@ -61,6 +62,7 @@ def with_recorded(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _task_today(task: Mapping[str, Any]) -> dict[str, Any]:
     module, _, name = task.get("_target_", "").rpartition(".")
+    module = module if is_known(f"{module}.{name}") else ""
     try:
         kind = getattr(import_module(module), name) if module else None
     except (ImportError, AttributeError):
