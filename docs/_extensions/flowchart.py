@@ -50,13 +50,15 @@ def _arrows(edges, at) -> Iterator[str]:
     for a, b in edges:
         (x, y), (u, v) = at[a], at[b]
         y, v = y + HIGH / 2, v - HIGH / 2 - 1
-        yield f'<path class="arrow" d="M{x:.0f} {y:.0f}C{x:.0f} {y + 28:.0f} {u:.0f} {v - 28:.0f} {u:.0f} {v:.0f}"/>'
+        bend = f"C{x:.0f} {y + 28:.0f} {u:.0f} {v - 28:.0f} {u:.0f} {v:.0f}"
+        yield f'<path class="arrow" d="M{x:.0f} {y:.0f}{bend}"/>'
 
 
 def _boxes(at) -> Iterator[str]:
     for name, (x, y) in at.items():
         corner = f'x="{x - WIDE / 2:.0f}" y="{y - HIGH / 2:.0f}"'
-        yield f'<rect {corner} width="{WIDE}" height="{HIGH}" rx="5"/><text x="{x:.0f}" y="{y + 5:.0f}">{name}</text>'
+        yield f'<rect {corner} width="{WIDE}" height="{HIGH}" rx="5"/>'
+        yield f'<text x="{x:.0f}" y="{y + 5:.0f}">{name}</text>'
 
 
 class Flowcharts(SphinxTransform):

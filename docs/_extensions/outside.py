@@ -1,4 +1,4 @@
-"""Links that leave the pages, to a file or a folder of the repository: their text alone, for there is no page."""
+"""Links to files and folders of the repository, which the site has no page for: their text alone."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 
 class Outside(SphinxPostTransform):
-    """Links to what lies in the repository become code, which names the place."""
+    """Replace links to what lies in the repository by their text, which names the place."""
 
     default_priority = 5
 
@@ -15,9 +15,16 @@ class Outside(SphinxPostTransform):
         """Replace each such link of a page."""
         page = Path(self.env.doc2path(self.env.docname)).parent
         for link in list(self.document.findall(_is_link)):
-            target = (page / link["reftarget"].partition("#")[0]).resolve()
-            if target.exists() and (target.is_dir() or Path(self.env.srcdir) not in target.parents):
+            if self._is_outside(page, link["reftarget"].partition("#")[0]):
                 link.replace_self(nodes.inline("", "", *(child.deepcopy() for child in link.children)))
+
+    def _is_outside(self, page, name):
+        """Is it there, and no page? A name is relative to the page, or to all pages and without .md."""
+        inside = Path(self.env.srcdir)
+        for target in ((page / name).resolve(), (inside / f"{name}.md").resolve()):
+            if target.exists():
+                return target.is_dir() or inside not in target.parents
+        return False
 
 
 def _is_link(node):

@@ -1,4 +1,4 @@
-"""Docstrings as they are written here, read as reStructuredText: indented examples are code, signs are signs."""
+"""Docstrings as they are written here, made reStructuredText: indented examples are code, signs are signs."""
 
 import re
 
@@ -15,9 +15,7 @@ def plain(line):
 
 def _escaped(text):
     kept = TITLE.split(text)  # text, title, text, ...
-    return "".join(
-        f"*{part}*" if i % 2 else SIGNS.sub(r"\\\1", part) for i, part in enumerate(kept)
-    )
+    return "".join(f"*{part}*" if i % 2 else SIGNS.sub(r"\\\1", part) for i, part in enumerate(kept))
 
 
 def read(app, what, name, obj, options, lines):

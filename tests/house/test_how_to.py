@@ -3,7 +3,6 @@
 A task is in tests/tasks/test_new_task.py, a treatment in tests/traces/test_traces.py.
 """
 
-import re
 from dataclasses import fields
 
 import numpy as np
@@ -15,7 +14,9 @@ from hydra.utils import instantiate
 from tests.helpers.pages import module_of
 from tests.helpers.runs import KEPT, post_training
 from tracelab.algorithms.base import Batch
-from tracelab.report import main, sections
+from tracelab.core.files import read_json
+from tracelab.report import sections
+from tracelab.report.study import study_of
 from tracelab.runs.entry import compose
 from tracelab.training.settings import Training
 
@@ -43,16 +44,20 @@ def test_a_metric(tmp_path, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # KEPT's, of its task's knobs
 def test_a_section(tmp_path, monkeypatch):
-    """It is on the page with what the run took, its data beside it."""
+    """It is found, stands in a place of its own, and shows what the run took, its data beside it."""
     module = module_of("new_section.md", tmp_path, monkeypatch)
-    main([str(KEPT), "--out", str(tmp_path / "page.html")])
-    page = (tmp_path / "page.html").read_text()
-    (part,) = re.findall(r'<section id="cost".*?</section>', page, re.DOTALL)
-    (row,) = (tmp_path / "page_data" / "cost.csv").read_text().splitlines()[1:]
-    assert f"{int(row.split(',')[3]):,}" in part
-    assert [section.place for section in sections.every()].count(module.PLACE) == 1
+    (found,) = (section for section in sections.every() if section.place == module.PLACE)
+    assert found.name == "cost"
+    study = study_of([KEPT], tmp_path / "page.html")
+    study.data.mkdir()
+    part = found.make(study)
+    (row,) = (study.data / "cost.csv").read_text().splitlines()[1:]
+    tokens = read_json(KEPT / "run.json")["progress"]["tokens"]
+    assert str(tokens) in row.split(",")
+    assert f"{tokens:,}" in part
 
 
+@pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")
 def test_an_algorithm(tmp_path, monkeypatch):
     """Likelier after a step is what was better than its group, and less likely what was worse."""
     module = module_of("new_algorithm.md", tmp_path, monkeypatch)
