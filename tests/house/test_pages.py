@@ -7,13 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hydra._internal.config_loader_impl
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from tests.helpers.pages import BUILT, DOCS, blocks_of, pages
 from tests.helpers.runs import small
-from tracelab.core.paths import CLONE, CONF
+from tracelab.core.paths import CLONE, CONF, PACKAGE
 from tracelab.runs.entry import composed_config
 from tracelab.training.experiment import train
 
@@ -173,6 +174,18 @@ def test_the_site_has_every_page():
     listed = {path for entry in entries for path in DOCS.glob(f"{entry}.md")}
     every = {path for path in DOCS.rglob("*.md") if BUILT not in path.parents}
     assert every - listed == {DOCS / "index.md"}
+
+
+def test_the_errors_of_the_install_page_are_raised():
+    """Each piece of what is quoted there stands in the sources, as it is written."""
+    sources = [*PACKAGE.rglob("*.py"), CLONE / "Makefile", Path(hydra._internal.config_loader_impl.__file__)]
+    said = "".join(path.read_text(encoding="utf-8") for path in sources)
+    said = re.sub(r'"\s*\n\s*f?"', "", said)  # one message in several strings
+    rows = (DOCS / "install.md").read_text(encoding="utf-8").partition("| what you see |")[2]
+    quoted = re.findall(r"^\| `([^`]+)` \|", rows, re.M)
+    assert len(quoted) > 12
+    pieces = [piece.strip() for message in quoted for piece in message.split("…")]
+    assert [piece for piece in pieces if piece not in said] == []
 
 
 def test_readme_is_short():
