@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo doctor test test-slow lint format bench bench-gpu paper-maze-gpu verify clean
+.PHONY: help install demo doctor test test-slow lint format docs bench bench-gpu paper-maze-gpu verify clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -35,6 +35,10 @@ format: $(VENV)/installed-lint ## Let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/installed-docs ## Build these pages as a site with search, in docs/_build
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
+	@echo docs/_build/index.html
+
 verify: $(VENV)/installed-test ## Check the verifiers on millions of traces, and on hostile ones and files
 	$(BIN)/python -m tests.helpers.full_checks
 	$(BIN)/python -m tests.helpers.task_checks
@@ -50,7 +54,7 @@ paper-maze-gpu: $(VENV)/installed ## Train a 15M model for half an hour on the p
 	$(BIN)/python -m tracelab.train experiment=paper_maze trainer=gpu budget.minutes=30
 
 clean: ## Remove .venv and caches of tools
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) docs/_build .mypy_cache .pytest_cache .ruff_cache dist
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -1,30 +1,66 @@
-"""README's figures of today's defaults are those that were recorded."""
+"""The figures of README and docs/results.md are those that were recorded."""
 
 import json
+from statistics import median
 
 import pytest
 
 from tracelab.core.paths import CLONE
 
-RECORDED = json.loads((CLONE / "bench" / "results" / "seeds.json").read_text(encoding="utf-8"))
+README, RESULTS = ((CLONE / name).read_text(encoding="utf-8") for name in ("README.md", "docs/results.md"))
+ARMS = ("solution_only", "correct", "swapped", "corrupted")
+
+
+def recorded(name):
+    return json.loads((CLONE / "bench" / "results" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def in_words(estimate):
     return f"{100 * estimate['value']:.1f} % [{100 * estimate['low']:.0f}, {100 * estimate['high']:.0f}]"
 
 
+def three_seeds(arm, test_set, metric):
+    """Median of an arm's seeds and its ends, in per cent, as the table writes them."""
+    runs = [run for run in recorded("quickstart")["runs"] if run["arm"] == arm]
+    assert {run["seed"] for run in runs} == {0, 1, 2}
+    low, middle, high = sorted(100 * run["test_sets"][test_set][metric]["value"] for run in runs)
+    return f"{median([low, middle, high]):.1f} ({low:.0f}–{high:.0f})"
+
+
+def rows_of(page):
+    """The table of four arms: what heads a row -> its cells."""
+    rows = page.partition("| test set | `solution_only` |")[2].partition("\n\n")[0].splitlines()[2:]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    return {head: rest for head, *rest in cells}
+
+
+@pytest.mark.parametrize(("page", "count"), [(README, 4), (RESULTS, 8)], ids=["README", "results"])
+def test_the_table_of_four_arms(page, count):
+    """Every cell; `solution_only` writes no trace."""
+    rows = rows_of(page)
+    assert len(rows) == count
+    for head, cells in rows.items():
+        if head == "*traces strictly valid, wilson*":
+            assert cells == ["none", *(three_seeds(arm, "wilson", "trace_strict") for arm in ARMS[1:])]
+        else:
+            name = head.removesuffix(" (trained on)").replace(" 9×9", "_9x9")
+            assert cells == [three_seeds(arm, name, "solution_valid") for arm in ARMS]
+
+
 @pytest.mark.parametrize("metric", ["solution_valid", "trace_strict"])
-def test_readme_states_what_was_recorded(metric):
-    """Every seed of the central arm, in order, with its interval."""
-    runs = sorted((run for run in RECORDED["runs"] if run["arm"] == "correct"), key=lambda run: run["seed"])
+def test_every_seed_of_the_central_arm(metric):
+    """Each with its interval, in the order of seeds."""
+    runs = sorted(
+        (run for run in recorded("seeds")["runs"] if run["arm"] == "correct"), key=lambda run: run["seed"]
+    )
     estimates = [run["test_sets"]["wilson"][metric] for run in runs]
-    assert ", ".join(map(in_words, estimates)) in (CLONE / "README.md").read_text(encoding="utf-8")
+    assert ", ".join(map(in_words, estimates)) in RESULTS
     assert {e["n"] for e in estimates} == {256}
 
 
-def test_readme_states_what_the_demo_ended_at():
-    recorded = json.loads((CLONE / "bench" / "results" / "demo.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("page", [README, RESULTS], ids=["README", "results"])
+def test_what_the_demo_ended_at(page):
     for metric in ("solution_valid", "trace_strict"):
-        estimate = recorded["test_sets"]["wilson"][metric]
-        assert in_words(estimate) in (CLONE / "README.md").read_text(encoding="utf-8")
+        estimate = recorded("demo")["test_sets"]["wilson"][metric]
+        assert in_words(estimate) in page
         assert estimate["n"] == 256

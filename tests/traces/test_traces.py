@@ -3,13 +3,13 @@
 import pkgutil
 from dataclasses import dataclass
 from itertools import permutations
-from typing import ClassVar
 
 import numpy as np
 import pytest
 import yaml
 from hydra.utils import get_class, instantiate
 
+from tests.helpers.pages import module_of
 from tracelab import traces
 from tracelab.core import rng
 from tracelab.core.codec import FILLER
@@ -21,7 +21,7 @@ from tracelab.probes.imposing import treatments
 from tracelab.tasks.maze import Maze
 from tracelab.tasks.sat import Sat
 from tracelab.traces._damage import KINDS
-from tracelab.traces.base import Treatment, from_rows, from_tokens
+from tracelab.traces.base import Treatment, from_tokens
 from tracelab.traces.base import reference as reference_tokens
 from tracelab.traces.corrupted import ROUNDS, Corrupted
 from tracelab.traces.dropped import LEVELS, Dropped
@@ -108,17 +108,6 @@ class TestContract:
 
 
 @dataclass(frozen=True)
-class Reversed(Treatment):
-    """README's example: the steps from the last to the first."""
-
-    random: ClassVar[bool] = False
-
-    def __call__(self, task, examples, keys):
-        trace = examples.trace
-        return from_rows(task, examples, Ragged.stack([rows[::-1] for rows in trace], trace.values.shape[1]))
-
-
-@dataclass(frozen=True)
 class Masked(Treatment):
     """Works on tokens, and has a knob that happens to be called rate."""
 
@@ -131,20 +120,32 @@ class Masked(Treatment):
         return from_tokens(task, examples, Ragged(masked.astype(np.int32), trace.offsets))
 
 
-@pytest.mark.parametrize("kind", [Reversed, Masked])
-def test_a_new_treatment_is_a_class_and_a_yaml(kind, tmp_path, monkeypatch):
-    """It keeps the contract with nothing else written, and is imposed on trained models with the others."""
+def keeps_the_contract(conf, name, kind, monkeypatch):
+    """It does with nothing else written than a class and a YAML, and is imposed on models with the others."""
+    monkeypatch.setitem(TREATMENTS, name, yaml.safe_load((conf / "trace" / f"{name}.yaml").read_text()))
+    contract = TestContract()
+    contract.test_prompt_and_solution_are_the_reference_ones(name, TASK)
+    contract.test_same_key_same_bytes_other_key_other_bytes(name, TASK)
+    contract.test_shapes_verdicts_and_card(name, TASK)
+    monkeypatch.setattr("tracelab.probes.imposing.CONF", conf)
+    (found, dose, treatment), *_ = treatments(rates=(0.1, 0.5))
+    assert (found, dose, type(treatment)) == (name, None, kind)
+
+
+def test_a_new_treatment_is_a_class_and_a_yaml(tmp_path, monkeypatch):
     path = tmp_path / "trace" / "new.yaml"
     path.parent.mkdir()
-    path.write_text(f"_target_: tests.traces.test_traces.{kind.__name__}\n")
-    monkeypatch.setitem(TREATMENTS, "new", yaml.safe_load(path.read_text()))
-    contract = TestContract()
-    contract.test_prompt_and_solution_are_the_reference_ones("new", TASK)
-    contract.test_same_key_same_bytes_other_key_other_bytes("new", TASK)
-    contract.test_shapes_verdicts_and_card("new", TASK)
-    monkeypatch.setattr("tracelab.probes.imposing.CONF", tmp_path)
-    (name, dose, treatment), *_ = treatments(rates=(0.1, 0.5))
-    assert (name, dose, type(treatment).__name__) == ("new", None, kind.__name__)
+    path.write_text("_target_: tests.traces.test_traces.Masked\n")
+    keeps_the_contract(tmp_path, "new", Masked, monkeypatch)
+
+
+def test_the_treatment_of_the_page(tmp_path, monkeypatch):
+    """docs/new_treatment.md's keeps the contract, and its traces are the reference's backwards."""
+    module = module_of("new_treatment.md", tmp_path, monkeypatch)
+    keeps_the_contract(tmp_path / "conf", "reversed", module.Reversed, monkeypatch)
+    treated = module.Reversed()(TASK, EXAMPLES, KEYS)
+    assert all((rows == was[::-1]).all() for rows, was in zip(treated.rows, EXAMPLES.trace, strict=True))
+    assert not treated.residual_valid.any()
 
 
 def test_treatments_are_frozen_and_reject_unknown_knobs():
