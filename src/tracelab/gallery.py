@@ -75,7 +75,7 @@ def section(name: str, page: Page, pictures: Path) -> str:
         "```",
         task.draw(examples, i),
         "```",
-        task.legend,
+        f"Legend: {task.legend}",
     ]
     lines += ["", "Prompt:", *fenced(codec.words_of(task.prompts(one)[0]).split())]
     lines += ["", "Solution:", *fenced(codec.words_of(codec.encode(codec.solution, one.solution)[0]).split())]
