@@ -1,4 +1,4 @@
-"""Each tracker has what metrics.csv has and the results, in one run of its own, and can fail no run of ours."""
+"""Each tracker has what metrics.csv has and the results, in one run of its own, and fails no run of ours."""
 
 import csv
 import json
@@ -160,6 +160,23 @@ def test_mlflow_has_it_all(sweep, monkeypatch):
     assert {item.path for item in client.list_artifacts(mine)} == {"figures", *FILES}
     assert len(client.list_artifacts(mine, "figures")) == len(results.pictures)
     assert runs["a"].data.params["data/short_first"] == "0.3"
+
+
+@pytest.mark.skipif("mlflow" not in INSTALLED, reason="the extra `trackers` is not installed")
+def test_mlflow_knows_how_a_run_ended(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    from mlflow.tracking import MlflowClient
+
+    client, found = MlflowClient(f"file:{tmp_path / 'store'}"), []
+    for status in ("interrupted", "failed", "training", "evaluated"):
+        mine = loggers.mlflow("tracelab", str(tmp_path), str(tmp_path / "store"))
+        mine.log_metrics({"loss": 1.0}, 1)
+        run = mine.inner.run_id
+        loggers.finish([mine], status)
+        found.append((run, client.get_run(run).info.status))
+    assert len({run for run, _ in found}) == 1
+    assert [status for _, status in found] == ["KILLED", "FAILED", "RUNNING", "FINISHED"]
 
 
 def test_a_run_that_fails_says_so(sweep):

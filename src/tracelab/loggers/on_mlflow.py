@@ -30,18 +30,19 @@ class MLflow(Tracker):
 
     def begin(self, step: int | None) -> MLFlowLogger:
         """One MLflow run for each run's folder, however often it is resumed; its parameters stay."""
-        kept = self.folder / "mlflow_id.txt"
-        known = read_text(kept) if kept.is_file() else None
-        local = "://" not in self.store
+        place = self.store.removeprefix("file://").removeprefix("file:")
+        local = "://" not in place
         if local:  # MLflow would rather have a database
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+        address = f"file:{Path(place).resolve()}" if local else place
+        kept = self.folder / "mlflow_id.txt"
+        known = read_text(kept) if kept.is_file() else None
+        if known and not holds(address, known):
+            known = None
         logger = MLFlowLogger(
-            self.experiment_name,
-            run_name=self.folder.name,
-            tracking_uri=f"file:{Path(self.store).resolve()}" if local else self.store,
-            run_id=known,
+            self.experiment_name, run_name=self.folder.name, tracking_uri=address, run_id=known
         )
-        with alone(Path(self.store)) if local else nullcontext():
+        with alone(Path(place)) if local else nullcontext():
             client, run = logger.experiment, logger.run_id
         if known:
             client.update_run(run, "RUNNING")
@@ -63,6 +64,17 @@ class MLflow(Tracker):
         """Say how it ended."""
         if status in ENDS:
             self.inner.finalize(ENDS[status])
+
+
+def holds(address: str, run: str) -> bool:
+    """Is a run in the store at an address? One that was begun in another store is not."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    try:
+        return bool(MlflowClient(address).get_run(run))
+    except MlflowException:
+        return False
 
 
 @contextmanager
