@@ -68,8 +68,8 @@ def logged(folder):
     """Rows of metrics.csv: (step, name) -> number."""
     with (folder / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    cells = {(int(row.pop("step")), name): row[name] for row in rows for name in list(row) if name != "step"}
-    assert len(rows) >= 4
+    cells = {(int(row["step"]), name): value for row in rows for name, value in row.items() if name != "step"}
+    assert len(rows) == 3
     return {at: float(value) for at, value in cells.items() if value}
 
 
@@ -154,7 +154,8 @@ def test_mlflow_has_it_all(sweep, monkeypatch):
     mine = runs["a"].info.run_id
     histories = {name: client.get_metric_history(mine, name) for _, name in logged(folder / "a")}
     for (step, name), value in logged(folder / "a").items():
-        assert value == pytest.approx(next(m.value for m in histories[name] if m.step == step)), (step, name)
+        at = [metric.value for metric in histories[name] if metric.step == step]
+        assert any(value == pytest.approx(other) for other in at), (step, name)
     results = Results.of(folder / "a")
     assert {name: runs["a"].data.metrics[name] for name in results.figures} == pytest.approx(results.figures)
     assert {item.path for item in client.list_artifacts(mine)} == {"figures", *FILES}

@@ -24,8 +24,8 @@ class TensorBoard(Tracker):
         self.folder = folder
 
     def begin(self, step: int | None) -> TensorBoardLogger:
-        """A writer to the folder; steps from this one on that older files have are void."""
-        again: dict[str, Any] = {"purge_step": step} if any(self.folder.glob("events.*")) else {}
+        """A writer to the folder; steps after this one that older files have are void."""
+        again: dict[str, Any] = {"purge_step": (step or 0) + 1} if any(self.folder.glob("events.*")) else {}
         logger = TensorBoardLogger(
             str(self.folder.parent), name="", version=self.folder.name, default_hp_metric=False, **again
         )

@@ -71,7 +71,7 @@ class Tracker(Logger):
 
         def act() -> None:
             results = Results.of(folder)
-            self.begun(results.step + 1)
+            self.begun(results.step)
             self.show(results)
 
         self._safely(act)
