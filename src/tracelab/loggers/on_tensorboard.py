@@ -34,13 +34,12 @@ class TensorBoard(Tracker):
 
     def show(self, results: Results) -> None:
         """Figures as scalars, pictures as images; files are named, for an event file holds none."""
-        from PIL import Image
+        from matplotlib.image import imread
 
         writer = self.inner.experiment
         self.inner.log_metrics(results.figures, results.step)
         for path in results.pictures:
-            with Image.open(path) as picture:
-                pixels = np.asarray(picture.convert("RGB"))
+            pixels = np.asarray(imread(path))[..., :3]  # from 0 to 1, without the alpha channel
             writer.add_image(f"figures/{path.stem}", pixels, results.step, dataformats="HWC")
         writer.add_text("files", "\n\n".join(map(str, results.files)), results.step)
 
