@@ -13,7 +13,6 @@ from omegaconf import OmegaConf
 
 from tests.helpers.runs import small
 from tracelab import analysis
-from tracelab.analysis.arms import config_of
 from tracelab.analysis.confidence import calibrations
 from tracelab.analysis.estimates import matrices
 from tracelab.analysis.generalisation import dose_response, gaps
@@ -27,6 +26,7 @@ from tracelab.evaluation.outcomes import write
 from tracelab.probes.interventions import of_run
 from tracelab.probes.interventions import table as table_of
 from tracelab.runs import sets
+from tracelab.runs.arms import config_of
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
 from tracelab.training.experiment import train

@@ -38,10 +38,12 @@ MAY_IMPORT = {
     "probes": "core batches data decoding evaluation models runs traces training",
     "analysis": "core plots runs",
     "report": "core analysis data runs",
+    "watch": "core runs",
 }
 BETWEEN_COMMANDS = {("gallery", "show"), ("doctor", "demo")}
 HEAVY = {"torch", "lightning", "transformers"}
-WITHOUT_TORCH = {"core", "search", "tasks", "traces", "metrics", "rewards", "plots", "analysis"}
+TRACKERS = {"wandb", "tensorboard", "mlflow"}
+WITHOUT_TORCH = {"core", "search", "tasks", "traces", "metrics", "rewards", "plots", "analysis", "watch"}
 FILES = sorted({*PACKAGE.rglob("*.py"), *TASKS.rglob("*.py")})  # rglob follows no links
 
 

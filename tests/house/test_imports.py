@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import layers
-from tests.helpers.layers import FILES, HEAVY, MAY_IMPORT, WITHOUT_TORCH, imports, may_import, module_of, ours
+from tests.helpers.layers import (
+    FILES,
+    HEAVY,
+    MAY_IMPORT,
+    TRACKERS,
+    WITHOUT_TORCH,
+    imports,
+    may_import,
+    module_of,
+    ours,
+)
 from tests.helpers.runs import task_names
 from tracelab.core.paths import CLONE, PACKAGE, TASKS
 
@@ -65,7 +75,7 @@ def test_heavy_packages_are_kept_out(path):
     for name, at_top in imports(path):
         package = name.split(".")[0]
         assert not (module_of(path) in WITHOUT_TORCH and package in HEAVY), f"{path.name} imports {name}"
-        assert not (at_top and package == "wandb"), f"{path.name} imports wandb before it is asked for"
+        assert not (at_top and package in TRACKERS), f"{path.name} imports {package} before it is asked for"
         if at_top and package == "matplotlib":
             assert path.stem == "plots", f"{path.name} imports matplotlib before it draws"
 
@@ -86,13 +96,17 @@ def loaded_by(*names: str, path: Path | None = None) -> set[str]:
 
 
 def test_what_needs_no_torch_loads_none():
-    """Nor do matplotlib and wandb come before they are asked for, whatever imports what in between."""
+    """Nor do matplotlib and trackers come before they are asked for, whatever imports what in between."""
     every = {"tracelab." + ".".join(p.relative_to(PACKAGE).with_suffix("").parts) for p in FILES}
     folders = WITHOUT_TORCH - {"plots", "analysis", "tasks"}
-    names = sorted(name for name in every if name.split(".")[1] in folders and "__init__" not in name)
+    names = sorted(name for name in every if name.split(".")[1] in folders and "__" not in name)
     names += [f"tracelab.tasks.{name}" for name in task_names()]
-    assert not loaded_by(*names) & {*HEAVY, "matplotlib", "wandb"}
-    assert not loaded_by("tracelab.analysis") & {*HEAVY, "wandb"}
+    assert not loaded_by(*names) & {*HEAVY, *TRACKERS, "matplotlib"}
+    assert not loaded_by("tracelab.analysis") & {*HEAVY, *TRACKERS}
+
+
+def test_trackers_come_when_something_is_logged():
+    assert not loaded_by("tracelab.training.experiment", "tracelab.evaluation.judging") & TRACKERS
 
 
 def test_the_check_sees_what_is_imported_on_the_way(tmp_path):

@@ -10,8 +10,8 @@ import yaml
 
 from tests.helpers.runs import post_training, small
 from tracelab import analysis
-from tracelab.analysis.arms import arms_of, described
 from tracelab.core.paths import CLONE, CONF
+from tracelab.runs.arms import arms_of, described
 from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run
 from tracelab.runs.identity import arm_of, with_checksums

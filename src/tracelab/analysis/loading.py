@@ -14,9 +14,10 @@ from typing import Any
 
 import polars as pl
 
-from tracelab.analysis.arms import arms_of, check_same, config_of, described, short
+from tracelab.analysis.arms import check_same
 from tracelab.core.files import read_json
 from tracelab.core.terminal import counted
+from tracelab.runs.arms import arms_of, config_of, described, short
 from tracelab.runs.folder import OF_A_RUN, runs_below
 from tracelab.runs.identity import identity_of
 from tracelab.runs.knobs import options

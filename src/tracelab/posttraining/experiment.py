@@ -33,6 +33,7 @@ from tracelab.training.checks import check, check_levels
 from tracelab.training.fitting import Trained, conclude, finished_before, fit
 from tracelab.training.processes import wished
 from tracelab.training.resuming import Before, before, begin, check_vocabulary, resume_from
+from tracelab.training.tracking import tracking
 from tracelab.training.validation import HeldOut
 
 FEW = 4  # completions of a prompt
@@ -71,14 +72,16 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
     if run.read_json("passes_before.json") is None:
         run.write_json("passes_before.json", passes(model))
     model.train()
-    finished = fit(run, learner, (Rounds(),), resume, began, gradient_clip_val=None, limit_val_batches=0)
-    if learner.silent:
-        warnings.warn(NOTHING_LEARNED, stacklevel=2)
-    record |= {"updates": learner.made, "warning": NOTHING_LEARNED if learner.silent else None}
-    metrics = conclude(run, record, learner.progress, finished, began, tests, went)
-    if metrics is not None:
-        run.write_json("passes_after.json", passes(model.eval()))
-        draw(run)
+    options: dict[str, Any] = {"gradient_clip_val": None, "limit_val_batches": 0}
+    with tracking(run) as loggers:
+        finished = fit(run, learner, (Rounds(),), resume, began, logger=loggers, **options)
+        if learner.silent:
+            warnings.warn(NOTHING_LEARNED, stacklevel=2)
+        record |= {"updates": learner.made, "warning": NOTHING_LEARNED if learner.silent else None}
+        metrics = conclude(run, record, learner.progress, finished, began, tests, went)
+        if metrics is not None:
+            run.write_json("passes_after.json", passes(model.eval()))
+            draw(run)
     return Trained(run, metrics, "resumed" if resume else "finished")
 
 

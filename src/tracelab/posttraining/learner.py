@@ -90,7 +90,7 @@ class PostLearner(Budgeted):
             temperature=self.sampler.settings.temperature,
         )
         if self.progress.steps == 0:
-            self._report(self._measure())
+            self._report(self._measure() | self.so_far())
         self.stop_if_used()
 
     def training_step(self, batch: int, batch_index: int) -> None:
@@ -120,13 +120,13 @@ class PostLearner(Budgeted):
         self.progress.minutes += (ended - began) / 60
         if self.progress.steps % self.every == 0 or self.used() >= 1.0:
             figures |= self._measure()
-        self._report(figures)
+        self._report(figures | self.so_far())
         self.stop_if_used()
 
     def _measure(self) -> dict[str, float]:
         self.model.eval()
         figures = {f"val/{name}": value for name, value in self.held_out(self.model).items()}
-        return figures | self.so_far()
+        return figures
 
     def _report(self, figures: dict[str, float]) -> None:
         """Log, by round."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 import fcntl
 import os
 import platform
+import struct
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +34,8 @@ from tracelab.runs.trust import check_targets
 
 Config = dict[str, Any]
 OF_A_RUN = ("config.yaml", "run.json")
+LOCK = ".lock"
+FLOCK = "hhqqi4x"  # struct flock of Linux: kind, whence, start, length, process
 LIBRARIES = ("tracelab", "torch", "lightning", "hydra-core", "numpy", "numba", "pyarrow")
 
 
@@ -125,10 +128,27 @@ class Run:
 def claimed(folder: str | Path) -> Iterator[None]:
     """Keep other processes from training in a folder; ends with this one. ValueError if another does."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    with (Path(folder) / ".lock").open("ab") as file:
+    with (Path(folder) / LOCK).open("ab") as file:
         if not lock(file, fcntl.lockf, wait=False):
             raise ValueError(f"another process is training in {folder}: wait for it, or stop it")
         yield
+
+
+def is_claimed(folder: Path) -> bool:
+    """Is another process training in a folder? Yes where it cannot be told: on file systems without locks.
+
+    It is asked without taking the lock, which would stop a run that begins.
+    """
+    try:
+        with (folder / LOCK).open("rb") as file:
+            asked = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            answer = fcntl.fcntl(file, fcntl.F_GETLK, asked)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    kind: int = struct.unpack(FLOCK, answer)[0]
+    return kind != fcntl.F_UNLCK
 
 
 def is_run(folder: Path) -> bool:
@@ -136,14 +156,17 @@ def is_run(folder: Path) -> bool:
     return all((folder / name).is_file() for name in OF_A_RUN)
 
 
-def runs_below(folder: Path) -> list[Path]:
-    """The folders of runs at, or at any depth below, a folder, in order. Links are followed, once."""
+def runs_below(folder: Path, wanted: Callable[[Path], bool] = is_run) -> list[Path]:
+    """The folders of runs at, or at any depth below, a folder, in order. Links are followed, once.
+
+    wanted: is a folder a run's?
+    """
     found, seen = [], set()
     for place, below, _ in os.walk(folder, followlinks=True):
         below.sort(key=lambda name: (os.path.islink(os.path.join(place, name)), name))
         if (real := os.path.realpath(place)) in seen:
             below.clear()
-        elif is_run(Path(place)):
+        elif wanted(Path(place)):
             found.append(Path(place))
         seen.add(real)
     return sorted(found)

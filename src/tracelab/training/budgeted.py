@@ -70,8 +70,12 @@ class Budgeted(lightning.LightningModule):
         self.trainer.should_stop |= self.used() >= 1.0
 
     def so_far(self) -> dict[str, float]:
-        """Tokens and minutes of training so far, without validation."""
-        return {"train/tokens": float(self.progress.tokens), "train/minutes": self.progress.minutes}
+        """Tokens and minutes of training so far, without validation, and the share of the budget."""
+        return {
+            "train/tokens": float(self.progress.tokens),
+            "train/minutes": self.progress.minutes,
+            "train/used": self.used(),
+        }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the progress, and torch's random state for models that draw numbers (dropout)."""

@@ -18,6 +18,7 @@ from torch import nn
 from tracelab.core.knobs import one_of
 from tracelab.core.settings import Count, Number, Part, Weight, read, settings, typed
 from tracelab.core.types import Task
+from tracelab.loggers import check_installed
 from tracelab.models.precision import check_name
 from tracelab.runs.build import build, build_optim, build_task, build_treatment
 from tracelab.runs.settings import Experiment
@@ -46,6 +47,7 @@ def check(experiment: Experiment) -> Task:
     check_trainer(experiment.trainer)
     check_levels("metric", {k: build(f"metric.{k}", part) for k, part in experiment.metric.items()}, task)
     for name, logger in experiment.logger.items():
+        check_installed(logger["_target_"])
         typed(f"logger.{name}", logger, get_object(logger["_target_"]))
     _ = experiment.data.drawn_by
     return task

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from hydra.utils import get_object
+from lightning.pytorch.loggers import Logger
 
 from tracelab.batches.loader import FixedLoader, Loader, card, check_lengths
 from tracelab.core.knobs import one_of
@@ -33,6 +34,7 @@ from tracelab.training.learner import Learner
 from tracelab.training.processes import in_shards, together, wished
 from tracelab.training.resuming import Before, before, begin, resume_from
 from tracelab.training.settings import Training
+from tracelab.training.tracking import tracking
 from tracelab.training.validation import HeldOut, Validation
 
 
@@ -69,13 +71,14 @@ def _train(experiment: Training, went: Before | None) -> Trained:
         **machine(),
     }
     run.write_json("run.json", {**record, "status": "training"})
-    if "strategy" in experiment.trainer or wished(experiment.trainer) > 1:
-        progress, finished = fit_together(run, experiment)
-    else:
-        learner = build_learner(experiment, model)
-        finished = fit_validated(run, experiment, learner, data, resume, began)
-        progress = learner.progress
-    metrics = conclude(run, record, progress, finished, began, data.tests, went)
+    with tracking(run) as loggers:
+        if "strategy" in experiment.trainer or wished(experiment.trainer) > 1:
+            progress, finished = fit_together(run, experiment)
+        else:
+            learner = build_learner(experiment, model)
+            finished = fit_validated(run, experiment, learner, data, resume, began, loggers)
+            progress = learner.progress
+        metrics = conclude(run, record, progress, finished, began, data.tests, went)
     return Trained(run, metrics, "resumed" if resume else "finished")
 
 
@@ -131,18 +134,25 @@ def take_part(folder: str) -> None:
     went = before(experiment)
     model = build_initial(experiment, data.vocabulary, record["context"], precision, went is not None)
     learner, resume = build_learner(experiment, model), went.checkpoint if went else None
-    fit_validated(run, experiment, learner, data, resume, began)
+    with tracking(run) as loggers:
+        fit_validated(run, experiment, learner, data, resume, began, loggers)
 
 
 def fit_validated(
-    run: Run, experiment: Training, learner: Learner, data: Sets, resume: Path | None, began: float
+    run: Run,
+    experiment: Training,
+    learner: Learner,
+    data: Sets,
+    resume: Path | None,
+    began: float,
+    loggers: list[Logger],
 ) -> bool:
     """Train, with a look at losses and held-out problems every so many steps -> is it finished?"""
     loaders = build_loaders(experiment, data, learner.model.context)
     held_out = build_held_out(experiment, data)
     callbacks = [] if held_out is None else [Validation(held_out)]
     batches = experiment.validate_every * experiment.trainer.get("accumulate_grad_batches", 1)
-    return fit(run, learner, loaders, resume, began, callbacks, val_check_interval=batches)
+    return fit(run, learner, loaders, resume, began, callbacks, logger=loggers, val_check_interval=batches)
 
 
 def build_held_out(experiment: Training, data: Sets) -> HeldOut | None:

@@ -13,11 +13,9 @@ from typing import Any
 import lightning
 from hydra.utils import instantiate
 
-from tracelab import loggers
 from tracelab.evaluation import curves
 from tracelab.evaluation.judging import evaluate
 from tracelab.models.precision import name_of
-from tracelab.runs.build import build
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import TestSets
@@ -61,7 +59,7 @@ def fit(
     """Train under Lightning -> is it finished? (Not if Ctrl-C stopped it.)
 
     loaders: of training and, if any, of validation; began: when this session did, by time.monotonic;
-    callbacks: beside those of every run; options: of the trainer, beside those of its config.
+    callbacks: beside those of every run; options: of the trainer, beside those of its config (loggers, too).
     """
     experiment = run.settings
     for name in ("lightning.pytorch", "lightning.fabric"):
@@ -72,7 +70,6 @@ def fit(
         experiment.trainer,
         precision=name_of(learner.model.products),
         default_root_dir=str(run.folder),
-        logger=[build(f"logger.{name}", logger) for name, logger in experiment.logger.items()],
         callbacks=[
             *callbacks,
             Checkpoints(run.folder / "checkpoints", every=experiment.checkpoint_every, began=began),
@@ -84,7 +81,6 @@ def fit(
     for logger in trainer.loggers:
         logger.log_hyperparams(run.config)
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # waits for GPUs; Checkpoints tells
-    done = False
     try:
         with warnings.catch_warnings():
             # what is logged is of all processes already
@@ -93,11 +89,7 @@ def fit(
             trainer.fit(learner, *loaders, ckpt_path=resume, weights_only=True)
     except (KeyboardInterrupt, SystemExit):
         return False
-    else:
-        done = not trainer.interrupted
-    finally:
-        loggers.finish(trainer.loggers, failed=not done)
-    return done
+    return not trainer.interrupted
 
 
 def conclude(

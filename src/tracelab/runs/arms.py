@@ -1,0 +1,97 @@
+"""What runs are called by what differs in their configs.
+
+An arm is a treatment with all that differs among the runs that are looked at, but for seeds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from yaml import CSafeLoader, YAMLError
+
+from tracelab.core.files import read_json, read_text
+from tracelab.runs.folder import Run, is_run
+from tracelab.runs.identity import arm_of
+from tracelab.runs.knobs import CALLED_BY, NOT_SHOWN, WITHIN_AN_ARM, flat_config
+from tracelab.runs.older import in_todays_words, with_recorded
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    """A run's config. libyaml reads it: a sweep has hundreds, and OmegaConf takes 15 times as long.
+
+    ValueError if it is damaged, or asks for more than plain values.
+    """
+    path, plain, fault = folder / "config.yaml", None, "it holds no names and values"
+    try:
+        plain = CSafeLoader(read_text(path)).get_single_data()
+    except (YAMLError, UnicodeError) as error:
+        fault = " ".join(str(error).split())
+    if not isinstance(plain, dict):
+        raise ValueError(f"{path} is damaged, or no run's ({fault})")
+    return with_recorded(in_todays_words(plain), folder)
+
+
+def described(folder: Path) -> dict[str, Any]:
+    """What makes a run what it is: its config, its source's arm, and the budgets that it had before its last.
+
+    Versions that did not note the arm of the run that a post-training goes on from noted where that lies.
+    """
+    record, config = read_json(folder / "run.json") or {}, config_of(folder)
+    names, source = config["names"], Path(config.get("run") or "")
+    if names.get("algorithm") and not names.get("source") and is_run(source):
+        config["names"] = {**names, "source": arm_of(Run.open(source), config.get("checkpoint", "last"))}
+    return {**config, "extended_from": record.get("extended_from", [])}
+
+
+def differing(configs: Iterable[dict[str, Any]]) -> list[str]:
+    """Dotted names whose values differ. A knob that an older version did not have is null."""
+    flat = [flat_config(config) for config in configs]
+    names = dict.fromkeys(name for one in flat for name in one)
+    return [name for name in names if len({json.dumps(one.get(name)) for one in flat}) > 1]
+
+
+def arms_of(configs: list[dict[str, Any]]) -> list[str]:
+    """A name for each run: its kind, and what of its config differs among runs of that kind but is not its
+    own.
+    """
+    own = tuple(f"{name}." for name in WITHIN_AN_ARM)
+    making = [
+        name
+        for name in differing(configs)
+        if not f"{name}.".startswith(own) and name.rpartition(".")[2] not in NOT_SHOWN
+    ]
+    kinds = [tuple(config["names"].get(name) for name in CALLED_BY) for config in configs]
+    flat = [flat_config(config) for config in configs]
+    values: dict[Any, set[str]] = {}
+    for kind, one in zip(kinds, flat, strict=True):
+        for name in making:
+            values.setdefault((kind, name), set()).add(json.dumps(one.get(name)))
+    arms = []
+    for config, kind, one in zip(configs, kinds, flat, strict=True):
+        names, words = config["names"], [config["names"]["trace"]]
+        for name in making:
+            if len(values[kind, name]) > 1 and name in one:
+                words.append(f"{name.rpartition('.')[2]}={short(one[name])}")
+        words += _source(names, [other["names"] for other in configs])
+        if names.get("algorithm"):
+            words.append(f"{names['algorithm']}({names.get('reward', 'solution')})")
+        arms.append(" ".join(words))
+    return arms
+
+
+def _source(names: dict[str, Any], others: list[dict[str, Any]]) -> list[str]:
+    """Where its first weights are from, as words of an arm's name. All post-trained ones of a kind go on from
+    the same arm, mostly: then nothing is said of it.
+    """
+    kind = [name for name in CALLED_BY if name != "source"]
+    same = [its for its in others if all(its.get(name) == names.get(name) for name in kind)]
+    told = not names.get("algorithm") or len({its.get("source") for its in same}) > 1
+    return [f"from {names['source']}"] if names.get("source") and told else []
+
+
+def short(value: Any) -> str:
+    """A knob's value as a word of an arm's name."""
+    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
