@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "probes": "core batches data decoding evaluation models runs traces training",
     "analysis": "core plots runs",
     "report": "core analysis data runs",
+    "adapters": "core data evaluation rewards",
 }
 BETWEEN_COMMANDS = {("gallery", "show"), ("doctor", "demo")}
 HEAVY = {"torch", "lightning", "transformers"}

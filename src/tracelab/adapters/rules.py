@@ -44,10 +44,10 @@ TASKS = {
     "format=boards, the board after it. g counts moves; h is the heuristic of the setting: the Manhattan "
     "distances of all tiles, with or without linear conflicts, or 0.",
     "sokoban": "A worker moves one cell up, down, left or right at a time, not into walls; a box ahead of it "
-    "is pushed if the cell behind is free (with deadlocks=True, not to where it could never reach a dock). All "
-    "boxes must come to stand on docks. A cell is its column and its row, counted from 0; a wall surrounds "
-    "the yard. The solution is the worker's cells, one a move, the start left out (with format=published it "
-    "stands first). A step names the worker's cell and the boxes'. g counts moves; h is the heuristic of the "
+    "is pushed if the cell behind is free (with deadlocks=True, not to where it could never reach a dock). "
+    "All boxes must come to stand on docks. A cell is its column and its row, counted from 0; a wall "
+    "surrounds the yard. The solution is the worker's cells, one a move, the start left out (with "
+    "format=published it stands first). A step names the worker's cell and the boxes'. g counts moves; h is the heuristic of the "
     "setting.",
     "sudoku": "Fill the grid so that each row, column and box has every digit once; boxes are of 2x2 cells, "
     "of 2 rows and 3 columns, or of 3x3. r1c2 is row 1, column 2. The solution is all digits, row by row, "
@@ -60,8 +60,8 @@ BEST_FIRST = {
     "last, with its true costs, `close` an open state as it was created.",
     "strict": "and it is a search of the setting's solver: each closed state is the first in its order among "
     "the open ones (astar: least g + h, dijkstra: least g, greedy: least h, bfs: fewest steps from the "
-    "start, dfs: created after the latest closing), all its new successors are created before the next is closed, a goal is closed "
-    "last, and the solution is the way that was found.",
+    "start, dfs: created after the latest closing), all its new successors are created before the next is "
+    "closed, a goal is closed last, and the solution is the way that was found.",
     "paper": "more lenient rules, those of a published validator.",
 }
 BACKTRACKING = {

@@ -1,11 +1,11 @@
-"""Questions for models that speak words, and what their answers are worth: read between tags, judged by the task.
+"""Questions for models that speak words, and verdicts on their answers, which are read between tags.
 
 questions = drawn(task_named("maze"), 100, "train", seed=0)
 parts = scores([q.reference for q in questions], answers)      # a dictionary each
 Weights(solution=0.5, trace=0.5).of(parts[0])
 
-A word that is none of the task's breaks the step that it stands in. Markers of the task's own format (the word
-that begins a solution, the stop word) are such words here: tags alone say where a part ends.
+A word that is none of the task's breaks the step that it stands in. So do the markers of its own format here
+(the word that begins a solution, the stop word): tags alone say where a part ends.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _part(codec: Codec, table: Table, text: str) -> NDArray[np.int32]:
 def scores(
     references: Sequence[str], answers: Sequence[str], level: str = "strict", native: bool = False
 ) -> list[Parts]:
-    """Verdicts on answers, one dictionary each in their order; each problem is solved once for all its answers.
+    """Verdicts on answers, a dictionary each in their order; each problem is solved once for all its answers.
 
     solution, optimal, trace_<level> for each level of the task: 1.0 or 0.0; first_bad_step: of the trace at
     the given level, from 0 (-1 where it passes); solution_reason, trace_reason: why not, or "ok".
