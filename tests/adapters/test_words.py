@@ -63,7 +63,8 @@ def test_a_damaged_trace_leaves_the_solution(task, questions):
             damaged.append(tagged(" ".join(words[:at] + words[at + 1 :]), solution))
         for parts in judged(questions, damaged):
             assert parts["solution"] == 1
-            assert parts["trace_parses"] == parts["trace_local"] == parts["trace_strict"] == 0
+            assert parts["trace_local"] == parts["trace_strict"] == 0
+            assert at > 0 or parts["trace_parses"] == 0
             assert parts["first_bad_step"] == 0
             assert Weights().of(parts) == 0.5
 

@@ -47,8 +47,8 @@ TASKS = {
     "is pushed if the cell behind is free (with deadlocks=True, not to where it could never reach a dock). "
     "All boxes must come to stand on docks. A cell is its column and its row, counted from 0; a wall "
     "surrounds the yard. The solution is the worker's cells, one a move, the start left out (with "
-    "format=published it stands first). A step names the worker's cell and the boxes'. g counts moves; h is the heuristic of the "
-    "setting.",
+    "format=published it stands first). A step names the worker's cell and the boxes'. g counts moves; h is "
+    "the heuristic of the setting.",
     "sudoku": "Fill the grid so that each row, column and box has every digit once; boxes are of 2x2 cells, "
     "of 2 rows and 3 columns, or of 3x3. r1c2 is row 1, column 2. The solution is all digits, row by row, "
     "the given ones too. `decide` supposes a digit, `propagate` writes one that follows, `conflict` names a "
