@@ -10,7 +10,13 @@ from tracelab.adapters.prompts import APART, prompt_of, tagged
 from tracelab.adapters.rules import TASKS
 from tracelab.adapters.words import Weights, between, drawn, scores
 
-PUBLISHED = {"outer_walls": True, "heuristic": "open_docks", "deadlocks": "corners", "longest": 200}
+PUBLISHED = {
+    "outer_walls": True,
+    "heuristic": "open_docks",
+    "deadlocks": "corners",
+    "longest": 200,
+    "ood": (),
+}
 SETTINGS = [
     *((name, {}) for name in names()),
     ("maze", {"size": 5, "format": "searchformer"}),  # these formats have no word before a solution
