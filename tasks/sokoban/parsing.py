@@ -10,7 +10,7 @@ from tracelab.core.codec import Codec
 from tracelab.core.ragged import Integers
 from tracelab.tasks.shared.reading import stored
 from tracelab.tasks.sokoban.draws import canonical_hash
-from tracelab.tasks.sokoban.text import BOX_ROW, DOCK_ROW, WALL_ROW, WORKER_ROW
+from tracelab.tasks.sokoban.text import BOX_ROW, DOCK_ROW, READY_ROW, WALL_ROW, WORKER_ROW
 from tracelab.tasks.sokoban.yard import MOST_CELLS
 
 
@@ -29,6 +29,7 @@ def problem_of(codec: Codec, prompt: Integers, yards: Yards) -> Integers:
     """The stored yard that a prompt's tokens write. ValueError if they write none of this size."""
     rows, columns = yards.rows, yards.columns
     read = codec.read_prompt(prompt)
+    read = read[read[:, 0] != READY_ROW]  # a word that names no cell
     y, x = read[:, 1] // yards.stride, read[:, 1] % yards.stride
     outside = np.flatnonzero((y >= rows) | (x >= columns))
     if len(outside):

@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "analysis": "core plots runs",
     "report": "core analysis data runs",
     "watch": "core runs",
+    "adapters": "core data evaluation rewards",
 }
 BETWEEN_COMMANDS = {("gallery", "show"), ("doctor", "demo")}
 HEAVY = {"torch", "lightning", "transformers"}

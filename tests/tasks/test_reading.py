@@ -13,6 +13,7 @@ from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import arm, references
 from tracelab.data.jsonl import read_jsonl, write_jsonl
+from tracelab.tasks.sokoban import Sokoban
 
 TREATMENTS = {
     path.stem: instantiate(yaml.safe_load(path.read_text()))
@@ -50,6 +51,15 @@ def test_what_was_written_is_read(task, tmp_path):
         before = task.judge(examples, completions(written))
         after = task.judge(read.examples, completions(read.sequences))
         assert all((ours == getattr(after, what)).all() for what, ours in vars(before).items()), name
+
+
+def test_a_vocabulary_that_reaches_further_than_the_yard(tmp_path):
+    """Published prompts end in a word that names no cell, at any width."""
+    knobs = {"format": "published", "outer_walls": True, "heuristic": "open_docks", "deadlocks": "corners"}
+    task = Sokoban(**knobs, longest=200, ood=({"size": 9},))
+    examples = draw(task, 8)
+    write_jsonl(tmp_path / "set", task, arm(task, TREATMENTS["correct"], examples, 0, "train")[0])
+    assert read_jsonl(tmp_path / "set", task).examples.identity.tolist() == examples.identity.tolist()
 
 
 def vars_of(sequences):

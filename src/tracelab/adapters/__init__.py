@@ -1,0 +1,1 @@
+"""Our tasks where others post-train and evaluate: each adapter stands on `tracelab.verify`."""

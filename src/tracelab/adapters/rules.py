@@ -1,0 +1,87 @@
+"""What a prompt in English says of each task and of each grammar of traces, beside what the format shows."""
+
+from __future__ import annotations
+
+from tracelab.core.types import Task
+
+TASKS = {
+    "arithmetic": "Each definition gives a name its value; all values are whole numbers modulo the setting "
+    "`modulus`, and `ask` names the value that is asked for. The solution is that value. A step evaluates "
+    "one definition: `let` one that is a number, `add`, `sub` or `mul` one that computes, with the values "
+    "of both operands and the result.",
+    "countdown": "Combine the numbers by the setting's operations until the target is made. Each number is "
+    "used at most once (exactly once with use_all=True), and every result is a whole number from 1 to the "
+    "setting `limit`. The solution is the operations in their order. A state is the numbers at hand: a step "
+    "`close` names them in ascending order, a step `create` names an operation, its result, then the other "
+    "numbers in ascending order. g counts operations; h is the mean distance of the numbers to the target, "
+    "rounded down (with heuristic=multiply the sum of their distances to the target's nearest factor).",
+    "deduction": "Rules have a name, premises joined by `and` or `or`, and after `then` a conclusion; facts "
+    "are given, and `prove` names what is asked. A literal with `not` is one like any other; x stands for "
+    "anybody. The solution is a proof, a rule and its conclusion at a time, each after its premises and the "
+    "asked one last, or `unknown` if there is none. A step `apply` derives a rule's conclusion; with "
+    "solver=backward `try` opens a goal, a premise of a rule for the last goal, and `fail` gives one up.",
+    "graph_path": "Find a way from the start to the goal (of two goals, the one that can be reached) along "
+    "edges, each written as its two nodes and, where edges have costs, its cost. Edges lead both ways unless "
+    "directed=True or, where the setting says None, the generator is star, dag or two_targets. `at` gives a "
+    "node's place. The solution is the nodes of the way, both ends included; the best one costs least. g is "
+    "the cost from the start; h, where it is written, the Manhattan distance to the goal.",
+    "knights_knaves": "What a knight says is true, what a knave says is false; everybody is one of them. A "
+    "statement stands in prefix order, each connective before its one or two parts. The solution is the kind "
+    "of everybody, in alphabetical order. `decide` supposes somebody's kind, `propagate` names a kind that "
+    "follows from what the speaker at its end says, `conflict` a speaker who cannot have said so.",
+    "maze": "Find a way from the start to the goal through a grid, one cell up, down, left or right at a "
+    "time and never into a wall. A cell is its column and its row, counted from 0. The solution is the cells "
+    "of the way, both ends included; the best one has the fewest moves. g is the number of moves from the "
+    "start, h the Manhattan distance to the goal.",
+    "sat": "Give each variable a value so that every clause has a true literal: 3 says that variable 3 is "
+    "true, -3 that it is false. `variables` names the last variable; then each clause has its name and its "
+    "literals. The solution is a literal for each variable in their order, or `unsat` if there is none. "
+    "`decide` supposes a literal, `propagate` one that the clause at its end forces since all its others are "
+    "false, `conflict` names a clause whose literals are all false.",
+    "sliding_tiles": "Make the goal of the board by sliding tiles that lie beside the gap `_` into it. "
+    "Boards are written row by row. The solution is the tiles in the order in which they slide; the best one "
+    "has the fewest. A step `close` names a board, a step `create` the tile that slides and, with "
+    "format=boards, the board after it. g counts moves; h is the heuristic of the setting: the Manhattan "
+    "distances of all tiles, with or without linear conflicts, or 0.",
+    "sokoban": "A worker moves one cell up, down, left or right at a time, not into walls; a box ahead of it "
+    "is pushed if the cell behind is free (with deadlocks=True, not to where it could never reach a dock). "
+    "All boxes must come to stand on docks. A cell is its column and its row, counted from 0; a wall "
+    "surrounds the yard. The solution is the worker's cells, one a move, the start left out (with "
+    "format=published it stands first). A step names the worker's cell and the boxes'. g counts moves; h is "
+    "the heuristic of the setting.",
+    "sudoku": "Fill the grid so that each row, column and box has every digit once; boxes are of 2x2 cells, "
+    "of 2 rows and 3 columns, or of 3x3. r1c2 is row 1, column 2. The solution is all digits, row by row, "
+    "the given ones too. `decide` supposes a digit, `propagate` writes one that follows, `conflict` names a "
+    "cell with no digit left.",
+}
+BEST_FIRST = {
+    "parses": "its words are steps, and it has at least one.",
+    "local": "and each step is legal after those before: `create` names a successor of the state closed "
+    "last, with its true costs, `close` an open state as it was created.",
+    "strict": "and it is a search of the setting's solver: each closed state is the first in its order among "
+    "the open ones (astar: least g + h, dijkstra: least g, greedy: least h, bfs: fewest steps from the "
+    "start, dfs: created after the latest closing), all its new successors are created before the next is "
+    "closed, a goal is closed last, and the solution is the way that was found.",
+    "paper": "more lenient rules, those of a published validator.",
+}
+BACKTRACKING = {
+    "parses": BEST_FIRST["parses"],
+    "local": "and each step is legal after those before: what is decided is open, what is propagated "
+    "follows, a conflict is real, and `backtrack` gives the latest decision with a value left another one.",
+    "strict": "and it is a search of the solver: nothing is decided while something follows, decisions are "
+    "those of the setting `rule`, and the search ends in the solution or proves that there is none.",
+}
+DERIVATION = {
+    "parses": BEST_FIRST["parses"],
+    "local": "and each step is legal after those before: its statement is given, its premises are derived "
+    "before it, and its result is right.",
+    "strict": "and nothing is derived twice or without need for the setting's solver, and the last step "
+    "answers the question.",
+}
+
+
+def levels_of(task: Task) -> dict[str, str]:
+    """What a trace must do at each of a task's levels, weak to strong, in English."""
+    steps = task.codec.format.trace
+    grammar = BEST_FIRST if "close" in steps else BACKTRACKING if "backtrack" in steps else DERIVATION
+    return {level: grammar[level] for level in task.levels}

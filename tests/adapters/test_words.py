@@ -1,0 +1,193 @@
+"""Problems in English, answers between tags: what is asked for is read and valid, what is damaged is not."""
+
+import json
+
+import pytest
+
+from tests.helpers.runs import task_names
+from tracelab.adapters.naming import names, read, task_named, written
+from tracelab.adapters.prompts import APART, prompt_of, tagged
+from tracelab.adapters.rules import TASKS
+from tracelab.adapters.words import Weights, between, drawn, scores
+
+PUBLISHED = {
+    "outer_walls": True,
+    "heuristic": "open_docks",
+    "deadlocks": "corners",
+    "longest": 200,
+}
+SETTINGS = [
+    *((name, {}) for name in names()),
+    ("maze", {"size": 5, "format": "searchformer"}),  # these formats have no word before a solution
+    ("sokoban", {"format": "published", **PUBLISHED}),
+]
+
+
+@pytest.fixture(params=SETTINGS, ids=lambda setting: f"{setting[0]}{'-'.join(map(str, setting[1].values()))}")
+def task(request):
+    name, knobs = request.param
+    return task_named(name, **knobs)
+
+
+@pytest.fixture
+def questions(task):
+    return drawn(task, 6, "train", seed=0)
+
+
+def judged(questions, answers, **more):
+    return scores([question.reference for question in questions], answers, **more)
+
+
+def parts_of(question):
+    return [between(question.answer, tag).strip() for tag in ("trace", "solution")]
+
+
+def is_valid(task, parts):
+    return parts["solution"] == 1 and all(parts[f"trace_{level}"] == 1 for level in task.levels)
+
+
+def test_the_form_that_is_asked_for_is_read(task, questions):
+    """Whatever is said around it, earlier attempts included."""
+    for answers in (
+        [q.answer for q in questions],
+        [f"<trace>no</trace> <solution> </solution> Better:\n{q.answer}\nThat is all." for q in questions],
+    ):
+        for parts in judged(questions, answers):
+            assert is_valid(task, parts)
+            assert parts["first_bad_step"] == -1
+            assert parts["solution_reason"] == parts["trace_reason"] == "ok"
+            assert Weights().of(parts) == 1
+
+
+def test_a_damaged_trace_leaves_the_solution(task, questions):
+    for at in (0, 1):
+        damaged = []
+        for question in questions:
+            trace, solution = parts_of(question)
+            words = trace.split()
+            damaged.append(tagged(" ".join(words[:at] + words[at + 1 :]), solution))
+        for parts in judged(questions, damaged):
+            assert parts["solution"] == 1
+            assert parts["trace_local"] == parts["trace_strict"] == 0
+            assert at > 0 or parts["trace_parses"] == 0
+            assert parts["first_bad_step"] == 0
+            assert Weights().of(parts) == 0.5
+
+
+def test_a_damaged_solution_leaves_the_trace(questions):
+    pairs = [parts_of(question) for question in questions]
+    for damage in (lambda words: words[:-1], lambda words: ["so:", *words], lambda words: []):
+        answers = [tagged(trace, " ".join(damage(solution.split()))) for trace, solution in pairs]
+        for parts in judged(questions, answers):
+            assert parts["solution"] == 0
+            assert parts["trace_parses"] == parts["trace_local"] == 1
+
+
+def test_without_tags_nothing_is_read(questions):
+    for strip in (
+        lambda answer: "",
+        lambda answer: answer.replace("<", "[").replace(">", "]"),
+        lambda answer: answer.replace("</trace>", "").replace("</solution>", ""),
+        lambda answer: answer.replace("<trace>", "").replace("<solution>", ""),
+    ):
+        for parts in judged(questions, [strip(question.answer) for question in questions]):
+            assert parts["solution"] == parts["trace_parses"] == 0
+
+
+def test_tags_alone_part_an_answer(task, questions):
+    """What the wrong tag holds counts for nothing, the format's own markers or not."""
+    written_form = task.codec.format
+    for question in questions:
+        trace, solution = parts_of(question)
+        opens, stop = written_form.solution_open, written_form.stop
+        whole = f"{written_form.trace_open} {trace} {opens} {solution} {stop}"
+        for parts in judged(
+            [question] * 3,
+            [tagged(whole, ""), tagged(f"{trace} {opens} {solution} {stop}", ""), tagged("", whole)],
+        ):
+            assert parts["solution"] == parts["trace_strict"] == 0
+
+
+def test_native_answers_are_completions(task, questions):
+    form = task.codec.format
+    completions = []
+    for question in questions:
+        trace, solution = parts_of(question)
+        completions.append(f"{form.trace_open} {trace} {form.solution_open} {solution} {form.stop}")
+    assert all(is_valid(task, parts) for parts in judged(questions, completions, native=True))
+    assert not any(is_valid(task, parts) for parts in judged(questions, completions))
+
+
+def test_a_prompt_says_what_there_is_to_know(task, questions):
+    prompt, form = questions[0].prompt, task.codec.format
+    assert prompt.startswith(TASKS[task.name])
+    assert prompt.endswith(questions[0].problem)
+    for template in [*form.prompt.values(), *form.trace.values(), *form.solution.values()]:
+        assert f"\n  {' '.join(template.split())}\n" in prompt
+    assert all(f"\n  {level}: " in prompt for level in task.levels)
+    assert "<trace>\n" in prompt
+    assert "\n</solution>" in prompt
+    for knob, value in vars(task).items():
+        if knob in type(task).__dataclass_fields__ and knob not in APART:
+            assert f"{knob}={value}" in prompt
+    other = questions[1]
+    shown = prompt_of(task, questions[0].problem, (other.problem, other.answer))
+    assert other.answer in shown.partition(questions[0].problem)[0]
+
+
+def test_every_task_is_said_in_english():
+    assert set(TASKS) == set(names()) == set(task_names())
+
+
+def test_the_first_bad_step_is_named():
+    task = task_named("maze", size=5)
+    (question,) = drawn(task, 1, "train", seed=1)
+    trace, solution = parts_of(question)
+    steps = trace.replace("create", "\ncreate").replace("close", "\nclose").split("\n")[1:]
+    steps[2] = " ".join([*steps[2].split()[:-1], "c24"])
+    (parts,) = judged([question], [tagged(" ".join(steps), solution)])
+    assert parts["first_bad_step"] == 2
+    assert judged([question], [tagged(" ".join(steps), solution)], level="parses")[0]["first_bad_step"] == -1
+    with pytest.raises(ValueError, match="level='perfect'"):
+        judged([question], [question.answer], level="perfect")
+
+
+def test_several_tasks_at_once():
+    mixed = [q for name in ("maze", "sat") for q in drawn(task_named(name), 2, "test", seed=3)]
+    order = [mixed[i] for i in (2, 0, 3, 1)]
+    answers = [q.answer if i != 1 else mixed[1].answer for i, q in enumerate(order)]
+    assert [Weights().of(parts) for parts in judged(order, answers)] == [1, 0, 1, 1]
+
+
+def test_a_problem_is_found_again(task, questions):
+    same, problem = read(questions[0].reference)
+    assert problem == questions[0].problem
+    assert same is read(questions[1].reference)[0]
+    assert written(same, problem) == questions[0].reference
+    assert same.codec.vocabulary == task.codec.vocabulary
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"task": "../maze", "knobs": {}}, "there is no task"),
+        ({"task": "maze", "knobs": {"_target_": "os.mkdir"}}, "no knob '_target_'"),
+        ({"task": "maze", "knobs": {"sise": 5}}, "no knob 'sise'"),
+        ({"task": "maze", "knobs": {"size": [5, {}]}}, "size"),
+        ({"task": "maze"}, "a problem is written as"),
+        ([], "a problem is written as"),
+        ({"task": "maze", "knobs": {}, "problem": "start 0,0"}, "cannot be judged"),
+    ],
+)
+def test_what_is_no_problem_is_refused(told, reason):
+    with pytest.raises(ValueError, match=reason):
+        scores([json.dumps(told)], [""])
+
+
+def test_a_strangers_text_makes_nothing_but_tasks(tmp_path):
+    mark = tmp_path / "made"
+    evil = {"_target_": "os.mkdir", "_args_": [str(mark)]}
+    for knobs in ({"size": evil}, {"ood": [evil]}, {"reach": evil}, {"_target_": evil}):
+        with pytest.raises((ValueError, TypeError)):
+            scores([json.dumps({"task": "maze", "knobs": knobs, "problem": ""})], [""])
+    assert not mark.exists()
