@@ -21,6 +21,9 @@ from tracelab.analysis.verdicts import (
     not_raised,
     over_tasks,
 )
+from tracelab.report.sections.findings import section
+from tracelab.report.study import Study
+from tracelab.tasks.maze import Maze
 
 PROBLEMS, SEEDS = 300, 6
 # Accuracy in distribution and far, and validity given a right solution, of each arm.
@@ -117,6 +120,26 @@ def test_measurements_are_those_of_the_table(claimed):
     b = claimed.filter(part="b", split=FAR)
     assert b["value"][0] == pytest.approx(1 - right["trace_strict"].mean())
     assert (claimed["p_holm"] >= claimed["p"] - 1e-12).all()
+
+
+class Made(Study):
+    """A study of simulated outcomes."""
+
+    def task(self):
+        return Maze(size=5)
+
+
+def test_the_report_shows_each_part_with_its_verdict(tmp_path, claimed):
+    made = Made(pl.DataFrame(), study(CLAIMED, True), (), None, tmp_path / "page.html")
+    made.data.mkdir()
+    page = section(made)
+    assert all(part.claim in page for part in findings.PARTS.values())
+    assert page.count("<td>replicated</td>") == (claimed["verdict"] == REPLICATED).sum()
+    written = pl.read_csv(made.data / "findings.csv")
+    assert written["value"].to_list() == pytest.approx(claimed["value"].to_list())
+    several = pl.concat([study(CLAIMED, True), study({("correct", "x=1", None): (0.5, 0.5, 0.5)}, True)])
+    page = section(Made(pl.DataFrame(), several, (), None, tmp_path / "page.html"))
+    assert "No finding can be judged: several arms are trace=correct" in page
 
 
 def test_a_share_of_nothing_seen_is_not_nothing(claimed):

@@ -81,7 +81,7 @@ def test_a_later_piece_may_not_share_problems_either():
             yield Arm(examples, *frozen.arm(TASK, Correct(), examples, 0, "train"))
 
     mine = chunks[3].take(np.array([1]))
-    with pytest.raises(ValueError, match="train and test share 1 problems"):
+    with pytest.raises(ValueError, match="train and test share 1 problem"):
         survey(TASK, Correct(), arms(), {"test": mine})
     lying = replace(mine, identity=mine.identity + np.uint64(1))
     assert survey(TASK, Correct(), arms(), {"test": lying})["problems"] == 100
