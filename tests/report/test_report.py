@@ -278,7 +278,7 @@ def test_copies_and_links_are_said_and_counted_once(study, tmp_path):
     main([str(study / "corrupted-1"), str(tmp_path), "--out", str(tmp_path / "out.html"), "--examples", "0"])
     page = (tmp_path / "out.html").read_text()
     assert f"{copy} is left out: it is a copy of {study / 'corrupted-1'}" in page
-    assert "1 runs of the task maze" in page
+    assert "1 run of the task maze" in page
 
 
 def test_one_run_makes_a_report_even_if_its_traces_cannot_be_shown(study, tmp_path):

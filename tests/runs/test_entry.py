@@ -119,7 +119,7 @@ def test_generate_arrow_and_text(tmp_path):
     assert lines[0].startswith('{"text":"query start ')
     wrong = run("tracelab.generate", "output=set.txt", cwd=tmp_path)
     assert wrong.returncode == 1
-    assert "must end in .arrow or .jsonl" in wrong.stderr
+    assert "must end in .arrow, .jsonl or .parquet, or name a folder" in wrong.stderr
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_generate_arrow_and_text(tmp_path):
         ("budget.steps=2.5", "budget.steps=2.5: it should be a valid integer"),
         ("budget.minutes=inf", "budget.minutes=inf: it should be a finite number"),
         ("eval.temperature=-0.5", "eval.temperature=-0.5: it should be greater than or equal to 0"),
-        ("eval.temperature=nan", "eval.temperature=nan: it should be a finite number"),
+        ("eval.temperature=nan", "eval.temperature=nan: it should be greater than or equal to 0"),
         ("eval.max_new=0", "eval.max_new=0: it should be greater than or equal to 1"),
         ("validate_every=0", "validate_every=0: it should be greater than or equal to 1"),
         ("checkpoint_every=0", "checkpoint_every=0: it should be greater than or equal to 1"),
