@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -42,7 +42,8 @@ def task_named(name: str, **knobs: Any) -> Task:
 
 def knobs_of(task: Task) -> dict[str, Any]:
     """A task's knobs by name."""
-    return {field.name: getattr(task, field.name) for field in fields(task)}  # type: ignore[arg-type]
+    assert is_dataclass(task)
+    return {field.name: getattr(task, field.name) for field in fields(task)}
 
 
 def written(task: Task, problem: str) -> str:
