@@ -31,7 +31,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{CLONE / 'src'}:{CLONE}"}
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """A finished run, a copy of it that failed, and one that trains in another process."""
+    """A finished run, a copy of it that failed, and one whose process was killed; and its state before."""
     folder = tmp_path_factory.mktemp("study")
     train(small(folder / "done", "trace=swapped", "eval.problems=4", "threads=1"))
     shutil.copytree(folder / "done", folder / "failed")
@@ -39,9 +39,16 @@ def study(tmp_path_factory):
     record.write_text(record.read_text().replace('"evaluated"', '"failed"'))
     endless = ("budget.steps=1000000", "data.short_first=null", "threads=1", f"run_dir={folder / 'going'}")
     command = [sys.executable, "-m", "tracelab.train", *SMALL, *endless]
+    until = time.monotonic() + 300
     with subprocess.Popen(command, cwd=CLONE, env=ENVIRONMENT, stderr=subprocess.DEVNULL) as process:
-        yield folder, process
-        process.kill()
+        try:
+            while not (going := states(folder).get("going")) or not going.right:
+                assert process.poll() is None
+                assert time.monotonic() < until
+                time.sleep(0.2)
+        finally:
+            process.kill()
+    return folder, going
 
 
 def states(folder):
@@ -49,19 +56,12 @@ def states(folder):
 
 
 def test_a_run_while_it_trains_and_when_it_is_killed(study):
-    folder, process = study
-    until = time.monotonic() + 300
-    while not (going := states(folder).get("going")) or not going.right:
-        assert process.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.2)
+    folder, going = study
     assert going.status == "training"
     assert going.arm.startswith("correct")
     assert 0 < going.used < 0.5
     assert float(going.loss) > 0
     assert going.left > 0
-    process.kill()
-    process.wait()
     killed = states(folder)["going"]
     assert (killed.status, killed.left) == ("interrupted", None)
     (folder / "going" / "error.txt").write_text("its process was killed (SIGKILL)")  # as a sweep notes it
@@ -151,17 +151,26 @@ def test_one_table_where_nobody_reads_on(study):
     assert len(done.stdout.splitlines()) == 5  # no terminal: once
 
 
+def heeds_ctrl_c():
+    """What a shell starts in the background ignores Ctrl-C, and so do its children: these do not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_it_and_leaves_the_table(study):
     ours, theirs = pty.openpty()
     environment = {**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "60"}
+    command = [*WATCH, str(study[0])]
     with subprocess.Popen(
-        [*WATCH, str(study[0])], env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+        command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=heeds_ctrl_c
     ) as process:
-        seen = b""
-        while b"3 runs" not in seen:
-            seen += os.read(ours, 4096)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        try:
+            seen = b""
+            while b"3 runs" not in seen:
+                seen += os.read(ours, 4096)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
     os.set_blocking(ours, False)
     seen += os.read(ours, 65536)
     assert seen.count(b"3 runs") >= 2  # once more, below the prompt
