@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from tracelab.analysis import findings
-from tracelab.analysis.cells import FAR, drop_of_ranks, rank_correlations, ratio
+from tracelab.analysis.cells import FAR, Ranked, drop_of_ranks, rank_correlations, ratio
 from tracelab.analysis.length import spearman
 from tracelab.analysis.variance import Spread, spread
 from tracelab.analysis.verdicts import (
@@ -51,6 +51,7 @@ def study(arms, claims_hold, seeds=SEEDS, seed=0):
     """Outcomes of simulated runs, on one test set in distribution and two far ones."""
     draw, parts = np.random.default_rng(seed), []
     size = {split: draw.integers(10, 100, PROBLEMS) for split in ("near", "far_1", "far_2")}
+    keys = {split: np.arange(PROBLEMS, dtype=np.uint64) + 1000 * k for k, split in enumerate(size)}
     for (treatment, options, algorithm), (near, far, valid) in arms.items():
         arm = " ".join(filter(None, (treatment, options, algorithm)))
         for s in range(seeds):
@@ -74,7 +75,7 @@ def study(arms, claims_hold, seeds=SEEDS, seed=0):
                             "seed": s,
                             "split": split,
                             "index": np.arange(PROBLEMS),
-                            "problem_key": np.arange(PROBLEMS),
+                            "problem_key": keys[split],
                             "solution_valid": right,
                             "trace_strict": strict,
                             "trace_local": strict,
@@ -119,7 +120,9 @@ def test_measurements_are_those_of_the_table(claimed):
     right = rows.filter("solution_valid")
     b = claimed.filter(part="b", split=FAR)
     assert b["value"][0] == pytest.approx(1 - right["trace_strict"].mean())
-    assert (claimed["p_holm"] >= claimed["p"] - 1e-12).all()
+    tested = claimed.filter(pl.col("p").is_not_null())
+    assert (tested["p_holm"] >= tested["p"] - 1e-12).all()
+    assert set(tested["part"]) == {"a", "c2", "d1", "e", "f", "g", "i2"}  # elsewhere the interval decides
 
 
 class Made(Study):
@@ -147,6 +150,27 @@ def test_a_share_of_nothing_seen_is_not_nothing(claimed):
     found = claimed.filter(part="j2", primary=True)
     assert found["value"][0] == 0
     assert 0.005 < found["high"][0] < 0.01
+
+
+def test_a_problem_that_was_drawn_twice_is_one():
+    """Every problem twice: no interval is narrower than of the problems once."""
+    once = study(CLAIMED, True).collect()
+    twice = pl.concat([once, once.with_columns(pl.col("index") + PROBLEMS)])
+    one, two = (findings.measurements({"maze": table.lazy()}) for table in (once, twice))
+    assert two["value"].to_list() == pytest.approx(one["value"].to_list(), abs=1e-9)
+    widths = [(frame["high"] - frame["low"]).to_numpy() for frame in (one, two)]
+    assert (widths[1] > 0.9 * widths[0]).all()
+
+
+def test_arms_judged_on_other_problems_are_refused():
+    moved = study(CLAIMED, True).with_columns(
+        pl.when(pl.col("treatment") == "swapped")
+        .then(pl.col("problem_key") + 7)
+        .otherwise(pl.col("problem_key"))
+        .alias("problem_key")
+    )
+    with pytest.raises(ValueError, match="'swapped match=none' and 'correct' were judged on different"):
+        findings.measurements({"maze": moved})
 
 
 def test_few_seeds_settle_nothing():
@@ -226,7 +250,8 @@ def test_a_drop_of_ranks_covers():
         sets = []
         for r in (0.8, 0.3):
             size = draw.normal(size=100)
-            sets.append((size, r * size + (1 - r**2) ** 0.5 * draw.normal(size=(6, 100))))
+            lengths = r * size + (1 - r**2) ** 0.5 * draw.normal(size=(6, 100))
+            sets.append(Ranked(size, lengths, np.arange(100, dtype=np.uint64)))
         low, high = drop_of_ranks(sets[0], sets[1:]).interval()
         inside += low <= true <= high
     assert inside >= 53

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tracelab.analysis.estimates import matrices
 from tracelab.analysis.loading import splits_of
@@ -23,11 +25,14 @@ RESAMPLES = 400
 
 @dataclass(frozen=True)
 class Cells:
-    """Figures of one arm, by test set: (seeds, problems) each, the columns in the problems' order."""
+    """Figures of one arm, by test set: (seeds, rows) each. problems: whose they are, (rows,) of each set; a
+    problem that was drawn twice has two rows.
+    """
 
     arm: str
     seeds: tuple[str, ...]
     of: Mapping[str, Floats]
+    problems: Mapping[str, NDArray[np.uint64]]
 
     @property
     def splits(self) -> list[str]:
@@ -39,10 +44,24 @@ class Cells:
         """The figures on one of `splits`."""
         return np.concatenate(list(self.of.values())[1:], axis=1) if split == FAR else self.of[split]
 
+    def whose(self, split: str) -> NDArray[np.uint64]:
+        """(rows,) the problems of one of `splits`."""
+        return np.concatenate(list(self.problems.values())[1:]) if split == FAR else self.problems[split]
+
     def only(self, seeds: Sequence[str]) -> Cells:
         """The same for some of the seeds, in their order."""
         rows = [self.seeds.index(seed) for seed in seeds]
-        return Cells(self.arm, tuple(seeds), {split: values[rows] for split, values in self.of.items()})
+        values = {split: values[rows] for split, values in self.of.items()}
+        return Cells(self.arm, tuple(seeds), values, self.problems)
+
+
+def check_same_problems(one: Cells, other: Cells) -> None:
+    """ValueError unless two arms were judged on the same problems, in the same order."""
+    for split in one.of:
+        if split not in other.of or not np.array_equal(one.problems[split], other.problems[split]):
+            raise ValueError(
+                f"the arms {one.arm!r} and {other.arm!r} were judged on different problems of {split}"
+            )
 
 
 class TaskOutcomes:
@@ -74,13 +93,14 @@ class TaskOutcomes:
         return found[0] if found else None
 
     def post_trained(self) -> Iterator[tuple[str, str]]:
-        """Pairs of arms: after post-training, and before. Those without the one before are left out."""
-        own = ("treatment", "treatment_options")
-        plain = self.arms.filter(pl.col("algorithm").is_null()).select(*own, pl.col("arm").alias("before"))
-        after = self.arms.filter(pl.col("algorithm").is_not_null()).join(plain, on=own)
-        for arm, of_arm in after.group_by("arm", maintain_order=True):
-            if len(of_arm) == 1:
-                yield str(arm[0]), str(of_arm["before"][0])
+        """Pairs of arms: after post-training, and before. Those without the one before are left out.
+
+        ValueError if there are several before.
+        """
+        for row in self.arms.filter(pl.col("algorithm").is_not_null()).iter_rows(named=True):
+            before = self.arm(row["treatment"], **_options(row["treatment_options"]))
+            if before is not None:
+                yield row["arm"], before
 
     def cells(self, arm: str, value: pl.Expr) -> Cells:
         """An arm's cells: the mean of an expression over each problem's completions."""
@@ -90,7 +110,8 @@ class TaskOutcomes:
             self._known[key] = {split: matrices(table, "cell", split) for split in self.splits}
         frames = {split: arms[arm] for split, arms in self._known[key].items() if arm in arms}
         seeds = tuple(next(iter(frames.values())).columns[2:])
-        return Cells(arm, seeds, {split: frame.select(seeds).to_numpy().T for split, frame in frames.items()})
+        values = {split: frame.select(seeds).to_numpy().T for split, frame in frames.items()}
+        return Cells(arm, seeds, values, {k: frame["problem_key"].to_numpy() for k, frame in frames.items()})
 
 
 def ratio(part: Floats, whole: Floats) -> Floats:
@@ -102,7 +123,12 @@ def ratio(part: Floats, whole: Floats) -> Floats:
     return np.asarray(value + (part - value * whole) / whole.mean())
 
 
-Ranked = tuple[Floats, Floats]  # complexity (problems,), lengths (seeds, problems)
+class Ranked(NamedTuple):
+    """What is ranked on one test set: complexity (rows,), lengths (seeds, rows), problems (rows,)."""
+
+    size: Floats
+    lengths: Floats
+    problems: NDArray[np.uint64]
 
 
 def drop_of_ranks(near: Ranked, far: Sequence[Ranked]) -> Spread:
@@ -114,10 +140,11 @@ def drop_of_ranks(near: Ranked, far: Sequence[Ranked]) -> Spread:
     draw, seeds = np.random.default_rng(0), len(near[1])
     who = draw.integers(seeds, size=(RESAMPLES, seeds))
     values, drawn = [], []
-    for size, lengths in (near, *far):
-        n = len(size)
-        times = draw.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float64)
-        values.append(rank_correlations(size, lengths, np.ones((1, n))).mean())
+    for size, lengths, problems in (near, *far):
+        _, problem = np.unique(problems, return_inverse=True)
+        n = problem.max() + 1
+        times = draw.multinomial(n, np.full(n, 1 / n), RESAMPLES)[:, problem].astype(np.float64)
+        values.append(rank_correlations(size, lengths, np.ones((1, len(size)))).mean())
         each = rank_correlations(size, lengths, times)
         drawn.append(np.take_along_axis(each, who, 1).mean(1))
     replicates = drawn[0] - np.mean(drawn[1:], 0)

@@ -9,48 +9,37 @@ study ran. This file is that page as code, and keeps its letters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from tracelab.analysis.cells import FAR, TaskOutcomes, drop_of_ranks, ratio
+from tracelab.analysis.cells import FAR, TaskOutcomes
 from tracelab.analysis.estimates import holm
-from tracelab.analysis.variance import Spread, gap, spread
+from tracelab.analysis.measures import (
+    BEFORE,
+    LEGAL,
+    RIGHT,
+    VALID,
+    Measurement,
+    after,
+    between,
+    ranks,
+    share,
+    short_less_long,
+)
 from tracelab.analysis.verdicts import (
     LEAST_SEEDS,
     OPEN,
-    RANK_MARGIN,
-    Rule,
     above,
     all_of,
     below,
     difference,
-    difference_of,
     no_less,
     not_raised,
     over_tasks,
 )
-from tracelab.core.counting import before_error
-
-FEWEST = 50  # right solutions, or valid traces, below which a share of them settles nothing
-RIGHT, VALID = pl.col("solution_valid"), pl.col("trace_strict")
-LEGAL = pl.col("trace_local")  # each step; strict validity, in addition, implies the solution
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One estimate with the rule by which it is judged. enough: are there cases enough for a verdict?"""
-
-    arm: str
-    base: str | None
-    split: str
-    found: Spread
-    rule: Rule
-    seeds: int
-    enough: bool = True
-
 
 Measure = Callable[[TaskOutcomes], Iterator[Measurement]]
 
@@ -72,7 +61,8 @@ def measurements(tables: Mapping[str, pl.LazyFrame]) -> pl.DataFrame:
 
     A row each: finding, part, task, primary (does it decide?), arm, base, split ("far": all test sets out of
     distribution together), value, low, high (95 %, for other problems and seeds), p, p_holm (among a part's
-    primary measurements, or among its others), seeds, verdict. What needs arms that are not there has no row.
+    primary measurements, or among its others; both null where the interval decides), seeds, verdict. What
+    needs arms that are not there has no row.
     """
     found = [
         (_row(name, part, task, measured, outcomes.splits[0]), measured)
@@ -85,7 +75,8 @@ def measurements(tables: Mapping[str, pl.LazyFrame]) -> pl.DataFrame:
         corrected = holm(np.array([measured.found.p for _, measured in mine]))
         for (row, measured), p in zip(mine, corrected.tolist(), strict=True):
             settled = measured.enough and measured.seeds >= LEAST_SEEDS
-            row["p_holm"], row["verdict"] = p, measured.rule(measured.found, p) if settled else OPEN
+            row["p_holm"] = p if measured.rule.tested else None
+            row["verdict"] = measured.rule(measured.found, p) if settled else OPEN
     return pl.DataFrame([row for row, _ in found], infer_schema_length=None)
 
 
@@ -103,7 +94,7 @@ def _row(name: str, part: Part, task: str, measured: Measurement, near: str) -> 
         "value": measured.found.value,
         "low": low,
         "high": high,
-        "p": measured.found.p,
+        "p": measured.found.p if measured.rule.tested else None,
         "seeds": measured.seeds,
     }
 
@@ -127,91 +118,6 @@ def verdicts(found: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict.fromkeys(("finding", "task", "arm", "verdict"), pl.String))
 
 
-# --- what the parts measure ------------------------------------------------------------------------------
-
-
-def _between(
-    outcomes: TaskOutcomes, arm: str | None, base: str | None, value: pl.Expr, rule: Rule
-) -> Iterator[Measurement]:
-    """An arm less another, whose seeds have nothing to do with each other; none if either is missing."""
-    if arm is None or base is None:
-        return
-    one, other = outcomes.cells(arm, value), outcomes.cells(base, value)
-    for split in one.splits:
-        found = spread((one.on(split), other.on(split)), (1, -1)).at_least(one.on(split).shape[1])
-        yield Measurement(arm, base, split, found, rule, min(len(one.seeds), len(other.seeds)))
-
-
-def _after(outcomes: TaskOutcomes, value: pl.Expr, rule: Rule) -> Iterator[Measurement]:
-    """Post-trained runs less those that they began from, seed by seed."""
-    for arm, base in outcomes.post_trained():
-        after, before = outcomes.cells(arm, value), outcomes.cells(base, value)
-        seeds = [seed for seed in after.seeds if seed in before.seeds]
-        if seeds:
-            after, before = after.only(seeds), before.only(seeds)
-            for split in after.splits:
-                gain = after.on(split) - before.on(split)
-                found = spread([gain], [1]).at_least(gain.shape[1])
-                yield Measurement(arm, base, split, found, rule, len(seeds))
-
-
-def _share(
-    outcomes: TaskOutcomes, arm: str | None, of: pl.Expr, among: pl.Expr, rule: Rule
-) -> Iterator[Measurement]:
-    """The share of completions with `of` among an arm's completions with `among`."""
-    if arm is None:
-        return
-    both, all_ = outcomes.cells(arm, of & among), outcomes.cells(arm, among)
-    for split in all_.splits:
-        cases = all_.on(split)
-        if cases.any():
-            found = spread([ratio(both.on(split), cases)], [1]).at_least(int(cases.any(0).sum()))
-            yield Measurement(arm, None, split, found, rule, len(all_.seeds), float(cases.sum()) >= FEWEST)
-
-
-def _ranks(outcomes: TaskOutcomes) -> Iterator[Measurement]:
-    """The rank correlation of length and complexity in distribution, less that on the far test sets."""
-    arm = outcomes.arm("correct")
-    if arm is None or "expansions" not in outcomes.table.collect_schema().names():
-        return
-    length = pl.when(pl.col("truncated")).then(float("inf")).otherwise(pl.col("completion_tokens"))
-    lengths, sizes = outcomes.cells(arm, length), outcomes.cells(arm, pl.col("expansions"))
-    near, *others = ((sizes.of[split][0], lengths.of[split]) for split in lengths.of)
-    for split in lengths.splits[1:]:
-        far = others if split == FAR else [others[list(lengths.of).index(split) - 1]]
-        found = drop_of_ranks(near, far)
-        yield Measurement(arm, None, split, found, difference_of(RANK_MARGIN), len(lengths.seeds))
-
-
-def _short_less_long(outcomes: TaskOutcomes) -> Iterator[Measurement]:
-    """Validity behind right solutions: the quarter of shortest reference traces less that of the longest."""
-    arm = outcomes.arm("correct")
-    if arm is None:
-        return
-    both, right = outcomes.cells(arm, VALID & RIGHT), outcomes.cells(arm, RIGHT)
-    steps = outcomes.cells(arm, pl.col("reference_steps"))
-    for split in right.splits:
-        size = steps.on(split)[0]
-        ends = size <= np.quantile(size, 0.25), size >= np.quantile(size, 0.75)
-        cases = [right.on(split)[:, chosen] for chosen in ends]
-        if all(part.any() for part in cases):
-            shares = [ratio(both.on(split)[:, c], part) for c, part in zip(ends, cases, strict=True)]
-            found = gap((shares[0], shares[1])).at_least(min(int(part.any(0).sum()) for part in cases))
-            enough = min(float(part.sum()) for part in cases) >= FEWEST
-            yield Measurement(arm, None, split, found, difference, len(right.seeds), enough)
-
-
-def _share_before_error() -> pl.Expr:
-    """The share of a trace's steps before its first bad one."""
-    names = ("trace_strict", "trace_strict_at", "trace_steps")
-
-    def of(columns: Sequence[pl.Series]) -> pl.Series:
-        passes, at, steps = (column.fill_null(0).to_numpy() for column in columns)
-        return pl.Series(before_error(passes, at, steps))
-
-    return pl.map_batches([pl.col(name) for name in names], of, return_dtype=pl.Float64)
-
-
 def _swapped(outcomes: TaskOutcomes) -> str | None:
     return outcomes.arm("swapped", match="none")
 
@@ -224,49 +130,48 @@ def _tenth(outcomes: TaskOutcomes) -> str | None:
     return outcomes.arm("shuffled", share=0.1)
 
 
-BEFORE = _share_before_error()
 # Parts by their finding's letter, and a number where there are several.
 PARTS: Mapping[str, Part] = {
     "a": Part(
         "correct traces help: more right solutions than without traces",
-        lambda o: _between(o, o.arm("correct"), o.arm("solution_only"), RIGHT, difference),
+        lambda o: between(o, o.arm("correct"), o.arm("solution_only"), RIGHT, difference),
     ),
     "b": Part(
         "right solutions stand behind invalid traces",
-        lambda o: _share(o, o.arm("correct"), ~VALID, RIGHT, above(0.1)),
+        lambda o: share(o, o.arm("correct"), ~VALID, RIGHT, above(0.1)),
         far=True,
     ),
     "c1": Part(
         "swapped traces do no worse",
-        lambda o: _between(o, _swapped(o), o.arm("correct"), RIGHT, no_less),
+        lambda o: between(o, _swapped(o), o.arm("correct"), RIGHT, no_less),
     ),
     "c2": Part(
         "far away, swapped traces do better",
-        lambda o: _between(o, _swapped(o), o.arm("correct"), RIGHT, difference),
+        lambda o: between(o, _swapped(o), o.arm("correct"), RIGHT, difference),
         far=True,
     ),
-    "d1": Part("post-training raises accuracy", lambda o: _after(o, RIGHT, difference)),
-    "d2": Part("post-training does not raise validity", lambda o: _after(o, VALID, not_raised)),
-    "e": Part("length follows complexity less far away", _ranks, far=True),
-    "f": Part("validity falls with length", _short_less_long),
-    "g": Part("post-training makes traces more coherent", lambda o: _after(o, BEFORE, difference)),
+    "d1": Part("post-training raises accuracy", lambda o: after(o, RIGHT, difference)),
+    "d2": Part("post-training does not raise validity", lambda o: after(o, VALID, not_raised)),
+    "e": Part("length follows complexity less far away", ranks, far=True),
+    "f": Part("validity falls with length", short_less_long),
+    "g": Part("post-training makes traces more coherent", lambda o: after(o, BEFORE, difference)),
     "h": Part(
         "a valid trace is no reliable sign of a right solution",
-        lambda o: _share(o, o.arm("correct"), RIGHT, LEGAL, below(0.9)),
+        lambda o: share(o, o.arm("correct"), RIGHT, LEGAL, below(0.9)),
     ),
     "i1": Part(
         "a little damage does no harm",
-        lambda o: _between(o, _damaged(o, 0.1), o.arm("correct"), RIGHT, no_less),
+        lambda o: between(o, _damaged(o, 0.1), o.arm("correct"), RIGHT, no_less),
     ),
     "i2": Part(
-        "more damage does", lambda o: _between(o, _damaged(o, 0.1), _damaged(o, 1.0), RIGHT, difference)
+        "more damage does", lambda o: between(o, _damaged(o, 0.1), _damaged(o, 1.0), RIGHT, difference)
     ),
     "j1": Part(
         "a shuffled first tenth does no harm",
-        lambda o: _between(o, _tenth(o), o.arm("correct"), RIGHT, no_less),
+        lambda o: between(o, _tenth(o), o.arm("correct"), RIGHT, no_less),
     ),
     "j2": Part(
         "a shuffled first tenth leaves no valid trace",
-        lambda o: _share(o, _tenth(o), VALID, pl.lit(True), below(0.01)),
+        lambda o: share(o, _tenth(o), VALID, pl.lit(True), below(0.01)),
     ),
 }

@@ -12,6 +12,7 @@ A rule takes an estimate (`variance.Spread`) and its corrected p.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from tracelab.analysis.variance import Spread
 
@@ -23,55 +24,51 @@ LEAST_SEEDS = 5  # with fewer, nothing is settled
 MOST = 4 / 5  # of the tasks: the share in which a finding that is replicated is so
 MAJORITY = 3 / 5  # the share in which one that is refuted is so
 
-Rule = Callable[[Spread, float], str]
+
+class Rule(NamedTuple):
+    """How an estimate and a p, corrected for other tests of the same claim, become a verdict.
+
+    tested: does p count? If not, the interval alone does, which is corrected for nothing.
+    """
+
+    verdict: Callable[[Spread, float], str]
+    tested: bool = False
+
+    def __call__(self, found: Spread, p: float) -> str:
+        """The verdict."""
+        return self.verdict(found, p)
 
 
 def difference_of(margin: float) -> Rule:
-    """The rule for a claimed difference above 0: replicated if it is shown and at least the margin."""
+    """For a claimed difference above 0: replicated if it is shown and at least the margin."""
 
-    def rule(found: Spread, p: float) -> str:
+    def verdict(found: Spread, p: float) -> str:
         if p < ALPHA and found.value >= margin:
             return REPLICATED
         return REFUTED if found.interval()[1] < margin else OPEN
 
-    return rule
-
-
-difference = difference_of(MARGIN)
-
-
-def no_less(found: Spread, p: float) -> str:
-    """The rule for "no worse": replicated if a loss of MARGIN is excluded, refuted if less is."""
-    del p  # an equality is shown by its interval
-    low, high = found.interval()
-    return REPLICATED if low > -MARGIN else REFUTED if high < -MARGIN else OPEN
-
-
-def not_raised(found: Spread, p: float) -> str:
-    """The rule for "not raised": replicated if a gain of MARGIN is excluded, refuted if less is."""
-    del p
-    low, high = found.interval()
-    return REPLICATED if high < MARGIN else REFUTED if low > MARGIN else OPEN
+    return Rule(verdict, tested=True)
 
 
 def above(bound: float) -> Rule:
-    """The rule for a share that is claimed to be `bound` at least."""
+    """For a figure that is claimed to be `bound` at least: is all of its interval, or none?"""
 
-    def rule(found: Spread, p: float) -> str:
-        del p
+    def verdict(found: Spread, _: float) -> str:
         low, high = found.interval()
         return REPLICATED if low >= bound else REFUTED if high < bound else OPEN
 
-    return rule
+    return Rule(verdict)
 
 
 def below(bound: float) -> Rule:
-    """The rule for a share that is claimed to be less than `bound`."""
+    """For a figure that is claimed to be less than `bound`."""
+    opposite = {REPLICATED: REFUTED, REFUTED: REPLICATED, OPEN: OPEN}
+    return Rule(lambda found, p: opposite[above(bound)(found, p)])
 
-    def rule(found: Spread, p: float) -> str:
-        return {REPLICATED: REFUTED, REFUTED: REPLICATED, OPEN: OPEN}[above(bound)(found, p)]
 
-    return rule
+difference = difference_of(MARGIN)
+# A loss, or a gain, of the margin is excluded.
+no_less, not_raised = above(-MARGIN), below(MARGIN)
 
 
 def all_of(verdicts: Sequence[str]) -> str:

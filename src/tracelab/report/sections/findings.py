@@ -46,7 +46,7 @@ def _rows(found: pl.DataFrame) -> Iterator[list[Any]]:
             row["arm"] if row["base"] is None else f"{row['arm']} – {row['base']}",
             row["split"],
             shown(row["value"], row["low"], row["high"]),
-            p_value(row["p_holm"]),
+            None if row["p_holm"] is None else p_value(row["p_holm"]),
             row["seeds"],
             row["verdict"],
         ]
