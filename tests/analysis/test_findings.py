@@ -33,7 +33,7 @@ CLAIMED = {
     ("swapped", "match=none", None): (0.9, 0.6, 0.0),
     ("correct", "", "grpo"): (1.0, 0.5, 0.55),
     ("corrupted", "rate=0.1,kind=mixed", None): (0.9, 0.3, 0.5),
-    ("corrupted", "rate=1.0,kind=mixed", None): (0.5, 0.3, 0.0),
+    ("corrupted", "rate=1,kind=mixed", None): (0.5, 0.3, 0.0),  # as trace.rate=1 was typed
     ("shuffled", "share=0.1", None): (0.9, 0.3, 0.0),
 }
 OPPOSITE = {

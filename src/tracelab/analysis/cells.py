@@ -83,7 +83,7 @@ class TaskOutcomes:
         found = [
             arm
             for arm, options in plain.select("arm", "treatment_options").iter_rows()
-            if all(_options(options).get(knob) == str(value) for knob, value in knobs.items())
+            if all(_value(_options(options).get(knob)) == _value(value) for knob, value in knobs.items())
         ]
         if len(set(found)) > 1:
             raise ValueError(
@@ -172,6 +172,14 @@ def _ranks(values: Floats, times: Floats) -> Floats:
     different, group = np.unique(values, return_inverse=True)
     counts = times @ (group[:, None] == np.arange(len(different)))
     return np.asarray((np.cumsum(counts, 1) - (counts - 1) / 2)[:, group])
+
+
+def _value(value: object) -> object:
+    """A knob's value, to be compared: `rate=1` and `rate=1.0` are the same."""
+    try:
+        return float(str(value))
+    except ValueError:
+        return str(value)
 
 
 def _options(text: str) -> dict[str, str]:
