@@ -4,12 +4,14 @@ import os
 import pickle
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
 from omegaconf import OmegaConf
 
-from tests.helpers.runs import KEPT, small
+from tests.helpers.runs import KEPT, SMALL, small
 from tracelab import analysis
 from tracelab.analysis.interventions import load_interventions
 from tracelab.core.paths import CONF, PACKAGE, TASKS
@@ -157,6 +159,23 @@ def test_what_a_config_names_is_called_only_if_it_is_known(tmp_path, mark, where
     assert not mark.exists()
     monkeypatch.setenv("TRACELAB_TRUST", "somebody, os")
     assert "os.mkdir" in set(targets(Run.open(folder).config))
+
+
+def test_a_component_of_ones_own_trains_and_is_named_to_those_who_read_the_run(tmp_path, monkeypatch):
+    """As docs/extend.md says of `--config-dir`."""
+    (tmp_path / "my_conf" / "trace").mkdir(parents=True)
+    (tmp_path / "my_conf" / "trace" / "mine.yaml").write_text("_target_: my_package.Mine\n")
+    (tmp_path / "my_package.py").write_text("from tracelab.traces.correct import Correct as Mine\n")
+    words = ("--config-dir", "my_conf", "trace=mine", *SMALL, "eval.problems=4", "run_dir=run")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-m", "tracelab.train", *words]
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    with pytest.raises(ValueError, match="set TRACELAB_TRUST=my_package"):
+        Run.open(tmp_path / "run")
+    monkeypatch.setenv("TRACELAB_TRUST", "my_package")
+    assert Run.open(tmp_path / "run").settings.trace["_target_"] == "my_package.Mine"
 
 
 def test_every_component_of_conf_is_known():
