@@ -116,7 +116,7 @@ def test_the_optimiser_s_knobs_are_refused_before_anything_is_drawn(tmp_path, mo
     monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: pytest.fail("drawn"))
     with pytest.raises(ValueError, match="iteration='polar' is unknown; choose one of jordan, polar_e"):
         train(small(tmp_path, "optim.optimizer.iteration=polar"))
-    with pytest.raises(ValueError, match="Invalid learning rate: -1"):
+    with pytest.raises(ValueError, match=r"optim\.optimizer\.lr=-1: it should be greater than or equal to 0"):
         train(small(tmp_path, "optim=adamw", "optim.optimizer.lr=-1"))
 
 

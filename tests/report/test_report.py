@@ -84,7 +84,6 @@ def test_every_section_is_there(page):
     assert sections == {
         *(
             "summary",
-            "findings",
             "differences",
             "gaps",
             "learning",

@@ -45,8 +45,11 @@ def runs(*folders: str | Path) -> pl.DataFrame:
     version, or a copy of another run there, is named in a warning and left out. ValueError if nothing is
     left, or if tasks or test problems differ.
     """
-    below = (run for folder in folders for run in runs_below(Path(folder)))
-    found = sorted({run.resolve(): run for run in below}.values())  # each once, whatever links lead to it
+    below = {run for folder in folders for run in runs_below(Path(folder))}
+    places = sorted(
+        below, key=lambda run: (run.absolute() == run.resolve(), run)
+    )  # links first, to be replaced
+    found = sorted({run.resolve(): run for run in places}.values())  # each once, whatever links lead to it
     if not found:
         raise ValueError(
             f"no run lies at or below {', '.join(map(str, folders))}: each has {' and '.join(OF_A_RUN)}"

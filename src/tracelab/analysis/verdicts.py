@@ -40,7 +40,7 @@ class Rule(NamedTuple):
 
 
 def difference_of(margin: float) -> Rule:
-    """For a claimed difference above 0: replicated if it is shown and at least the margin."""
+    """Rule for a claimed difference above 0: replicated if it is shown and at least the margin."""
 
     def verdict(found: Spread, p: float) -> str:
         if p < ALPHA and found.value >= margin:
@@ -51,7 +51,7 @@ def difference_of(margin: float) -> Rule:
 
 
 def above(bound: float) -> Rule:
-    """For a figure that is claimed to be `bound` at least: is all of its interval, or none?"""
+    """Rule for a figure that is claimed to be `bound` at least: is all of its interval, or none?"""
 
     def verdict(found: Spread, _: float) -> str:
         low, high = found.interval()
@@ -61,7 +61,7 @@ def above(bound: float) -> Rule:
 
 
 def below(bound: float) -> Rule:
-    """For a figure that is claimed to be less than `bound`."""
+    """Rule for a figure that is claimed to be less than `bound`."""
     opposite = {REPLICATED: REFUTED, REFUTED: REPLICATED, OPEN: OPEN}
     return Rule(lambda found, p: opposite[above(bound)(found, p)])
 
