@@ -8,8 +8,6 @@ al. 2024, arXiv 2410.01201, in its log-space form (appendix B), of all tokens of
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu, softplus
@@ -62,13 +60,12 @@ class Recurrent(Model):
         x = self.embed(tokens)
         if past is None:
             for block in self.blocks:
-                x = block(x)
+                x, _ = block(x)
             return self.norm(x)
         assert isinstance(past, State), "the past of another model"
         read = past.read(tokens.shape[1])
-        blocks: list[Any] = list(self.blocks)
-        for i, block in enumerate(blocks):
-            x, past.kept[i] = block.after(x, past.kept[i], read)
+        for i, block in enumerate(self.blocks):
+            x, past.kept[i] = block(x, past.kept[i], read)
         return self.norm(x)
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -123,16 +120,17 @@ class Block(nn.Module):
         self.gate_up = nn.Linear(width, 2 * mlp, bias=False)
         self.down = nn.Linear(mlp, width, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, width) -> the same, of whole sequences."""
-        forget, new = self._logs(x)
-        return self._written(x, scan(forget, new).exp())
+    def forward(
+        self, x: Tensor, before: Tensor | None = None, read: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(B, T, width), after a state -> the same, and the state then.
 
-    def after(self, x: Tensor, before: Tensor | None, read: Tensor) -> tuple[Tensor, Tensor]:
-        """The same after a state -> and the state then. read: (B, T), which columns are tokens."""
+        read: (B, T), which columns are tokens; None: all are.
+        """
         forget, new = self._logs(x)
-        forget = forget.masked_fill(~read[:, :, None], 0.0)
-        new = new.masked_fill(~read[:, :, None], -torch.inf)
+        if read is not None:
+            forget = forget.masked_fill(~read[:, :, None], 0.0)
+            new = new.masked_fill(~read[:, :, None], -torch.inf)
         if before is not None:  # as if the state were what is new in a column before the first
             forget = torch.cat([torch.zeros_like(forget[:, :1]), forget], 1)
             new = torch.cat([before.log()[:, None], new], 1)
