@@ -196,7 +196,7 @@ def draw(parts: dict[str, list[Figures]]) -> None:
     from tracelab.plots import BLUE, ORANGE, figure, write_csv
 
     data = []
-    with figure(DOCS / "results" / "growth", 9.6, 5.4, columns=3, rows=2, suffixes=(".png",)) as (_, axes):
+    with figure(DOCS / "results" / "growth", 9.6, 5.4, columns=3, rows=2, formats=("png",)) as (_, axes):
         panels = [panel for panel in PANELS if panel[0] in parts]
         for ax, (part, shown, below, beside) in zip(axes.flat, panels, strict=False):
             for name, colour in zip(shown, (BLUE, ORANGE), strict=False):

@@ -1,9 +1,14 @@
 """Settings of the whole suite, and kernels compiled before its workers start: each would compile its own."""
 
+import os
+
 import pytest
 from hypothesis import settings
 
+from tests.helpers.runs import FORMATS, figures_saved
 from tracelab.core import paths
+
+os.environ[FORMATS] = ""  # saving them would be half the time of a small run; see `figures`
 
 settings.register_profile("tracelab", deadline=None, database=None, derandomize=True)
 settings.load_profile("tracelab")
@@ -34,3 +39,10 @@ def pytest_sessionstart(session):
 def nothing_told(monkeypatch):
     """What a process says once, each test hears."""
     monkeypatch.setattr(paths, "_told", set())
+
+
+@pytest.fixture
+def figures():
+    """Figures are saved, as they are for users."""
+    with figures_saved():
+        yield

@@ -122,7 +122,7 @@ def test_means_are_of_all_seeds_where_all_are_known():
     assert found["value"].to_list() == pytest.approx([0.725, 0.7, 0.525])
 
 
-def test_the_figure_and_its_numbers(tmp_path, curves):
+def test_the_figure_and_its_numbers(tmp_path, curves, figures):
     path = tmp_path / "learning"
     learning_figures.learning(path, curves)
     assert all((tmp_path / f"learning.{kind}").stat().st_size > 5000 for kind in ("png", "pdf", "svg"))

@@ -1,6 +1,9 @@
 """Composing configs and making small runs in tests, as the command line does."""
 
+import os
 import pkgutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tracelab.core.paths import TASKS
@@ -37,6 +40,9 @@ SMALL = (
 )
 
 
+FORMATS = "TRACELAB_FORMATS"  # tracelab.plots; not imported, for matplotlib takes seconds
+
+
 def small(run_dir: Path, *overrides: str) -> Training:
     """The settings of a run of seconds."""
     return compose(Training, "train", *SMALL, f"run_dir={run_dir}", *overrides)
@@ -45,3 +51,14 @@ def small(run_dir: Path, *overrides: str) -> Training:
 def post_training(*overrides: str) -> PostTraining:
     """The settings of a post-training, as its command reads them."""
     return inherited(compose(dict, "posttrain", *overrides))
+
+
+@contextmanager
+def figures_saved() -> Iterator[None]:
+    """While the context lasts figures are saved, as they are for users; tests save none (conftest.py)."""
+    before = os.environ.pop(FORMATS, None)
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ[FORMATS] = before

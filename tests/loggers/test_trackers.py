@@ -50,6 +50,7 @@ def tracked(folder, *words, **environment):
     """What W&B was asked for by the runs of a sweep, and what was said."""
     command = [sys.executable, "-c", SWEEP, str(folder), *words]
     home = {"WANDB_API_KEY": "", "HOME": str(folder), "MLFLOW_TRACKING_URI": str(folder / "mlruns")}
+    home["TRACELAB_FORMATS"] = "png"
     environment = {**os.environ, **home, **environment}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=CLONE, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.helpers.engine import tiny
-from tests.helpers.runs import post_training, small
+from tests.helpers.runs import figures_saved, post_training, small
 from tracelab.algorithms.grpo import GRPO
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
@@ -285,7 +285,8 @@ def test_bad_settings(source, knobs):
 @pytest.fixture(scope="module")
 def whole(source, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    return posttrain(settings(source, folder)), folder
+    with figures_saved():
+        return posttrain(settings(source, folder)), folder
 
 
 def test_a_run_from_folder_to_figures(whole):

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.helpers.runs import KEPT, small, task_names
+from tests.helpers.runs import KEPT, figures_saved, small, task_names
 from tracelab import analysis
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
@@ -54,7 +54,8 @@ def table(study):
 @pytest.fixture(scope="module")
 def report(study, tmp_path_factory):
     out = tmp_path_factory.mktemp("report") / "study.html"
-    main([str(study), "--out", str(out), "--examples", "5"])
+    with figures_saved():
+        main([str(study), "--out", str(out), "--examples", "5"])
     return out
 
 

@@ -28,7 +28,7 @@ FIGURES = ("loss", "learning", "accuracy_and_validity", "examples")
 
 
 @pytest.mark.parametrize("arm", ["correct", "solution_only", "swapped", "corrupted"])
-def test_an_arm_from_problems_to_figures(tmp_path, arm):
+def test_an_arm_from_problems_to_figures(tmp_path, arm, figures):
     trained = train(small(tmp_path, f"trace={arm}"))
     assert all((tmp_path / name).is_file() for name in FILES)
     assert all((tmp_path / "figures" / f"{name}.png").stat().st_size > 5000 for name in FIGURES)

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from tracelab.plots import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, figure, write_csv
+from tracelab.plots import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, asked_formats, figure, write_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PALETTE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 MARKERS = "os^DvP"
-SUFFIXES = (".png", ".pdf", ".svg")
 ACROSS = 3  # panels beside each other
 SHARE = (-0.04, 1.04)
 ENDS = ("value", "low", "high")
@@ -39,7 +38,8 @@ def panels(path: Path, names: Sequence[str], width: float = 2.5, height: float =
     columns = min(ACROSS, len(names))
     rows = -(-len(names) // columns)
     across = max(width * columns, 4.2)
-    with figure(path, across, height * rows + 0.4, columns, rows, SUFFIXES) as (fig, axes):
+    formats = {*asked_formats(), "svg"}  # which the report takes into its page
+    with figure(path, across, height * rows + 0.4, columns, rows, sorted(formats)) as (fig, axes):
         every = list(np.atleast_1d(axes).ravel())
         for ax, name in zip(every, names, strict=False):
             ax.set_title(name.replace("_", " "), loc="left", fontsize=9)

@@ -84,9 +84,8 @@ def details(summary: str, body: str) -> Html:
 
 def drawing(path: Path, caption: str, folder: str) -> Html:
     """A figure inlined as SVG, in the page's colours, with links to its files in `folder`."""
-    links = ", ".join(
-        f'<a href="{escape(folder)}/{path.stem}.{kind}">{kind.upper()}</a>' for kind in ("png", "pdf", "csv")
-    )
+    kinds = [kind for kind in ("png", "pdf", "csv") if path.with_suffix(f".{kind}").is_file()]
+    links = ", ".join(f'<a href="{escape(folder)}/{path.stem}.{kind}">{kind.upper()}</a>' for kind in kinds)
     return Html(
         f'<figure class="plot"><div class="wide" role="region" tabindex="0" aria-label="{escape(caption)}">'
         f"{_svg(path)}</div><figcaption>{text(caption)} {links}</figcaption></figure>"

@@ -1,0 +1,48 @@
+"""Figures: in which formats they are saved, and that one is laid out the same in all."""
+
+import pytest
+
+from tests.helpers.runs import FORMATS
+from tracelab import plots
+
+
+def saved(folder, formats=None):
+    """Names of the files that a figure leaves."""
+    with plots.figure(folder / "a.b", 3, 2, formats=formats) as (_, axes):
+        axes.plot([1, 2], label="line")
+        axes.legend(loc="upper left", bbox_to_anchor=(1.1, 1))
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("asked", "files"), [(None, ["a.pdf", "a.png"]), ("", []), ("SVG, png", ["a.png", "a.svg"])]
+)
+def test_the_environment_names_the_formats(tmp_path, monkeypatch, asked, files):
+    assert plots.VARIABLE == FORMATS
+    monkeypatch.setenv(FORMATS, asked) if asked is not None else monkeypatch.delenv(FORMATS)
+    assert saved(tmp_path) == files
+
+
+def test_what_is_asked_for_by_name_is_saved_whatever_the_environment_says(tmp_path):
+    assert saved(tmp_path, ["pdf"]) == ["a.pdf"]
+
+
+def test_an_unknown_format_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv(FORMATS, "png,jpeg2000")
+    with pytest.raises(
+        ValueError, match="TRACELAB_FORMATS=png,jpeg2000: jpeg2000 is no format; choose from png"
+    ):
+        saved(tmp_path)
+
+
+def test_what_stands_outside_the_axes_is_in_the_picture(tmp_path):
+    """The page is 3 x 2 inches; the legend to the right of the axes is not cut off, nor is margin left."""
+    from matplotlib.image import imread
+
+    saved(tmp_path, ["png"])
+    ink = (imread(tmp_path / "a.png")[..., :3] < 1).any(-1)
+    width = ink.shape[1]
+    columns = ink.any(0).nonzero()[0]
+    margin = round(0.1 * 150)  # inches, dots an inch
+    assert abs(columns[0] - margin) <= 3
+    assert 0 <= width - 1 - columns[-1] - margin <= 12  # a legend has a frame, unseen
