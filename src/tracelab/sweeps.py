@@ -40,8 +40,8 @@ Record = dict[str, Any]  # number, overrides, folder, state, accuracy, reason
 class Sweep(Callback):
     """Records each job's fate and reports at the end; goes with the jobs to their processes.
 
-    records: their folder; None in single runs, for which nothing is done. aside: what a job in another process
-    says goes into its folder's log.txt, for others say something at the same time.
+    records: their folder; None in single runs, for which nothing is done. aside: what a job in another
+    process says goes into its folder's log.txt, for others say something at the same time.
     """
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class Sweep(Callback):
         write_json(self._record(number), {**_named(number, overrides), "folder": "", "state": "not begun"})
 
     def failed(self, number: int, reason: str) -> None:
-        """Note that a job failed which cannot say so itself: its process is gone. (One that ended has said.)"""
+        """Note that a job failed which cannot say so itself: its process is gone. One that ended has said."""
         record = read_json(self._record(number))
         if record["state"] not in ("unfinished", "not begun"):
             return

@@ -1,0 +1,44 @@
+"""Memory that reading may take, whatever a file claims to hold: a few kilobytes can claim terabytes.
+
+    for batch in within(ROOM, batches):
+        ...
+
+It is the system that refuses, so there is no claim that must be understood, and none that can lie.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+HELD = Path("/proc/self/statm")  # Linux: its first number is what the process holds, in pages
+
+T = TypeVar("T")
+
+
+def within(room: int, items: Iterator[T]) -> Iterator[T]:
+    """The items; while one is made the process can take so many bytes more. MemoryError where it wants to."""
+    while True:
+        with limited(room):
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+        yield item
+
+
+@contextmanager
+def limited(room: int) -> Iterator[None]:
+    """While this lasts, the process gets so many more bytes of addresses, and no more (Linux counts them)."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    if HELD.exists():
+        most = int(HELD.read_text().split()[0]) * resource.getpagesize() + room
+        with suppress(ValueError):  # there is a narrower limit already
+            resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
