@@ -24,9 +24,26 @@ from tracelab.training.learner import Learner
 ARM = (*SMALL, "trace=corrupted")
 
 
-def sweep(cwd, *words):
-    command = [sys.executable, "-m", "tracelab.train", "-m", *ARM, *words]
+DEADLY = """
+import os, signal
+class Deadly:
+    def __new__(cls, rate):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def sweep(cwd, *words, arm=ARM):
+    command = [sys.executable, "-m", "tracelab.train", "-m", *arm, *words]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def deadly_sweep(cwd, *words):
+    """A sweep over two treatments; who builds the first is killed."""
+    (cwd / "conf" / "trace").mkdir(parents=True)
+    (cwd / "conf" / "trace" / "deadly.yaml").write_text("_target_: deadly.Deadly\nrate: 1.0\n")
+    (cwd / "deadly.py").write_text(DEADLY)
+    swept = ("trace=deadly,corrupted", "trace.rate=choice(1)", "seed=0")
+    return sweep(cwd, *swept, *words, arm=("--config-dir", "conf", *SMALL))
 
 
 def jobs(cwd):
@@ -85,9 +102,12 @@ def test_a_sweep_goes_on_where_it_was(tmp_path, monkeypatch):
         (tmp_path / records[k]["folder"] / "outcomes.parquet").stat().st_mtime_ns for k in (2, 4)
     ]
 
-    third = sweep(tmp_path, "hydra/launcher=submitit_local", "trace.rate=0.25,1", "seed=0")
-    assert jobs(tmp_path)[0] == ["finished", "skipped"], third.stderr[-2000:]
-    assert third.returncode == 0
+    third = deadly_sweep(tmp_path, "hydra/launcher=submitit_local")
+    states, records = jobs(tmp_path)
+    assert states == ["failed", "skipped"], third.stderr[-2000:]
+    assert third.returncode == 1
+    assert records[0]["reason"].startswith("it left no result (FINISHED): see ")
+    assert Path(records[0]["reason"].partition("see ")[2]).is_file()
 
     weights = load_weights(Run.open(begun).checkpoint())
     fourth = sweep(tmp_path, "trace.rate=0.5", "seed=0", "eval.problems=8", "checkpoint_every=4")
@@ -109,6 +129,16 @@ def workers(process):
         for child in children
         if "--multiprocessing-fork" in Path(f"/proc/{child}/cmdline").read_text()
     ]
+
+
+def test_a_job_that_is_killed_does_not_end_the_sweep(tmp_path):
+    done = deadly_sweep(tmp_path, "budget.steps=1", "eval.problems=4")
+    states, records = jobs(tmp_path)
+    assert done.returncode == 1
+    assert states == ["failed", "finished"]
+    assert records[0]["reason"] == "its process was killed (SIGKILL): out of memory?"
+    assert "step 1" in done.stderr  # on the terminal, for no other job runs
+    assert not list(tmp_path.glob("runs/sweep/*/log.txt"))
 
 
 def test_a_job_whose_process_is_killed_takes_no_other_with_it(tmp_path):
@@ -167,7 +197,7 @@ def test_ctrl_c_stops_the_sweep_and_keeps_what_is_trained(tmp_path):
         _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     states, records = jobs(tmp_path)
-    assert states == ["unfinished"]
+    assert states == ["unfinished", "not begun"]
     assert Run.open(tmp_path / records[0]["folder"]).checkpoint().is_file()
     assert "nothing is lost" in said
 
