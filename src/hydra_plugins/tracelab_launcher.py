@@ -3,7 +3,7 @@
     python -m tracelab.train -m seed=0,1,2                              # basic: one job after another
     python -m tracelab.train -m hydra/launcher=joblib seed=0,1,2
 
-Hydra's launchers of these names have more knobs; those that a class does not name are without effect.
+Hydra's launchers of these names have more knobs; those of joblib that `Processes` does not name do nothing.
 """
 
 from __future__ import annotations
@@ -36,9 +36,6 @@ class Ours(Launcher):
 
 class InTurn(Ours):
     """Runs the jobs of a sweep one after another, on the terminal."""
-
-    def __init__(self, **_: Any) -> None:
-        pass
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs -> what they return, in order."""

@@ -7,13 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 from hydra.types import RunMode
+from omegaconf import OmegaConf
 
 from tests.helpers.runs import SMALL, small
+from tracelab import sweeps
+from tracelab.core.paths import CONF
+from tracelab.launching import scheduler
 from tracelab.runs.checkpoints import load_weights
 from tracelab.runs.entry import Accuracy, run_folder, run_name
 from tracelab.runs.folder import Run, claimed
@@ -247,6 +252,26 @@ def test_a_launcher_that_is_not_installed(package):
     check_installed("hydra._internal.core_plugins.basic_launcher.BasicLauncher")
     with pytest.raises(SystemExit, match=f"{package} is not installed"):
         check_installed(f"{package}.Launcher")
+
+
+def test_a_launcher_whose_scheduler_is_not_installed(monkeypatch):
+    target = OmegaConf.load(CONF / "hydra" / "launcher" / "submitit_slurm.yaml")._target_
+    check_installed(target)
+    monkeypatch.setattr(sweeps, "find_spec", lambda name: None if name == "submitit" else find_spec(name))
+    with pytest.raises(SystemExit, match="submitit is not installed"):
+        check_installed(target)
+
+
+def test_slurm_is_told_what_the_config_says(tmp_path, monkeypatch):
+    written = OmegaConf.load(CONF / "hydra" / "launcher" / "submitit_slurm.yaml")
+    chosen = {"submitit_folder": str(tmp_path), "partition": "gpu", "gpus_per_node": 1}
+    knobs = OmegaConf.to_container(OmegaConf.merge(written, chosen), resolve=True)
+    (tmp_path / "srun").touch(mode=0o755)  # submitit asks whether it is there
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    told = scheduler.executor("slurm", {name: knob for name, knob in knobs.items() if name != "_target_"})
+    wanted = {"time": 240, "partition": "gpu", "gpus_per_node": 1, "mem": "16GB", "array_parallelism": 64}
+    assert wanted.items() <= told.parameters.items()
+    assert told._executor.max_num_timeout == 20
 
 
 def test_a_sweep_without_jobs_is_an_error(tmp_path):

@@ -9,12 +9,14 @@ It is the system that refuses, so there is no claim that must be understood, and
 from __future__ import annotations
 
 import resource
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 HELD = Path("/proc/self/statm")  # Linux: its first number is what the process holds, in pages
+ALONE = threading.Lock()  # two threads that limit the process would each restore the other's limit
 
 T = TypeVar("T")
 
@@ -33,12 +35,15 @@ def within(room: int, items: Iterator[T]) -> Iterator[T]:
 @contextmanager
 def limited(room: int) -> Iterator[None]:
     """While this lasts, the process gets so many more bytes of addresses, and no more (Linux counts them)."""
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    if HELD.exists():
-        most = int(HELD.read_text().split()[0]) * resource.getpagesize() + room
-        with suppress(ValueError):  # there is a narrower limit already
-            resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
-    try:
+    if not HELD.exists():
         yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
+        return
+    with ALONE:
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        most = int(HELD.read_text().split()[0]) * resource.getpagesize() + room
+        if soft == resource.RLIM_INFINITY or most < soft:
+            resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
