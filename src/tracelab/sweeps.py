@@ -40,11 +40,13 @@ Record = dict[str, Any]  # number, overrides, folder, state, accuracy, reason
 class Sweep(Callback):
     """Records each job's fate and reports at the end; goes with the jobs to their processes.
 
-    records: their folder; None in single runs, for which nothing is done.
+    records: their folder; None in single runs, for which nothing is done. aside: what a job in another
+    process says goes into its folder's log.txt, for others say something at the same time.
     """
 
     def __init__(self) -> None:
         self.records: Path | None = None
+        self.aside = True
         self.process = os.getpid()  # whose terminal it is
         self.terminal: tuple[Any, Any] | None = None  # while a job writes into its log.txt
 
@@ -64,13 +66,13 @@ class Sweep(Callback):
         atexit.register(report, self.records)
 
     def on_job_start(self, config: DictConfig, **_: Any) -> None:
-        """Note that it began; what a job in another process says goes into its folder's log.txt."""
+        """Note that it began, and where it runs aside take what it says to its log.txt."""
         if self.records is None:
             return
         folder = Path(config.run_dir)
         self._write(config, state="unfinished")
         say(f"Job {config.hydra.job.num}: {folder}")
-        if os.getpid() != self.process:
+        if self.aside and os.getpid() != self.process:
             self.terminal = sys.stdout, sys.stderr
             sys.stdout = sys.stderr = log(folder / "log.txt")
 
@@ -100,8 +102,10 @@ class Sweep(Callback):
         write_json(self._record(number), {**_named(number, overrides), "folder": "", "state": "not begun"})
 
     def failed(self, number: int, reason: str) -> None:
-        """Note that a job failed which cannot say so itself: its process is gone."""
+        """Note that a job failed which cannot say so itself: its process is gone. One that ended has said."""
         record = read_json(self._record(number))
+        if record["state"] not in ("unfinished", "not begun"):
+            return
         write_json(self._record(number), {**record, "state": "failed", "reason": reason})
         if record["folder"]:
             write_text(Path(record["folder"]) / "error.txt", f"{reason}\n")
@@ -139,8 +143,9 @@ def sweep_of(context: HydraContext) -> Sweep:
 def check_installed(launcher: str) -> None:
     """End the program if the launcher's package is missing."""
     parent, name = launcher.split(".")[:2]
-    if find_spec(parent) is None or find_spec(f"{parent}.{name}") is None:
-        sys.exit(f"{parent}.{name} is not installed: python -m pip install -c constraints.txt -e '.[sweep]'")
+    needed = "submitit" if ".Submitit" in launcher else f"{parent}.{name}"
+    if find_spec(parent) is None or find_spec(needed) is None:
+        sys.exit(f"{needed} is not installed: python -m pip install -c constraints.txt -e '.[sweep]'")
 
 
 def check_swept(config: DictConfig) -> None:

@@ -16,7 +16,10 @@ import pytest
 from tests.data.test_jsonl import PUBLISHED
 from tests.helpers import hostile
 from tests.helpers.hostile import GOOD, TASK
+from tests.oracles import arithmetic
+from tracelab.data import reading, records
 from tracelab.data.completions import Names
+from tracelab.data.records import LARGEST
 from tracelab.evaluation.verifying import judge_file, name_of
 from tracelab.metrics.pass_at_k import PassAtK
 from tracelab.metrics.solution_accuracy import SolutionAccuracy
@@ -148,7 +151,15 @@ def test_lines_that_nobody_meant_well(tmp_path):
 
 @pytest.mark.parametrize("name", hostile.NAMES)
 def test_sequences_that_nobody_meant_well(name):
-    assert hostile.check_sequences(name, 60)["passed"]["solution"] < 60
+    found = hostile.check_sequences(name, 60)
+    assert found["first_disagreements"] == []
+    assert found["passed"]["solution"] < 60
+
+
+def test_a_disagreement_is_told(monkeypatch):
+    """The check itself can fail: here, for an oracle that is wrong."""
+    monkeypatch.setattr(arithmetic, "judge", lambda *_: (True, True, {}))
+    assert hostile.check_sequences("arithmetic", 60)["other_than_the_oracle"] == 60
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -185,6 +196,40 @@ def test_a_million_tokens_a_line_in_bounded_memory(tmp_path):
         assert rows[0]["completion_tokens"] == 1_000_002
         del rows
     assert peaks[1] < 1.5 * peaks[0]
+
+
+def bomb(path, value, rows):
+    """Rows of one text, which is in the file once, and packed."""
+    column = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), [value])
+    pq.write_table(
+        pa.table({"prompt": column, "completion": column}), path, compression="zstd", store_schema=False
+    )
+
+
+def test_a_few_kilobytes_that_claim_gigabytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "ROOM", 1 << 26)
+    bomb(tmp_path / "made", "x" * (1 << 24), 1000)
+    content = (tmp_path / "made").read_bytes()
+    assert len(content) < 10_000
+    with pytest.raises(ValueError, match=f"{tmp_path}/set, row 1: the rows .* take more than 64 MiB"):
+        judged(tmp_path, content)
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_row_that_is_too_long_is_named(tmp_path):
+    content = parquet(tmp_path, GOOD, {**GOOD, "completion": "x" * (LARGEST + 1)}, GOOD)
+    found, rows = judged(tmp_path, content)
+    assert [row["line"] for row in rows] == [1, 3]
+    assert str(found.faults[0]) == f"{tmp_path}/set, line 2: longer than 33,554,432 bytes"
+
+
+def test_lines_without_end_that_nobody_can_read(tmp_path, monkeypatch):
+    """Not all are noted; a kilobyte can hold a million of them."""
+    monkeypatch.setattr(reading, "MOST_FAULTS", 100)
+    many = (lines(GOOD) * 160 + "x\n" * 150).encode()
+    assert len(judged(tmp_path, many)[0].faults) == 150
+    with pytest.raises(ValueError, match="set: most of its lines can't be read\n161 lines"):
+        judged(tmp_path, gzip.compress(many + b"x\n" * 10_000))
 
 
 def test_an_empty_file(tmp_path):

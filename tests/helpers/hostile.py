@@ -1,9 +1,10 @@
 """Judging what nobody meant well, in numbers: sequences of all tasks against their oracles, and files.
 
     python -m tests.helpers.hostile                                  # writes bench/results/hostile.json
-    python -m tests.helpers.hostile maze sat --sequences 2000 --lines 1000
+    python -m tests.helpers.hostile maze sat --sequences 2000 --lines 1000 --out mine.json
 
-Mutated, spliced and random sequences raise nothing and get the oracle's verdict at every level, each of them.
+Mutated, spliced and random sequences raise nothing and get the oracle's verdict at every level, each of them;
+where one does not, the others are judged all the same, and the exit status is 1.
 Lines of a file are judged or named, all of them, and those that are good get the verdict that they deserve.
 """
 
@@ -11,9 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ import pyarrow.parquet as pq
 from tests.helpers import full_checks, task_checks
 from tests.helpers.garbling import KINDS, garble, mutate
 from tracelab.core.ragged import Ragged
-from tracelab.core.types import Task
+from tracelab.core.types import Examples, Task, Verdicts
 from tracelab.evaluation.verifying import judge_file
 from tracelab.runs.folder import machine
 from tracelab.tasks.maze import Maze
@@ -34,8 +37,9 @@ SURE = ("mutated", "spliced", "random")
 
 
 def check_sequences(name: str, n: int) -> dict[str, Any]:
-    """n mutated, spliced and random sequences of a task: none raises, each verdict is the oracle's."""
+    """n mutated, spliced and random sequences of a task: none raises; whose verdict is not the oracle's."""
     draw, kinds, passed, seconds = np.random.default_rng(11), Counter[str](), Counter[str](), 0.0
+    wrong = list[str]()
     for task, examples, own in task_checks.rounds(name, n, "hostile"):
         rows = []
         for i in range(len(examples)):
@@ -46,14 +50,24 @@ def check_sequences(name: str, n: int) -> dict[str, Any]:
         began = time.perf_counter()
         verdicts = task.judge(examples, tokens)
         seconds += time.perf_counter() - began
-        if name == "maze":
-            full_checks.compare(task, examples, tokens, verdicts, np.arange(len(rows)))
-        else:
-            task_checks.compare(name, task, examples, tokens, verdicts, np.arange(len(rows)))
+        wrong += disagreements(name, task, examples, tokens, verdicts)
         passed.update(dict(zip(task.levels, verdicts.trace_ok.sum(0).tolist(), strict=True)))
         passed["solution"] += int(verdicts.solution_valid.sum())
-    counts = {"sequences": n, "raised": 0, "judged_by_the_oracle": n, "other_than_the_oracle": 0}
-    return {**counts, "kinds": dict(kinds), "passed": dict(passed), "judging_seconds": round(seconds, 2)}
+    counts = {"sequences": n, "raised": 0, "judged_by_the_oracle": n, "other_than_the_oracle": len(wrong)}
+    told = {"kinds": dict(kinds), "passed": dict(passed), "judging_seconds": round(seconds, 2)}
+    return {**counts, **told, "first_disagreements": wrong[:10]}
+
+
+def disagreements(name: str, task: Any, examples: Examples, tokens: Ragged, verdicts: Verdicts) -> list[str]:
+    """Each row that the oracle judges otherwise, with both verdicts."""
+    compare = full_checks.compare if name == "maze" else partial(task_checks.compare, name)
+    found = []
+    for row in range(len(examples)):
+        try:
+            compare(task, examples, tokens, verdicts, np.array([row]))
+        except AssertionError as error:
+            found.append(str(error))
+    return found
 
 
 def _sequence(kind: str, mine: np.ndarray, other: np.ndarray, task: Task, draw: Any) -> np.ndarray:
@@ -172,7 +186,10 @@ def main() -> None:
         start = time.perf_counter()
         done[name] = check_sequences(name, options.sequences // len(names))
         took = time.perf_counter() - start
-        print(f"{name:16} {took:6.0f} s  {done[name]['sequences']:,} sequences", flush=True)
+        counts = f"{done[name]['sequences']:,} sequences, {done[name]['other_than_the_oracle']:,} disagree"
+        print(
+            "\n".join([f"{name:16} {took:6.0f} s  {counts}", *done[name]["first_disagreements"]]), flush=True
+        )
     rate = options.sequences / (time.perf_counter() - began)
     with tempfile.TemporaryDirectory() as folder:
         lines = check_lines(options.lines, Path(folder))
@@ -181,6 +198,7 @@ def main() -> None:
     content = {"command": command, "sequences_per_second": round(rate), "tasks": done, "file": lines}
     options.out.write_text(json.dumps({**content, "machine": machine()}, indent=1) + "\n")
     print(f"{rate:,.0f} sequences a second, oracles included -> {options.out}")
+    sys.exit(any(counts["other_than_the_oracle"] for counts in done.values()))
 
 
 if __name__ == "__main__":

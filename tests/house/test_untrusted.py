@@ -29,7 +29,7 @@ UNSAFE = re.compile(
 )
 OWN_PIPES = {
     "data/compiling.py": 3,
-    "launching.py": 2,
+    "launching/processes.py": 2,
 }  # to processes that it has started
 
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from tests.helpers.runs import small
+from tests.helpers.runs import SMALL, small
 from tracelab import loggers
 from tracelab.core.paths import CLONE
 from tracelab.loggers import Results, tracker
@@ -70,7 +70,6 @@ def logged(folder):
     with (folder / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     cells = {(int(row["step"]), name): value for row in rows for name, value in row.items() if name != "step"}
-    assert len(rows) == 3
     return {at: float(value) for at, value in cells.items() if value}
 
 
@@ -78,6 +77,7 @@ def test_metrics_csv_is_written_beside_them(sweep):
     folder, _ = sweep
     assert {name for _, name in logged(folder / "a")} >= {"train/loss", "val/solution_valid", "train/used"}
     assert logged(folder / "a")[5, "train/used"] == 1
+    assert len({step for step, _ in logged(folder / "a")}) == 3
 
 
 def test_results_have_all_that_a_run_has_found(sweep):
@@ -216,6 +216,46 @@ def test_a_missing_library_is_said_before_anything_is_computed(name, tmp_path, m
     ):
         check(small(tmp_path / "never", f"logger={name}"))
     assert not (tmp_path / "never").exists()
+
+
+def by_two_processes(folder):
+    """Train a run there by two processes."""
+    few = ("eval.problems=2", "task.ood=[]", "budget.steps=4", "validate_every=2", "validate_problems=0")
+    shared = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true", "threads=1")
+    command = [sys.executable, "-m", "tracelab.train", *SMALL, *few, *shared, f"run_dir={folder / 'run'}"]
+    home = {"WANDB_MODE": "offline", "HOME": str(folder), "MLFLOW_TRACKING_URI": str(folder / "mlruns")}
+    words = [*command, f"logger=[{','.join(INSTALLED)}]"]
+    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **home}, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "takes no more" not in done.stderr
+
+
+@pytest.mark.slow
+def test_one_of_two_processes_logs(tmp_path, monkeypatch):
+    """Each row once, to one run of each tracker, which has the results as well."""
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    from mlflow.tracking import MlflowClient
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from tests.helpers import wandb_file
+
+    by_two_processes(tmp_path)
+    folder = tmp_path / "run"
+    losses = [step for step, name in logged(folder) if name == "train/loss"]
+    assert len(set(losses)) == len(losses) > 1
+    files = sorted((folder / "wandb").glob("offline-run-*/*.wandb"))
+    assert len({path.stem for path in files}) == 1
+    rows = [row for path in files for row in wandb_file.rows(path)]
+    assert [row["trainer/global_step"] for row in rows if "train/loss" in row] == losses
+    events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0})
+    events.Reload()
+    assert [event.step for event in events.Scalars("train/loss")] == losses
+    client = MlflowClient(f"file:{tmp_path / 'mlruns'}")
+    (experiment,) = client.search_experiments(filter_string="name = 'tracelab'")
+    (only,) = client.search_runs([experiment.experiment_id])
+    assert only.info.status == "FINISHED"
+    assert [metric.step for metric in client.get_metric_history(only.info.run_id, "train/loss")] == losses
+    assert "test/wilson/solution_valid" in only.data.metrics
 
 
 @pytest.mark.slow

@@ -7,13 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 from hydra.types import RunMode
+from omegaconf import OmegaConf
 
 from tests.helpers.runs import SMALL, small
+from tracelab import sweeps
+from tracelab.core.paths import CONF
+from tracelab.launching import scheduler
 from tracelab.runs.checkpoints import load_weights
 from tracelab.runs.entry import Accuracy, run_folder, run_name
 from tracelab.runs.folder import Run, claimed
@@ -24,9 +29,26 @@ from tracelab.training.learner import Learner
 ARM = (*SMALL, "trace=corrupted")
 
 
-def sweep(cwd, *words):
-    command = [sys.executable, "-m", "tracelab.train", "-m", *ARM, *words]
+DEADLY = """
+import os, signal
+class Deadly:
+    def __new__(cls, rate):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def sweep(cwd, *words, arm=ARM):
+    command = [sys.executable, "-m", "tracelab.train", "-m", *arm, *words]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def deadly_sweep(cwd, *words):
+    """A sweep over two treatments; who builds the first is killed."""
+    (cwd / "conf" / "trace").mkdir(parents=True)
+    (cwd / "conf" / "trace" / "deadly.yaml").write_text("_target_: deadly.Deadly\nrate: 1.0\n")
+    (cwd / "deadly.py").write_text(DEADLY)
+    swept = ("trace=deadly,corrupted", "trace.rate=choice(1)", "seed=0")
+    return sweep(cwd, *swept, *words, arm=("--config-dir", "conf", *SMALL))
 
 
 def jobs(cwd):
@@ -85,9 +107,12 @@ def test_a_sweep_goes_on_where_it_was(tmp_path, monkeypatch):
         (tmp_path / records[k]["folder"] / "outcomes.parquet").stat().st_mtime_ns for k in (2, 4)
     ]
 
-    third = sweep(tmp_path, "hydra/launcher=submitit_local", "trace.rate=0.25,1", "seed=0")
-    assert jobs(tmp_path)[0] == ["finished", "skipped"], third.stderr[-2000:]
-    assert third.returncode == 0
+    third = deadly_sweep(tmp_path, "hydra/launcher=submitit_local")
+    states, records = jobs(tmp_path)
+    assert states == ["failed", "skipped"], third.stderr[-2000:]
+    assert third.returncode == 1
+    assert records[0]["reason"].startswith("it left no result (FINISHED): see ")
+    assert Path(records[0]["reason"].partition("see ")[2]).is_file()
 
     weights = load_weights(Run.open(begun).checkpoint())
     fourth = sweep(tmp_path, "trace.rate=0.5", "seed=0", "eval.problems=8", "checkpoint_every=4")
@@ -109,6 +134,16 @@ def workers(process):
         for child in children
         if "--multiprocessing-fork" in Path(f"/proc/{child}/cmdline").read_text()
     ]
+
+
+def test_a_job_that_is_killed_does_not_end_the_sweep(tmp_path):
+    done = deadly_sweep(tmp_path, "budget.steps=1", "eval.problems=4")
+    states, records = jobs(tmp_path)
+    assert done.returncode == 1
+    assert states == ["failed", "finished"]
+    assert records[0]["reason"] == "its process was killed (SIGKILL): out of memory?"
+    assert "step 1" in done.stderr  # on the terminal, for no other job runs
+    assert not list(tmp_path.glob("runs/sweep/*/log.txt"))
 
 
 def test_a_job_whose_process_is_killed_takes_no_other_with_it(tmp_path):
@@ -167,7 +202,7 @@ def test_ctrl_c_stops_the_sweep_and_keeps_what_is_trained(tmp_path):
         _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     states, records = jobs(tmp_path)
-    assert states == ["unfinished"]
+    assert states == ["unfinished", "not begun"]
     assert Run.open(tmp_path / records[0]["folder"]).checkpoint().is_file()
     assert "nothing is lost" in said
 
@@ -217,6 +252,26 @@ def test_a_launcher_that_is_not_installed(package):
     check_installed("hydra._internal.core_plugins.basic_launcher.BasicLauncher")
     with pytest.raises(SystemExit, match=f"{package} is not installed"):
         check_installed(f"{package}.Launcher")
+
+
+def test_a_launcher_whose_scheduler_is_not_installed(monkeypatch):
+    target = OmegaConf.load(CONF / "hydra" / "launcher" / "submitit_slurm.yaml")._target_
+    check_installed(target)
+    monkeypatch.setattr(sweeps, "find_spec", lambda name: None if name == "submitit" else find_spec(name))
+    with pytest.raises(SystemExit, match="submitit is not installed"):
+        check_installed(target)
+
+
+def test_slurm_is_told_what_the_config_says(tmp_path, monkeypatch):
+    written = OmegaConf.load(CONF / "hydra" / "launcher" / "submitit_slurm.yaml")
+    chosen = {"submitit_folder": str(tmp_path), "partition": "gpu", "gpus_per_node": 1}
+    knobs = OmegaConf.to_container(OmegaConf.merge(written, chosen), resolve=True)
+    (tmp_path / "srun").touch(mode=0o755)  # submitit asks whether it is there
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    told = scheduler.executor("slurm", {name: knob for name, knob in knobs.items() if name != "_target_"})
+    wanted = {"time": 240, "partition": "gpu", "gpus_per_node": 1, "mem": "16GB", "array_parallelism": 64}
+    assert wanted.items() <= told.parameters.items()
+    assert told._executor.max_num_timeout == 20
 
 
 def test_a_sweep_without_jobs_is_an_error(tmp_path):

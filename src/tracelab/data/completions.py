@@ -25,7 +25,7 @@ from tracelab.data.reading import (
     Fault,
     Readable,
     any_tokens_of,
-    fault,
+    note,
     prompt_length,
     readable,
     tokens_of,
@@ -79,7 +79,7 @@ def _read(path: str | Path, task: Readable, names: Names, faults: list[Fault]) -
                 raise ValueError(why_not)
             yield asked(task, number, *_parts(task.codec, record, names))
         except ValueError as error:
-            faults.append(fault(path, number, error))
+            note(faults, path, number, error)
 
 
 def asked(task: Readable, number: int, prompt: Any, completion: Any) -> Asked:

@@ -27,7 +27,7 @@ from tracelab.data.reading import (
     Fault,
     Readable,
     check_whole,
-    fault,
+    note,
     prompt_length,
     readable,
     solved,
@@ -66,7 +66,7 @@ def read_jsonl(path: str | Path, task: Task) -> Read:
     reader, faults = readable(task), list[Fault]()
     pieces: list[tuple[Examples, list[Parts]]] = []
     for lines in _pieces(path, reader, faults):
-        pieces += solved(reader, lines, lambda number, reason: faults.append(fault(path, number, reason)))
+        pieces += solved(reader, lines, lambda number, reason: note(faults, path, number, reason))
     faults.sort(key=lambda left_out: left_out.line)
     if not pieces:
         raise ValueError(
@@ -92,12 +92,12 @@ def _pieces(path: str | Path, task: Readable, faults: list[Fault]) -> Iterator[l
     lines: list[Parts] = []
     for number, line, no_text in lines_of(path):
         if no_text:
-            faults.append(fault(path, number, no_text))
+            note(faults, path, number, no_text)
             continue
         try:
             lines.append(_parts(task, number, tokens_of(task.codec, _text_of(line))))
         except (ValueError, RecursionError) as error:
-            faults.append(fault(path, number, error))
+            note(faults, path, number, error)
         if len(lines) == PIECE:
             yield lines
             lines = []

@@ -24,6 +24,7 @@ from tracelab.core.types import Examples, Task
 PIECE = 1024  # problems that are solved at a time
 ALIASES = {"bos": BOS, "eos": EOS}  # Searchformer's words
 SHOWN = 160  # characters of a reason
+MOST_FAULTS = 1_000_000  # lines of a file that are noted where hardly any can be read
 
 
 class Readable(Task, Protocol):
@@ -70,6 +71,13 @@ def fault(path: str | Path, number: int, reason: object) -> Fault:
     """A fault whose reason is one short line."""
     text = " ".join(str(reason).split())
     return Fault(str(path), number, text if len(text) <= SHOWN else text[:SHOWN] + "...")
+
+
+def note(faults: list[Fault], path: str | Path, number: int, reason: object) -> None:
+    """Add a fault. ValueError where they are a million, and most of the lines: those pack into few bytes."""
+    faults.append(fault(path, number, reason))
+    if len(faults) > MOST_FAULTS and 2 * len(faults) > number:
+        raise ValueError(f"{path}: most of its lines can't be read\n{told(faults)}")
 
 
 def told(faults: Sequence[Fault], first: int = 3) -> str:

@@ -16,10 +16,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
-from tracelab.data.lines import lines_of
+from tracelab.data.lines import LONGEST, lines_of
+from tracelab.data.memory import within
 
 PARQUET, ARROW = b"PAR1", b"ARROW1"
 ROWS = 256  # of a table that are in memory at a time
+ROOM = 1 << 30  # bytes that so many rows, and the reader, may take
+LARGEST = 4 * LONGEST  # bytes of a row
 
 Record = tuple[int, Any, str]  # number from 1; what stands there; why it could not be read, or ""
 
@@ -47,21 +50,29 @@ def _lines(path: str | Path) -> Iterator[Record]:
 def _rows(path: str | Path, batches: Any) -> Iterator[Record]:
     number = 0
     try:
-        for batch in batches(path):
+        for batch in within(ROOM, batches(path)):
+            large = batch.nbytes > LARGEST
             for i in range(len(batch)):
                 number += 1
+                if large and batch.slice(i, 1).nbytes > LARGEST:
+                    yield number, None, f"longer than {LARGEST:,} bytes"
+                    continue
                 try:
                     yield number, {name: batch[name][i].as_py() for name in batch.schema.names}, ""
                 except UnicodeDecodeError as error:
                     yield number, None, f"not text in UTF-8: {error.reason}"
+    except MemoryError:
+        reason = f"the rows from here on take more than {ROOM >> 20:,} MiB to read, {ROWS} at a time"
+        raise ValueError(f"{path}, row {number + 1}: {reason}; no more can be judged") from None
     except (pa.ArrowException, OSError, UnicodeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}, row {number + 1}: the file is damaged from here on ({reason})") from None
 
 
 def _parquet(path: str | Path) -> Iterator[pa.RecordBatch]:
-    with pa.parquet.ParquetFile(path, page_checksum_verification=True) as file:
-        yield from file.iter_batches(batch_size=ROWS)
+    streamed = {"pre_buffer": False, "buffer_size": 1 << 20}  # in place of a whole group of rows at once
+    with pa.parquet.ParquetFile(path, page_checksum_verification=True, **streamed) as file:
+        yield from file.iter_batches(batch_size=ROWS, use_threads=False)
 
 
 def _arrow(path: str | Path) -> Iterator[pa.RecordBatch]:

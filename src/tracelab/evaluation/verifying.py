@@ -23,7 +23,7 @@ from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples, Task, Verdicts
 from tracelab.core.waiting import waiting
 from tracelab.data.completions import Asked, Names, asked, completion_tokens, pieces, read_completions
-from tracelab.data.reading import Fault, Readable, check_whole, fault, readable, solved, told
+from tracelab.data.reading import Fault, Readable, check_whole, fault, note, readable, solved, told
 from tracelab.decoding.completions import Completions
 from tracelab.evaluation.outcomes import Judged, metrics_of, table_of, verdict_columns
 from tracelab.metrics.base import Metric
@@ -61,7 +61,7 @@ def judge_file(
     count, writer = 0, None
 
     def blame(number: int, reason: object) -> None:
-        faults.append(fault(path, number, reason))
+        note(faults, path, number, reason)
 
     with whole(Path(output)) as partial, waiting("Judging completions") as done:
         try:

@@ -1,5 +1,6 @@
-"""Jobs of a sweep in processes of their own, several at once: `hydra/launcher=joblib`.
+"""Jobs of a sweep in processes of their own: one after another, or several at once.
 
+    python -m tracelab.train -m seed=0,1,2
     python -m tracelab.train -m hydra/launcher=joblib seed=0,1,2
 
 A process runs one job after another. One that is killed (out of memory, say) takes its job with it and no
@@ -15,44 +16,17 @@ import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import cloudpickle
 import joblib
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override, run_job, setup_globals
-from hydra.types import HydraContext, TaskFunction
+from hydra.core.utils import JobReturn, env_override
 from joblib.parallel import ParallelBackendBase
-from omegaconf import DictConfig, open_dict
 
+from tracelab.launching.jobs import Job, Result
 from tracelab.runs.signals import passed_on
-from tracelab.sweeps import reason_of, sweep_of
+from tracelab.sweeps import reason_of
 
 SPAWN = multiprocessing.get_context("spawn")  # a fork has locks, not the threads that hold them
-
-
-class Job(NamedTuple):
-    """A job of a sweep, and what Hydra needs to run it in another process."""
-
-    context: HydraContext
-    task: TaskFunction
-    config: DictConfig
-    singletons: dict[Any, Any]
-    number: int
-    overrides: tuple[str, ...]
-
-    def run(self) -> JobReturn:
-        """Run it here, as Hydra's own launchers do."""
-        setup_globals()
-        Singleton.set_state(self.singletons)
-        config = self.context.config_loader.load_sweep_config(self.config, list(self.overrides))
-        with open_dict(config):
-            config.hydra.job.id = f"{config.hydra.job.name}_{self.number}"
-            config.hydra.job.num = self.number
-        HydraConfig.instance().set_config(config)
-        return run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", self.context)
 
 
 class Worker:
@@ -64,11 +38,11 @@ class Worker:
         self.process.start()
         theirs.close()
 
-    def __call__(self, job: Job) -> JobReturn | str:
+    def __call__(self, job: Job) -> Result:
         """Run a job -> what it returns; or why it failed, "" if it was told to stop."""
         try:
             self.pipe.send_bytes(cloudpickle.dumps(job))
-            result: JobReturn | str = cloudpickle.loads(self.pipe.recv_bytes())
+            result: Result = cloudpickle.loads(self.pipe.recv_bytes())
         except (EOFError, OSError):
             self.process.join()
             return how_it_ended(self.process.exitcode or 0)
@@ -115,17 +89,13 @@ class Pool:
 
     def _run(self, job: Job) -> JobReturn:
         """Run a job in an idle process. One that fails returns nan, and its record says why."""
-        result: JobReturn | str = ""
+        result: Result = ""
         if not self.told:
             worker = self.idle.pop() if self.idle else self._start()
             result = worker(job)
             if isinstance(result, JobReturn):
                 self.idle.append(worker)
-        if isinstance(result, JobReturn):
-            return result
-        if result and not self.told:
-            sweep_of(job.context).failed(job.number, result)
-        return JobReturn(list(job.overrides), _return_value=float("nan"), status=JobStatus.COMPLETED)
+        return job.came_to("" if self.told and isinstance(result, str) else result)
 
     def _start(self) -> Worker:
         worker = Worker()
@@ -135,30 +105,13 @@ class Pool:
         return worker
 
 
-def launch(
-    context: HydraContext,
-    task: TaskFunction,
-    config: DictConfig,
-    overrides: list[tuple[str, ...]],
-    first: int,
-    at_once: int,
-) -> list[JobReturn]:
-    """Run a job of each list of overrides, so many at once (-1: as many as there are cores).
-
-    first: the number of the first of them.
-    """
-    setup_globals()
-    configure_log(config.hydra.hydra_logging, config.hydra.verbose)
-    Path(str(config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-    state = Singleton.get_state()
-    jobs = [Job(context, task, config, state, first + k, each) for k, each in enumerate(overrides)]
-    for job in jobs:
-        sweep_of(context).expect(job.number, job.overrides)
-    return Pool(at_once)(jobs)
-
-
 def shares(at_once: int) -> dict[str, str]:
-    """Environment of processes of which each gets its share of the cores, where nobody said otherwise."""
+    """Environment of processes of which each gets its share of the cores, where nobody said otherwise.
+
+    One alone computes as it would without a sweep, which need not be with a thread on every core.
+    """
+    if at_once == 1:
+        return {}
     threads = str(max(1, joblib.cpu_count() // at_once))
     return {name: os.environ.get(name, threads) for name in ParallelBackendBase.MAX_NUM_THREADS_VARS}
 
@@ -179,7 +132,7 @@ def serve(pipe: Connection) -> None:
         pipe.send_bytes(cloudpickle.dumps(result))
 
 
-def attempt(pickled: bytes) -> JobReturn | str:
+def attempt(pickled: bytes) -> Result:
     """Run a job -> what it returns; or why it failed, "" if it was told to stop."""
     try:
         result: JobReturn = cloudpickle.loads(pickled).run()
