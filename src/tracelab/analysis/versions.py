@@ -49,7 +49,7 @@ def effective(
     """A row per arm. kinds: the versions, None for all changes.
 
     average, effective and gap, their difference, each with _low and _high (95 %, for other problems and
-    seeds, see `variance.nested`); relative_gap: gap over effective, null if nothing is effective;
+    seeds, see `variance.nested`); relative_gap: gap over effective (their robustness efficiency), null at 0;
     gap_expected: of versions that are solved independently, given the class of problems (quartiles of the
     reference search's length); excess: gap less gap_expected, with _low, _high, p, and p_holm for all rows:
     below zero, versions of one problem are solved, or failed, together. versions; n: problems of all seeds
