@@ -30,6 +30,7 @@ from tracelab.search.derivation.judge import judge, judge_traces
 from tracelab.search.derivation.reasons import NAMES
 from tracelab.tasks.arithmetic.draws import Draws
 from tracelab.tasks.arithmetic.parsing import problem_of
+from tracelab.tasks.arithmetic.perturbations import changes_of
 from tracelab.tasks.arithmetic.program import HEADER, OPS, WIDTH, Program, new_program
 from tracelab.tasks.arithmetic.search import MEASURES, SOLVERS, TIE_BREAKS
 from tracelab.tasks.arithmetic.text import (
@@ -40,6 +41,7 @@ from tracelab.tasks.arithmetic.text import (
     plot_program,
     prompt_rows,
 )
+from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.ranges import ends_of
 from tracelab.tasks.shared.variants import Varied
 
@@ -49,7 +51,7 @@ USUAL = 26  # names, if no more are in use
 
 @reads_older(ood_operations="ood.operations", ood_distractors="ood.distractors", names="reach.names")
 @dataclass(frozen=True)
-class Arithmetic(Varied):
+class Arithmetic(Varied, Perturbed):
     """A distribution of programs with their evaluation.
 
     operations: how many definitions the question needs, a number or a range; distractors: how many it does
@@ -162,6 +164,11 @@ class Arithmetic(Varied):
         longest = int(problems.lengths.max(initial=HEADER))
         room = batch.Room(longest, (longest - HEADER) // WIDTH, 5, 1, 2)
         return batch.solved(self._program(), room, MEASURES, problems)
+
+    @property
+    def changes(self) -> Mapping[str, Change]:
+        """Small changes of its problems by name."""
+        return changes_of(self._names)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: the definitions, then the question."""

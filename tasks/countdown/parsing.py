@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracelab.core.codec import Codec
 from tracelab.core.ragged import Integers, Ragged
@@ -36,3 +37,8 @@ def identity_of(problem: Integers) -> np.uint64:
     """The canonical hash of a stored problem."""
     hashed: np.uint64 = canonical_hash(int(problem[TARGET]), problem[HEADER:].astype(np.int64))
     return hashed
+
+
+def identities_of(problems: Ragged) -> NDArray[np.uint64]:
+    """(n,) canonical hashes of stored problems."""
+    return np.array([identity_of(problem) for problem in problems], np.uint64)

@@ -39,6 +39,14 @@ class Hand(NamedTuple):
     near: NDArray[np.int64]
 
 
+def states_of(numbers: int) -> int:
+    """How many states a search from so many numbers meets at most."""
+    states = 1
+    for left in range(2, numbers + 1):
+        states = 1 + 2 * left * (left - 1) * states
+    return states
+
+
 @njit
 def new_hand(rules: NDArray[np.int64], capacity: int) -> Hand:
     """Room for so many states. rules: as in Hand; target, all and start are those of each problem."""

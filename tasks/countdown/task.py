@@ -52,9 +52,11 @@ from tracelab.search.best_first.search import BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
 from tracelab.tasks.countdown.drawing import LEGEND, draw_countdown, plot_countdown
 from tracelab.tasks.countdown.draws import HEADER, SIGNS, Knobs, draw_problems, held_out_targets
-from tracelab.tasks.countdown.parsing import identity_of, problem_of
-from tracelab.tasks.countdown.space import HEURISTICS, RULES, Hand, new_hand
+from tracelab.tasks.countdown.parsing import identities_of, problem_of
+from tracelab.tasks.countdown.perturbations import changes_of
+from tracelab.tasks.countdown.space import HEURISTICS, RULES, Hand, new_hand, states_of
 from tracelab.tasks.countdown.text import SOLUTION_WIDTH, codec_of, prompt_rows
+from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn
 from tracelab.tasks.shared.trees import PICTURE_LEGEND
 from tracelab.tasks.shared.variants import Varied
@@ -66,7 +68,7 @@ UNGUIDED = ("bfs", "dfs", "dijkstra")
 
 
 @dataclass(frozen=True)
-class Countdown(Varied):
+class Countdown(Varied, Perturbed):
     """A Countdown distribution with its reference solver and its way of writing.
 
     numbers: how many, 2 to 6. number_range, target_range: what they are drawn from, both ends included.
@@ -172,13 +174,9 @@ class Countdown(Varied):
 
     def _space(self, more: int = 0) -> Hand:
         """Room for a reference search, and for so many states besides."""
-        states = 1
-        for left in range(2, self.numbers + 1):
-            states = 1 + 2 * left * (left - 1) * states
-        rules = np.zeros(RULES, np.int64)
-        guided = self.format == "compact"
+        rules, guided = np.zeros(RULES, np.int64), self.format == "compact"
         rules[2:7] = self.numbers, self.limit, self._signs, HEURISTICS.index(self.heuristic), guided
-        space: Hand = new_hand(rules, min(states, MOST_STATES) + more)
+        space: Hand = new_hand(rules, min(states_of(self.numbers), MOST_STATES) + more)
         return space
 
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
@@ -223,13 +221,22 @@ class Countdown(Varied):
 
     def solved(self, problems: Ragged) -> Examples:
         """Problems that were read, with their searches. ValueError if one has none that fits."""
-        identity = np.array([identity_of(problem) for problem in problems], np.uint64)
+        identity = identities_of(problems)
         return fitting(*self._searched(problems, identity, identity, None), MOST_STATES)
 
     def _search(self, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
         space, widths = self._space(), (len(self.columns), SOLUTION_WIDTH)
         steps = 2 * len(space.states.words) + 2  # none is created twice: g tells how many numbers are left
         return solve(space, strategy, stored, keys, widths, steps)
+
+    @property
+    def changes(self) -> Mapping[str, Change]:
+        """Small changes of its problems by name."""
+        return changes_of(self._targets, self.operations, self.limit)
+
+    def resolved(self, problems: Ragged, keys: NDArray[np.uint64]) -> tuple[Examples, NDArray[np.bool_]]:
+        """Changed problems with their searches, and which of these are as short as drawn ones."""
+        return self._searched(problems, identities_of(problems), keys, self.longest)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""

@@ -39,10 +39,12 @@ from tracelab.search.derivation.judge import judge, judge_traces
 from tracelab.search.derivation.reasons import NAMES
 from tracelab.tasks.deduction.drawing import LEGEND, PICTURE_LEGEND, draw_theory, plot_theory
 from tracelab.tasks.deduction.parsing import problem_of
+from tracelab.tasks.deduction.perturbations import changes_of
 from tracelab.tasks.deduction.rules import FACT, HEADER, OPS, PREMISES, RULE, SOLVERS, Theory, new_theory
 from tracelab.tasks.deduction.search import MEASURES, TIE_BREAKS
 from tracelab.tasks.deduction.text import codec_of, prompt_rows
 from tracelab.tasks.deduction.towers import Limits, limits, new_draws
+from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.ranges import ends_of
 from tracelab.tasks.shared.variants import Varied
 
@@ -52,7 +54,7 @@ DEEPEST, MOST_DISTRACTORS, MOST_ENTITIES = 16, 50, 20
 
 @reads_older(atoms="reach.atoms", labels="reach.labels")
 @dataclass(frozen=True)
-class Deduction(Varied):
+class Deduction(Varied, Perturbed):
     """A distribution of problems with their search for a proof.
 
     depth: levels of rules under the query, a number or [fewest, most]; width: premises of a rule at most;
@@ -188,6 +190,12 @@ class Deduction(Varied):
         longest, words = int(problems.lengths.max(initial=HEADER)), self._words
         room = self._room(longest, words["atoms"], words["labels"])
         return batch.solved(self._theory(), room, MEASURES, problems)
+
+    @property
+    def changes(self) -> Mapping[str, Change]:
+        """Small changes of its problems by name."""
+        words = self._words
+        return changes_of(words["atoms"], words["labels"], words["signs"])
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: the rules, the facts, then the question."""

@@ -45,8 +45,10 @@ from tracelab.tasks.graph_path.draws import draw_problems
 from tracelab.tasks.graph_path.edges import GENERATORS, STAR, Knobs
 from tracelab.tasks.graph_path.extent import MOST, Extent, extent_of
 from tracelab.tasks.graph_path.parsing import examined, problem_of
+from tracelab.tasks.graph_path.perturbations import changes_of
 from tracelab.tasks.graph_path.space import Graph, largest_label, new_graph
 from tracelab.tasks.graph_path.text import codec_of, prompt_rows
+from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.variants import Varied
 
 FORMATS = ("compact", "plain")
@@ -55,7 +57,7 @@ QUERIES = ("first", "last")
 
 @reads_older(labels="reach.nodes", costs="reach.cost")
 @dataclass(frozen=True)
-class GraphPath(Varied):
+class GraphPath(Varied, Perturbed):
     """A graph distribution with its reference solver and its way of writing.
 
     generator: one of GENERATORS. nodes: how many (random, dag, two_targets). grid: (width, height). star:
@@ -218,6 +220,11 @@ class GraphPath(Varied):
         knobs = self._knobs._replace(nodes=nodes, edges=edges)
         identity, least = examined(knobs, problems.values, problems.offsets)
         return self._searched(problems, identity, identity, least, knobs)
+
+    @property
+    def changes(self) -> Mapping[str, Change]:
+        """Small changes of its problems by name."""
+        return changes_of(self.words, self.max_weight, any_edge=self.generator == "random")
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""

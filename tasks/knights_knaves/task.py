@@ -33,6 +33,7 @@ from tracelab.search.backtracking.reasons import NAMES as REASONS
 from tracelab.search.backtracking.search import TIE_BREAKS
 from tracelab.search.completion import LEVELS
 from tracelab.tasks.knights_knaves.parsing import problem_of
+from tracelab.tasks.knights_knaves.perturbations import CHANGES
 from tracelab.tasks.knights_knaves.statements import (
     CONNECTIVE,
     CONNECTIVES,
@@ -44,13 +45,14 @@ from tracelab.tasks.knights_knaves.statements import (
     room,
 )
 from tracelab.tasks.knights_knaves.text import KINDS, LEGEND, NAMES, codec_of, draw_island, prompt_rows
+from tracelab.tasks.shared.perturbing import Change, Perturbed, within
 from tracelab.tasks.shared.trails import PICTURE_LEGEND, plot_trail
 from tracelab.tasks.shared.variants import Varied
 
 
 @reads_older(ood_people="ood.people", ood_depths="ood.depth", largest="reach.people")
 @dataclass(frozen=True)
-class KnightsKnaves(Varied):
+class KnightsKnaves(Varied, Perturbed):
     """A distribution of puzzles with one solution.
 
     people: 2 to 8. depth: how deep connectives nest, 1 to 4; each statement has a connective on top, an
@@ -143,6 +145,15 @@ class KnightsKnaves(Varied):
     def solved(self, problems: Ragged) -> Examples:
         """Puzzles that were read, with their searches. ValueError if none is found for one."""
         return _counted(batch.solved(self._island(), self.tie_break, problems))
+
+    @property
+    def changes(self) -> Mapping[str, Change]:
+        """Small changes of its problems by name."""
+        return CHANGES
+
+    def resolved(self, problems: Ragged, keys: NDArray[np.uint64]) -> tuple[Examples, NDArray[np.bool_]]:
+        """Changed problems with their searches, and which of these are as short as drawn ones."""
+        return within(self.solved(problems), self.max_steps)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: what each person says."""

@@ -15,15 +15,25 @@ the least distance from start to goal that the task asks for.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.ragged import Integers, Ragged
+from tracelab.core.ragged import Integers
 from tracelab.tasks.maze.grid import FREE_CELL, HEADER, flood, walls
-
-TRIES = 100  # walls drawn for one maze before it is said to have no such change
+from tracelab.tasks.shared.perturbing import (
+    ANEW,
+    MAPPED,
+    TRIES,
+    Change,
+    Changed,
+    carry_cells,
+    mirrored,
+    numbered,
+    turned,
+)
 
 
 class Layout(NamedTuple):
@@ -34,25 +44,38 @@ class Layout(NamedTuple):
     goal: int
 
 
-Change = Callable[[Layout, np.random.Generator, int], Layout | None]
+Draw = Callable[[Layout, np.random.Generator, int], Layout | None]
+Move = Callable[[NDArray[np.int64]], NDArray[np.int64]]
+SAME = ("optimal_cost", "optimal_paths", "dead_ends", "free_cells")
 
 
-def perturbed(
-    problems: Ragged, kind: str, keys: NDArray[np.uint64], least: int
-) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
-    """-> (m,) which of the n problems have such a change, and the m changed ones, as they are stored.
+def changes_of(least: int, stride: int) -> dict[str, Change]:
+    """By name. least: moves from start to goal; stride: the longest side that the vocabulary can write."""
+    drawn = (move_goal, open_wall, close_wall)
+    found = {draw.__name__: Change(partial(_drawn, draw, least), ANEW) for draw in drawn}
+    moved: dict[str, Move] = {"mirror": mirrored, "rotate": turned}
+    found |= {name: Change(partial(_moved, move, stride), MAPPED, SAME) for name, move in moved.items()}
+    return found | {"relabel": Change(relabel, MAPPED, SAME)}
 
-    keys: (n,), of the draws; least: moves from start to goal. The problems are of one size.
-    """
-    rows, changed = [], []
-    for row, (problem, key) in enumerate(zip(problems, keys, strict=True)):
-        maze = CHANGES[kind](_read(problem), np.random.Generator(np.random.PCG64(int(key))), least)
-        written = None if maze is None else _write(maze)
-        if written is not None and not np.array_equal(written, problem):
-            rows.append(row)
-            changed.append(written)
-    size = len(problems[0]) if len(problems) else HEADER
-    return np.array(rows, np.int64), np.array(changed, np.int16).reshape(-1, size)
+
+def _drawn(draw: Draw, least: int, problem: Integers, random: np.random.Generator) -> Changed | None:
+    maze = draw(_read(problem), random, least)
+    return None if maze is None else Changed(_write(maze))
+
+
+def _moved(move: Move, stride: int, problem: Integers, random: np.random.Generator) -> Changed:
+    """Each cell with what is in it."""
+    maze = _read(problem)
+    cells = move(numbered(*maze.free.shape))
+    place = np.argsort(cells, axis=None)
+    laid = Layout(maze.free.ravel()[cells], int(place[maze.start]), int(place[maze.goal]))
+    return Changed(_write(laid), carry_cells(cells, stride))
+
+
+def relabel(problem: Integers, draw: np.random.Generator) -> Changed:
+    """The way back."""
+    maze = _read(problem)
+    return Changed(_write(maze._replace(start=maze.goal, goal=maze.start)), lambda rows: rows[::-1])
 
 
 def move_goal(maze: Layout, draw: np.random.Generator, least: int) -> Layout | None:
@@ -73,28 +96,6 @@ def close_wall(maze: Layout, draw: np.random.Generator, least: int) -> Layout | 
     """A cell that the search could have come upon."""
     cells = np.flatnonzero(distances(maze) >= 0)
     return _with_one(maze, cells[(cells != maze.start) & (cells != maze.goal)], 0, draw, least)
-
-
-def mirror(maze: Layout, draw: np.random.Generator, least: int) -> Layout | None:
-    """Columns in reverse order."""
-    return _laid_out(maze, _numbered(maze)[:, ::-1])
-
-
-def rotate(maze: Layout, draw: np.random.Generator, least: int) -> Layout | None:
-    """So that the size, which the model was trained on, stays."""
-    height, width = maze.free.shape
-    return _laid_out(maze, np.rot90(_numbered(maze), -1 if height == width else 2))
-
-
-def relabel(maze: Layout, draw: np.random.Generator, least: int) -> Layout | None:
-    """The way back."""
-    return maze._replace(start=maze.goal, goal=maze.start)
-
-
-CHANGES: dict[str, Change] = {
-    change.__name__: change for change in (move_goal, open_wall, close_wall, mirror, rotate, relabel)
-}
-KINDS = tuple(CHANGES)
 
 
 def _with_one(
@@ -118,16 +119,6 @@ def distances(maze: Layout) -> NDArray[np.int32]:
     far, queue = np.empty(len(cells), np.int32), np.empty(len(cells), np.int32)
     flood(cells, maze.start, far, queue)
     return far
-
-
-def _numbered(maze: Layout) -> NDArray[np.int64]:
-    return np.arange(maze.free.size).reshape(maze.free.shape)
-
-
-def _laid_out(maze: Layout, cells: NDArray[np.int64]) -> Layout:
-    """cells: (height, width), which cell comes to lie there."""
-    place = np.argsort(cells, axis=None)
-    return Layout(maze.free.ravel()[cells], int(place[maze.start]), int(place[maze.goal]))
 
 
 def _read(problem: Integers) -> Layout:

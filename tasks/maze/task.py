@@ -32,9 +32,10 @@ from tracelab.tasks.maze.draws import draw_problems, identities, mixed, symmetry
 from tracelab.tasks.maze.grid import HEADER, Grid, new_grid
 from tracelab.tasks.maze.layouts import GENERATORS, ON_LATTICE, Knobs, most_moves, wall_counts
 from tracelab.tasks.maze.parsing import check_extent, problem_of
-from tracelab.tasks.maze.perturbations import KINDS, perturbed
+from tracelab.tasks.maze.perturbations import changes_of
 from tracelab.tasks.maze.spanning_trees import TREES
 from tracelab.tasks.maze.text import FORMATS, codec_of, prompt_rows
+from tracelab.tasks.shared.perturbing import Change, Perturbed, within
 from tracelab.tasks.shared.variants import Varied
 
 LATTICES = ("even", "odd", "random")
@@ -43,7 +44,7 @@ LARGEST = 200
 
 @reads_older(ood_generators="ood.generator", ood_sizes="ood.size", largest="reach.side")
 @dataclass(frozen=True)
-class Maze(Varied):
+class Maze(Varied, Perturbed):
     """A maze distribution with its reference solver and its way of writing.
 
     generator: one of GENERATORS. size: side, or (width, height), 3 to 200. solver, tie_break: see
@@ -73,7 +74,6 @@ class Maze(Varied):
 
     name = "maze"
     levels, reasons, complexities = LEVELS, NAMES, MEASURES
-    perturbations = KINDS
     legend, picture_legend = LEGEND, PICTURE_LEGEND
     fixed = ("format",)
 
@@ -196,15 +196,17 @@ class Maze(Varied):
         examples = examples_of(identity, problems, searches, moves)
         return replace(examples, complexity={**examples.complexity, **counts})
 
-    def perturb(self, examples: Examples, kind: str, keys: NDArray[np.uint64]) -> Examples:
-        """One small change of each maze that has one, solved; kinds: see `perturbations`."""
-        one_of("perturbation", kind, self.perturbations)
-        assert (examples.problem.lengths == len(self._hashes[0]) + HEADER).all(), "mazes of another size"
-        rows, problems = perturbed(examples.problem, kind, keys, self.least_distance)
-        identity = identities(self._hashes, problems)
+    @property
+    def changes(self) -> Mapping[str, Change]:
+        """Small changes of its mazes by name. All keep the least distance from start to goal."""
+        return changes_of(self.least_distance, self.stride)
+
+    def resolved(self, problems: Ragged, keys: NDArray[np.uint64]) -> tuple[Examples, NDArray[np.bool_]]:
+        """Changed mazes with their searches; any length will do."""
+        assert (problems.lengths == len(self._hashes[0]) + HEADER).all(), "mazes of another size"
+        identity = identities(self._hashes, problems.values.reshape(len(problems), -1))
         tree = False  # a changed one may be none
-        changed = self._solved(ragged(problems), identity, keys[rows], tree)
-        return replace(changed, index=examples.index[rows])
+        return within(self._solved(problems, identity, keys, tree), None)
 
     def parse(self, prompt: Integers) -> Integers:
         """The maze that a prompt's tokens write, as it is stored. ValueError if it is none of this size."""

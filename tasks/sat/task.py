@@ -34,7 +34,9 @@ from tracelab.search.completion import LEVELS
 from tracelab.tasks.sat.drawing import LEGEND, draw_formula
 from tracelab.tasks.sat.formula import GENERATORS, HEADER, SATISFIABLE, Draws, Formula, new_formula
 from tracelab.tasks.sat.parsing import problem_of
+from tracelab.tasks.sat.perturbations import CHANGES
 from tracelab.tasks.sat.text import codec_of, prompt_rows
+from tracelab.tasks.shared.perturbing import Change, Perturbed, within
 from tracelab.tasks.shared.trails import PICTURE_LEGEND, plot_trail
 from tracelab.tasks.shared.variants import Varied
 
@@ -49,7 +51,7 @@ LARGEST = 100
     most_clauses="reach.clauses",
 )
 @dataclass(frozen=True)
-class Sat(Varied):
+class Sat(Varied, Perturbed):
     """A distribution of formulas with DPLL as reference solver.
 
     variables: 1 to 100. ratio: clauses per variable. clause_size: literals a clause, of distinct
@@ -178,6 +180,15 @@ class Sat(Varied):
     def solved(self, problems: Ragged) -> Examples:
         """Formulas that were read, with their searches. ValueError if one takes too many steps."""
         return _answered(batch.solved(self._formula(), self.tie_break, problems))
+
+    @property
+    def changes(self) -> Mapping[str, Change]:
+        """Small changes of its problems by name."""
+        return CHANGES
+
+    def resolved(self, problems: Ragged, keys: NDArray[np.uint64]) -> tuple[Examples, NDArray[np.bool_]]:
+        """Changed problems with their searches, and which of these are as short as drawn ones."""
+        return within(self.solved(problems), self.max_steps)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: the number of variables, then each clause with its name."""

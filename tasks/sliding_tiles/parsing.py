@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracelab.core.codec import Codec
 from tracelab.core.ragged import Integers, Ragged
@@ -48,6 +49,11 @@ def identity_of(problem: Integers) -> np.uint64:
     cells, goal = _cells(problem)
     hashed: np.uint64 = canonical_hash(int(problem[0]), int(problem[1]), cells, goal, scratch)
     return hashed
+
+
+def identities_of(problems: Ragged) -> NDArray[np.uint64]:
+    """(n,) canonical hashes of stored puzzles."""
+    return np.array([identity_of(problem) for problem in problems], np.uint64)
 
 
 def _cells(problem: Integers) -> Integers:

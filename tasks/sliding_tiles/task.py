@@ -43,12 +43,14 @@ from tracelab.search.best_first.batch import (
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
+from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn, writable
 from tracelab.tasks.shared.trees import PICTURE_LEGEND
 from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sliding_tiles.drawing import LEGEND, draw_tiles, plot_tiles
 from tracelab.tasks.sliding_tiles.draws import draw_problems
-from tracelab.tasks.sliding_tiles.parsing import identity_of, problem_of
+from tracelab.tasks.sliding_tiles.parsing import identities_of, problem_of
+from tracelab.tasks.sliding_tiles.perturbations import changes_of
 from tracelab.tasks.sliding_tiles.space import HEADER, HEURISTICS, MOST_CELLS, Board, new_board
 from tracelab.tasks.sliding_tiles.text import DEEPEST, codec_of, prompt_rows
 
@@ -59,7 +61,7 @@ MOST_STATES = 1 << 17  # that a search may meet
 
 @reads_older(cells="reach.cells")
 @dataclass(frozen=True)
-class SlidingTiles(Varied):
+class SlidingTiles(Varied, Perturbed):
     """A distribution of puzzles with its reference solver.
 
     shape: (rows, columns), 2 or more each, 16 cells at most. goal: "random" or "ordered" (gap last).
@@ -187,11 +189,20 @@ class SlidingTiles(Varied):
 
     def solved(self, problems: Ragged) -> Examples:
         """Puzzles that were read, with their searches. ValueError if one has none that fits."""
-        identity = np.array([identity_of(problem) for problem in problems], np.uint64)
+        identity = identities_of(problems)
         return fitting(*self._searched(problems, identity, identity, None), MOST_STATES)
 
     def _search(self, board: Board, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
         return solve(board, strategy, stored, keys, (len(self.columns), 2))
+
+    @property
+    def changes(self) -> Mapping[str, Change]:
+        """Small changes of its problems by name."""
+        return changes_of(self.shape, ordered=self.goal == "ordered")
+
+    def resolved(self, problems: Ragged, keys: NDArray[np.uint64]) -> tuple[Examples, NDArray[np.bool_]]:
+        """Changed problems with their searches, and which of these are as short as drawn ones."""
+        return self._searched(problems, identities_of(problems), keys, self.longest)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""

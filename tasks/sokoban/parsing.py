@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracelab.core.codec import Codec
-from tracelab.core.ragged import Integers
+from tracelab.core.ragged import Integers, Ragged
 from tracelab.tasks.shared.reading import stored
 from tracelab.tasks.sokoban.draws import canonical_hash
 from tracelab.tasks.sokoban.text import BOX_ROW, DOCK_ROW, READY_ROW, WALL_ROW, WORKER_ROW
@@ -62,3 +63,8 @@ def identity_of(problem: Integers) -> np.uint64:
     """The canonical hash of a stored yard."""
     hashed: np.uint64 = canonical_hash(problem, np.empty(MOST_CELLS, np.int64))
     return hashed
+
+
+def identities_of(problems: Ragged) -> NDArray[np.uint64]:
+    """(n,) canonical hashes of stored yards."""
+    return np.array([identity_of(problem) for problem in problems], np.uint64)

@@ -52,11 +52,13 @@ from tracelab.search.best_first.batch import (
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
+from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn, writable
 from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sokoban.drawing import LEGEND, PICTURE_LEGEND, draw_yard, plot_yard
 from tracelab.tasks.sokoban.draws import draw_problems
-from tracelab.tasks.sokoban.parsing import Yards, identity_of, problem_of
+from tracelab.tasks.sokoban.parsing import Yards, identities_of, problem_of
+from tracelab.tasks.sokoban.perturbations import changes_of
 from tracelab.tasks.sokoban.space import HEURISTICS
 from tracelab.tasks.sokoban.text import DEAREST, codec_of, prompt_rows
 from tracelab.tasks.sokoban.yard import HEADER, MOST_BOXES, Yard, new_yard
@@ -69,7 +71,7 @@ MOST_SIDE = 15
 
 @reads_older(side="reach.side", most_boxes="reach.boxes")
 @dataclass(frozen=True)
-class Sokoban(Varied):
+class Sokoban(Varied, Perturbed):
     """A distribution of yards with its reference solver and its way of writing.
 
     size: both sides, or [rows, columns], the wall around included: 4 to 15. boxes: and docks, 1 to 6. walls:
@@ -225,11 +227,20 @@ class Sokoban(Varied):
 
     def solved(self, problems: Ragged) -> Examples:
         """Yards that were read, with their searches. ValueError if one has none that fits."""
-        identity = np.array([identity_of(problem) for problem in problems], np.uint64)
+        identity = identities_of(problems)
         return fitting(*self._searched(problems, identity, identity, None), MOST_STATES)
 
     def _search(self, yard: Yard, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
         return solve(yard, strategy, stored, keys, (len(self.columns), 2))
+
+    @property
+    def changes(self) -> Mapping[str, Change]:
+        """Small changes of its problems by name."""
+        return changes_of(self.stride)
+
+    def resolved(self, problems: Ragged, keys: NDArray[np.uint64]) -> tuple[Examples, NDArray[np.bool_]]:
+        """Changed problems with their searches, and which of these are as short as drawn ones."""
+        return self._searched(problems, identities_of(problems), keys, self.longest)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""

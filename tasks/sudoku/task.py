@@ -29,17 +29,19 @@ from tracelab.search.backtracking.problem import RULES
 from tracelab.search.backtracking.reasons import NAMES
 from tracelab.search.backtracking.search import TIE_BREAKS
 from tracelab.search.completion import LEVELS
+from tracelab.tasks.shared.perturbing import Change, Perturbed, within
 from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sudoku.drawing import LEGEND, PICTURE_LEGEND, draw_sudoku, plot_sudoku
 from tracelab.tasks.sudoku.draws import FEWEST
 from tracelab.tasks.sudoku.grid import HEADER, SIZES, Draws, Grid, new_grid
 from tracelab.tasks.sudoku.parsing import problem_of
+from tracelab.tasks.sudoku.perturbations import changes_of
 from tracelab.tasks.sudoku.text import codec_of, prompt_rows
 
 
 @reads_older(ood_sizes="ood.size", ood_clues="ood.clues", largest="reach.size")
 @dataclass(frozen=True)
-class Sudoku(Varied):
+class Sudoku(Varied, Perturbed):
     """A distribution of sudokus with one solution.
 
     size: 4 (2x2 boxes), 6 (boxes of two rows and three columns) or 9. clues: how many, or a range
@@ -140,6 +142,15 @@ class Sudoku(Varied):
     def solved(self, problems: Ragged) -> Examples:
         """Sudokus that were read, with their searches. ValueError if none is found for one."""
         return _counted(batch.solved(self._grid(), self.tie_break, problems))
+
+    @property
+    def changes(self) -> Mapping[str, Change]:
+        """Small changes of its problems by name."""
+        return changes_of(self.size)
+
+    def resolved(self, problems: Ragged, keys: NDArray[np.uint64]) -> tuple[Examples, NDArray[np.bool_]]:
+        """Changed problems with their searches, and which of these are as short as drawn ones."""
+        return within(self.solved(problems), self.max_steps)
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: the size, then the clues row by row."""

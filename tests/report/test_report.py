@@ -3,6 +3,7 @@
 import base64
 import csv
 import gzip
+import hashlib
 import json
 import re
 import shutil
@@ -11,9 +12,11 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from pyarrow import parquet
 
 from tests.helpers.runs import KEPT, figures_saved, small, task_names
 from tracelab import analysis
+from tracelab.analysis import package
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
@@ -93,7 +96,17 @@ def test_every_section_is_there(page):
             "lengths",
             "samples",
         ),
-        *("confidence", "interventions", "memorisation", "doses", "metrics", "cards", "configs", "viewer"),
+        *(
+            "confidence",
+            "interventions",
+            "memorisation",
+            "versions",
+            "doses",
+            "metrics",
+            "cards",
+            "configs",
+            "viewer",
+        ),
     }
     assert "can't be shown" not in page
 
@@ -113,7 +126,7 @@ def test_its_rates_are_those_of_the_outcomes(table, report, page):
 def test_figures_have_their_data_beside_them(report, page):
     folder = report.with_name("study_data")
     figures = sorted(path.stem for path in folder.glob("*.svg"))
-    assert len(figures) == page.count('<figure class="plot">') == 10
+    assert len(figures) == page.count('<figure class="plot">') == 11
     for name in figures:
         assert (folder / f"{name}.png").stat().st_size > 5000
         assert (folder / f"{name}.pdf").is_file()
@@ -146,6 +159,33 @@ def test_runs_without_curves_are_named(study, tmp_path):
     (tmp_path / "runs" / ARMS[1] / "metrics.csv").unlink()
     main([str(tmp_path / "runs"), "--out", str(tmp_path / "report.html"), "--examples", "0"])
     assert '<section id="learning"' not in (tmp_path / "report.html").read_text()
+
+
+def test_a_package_of_the_runs_has_the_same_numbers(study, report, tmp_path, capsys):
+    """All tables and figures' data, from a folder without weights."""
+    out = tmp_path / "package"
+    package.main([str(study), "--out", str(out)])
+    said = capsys.readouterr()
+    assert "unfinished is left out" in said.err
+    names = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert said.out.startswith(f"{out}: {len(names)} files")
+    assert not [name for name in names if name.endswith((".ckpt", ".png")) or "unfinished" in name]
+    sums = dict(line.split("  ")[::-1] for line in (out / "SHA256SUMS").read_text().splitlines())
+    assert set(sums) == names - {"SHA256SUMS"}
+    for name, known in sums.items():
+        assert hashlib.sha256((out / name).read_bytes()).hexdigest() == known
+    main([str(out), "--out", str(tmp_path / "study.html"), "--examples", "0"])
+    ours, theirs = (page.with_name("study_data") for page in (report, tmp_path / "study.html"))
+    tables = sorted(path.name for path in ours.glob("*.csv"))
+    assert tables == sorted(path.name for path in theirs.glob("*.csv"))
+    for name in tables:
+        assert (theirs / name).read_text().replace(str(out), str(study)) == (ours / name).read_text()
+    for run in ARMS:
+        for file in ("outcomes.parquet", "memorisation.parquet"):
+            if (study / run / file).is_file():
+                assert parquet.read_table(out / run / file).equals(parquet.read_table(study / run / file))
+    with pytest.raises(SystemExit, match="is not empty: choose another folder"):
+        package.main([str(study), "--out", str(out)])
 
 
 def test_ids_are_unique(page):

@@ -9,9 +9,9 @@ from tests.tasks.test_maze_generators import hash_of
 from tracelab.core import rng
 from tracelab.tasks.maze import Maze
 from tracelab.tasks.maze.layouts import GENERATORS
-from tracelab.tasks.maze.perturbations import KINDS
 
 SIZES = [7, [5, 8]]
+KINDS = Maze(size=5).perturbations
 
 
 def changed(task, kind, n=60, seed=0):

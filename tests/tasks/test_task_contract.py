@@ -13,9 +13,10 @@ from hydra.utils import instantiate
 from tests.helpers.runs import task_names
 from tracelab.core import rng
 from tracelab.core.codec import SPECIALS
-from tracelab.core.paths import CONF
+from tracelab.core.paths import CLONE, CONF
 from tracelab.core.ragged import Ragged, offsets_of
 from tracelab.core.types import BINS, SPLITS
+from tracelab.tasks.shared.perturbing import ANEW, KEPT, MAPPED
 
 # Small settings by module; a task that is not named here is built with its defaults.
 SMALL = {
@@ -358,7 +359,46 @@ def test_perturbed_problems_are_problems(task):
         pairs = zip(changed.problem, changed.index, strict=True)
         assert not any(np.array_equal(problem, examples.problem[i]) for problem, i in pairs)
         one = changed.index[-1:]
-        assert_same(changed.take(np.array([-1])), task.perturb(examples.take(one), kind, keys[one]))
+        assert_same(
+            changed.take(np.arange(len(changed))[-1:]), task.perturb(examples.take(one), kind, keys[one])
+        )
+
+
+def test_answers_and_complexity_go_as_a_change_says(task):
+    """A solution that is kept or carried solves the changed problem, and is as good as it was."""
+    examples, keys = draw(task, 40), rng.keys(0, "train", 0, 40, "perturbation")
+    before = task.judge(examples, alone(task, examples.solution))
+    for kind, change in getattr(task, "changes", {}).items():
+        changed = task.perturb(examples, kind, keys)
+        for name in change.same:
+            assert (changed.complexity[name] == examples.complexity[name][changed.index]).all(), (kind, name)
+        if change.answer == ANEW:
+            continue
+        carried = task.carried(examples, kind, keys).take(changed.index)
+        solutions = examples.solution.take(changed.index)
+        assert change.answer != KEPT or np.array_equal(carried.values, solutions.values)
+        after = task.judge(changed, alone(task, carried))
+        assert after.solution_valid.all(), kind
+        assert (after.solution_optimal == before.solution_optimal[changed.index]).all(), kind
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_a_page_says_what_small_changes_do_to_answers(name):
+    """In any setting: there are two changes or more, and each stands where it belongs."""
+    page = (CLONE / "docs" / "probes.md").read_text(encoding="utf-8").splitlines()
+    (row,) = (line for line in page if line.startswith(f"| {name} |"))
+    cells = dict(zip((KEPT, MAPPED, ANEW), row.split("|")[2:], strict=False))
+    for _, task in settings_of(name):
+        assert len(task.changes) > 1
+        for kind, change in task.changes.items():
+            assert f"`{kind}`" in cells[change.answer]
+
+
+def alone(task, solutions):
+    """Solutions (rows) as completions without a trace."""
+    nothing = Ragged.of([[]] * len(solutions))
+    tokens = task.codec.encode(task.codec.solution, solutions)
+    return task.codec.assemble(nothing, nothing, tokens).tokens
 
 
 def test_drawing_never_fails(task):

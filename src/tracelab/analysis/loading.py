@@ -45,6 +45,19 @@ def runs(*folders: str | Path) -> pl.DataFrame:
     version, or a copy of another run there, is named in a warning and left out. ValueError if nothing is
     left, or if tasks or test problems differ.
     """
+    known = finished(*folders)
+    places, configs = [*known], [*known.values()]
+    check_same(places, configs)
+    arms = arms_of(configs)
+    rows = [_row(*parts) for parts in zip(places, configs, arms, strict=True)]
+    return pl.DataFrame(rows).sort("arm", "seed")
+
+
+def finished(*folders: str | Path) -> dict[Path, dict[str, Any]]:
+    """The finished runs at or below the folders, and what each is (`runs.arms.described`).
+
+    What is left out is named in a warning. ValueError if nothing is left.
+    """
     below = {run for folder in folders for run in runs_below(Path(folder))}
     places = sorted(
         below, key=lambda run: (run.absolute() == run.resolve(), run)
@@ -54,15 +67,10 @@ def runs(*folders: str | Path) -> pl.DataFrame:
         raise ValueError(
             f"no run lies at or below {', '.join(map(str, folders))}: each has {' and '.join(OF_A_RUN)}"
         )
-    finished = [folder for folder in found if _is_finished(folder)]
-    if not finished:
+    whole = [folder for folder in found if _is_finished(folder)]
+    if not whole:
         raise ValueError(f"none of {counted(len(found), 'run')} is finished: resume them, or wait")
-    known = _each_once(finished)
-    finished, configs = [*known], [*known.values()]
-    check_same(finished, configs)
-    arms = arms_of(configs)
-    rows = [_row(*parts) for parts in zip(finished, configs, arms, strict=True)]
-    return pl.DataFrame(rows).sort("arm", "seed")
+    return _each_once(whole)
 
 
 def load(*folders: str | Path) -> pl.LazyFrame:
@@ -133,17 +141,17 @@ def _is_finished(folder: Path) -> bool:
         config_of(folder)
         columns = pl.scan_parquet(outcomes, glob=False).collect_schema().names() if outcomes.is_file() else []
     except (ValueError, pl.exceptions.PolarsError) as error:
-        warnings.warn(f"{folder} is left out: what it holds is damaged ({error})", stacklevel=3)
+        warnings.warn(f"{folder} is left out: what it holds is damaged ({error})", stacklevel=4)
         return False
     if status != "evaluated" or not outcomes.is_file():
-        warnings.warn(f"{folder} is left out: it is not evaluated yet (status: {status})", stacklevel=3)
+        warnings.warn(f"{folder} is left out: it is not evaluated yet (status: {status})", stacklevel=4)
         return False
     missing = [name for name in NEEDED if name not in columns]
     if missing:
         warnings.warn(
             f"{folder} is left out: its outcomes, of an older version, lack {', '.join(missing)}; run "
             f"`python -m tracelab.evaluate run={folder}` again",
-            stacklevel=3,
+            stacklevel=4,
         )
     return not missing
 
@@ -155,7 +163,7 @@ def _each_once(folders: list[Path]) -> dict[Path, dict[str, Any]]:
     for folder in sorted(folders, key=lambda folder: folder.name != Path(configs[folder]["run_dir"]).name):
         who = identity_of(read_json(folder / "run.json"), configs[folder])
         if (first := known.setdefault(who, folder)) != folder:
-            warnings.warn(f"{folder} is left out: it is a copy of {first}", stacklevel=4)
+            warnings.warn(f"{folder} is left out: it is a copy of {first}", stacklevel=5)
     return {folder: configs[folder] for folder in sorted(known.values())}
 
 

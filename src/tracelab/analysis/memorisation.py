@@ -80,7 +80,7 @@ def gaps(table: pl.LazyFrame, column: str = "solution_valid") -> pl.DataFrame:
     consistent: of trained problems that are solved, the share whose change is, too; limem: see above.
     ValueError if two runs of an arm have one seed, or were given other fresh problems.
     """
-    fresh, cells, rows = matrices(table, column, FRESH), _cells(table, column), []
+    fresh, cells, rows = matrices(table, column, FRESH), problems_of(table, column), []
     trained = cells.filter(split=TRAIN).drop("split")
     changed = cells.filter(~pl.col("split").is_in([TRAIN, FRESH]))
     pairs = changed.join(trained, on=["arm", "seed", "index"], suffix="_trained", maintain_order="left")
@@ -101,13 +101,15 @@ def gaps(table: pl.LazyFrame, column: str = "solution_valid") -> pl.DataFrame:
     return frame.join(_consistency(pairs), on=["arm", "split"], how="left", maintain_order="left")
 
 
-def _cells(table: pl.LazyFrame, column: str) -> pl.DataFrame:
-    """A row per arm, seed, set and problem: all samples' mean. problem_key is that of the trained problem."""
+def problems_of(table: pl.LazyFrame, column: str, *others: str) -> pl.DataFrame:
+    """A row per arm, seed, set and problem: all samples' mean as `value`, and other columns of the problem.
+
+    problem_key is that of the trained problem.
+    """
     key = ["arm", "seed", "split", "index"]
     value = pl.col(column).cast(pl.Float64).mean().alias("value")
-    return (
-        table.group_by(key).agg(value, pl.col("parent_key").first().alias("problem_key")).sort(key).collect()
-    )
+    first = pl.col("parent_key").first().alias("problem_key"), *(pl.col(name).first() for name in others)
+    return table.group_by(key).agg(value, *first).sort(key).collect()
 
 
 def _by_seed(frame: pl.DataFrame, column: str) -> list[Floats]:

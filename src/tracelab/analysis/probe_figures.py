@@ -1,17 +1,19 @@
 """Figures of what a model remembers, in the style of `analysis.figures`: PNG, PDF and SVG with their CSV.
 
 probe_figures.memorised(Path("figures/memorisation"), memorisation.by_set(table))
+probe_figures.effective(Path("figures/versions"), {"solution valid": versions.effective(table)})
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from tracelab.analysis.panels import SHARE, bars, panels, save
-from tracelab.plots import BLUE, GREEN, RED
+from tracelab.plots import BLUE, GREEN, ORANGE, RED
 
 
 def memorised(path: Path, frame: pl.DataFrame) -> None:
@@ -38,3 +40,23 @@ def memorised(path: Path, frame: pl.DataFrame) -> None:
             ax.invert_yaxis()
             ax.grid(axis="y", visible=False)
     save(path, frame)
+
+
+def effective(path: Path, frames: Mapping[str, pl.DataFrame]) -> None:
+    """Figure of `versions.effective`, by verdict: a panel per verdict, a row per arm."""
+    shown = {"average": (BLUE, "o", "of all versions"), "effective": (RED, "s", "in every version")}
+    arms = next(iter(frames.values()))["arm"].to_list()
+    with panels(path, list(frames), 3.0, 0.9 + 0.3 * len(arms)) as axes:
+        for ax, frame in zip(axes, frames.values(), strict=True):
+            y = np.array([arms.index(arm) for arm in frame["arm"]], np.float64)
+            for k, (name, (colour, marker, label)) in enumerate(shown.items()):
+                x, dx = bars(frame, (name, f"{name}_low", f"{name}_high"))
+                style = {"color": colour, "marker": marker, "label": label}
+                ax.errorbar(x, y + 0.3 * (k - 0.5), xerr=dx, ls="", ms=3.5, lw=1, **style)
+            chance = (frame["average"] - frame["gap_expected"]).to_numpy()
+            ax.plot(chance, y + 0.15, "|", color=ORANGE, ms=9, mew=1.6, label="in every one, if independent")
+            ax.set_yticks(range(len(arms)), arms)
+            ax.set(xlim=SHARE, xlabel="share (95 %)")
+            ax.invert_yaxis()
+            ax.grid(axis="y", visible=False)
+    save(path, pl.concat([frame.with_columns(verdict=pl.lit(name)) for name, frame in frames.items()]))

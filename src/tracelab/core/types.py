@@ -99,7 +99,8 @@ class Task(Protocol):
     A task may also offer small changes of its problems, to see what a model knows by heart: `perturbations`,
     their names, and `perturb(examples, name, keys)`, which gives the changed problem, solved, of each example
     that has one (the others are left out), in their order. It differs from the example's, has the example's
-    index, and depends on the example and its key alone.
+    index, and depends on the example and its key alone. `changes` has each by name, with what becomes of a
+    reference solution and of complexity (`tasks/shared/perturbing.py`, which tasks here derive from).
     """
 
     name: str
