@@ -204,7 +204,6 @@ def print_sweep(jobs: list[dict[str, Any]]) -> None:
 
 def print_memorisation(frame: Any, title: str, path: Path) -> None:
     """A row per set; frame: of `analysis.memorisation.by_set`."""
-    table = Table(title=title, title_justify="left", caption="per cent, 95 % interval")
     shown = {
         "solution": "solution valid",
         "origin": "as trained",
@@ -212,15 +211,26 @@ def print_memorisation(frame: Any, title: str, path: Path) -> None:
         "recited": "recited in vain",
     }
     counts = {"n": "n", "times_trained": "times trained", "impossible": "impossible", "known": "known"}
-    table.add_column("set")
-    for name in (*shown.values(), *counts.values()):
-        table.add_column(name, justify="right")
+    print_shares(frame, title, path, {"split": "set"}, shown, counts)
+
+
+def print_shares(
+    frame: Any, title: str, path: Path, names: dict[str, str], shown: dict[str, str], counts: dict[str, str]
+) -> None:
+    """A frame's rows: names, shares with intervals (`shown`, each with _low and _high) and other numbers. The
+    dictionaries are columns and their headings.
+    """
+    table = Table(title=title, title_justify="left", caption="per cent, 95 % interval")
+    for heading in names.values():
+        table.add_column(heading)
+    for heading in (*shown.values(), *counts.values()):
+        table.add_column(heading, justify="right")
     for row in frame.iter_rows(named=True):
         figures = (
             cell(name, {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]})
             for name in shown
         )
-        table.add_row(row["split"], *figures, *(f"{row[name]:.4g}" for name in counts))
+        table.add_row(*(f"{row[name]}" for name in names), *figures, *(f"{row[name]:.4g}" for name in counts))
     console = _console()
     console.print(fitting(table, console.width))
     print(f"  {path}")
