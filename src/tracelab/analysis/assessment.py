@@ -19,8 +19,9 @@ FIGURES = ("whole", "per_token", "first")
 
 
 def load_assessment(*folders: str | Path) -> pl.LazyFrame:
-    """The pairs of all finished runs at or below the folders that have some, labelled as by `load`. ValueError
-    if none has.
+    """The pairs of all finished runs at or below the folders that have some, labelled as by `load`.
+
+    ValueError if none has.
     """
     return load_beside(FILE, "assess", *folders)
 

@@ -1,4 +1,4 @@
-"""Figures of what a model finds likelier, in the style of `analysis.figures`: PNG, PDF and SVG with their CSV.
+"""Figures of what a model finds likelier, in the style of `analysis.figures`: PNG, PDF, SVG with their CSV.
 
 assessment_figures.assessed(Path("figures/assessment"), assessment.by_damage(table))
 """

@@ -30,8 +30,9 @@ from tracelab.probes.imposing import check_words, opening
 from tracelab.probes.tested import tested
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
+from tracelab.traces._damage import KINDS
 from tracelab.traces.base import Treated, reference
-from tracelab.traces.corrupted import KINDS, Corrupted
+from tracelab.traces.corrupted import Corrupted
 
 
 def twins(
@@ -120,9 +121,7 @@ def of_run(
         for damage, columns in assess(what.model, task, examples, what.sampling.seed, **asked):
             rows = columns.pop("row")
             if not len(rows):
-                say(
-                    f"{damage.kind} {damage.rate:g} is left out: no pair fits into {what.model.context} tokens"
-                )
+                say(f"{damage.kind} {damage.rate:g} is left out: no pair fits the model")
                 continue
             fixed = {**what.about, "split": split, "kind": damage.kind, "rate": float(damage.rate)}
             about = {name: [value] * len(rows) for name, value in fixed.items()}

@@ -23,10 +23,10 @@ def section(study: Study) -> Html | None:
     assessment_figures.assessed(path, frame)
     note = f"Of {len(has)} of {counted(len(study.runs), 'run')}. How often a model finds the reference trace "
     note += "likelier than the same with damaged steps, in per cent; a tie counts one half, and 50 is what a "
+    note += "model has that cannot tell. Whole: the longer of two traces is at a disadvantage. Per token it "
     note += (
-        "model has that cannot tell. Whole: the longer of two traces is at a disadvantage. Per token it is "
+        "is not. At the first change both are read behind the same words. Intervals are for other problems."
     )
-    note += "not. At the first change both are read behind the same words. Intervals are for other problems."
     headings = ["arm", "test set", "damage", "whole", "per token", "at first change"]
     headings += ["as long, %", "n", "left out"]
     whole = table("Valid traces likelier than their twins", headings, map(_row, frame.iter_rows(named=True)))
