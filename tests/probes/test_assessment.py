@@ -11,12 +11,12 @@ from tracelab.analysis import assessment
 from tracelab.evaluation.outcomes import write
 from tracelab.probes.assessment import assess, of_run, twins
 from tracelab.probes.imposing import opening
-from tracelab.probes.tested import tested
+from tracelab.probes.tested import tested as model_and_sets
 from tracelab.runs.folder import Run
 from tracelab.traces.base import reference
 from tracelab.training.experiment import train
 
-WORDS = ("trace=correct", "task.size=4", "task.ood=[]", "budget.steps=80", "validate_problems=0", "threads=1")
+WORDS = ("trace=correct", "task.ood=[]", "budget.steps=80", "validate_problems=0", "threads=1")
 KEEPS = ("state", "cost", "order", "op")  # the number of words
 
 
@@ -30,7 +30,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def asked(run):
-    return tested(run)
+    return model_and_sets(run)
 
 
 def test_who_has_learned_valid_traces_finds_them_likelier(run):
