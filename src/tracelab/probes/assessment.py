@@ -4,8 +4,8 @@ Each problem's reference trace, which is valid, is held against twins of it that
 `trace=corrupted`: of every kind, at several rates. The model reads both behind the prompt, from the word that
 opens the trace to the word that opens the solution, so that where a trace ends is a part of it.
 
-A longer trace has a smaller likelihood, whatever it says. So each pair has its lengths: `state`, `order` and
-`op` keep the steps' words in number, and `drop` and `insert` do not. What is compared is left to
+A longer trace has a smaller likelihood, whatever it says. So each pair has its lengths: `state`, `cost`,
+`order` and `op` keep the steps' number, and `drop` and `insert` do not. What is compared is left to
 `analysis.assessment`: whole traces, per token, and the first token that differs, which both read behind the
 same words.
 
