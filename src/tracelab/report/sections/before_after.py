@@ -26,7 +26,7 @@ LIKELY = (
 
 
 def section(study: Study) -> Html | None:
-    """Before and after; None where no run was post-trained."""
+    """Outcomes before and after; None where no run was post-trained."""
     if study.runs["algorithm"].is_null().all():
         return None
     with warnings.catch_warnings(record=True) as caught:
