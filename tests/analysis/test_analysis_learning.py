@@ -13,7 +13,15 @@ from tracelab.analysis import learning_figures
 from tracelab.analysis.learning import by_arm, means, metrics_of
 from tracelab.training.experiment import train
 
-METRICS = ["solution_optimal", "solution_valid", "trace_local", "trace_paper", "trace_parses", "trace_strict"]
+METRICS = [
+    "only_solution",
+    "solution_optimal",
+    "solution_valid",
+    "trace_local",
+    "trace_paper",
+    "trace_parses",
+    "trace_strict",
+]
 
 
 @pytest.fixture(scope="module")

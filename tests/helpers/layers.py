@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "training": "core batches evaluation loggers models optim runs",
     "posttraining": "core algorithms data decoding evaluation metrics models rewards runs training",
     "probes": "core batches data decoding evaluation models runs traces training",
-    "analysis": "core plots runs",
+    "analysis": "core metrics plots runs",
     "report": "core analysis data runs",
     "watch": "core runs",
     "adapters": "core data evaluation rewards",

@@ -40,6 +40,7 @@ WORDS = (
     f"validate_problems={N}",
 )
 LEVELS = ("parses", "local", "strict", "paper")
+STRICT = LEVELS.index("strict")
 MACHINE = {  # what two runs of one config need not share
     *("val/seconds", "train/minutes", "train/tokens_per_second", "train/data_wait_ms"),
 }
@@ -65,11 +66,17 @@ def judged(run):
     held_out = problems(settings, task, "val", settings.data.val_size).take(np.arange(N))
     limit = int(references(task, held_out).lengths.max()) * 3 // 2
     done = judge_model(model, task, held_out, settings.eval, limit)
+    hard = np.argsort(held_out.trace.lengths, kind="stable")[-(N // 2) :]
     levels = zip(task.levels, done.verdicts.trace_ok.T, strict=True)
     return {
         "solution_valid": done.verdicts.solution_valid.mean(),
         "solution_optimal": done.verdicts.solution_optimal.mean(),
         **{f"trace_{level}": passed.mean() for level, passed in levels},
+        "only_solution": (done.verdicts.solution_valid & ~done.verdicts.trace_ok[:, STRICT]).mean(),
+        "hard_trace_strict": done.verdicts.trace_ok[hard, STRICT].mean(),
+        "easy_trace_strict": np.delete(done.verdicts.trace_ok[:, STRICT], hard).mean(),
+        "hard_solution_valid": done.verdicts.solution_valid[hard].mean(),
+        "easy_solution_valid": np.delete(done.verdicts.solution_valid, hard).mean(),
         "truncated": done.completions.truncated.mean(),
         "tokens": done.completions.tokens.lengths.mean(),
     }

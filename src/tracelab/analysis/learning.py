@@ -18,23 +18,27 @@ import polars as pl
 
 from tracelab.analysis.loading import runs
 from tracelab.core.files import whole_lines
+from tracelab.core.knobs import one_of
 
 NEEDED = ("val/problems", "val/solution_valid", "train/tokens", "train/minutes")
-VERDICTS = r"^val/(solution_(valid|optimal)|trace_.+)$"
+VERDICTS = r"(solution_(valid|optimal)|only_solution|trace_.+)"
+PARTS = {"all": "", "easy": "easy_", "hard": "hard_"}  # of the held-out problems, as metrics.csv names them
 NO_VERDICT = ("val/trace_loss", "val/trace_steps")
 AT = ("step", "tokens", "minutes")
 
 
-def learning_curves(*folders: str | Path) -> pl.DataFrame:
+def learning_curves(*folders: str | Path, part: str = "all") -> pl.DataFrame:
     """A row per run, validation and metric: run, arm, seed, step, tokens, minutes, metric, value, n.
 
-    Of the runs that `runs` chooses. tokens, minutes: of training until then (of post-training: sampled);
-    value: the share of n held-out problems. Runs without such figures are named in a warning and left out;
-    ValueError if none has them.
+    Of the runs that `runs` chooses. part: "all" held-out problems, or the "easy" or "hard" half of them, by
+    the length of the reference solver's search. tokens, minutes: of training until then (of post-training:
+    sampled); value: the share of n of these problems. Runs without such figures are named in a warning and
+    left out; ValueError if none has them.
     """
-    found = runs(*folders)
-    parts = [_curve(Path(row["run"]), row["arm"], row["seed"]) for row in found.iter_rows(named=True)]
-    known = [part for part in parts if part is not None]
+    one_of("part", part, list(PARTS))
+    rows = runs(*folders).iter_rows(named=True)
+    parts = [_curve(Path(row["run"]), row["arm"], row["seed"], part) for row in rows]
+    known = [curve for curve in parts if curve is not None]
     if not known:
         raise ValueError(
             "no run there has completed held-out problems during training: train with validate_problems=64"
@@ -42,20 +46,23 @@ def learning_curves(*folders: str | Path) -> pl.DataFrame:
     return pl.concat(known).sort("arm", "seed", "run", maintain_order=True)
 
 
-def _curve(folder: Path, arm: str, seed: int) -> pl.DataFrame | None:
+def _curve(folder: Path, arm: str, seed: int, part: str) -> pl.DataFrame | None:
     """Learning curves of one run, as in `learning_curves`; None, with a warning, if it has none."""
-    path = folder / "metrics.csv"
+    path, prefix = folder / "metrics.csv", f"val/{PARTS[part]}"
     lines = "".join(whole_lines(path)) if path.is_file() else ""
     table = pl.read_csv(lines.encode(), infer_schema_length=None) if lines else pl.DataFrame()
-    if not set(NEEDED) <= set(table.columns):
+    if not {*NEEDED, f"{prefix}solution_valid"} <= set(table.columns):
         warnings.warn(
             f"{folder} is left out: it completed no held-out problems during training (validate_problems=0, "
             "or an older version)",
             stacklevel=3,
         )
         return None
-    rows = table.filter(pl.col("val/problems").is_not_null())
-    metrics = [name for name in rows.select(pl.col(VERDICTS)).columns if name not in NO_VERDICT]
+    rows = table.filter(pl.col(f"{prefix}solution_valid").is_not_null())
+    metrics = [
+        name for name in rows.select(pl.col(f"^{prefix}{VERDICTS}$")).columns if name not in NO_VERDICT
+    ]
+    n = pl.col("val/problems").cast(pl.Int64)
     return (
         rows.select(
             pl.lit(str(folder)).alias("run"),
@@ -64,11 +71,12 @@ def _curve(folder: Path, arm: str, seed: int) -> pl.DataFrame | None:
             pl.col("step").cast(pl.Int64),
             pl.col("train/tokens").cast(pl.Int64).alias("tokens"),
             pl.col("train/minutes").cast(pl.Float64).alias("minutes"),
-            pl.col("val/problems").cast(pl.Int64).alias("n"),
-            pl.col(metrics).cast(pl.Float64).name.map(lambda name: name.removeprefix("val/")),
+            {"all": n, "hard": n // 2, "easy": n - n // 2}[part].alias("n"),
+            pl.col(metrics).cast(pl.Float64).name.map(lambda name: name.removeprefix(prefix)),
         )
         .unpivot(index=["run", "arm", "seed", *AT, "n"], variable_name="metric", value_name="value")
         .select("run", "arm", "seed", *AT, "metric", "value", "n")
+        .drop_nulls("value")  # a resumed run began without it
     )
 
 

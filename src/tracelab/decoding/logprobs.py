@@ -2,6 +2,7 @@
 
     for micro in micro_batches(prompts, completions, tokens=8192):
         logprobs, entropy = evaluate(model, micro, temperature)   # (rows, T) each
+    teacher_forced(model, prompts, completions)                   # the same in rows, without gradient
 
 Log-probabilities are of the distribution that was sampled from: the same temperature as in the rollout.
 Rows are right-padded behind their completions; what counts is known by lengths, never by token.
@@ -20,6 +21,7 @@ from torch import Tensor
 from tracelab.core.ragged import Ragged
 from tracelab.models.base import Model
 
+MICRO_TOKENS = 16384  # of a micro-batch without gradient
 ROUND = 8  # padded lengths are multiples, so that matrices have few shapes
 
 
@@ -101,3 +103,24 @@ def evaluate(
 def lay_out(values: Tensor, mask: Tensor) -> Tensor:
     """(n,) values in the order of the mask's true places -> (B, T)."""
     return torch.zeros(mask.shape, dtype=values.dtype, device=values.device).masked_scatter(mask, values)
+
+
+def teacher_forced(model: Model, prompts: Ragged, completions: Ragged) -> Ragged:
+    """Log-probabilities of completions' tokens, in nats, as the model reads them: rows as the completions'.
+
+    float64, so that the sum of a row does not depend on its order. No completion may be empty.
+    """
+    found, device = np.zeros(len(completions.values)), model.device
+    for micro in micro_batches(prompts, completions, MICRO_TOKENS):
+        moved = Micro(*(part.to(device) for part in micro))
+        with torch.no_grad(), model.computing():
+            logprobs, _ = evaluate(model, moved, temperature=1.0)
+        for row, values in zip(micro.rows.tolist(), logprobs.double().cpu().numpy(), strict=True):
+            begin, end = completions.offsets[row : row + 2]
+            found[begin:end] = values[: end - begin]
+    return Ragged(found, completions.offsets)
+
+
+def sums(rows: Ragged) -> NDArray[np.float64]:
+    """(n,) sums of rows of numbers."""
+    return np.array([row.sum() for row in rows], np.float64)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.counting import vote
 from tracelab.core.settings import Count, Number
-from tracelab.core.stats import share
+from tracelab.core.stats import Bounded, share
 from tracelab.metrics.base import Estimate, share_of
 
 Floats = NDArray[np.float64]
@@ -37,13 +37,23 @@ class PassAtK:
         n = correct.shape[1]
         if n < 2:
             return {}
-        ks = [k for k in (2**i for i in range(n.bit_length())) if k < n] + [n]
+        ks = ks_of(n)
         found = {f"pass@{k}": (k, pass_at_k(n, correct.sum(1), k)) for k in ks}
         found |= {f"maj@{k}": (k, majority_at_k(correct, answer, k, self.subsets)) for k in ks if k > 2}
         return {
-            name: share_of(share(values * (n / k), problems, of=n / k), len(values), label="")
+            name: share_of(expected(values, problems, n / k), len(values), label="")
             for name, (k, values) in found.items()
         }
+
+
+def ks_of(n: int) -> list[int]:
+    """1, 2, 4, ... and n."""
+    return [k for k in (2**i for i in range(n.bit_length())) if k < n] + [n]
+
+
+def expected(values: Floats, problems: NDArray[Any], draws: float) -> Bounded:
+    """The mean of problems' estimates, with an interval: each of them rests on so many draws of k samples."""
+    return share(values * draws, problems, of=draws)
 
 
 def by_problem(

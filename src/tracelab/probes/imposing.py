@@ -55,15 +55,13 @@ def interventions(
     """All of them. own: what the model completes by itself, greedily. ValueError for formats without words
     that open trace and solution.
     """
-    codec = task.codec
-    if not (codec.format.trace_open and codec.format.solution_open):
-        raise ValueError("this format has no word that opens a solution, so no trace can be imposed")
+    check_words(task)
     nothing = Ragged.of([[]] * len(examples))
     trace, _ = trace_and_solution(task, own.tokens)
-    yield Imposed("own", None, _opened(task, trace, always=False))
-    yield Imposed("none", None, _opened(task, nothing, always=False))
+    yield Imposed("own", None, opening(task, trace, always=False))
+    yield Imposed("none", None, opening(task, nothing, always=False))
     for share in prefixes:
-        yield Imposed("prefix", share, _opened(task, _first(task, trace, share)))
+        yield Imposed("prefix", share, opening(task, _first(task, trace, share)))
     keys = rng.keys(seed, "test", 0, len(examples), "intervention")
     for name, dose, treatment in treatments(rates):
         try:
@@ -75,7 +73,7 @@ def interventions(
             continue
         donors = treated.donor if (treated.donor >= 0).all() else None
         follows = None if donors is None else solutions(task, examples.take(donors))
-        yield Imposed(name, dose, _opened(task, treated.trace), follows)
+        yield Imposed(name, dose, opening(task, treated.trace), follows)
 
 
 def treatments(rates: Sequence[float]) -> Iterator[tuple[str, float | None, Treatment]]:
@@ -90,7 +88,13 @@ def treatments(rates: Sequence[float]) -> Iterator[tuple[str, float | None, Trea
     yield "matched", None, Swapped(match="length")
 
 
-def _opened(task: Task, trace: Ragged, always: bool = True) -> Ragged:
+def check_words(task: Task) -> None:
+    """ValueError if no words open trace and solution: then a trace has no end of its own."""
+    if not (task.codec.format.trace_open and task.codec.format.solution_open):
+        raise ValueError("this format has no word that opens a solution, so no trace can be imposed")
+
+
+def opening(task: Task, trace: Ragged, always: bool = True) -> Ragged:
     """A trace between its opening word (also of an empty one, if `always`) and the solution's."""
     opens, closes = (
         task.codec.token[w] for w in (task.codec.format.trace_open, task.codec.format.solution_open)

@@ -9,28 +9,22 @@ Sources: Lanham et al. 2023 (arXiv 2307.13702) for early answering, mistakes and
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 from numpy.typing import NDArray
 
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
-from tracelab.decoding.logprobs import evaluate, micro_batches
+from tracelab.decoding.logprobs import sums, teacher_forced
 from tracelab.decoding.sampling import generate
-from tracelab.evaluation.judging import labels, trained_model
 from tracelab.models.base import Model
 from tracelab.probes.imposing import Imposed, interventions, solutions, trace_and_solution
-from tracelab.runs import sets
-from tracelab.runs.build import build_task
+from tracelab.probes.tested import tested
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
 from tracelab.runs.settings import Sampling
-
-MICRO_TOKENS = 16384
 
 
 def intervene(
@@ -69,7 +63,7 @@ def intervene(
                 "reason": np.array(task.reasons)[verdicts.solution_reason],
                 "changed": ~_equal(answers, before.take(rows)),
                 "follows": _equal(answers, followed.take(rows)),
-                "reference_logprob": _likelihood(model, whole.take(rows), reference.take(rows)),
+                "reference_logprob": sums(teacher_forced(model, whole.take(rows), reference.take(rows))),
                 "reference_tokens": reference.lengths[rows],
                 "trace_tokens": imposed.opening.lengths[rows] - 1,
             },
@@ -79,17 +73,6 @@ def intervene(
 def _equal(one: Ragged, other: Ragged) -> NDArray[np.bool_]:
     """(n,): are the rows the same?"""
     return np.array([np.array_equal(a, b) for a, b in zip(one, other, strict=True)], np.bool_)
-
-
-def _likelihood(model: Model, prompts: Ragged, completions: Ragged) -> NDArray[np.float64]:
-    """(n,): the log-probability of each completion."""
-    sums, device = np.zeros(len(prompts)), model.device
-    for micro in micro_batches(prompts, completions, MICRO_TOKENS):
-        moved = type(micro)(*(part.to(device) for part in micro))
-        with torch.no_grad(), model.computing():
-            logprobs, _ = evaluate(model, moved, temperature=1.0)
-        sums[micro.rows.numpy()] = logprobs.sum(1).double().cpu().numpy()
-    return sums
 
 
 def table(
@@ -131,14 +114,8 @@ def of_run(
     """All interventions on a run's model. splits: test sets (None: the first); problems: of each (None: as
     many as it was evaluated on). ValueError if there is no such test set.
     """
-    record, experiment = run.read_json("run.json"), run.settings
-    sampling = replace(experiment.eval, problems=problems or experiment.eval.problems)
-    tests = sets.test_sets(replace(experiment, eval=sampling), build_task(experiment.task))
-    names = list(splits or list(tests)[:1])
-    if unknown := set(names) - set(tests):
-        raise ValueError(f"splits={names}: there is no test set {unknown}; choose from {', '.join(tests)}")
-    model = trained_model(run, tests[names[0]][0], sampling.checkpoint, record["context"])
+    asked = tested(run, splits, problems)
     return pa.concat_tables(
-        table(model, *tests[name], sampling, record["max_new"], {**labels(run), "split": name}, **doses)
-        for name in names
+        table(asked.model, *test, asked.sampling, asked.max_new, {**asked.about, "split": name}, **doses)
+        for name, test in asked.tests.items()
     )

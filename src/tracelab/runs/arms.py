@@ -34,6 +34,21 @@ def config_of(folder: Path) -> dict[str, Any]:
     return with_recorded(in_todays_words(plain), folder)
 
 
+def source_of(folder: Path) -> Path:
+    """The folder of the run that a post-training went on from: where it lay, or beside it if they were moved.
+
+    ValueError if it is not there, or the run was not post-trained.
+    """
+    config = config_of(folder)
+    if not config["names"].get("algorithm"):
+        raise ValueError(f"{folder} was not post-trained: there is nothing before it")
+    source = Path(config["run"])
+    for place in (source, folder.parent / source.name):
+        if is_run(place):
+            return place
+    raise ValueError(f"{folder} was post-trained from {source}, which is gone: put it back, or beside it")
+
+
 def described(folder: Path) -> dict[str, Any]:
     """What makes a run what it is: its config, its source's arm, and the budgets that it had before its last.
 

@@ -15,6 +15,7 @@ from tracelab.runs.entry import Accuracy, say
 if TYPE_CHECKING:
     from tracelab.training.fitting import Trained
 
+ENDS = {"value": "", "low": "_low", "high": "_high"}  # of an estimate in a frame's row
 FOLDED = 24  # columns that a cell needs which may be cut anywhere, such as a path
 LABELS = {  # of metrics that earlier versions wrote, which did not say how they are shown
     "solution_valid": "solution valid",
@@ -166,7 +167,7 @@ def print_interventions(frame: Any, title: str, path: Path) -> None:
     for row in frame.iter_rows(named=True):
         dose = "" if row["dose"] is None else f" {row['dose']:g}"
         figures = (
-            cell(name, {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]})
+            cell(name, {k: row[f"{name}{end}"] for k, end in ENDS.items()})
             for name in ("valid", "changed", "follows")
         )
         table.add_row(
@@ -204,7 +205,6 @@ def print_sweep(jobs: list[dict[str, Any]]) -> None:
 
 def print_memorisation(frame: Any, title: str, path: Path) -> None:
     """A row per set; frame: of `analysis.memorisation.by_set`."""
-    table = Table(title=title, title_justify="left", caption="per cent, 95 % interval")
     shown = {
         "solution": "solution valid",
         "origin": "as trained",
@@ -212,15 +212,43 @@ def print_memorisation(frame: Any, title: str, path: Path) -> None:
         "recited": "recited in vain",
     }
     counts = {"n": "n", "times_trained": "times trained", "impossible": "impossible", "known": "known"}
-    table.add_column("set")
-    for name in (*shown.values(), *counts.values()):
+    print_shares(frame, title, path, {"split": "set"}, shown, counts)
+
+
+def print_shares(
+    frame: Any, title: str, path: Path, names: dict[str, str], shown: dict[str, str], counts: dict[str, str]
+) -> None:
+    """A frame's rows: names, shares with intervals (`shown`, each with _low and _high) and other numbers. The
+    dictionaries are columns and their headings.
+    """
+    table = Table(title=title, title_justify="left", caption="per cent, 95 % interval")
+    for heading in names.values():
+        table.add_column(heading)
+    for heading in (*shown.values(), *counts.values()):
+        table.add_column(heading, justify="right")
+    for row in frame.iter_rows(named=True):
+        figures = (cell(name, {k: row[f"{name}{end}"] for k, end in ENDS.items()}) for name in shown)
+        table.add_row(*(f"{row[name]}" for name in names), *figures, *(f"{row[name]:.4g}" for name in counts))
+    console = _console()
+    console.print(fitting(table, console.width))
+    print(f"  {path}")
+
+
+def print_likelihood(frame: Any, title: str, path: Path) -> None:
+    """A row per writer and pair of verdicts; frame: of `analysis.likelihood.by_verdict`."""
+    table = Table(title=title, title_justify="left", caption="nats, 95 % interval")
+    words = {None: "any", True: "valid", False: "not"}
+    for name in ("test set", "written", "solution", "trace"):
+        table.add_column(name)
+    for name in ("per token before", "per token after", "completion likelier after by", "n"):
         table.add_column(name, justify="right")
     for row in frame.iter_rows(named=True):
+        verdicts = (words[row[name]] for name in ("solution_valid", "trace_valid"))
         figures = (
-            cell(name, {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]})
-            for name in shown
+            cell(name, {"share": False, **{k: row[f"{name}{end}"] for k, end in ENDS.items()}})
+            for name in ("before", "after", "moved")
         )
-        table.add_row(row["split"], *figures, *(f"{row[name]:.4g}" for name in counts))
+        table.add_row(row["split"], row["written"], *verdicts, *figures, str(row["n"]))
     console = _console()
     console.print(fitting(table, console.width))
     print(f"  {path}")

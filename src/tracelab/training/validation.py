@@ -25,6 +25,12 @@ from tracelab.evaluation.judging import judge_model
 from tracelab.models.base import Model
 from tracelab.runs.settings import Sampling
 
+OF_HALVES = (
+    "solution_valid",
+    "trace_strict",
+    "only_solution",
+)  # what is told of easy and hard problems apart
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -49,18 +55,33 @@ class HeldOut:
     ) -> dict[str, float]:
         """Means over all problems, of both verdicts at every level among them; how many; seconds taken.
 
+        Names of shares of the easier and the harder half, by the length of the reference solver's search,
+        begin with `easy_` and `hard_`.
+
         Of `world` processes each completes a share, and `add` adds up what they have found.
         """
         began = time.perf_counter()
-        mine = self.examples.take(np.arange(rank, len(self.examples), world))
-        columns = self._judged(model, mine)
+        rows = np.arange(rank, len(self.examples), world)
+        columns = self._judged(model, self.examples.take(rows))
+        columns |= self._halves(columns, rows)
         sums = torch.tensor([values.sum() for values in columns.values()], dtype=torch.float64)
         means = (sums if add is None else add(sums)) / len(self.examples)
         figures = dict(zip(columns, means.tolist(), strict=True))
         return {"problems": len(self.examples), **figures, "seconds": time.perf_counter() - began}
 
+    def _halves(self, columns: dict[str, NDArray[Any]], rows: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """(n,) each, whose sums over all problems, divided by how many these are, are shares of each half."""
+        count, found = len(self.examples), dict[str, NDArray[Any]]()
+        hard = np.zeros(count, np.bool_)
+        hard[np.argsort(self.examples.trace.lengths, kind="stable")[count - count // 2 :]] = True
+        for name, half in {"easy": ~hard, "hard": hard}.items():
+            if half.any():
+                weight = half[rows] * (count / half.sum())
+                found |= {f"{name}_{metric}": columns[metric] * weight for metric in OF_HALVES}
+        return found
+
     def _judged(self, model: Model, examples: Examples) -> dict[str, NDArray[Any]]:
-        """(n,) each."""
+        """(n,) each. only_solution: is the solution valid where the trace is not, strictly?"""
         judged = judge_model(model, self.task, examples, self.sampling, self.max_new)
         verdicts, completions = judged.verdicts, judged.completions
         levels = {f"trace_{level}": verdicts.trace_ok[:, k] for k, level in enumerate(self.task.levels)}
@@ -68,6 +89,7 @@ class HeldOut:
             "solution_valid": verdicts.solution_valid,
             "solution_optimal": verdicts.solution_optimal,
             **levels,
+            "only_solution": verdicts.solution_valid & ~levels["trace_strict"],
             "truncated": completions.truncated,
             "tokens": completions.tokens.lengths,
             "trace_steps": verdicts.steps,

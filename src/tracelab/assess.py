@@ -1,0 +1,46 @@
+"""Does a model tell a valid trace from its damaged twin? assessment.parquet in its folder.
+
+python -m tracelab.assess run=runs/...
+"""
+
+from __future__ import annotations
+
+from tracelab.core.settings import Count, Place, Share, settings
+from tracelab.runs.entry import entry
+
+
+@settings
+class Assessing:
+    """The knobs of this command: conf/assess.yaml says what each is."""
+
+    run: Place | list[Place]
+    splits: list[str] | None
+    problems: Count | None
+    kinds: list[str] | None
+    rates: list[Share]
+    threads: Count | None = None
+
+
+@entry("assess", Assessing)
+def main(asked: Assessing) -> None:
+    """Assess each run's model on the in-distribution test set, or those that are named."""
+    from tracelab.analysis.assessment import FIGURES, FILE, of_file
+    from tracelab.evaluation import outcomes
+    from tracelab.probes.assessment import of_run
+    from tracelab.runs.folder import runs_at
+    from tracelab.runs.tables import print_shares
+    from tracelab.training import accelerate
+
+    accelerate.start(asked.threads)
+    for run in runs_at([asked.run] if isinstance(asked.run, str) else asked.run):
+        path = run.folder / FILE
+        pairs = of_run(run, asked.splits, asked.problems, rates=tuple(asked.rates), kinds=asked.kinds)
+        outcomes.write(pairs, path)
+        names = {"split": "test set", "kind": "damage", "rate": "rate"}
+        shown = dict(zip(FIGURES, ("trace likelier", "per token", "at first change"), strict=True))
+        counts = {"longer": "twin longer by", "n": "n", "left_out": "left out"}
+        print_shares(of_file(path), run.name, path, names, shown, counts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""A run's model and the test sets that it is to be asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tracelab.evaluation.judging import labels, trained_model
+from tracelab.models.base import Model
+from tracelab.runs import sets
+from tracelab.runs.build import build_task
+from tracelab.runs.folder import Run
+from tracelab.runs.sets import TestSets
+from tracelab.runs.settings import Sampling
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a probe of test sets needs of a run.
+
+    tests: those that are asked for, by name; sampling: how it was evaluated; max_new: tokens that a
+    completion may have; about: what all rows of a table say of the run.
+    """
+
+    model: Model
+    tests: TestSets
+    sampling: Sampling
+    max_new: int
+    about: dict[str, Any]
+
+
+def tested(run: Run, splits: Sequence[str] | None = None, problems: int | None = None) -> Tested:
+    """A run's model with test sets. splits: which (None: the first); problems: of each (None: as many as it
+    was evaluated on). ValueError if there is no such test set.
+    """
+    record, experiment = run.read_json("run.json"), run.settings
+    sampling = replace(experiment.eval, problems=problems or experiment.eval.problems)
+    tests = sets.test_sets(replace(experiment, eval=sampling), build_task(experiment.task))
+    names = list(splits or list(tests)[:1])
+    if unknown := set(names) - set(tests):
+        raise ValueError(f"splits={names}: there is no test set {unknown}; choose from {', '.join(tests)}")
+    model = trained_model(run, tests[names[0]][0], sampling.checkpoint, record["context"])
+    asked = {name: tests[name] for name in names}
+    return Tested(model, asked, sampling, record["max_new"], labels(run))

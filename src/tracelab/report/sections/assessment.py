@@ -1,0 +1,40 @@
+"""Whether models find valid traces likelier than damaged ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tracelab.analysis import assessment as assessing
+from tracelab.analysis import assessment_figures
+from tracelab.core.terminal import counted
+from tracelab.report.markup import Html, drawing, paragraph, share, table
+from tracelab.report.study import Study
+
+TITLE, PLACE = "Is a valid trace likelier?", 105
+
+
+def section(study: Study) -> Html | None:
+    """Valid traces against their damaged twins; None where no run was asked."""
+    has = [run for run in study.runs["run"] if (Path(run) / assessing.FILE).is_file()]
+    if not has:
+        return None
+    frame, path = assessing.by_damage(assessing.load_assessment(*has)), study.data / "assessment"
+    assessment_figures.assessed(path, frame)
+    note = f"Of {len(has)} of {counted(len(study.runs), 'run')}. How often a model finds the reference trace "
+    note += "likelier than the same with damaged steps, in per cent; a tie counts one half, and 50 is what a "
+    note += "model has that cannot tell. Whole: the longer of two traces is at a disadvantage. Per token it "
+    note += (
+        "is not. At the first change both are read behind the same words. Intervals are for other problems."
+    )
+    headings = ["arm", "test set", "damage", "whole", "per token", "at first change"]
+    headings += ["as long, %", "n", "left out"]
+    whole = table("Valid traces likelier than their twins", headings, map(_row, frame.iter_rows(named=True)))
+    caption = "How often the valid trace is likelier than its damaged twin."
+    return Html(drawing(path, caption, study.data.name) + whole + paragraph(note))
+
+
+def _row(row: dict[str, Any]) -> list[object]:
+    shares = [share(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for name in assessing.FIGURES]
+    damage, same = f"{row['kind']} {100 * row['rate']:g} %", f"{100 * row['same_length']:.0f}"
+    return [row["arm"], row["split"], damage, *shares, same, row["n"], row["left_out"]]

@@ -1,0 +1,74 @@
+"""What post-training changed: problems gained and lost, pass@k, how likely its completions were before."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tracelab.analysis import before_after, before_after_figures
+from tracelab.analysis import likelihood as likelihoods
+from tracelab.analysis.panels import save
+from tracelab.report.markup import Html, drawing, number, p_value, paragraph, points, table
+from tracelab.report.study import STRICT, Study
+
+TITLE, PLACE = "What post-training changed", 95
+MOVES = (
+    "Problems of all seeds, of whose samples most count. Change: in points, with the 95 % interval for other "
+    "problems and seeds, and Holm's p; McNemar: exact, of each run, the median."
+)
+LIKELY = (
+    "Nats, means over completions with 95 % intervals over problems. before, after: per token, under either "
+    "model; moved: by how much the whole completion is likelier after."
+)
+
+
+def section(study: Study) -> Html | None:
+    """Outcomes before and after; None where no run was post-trained."""
+    if study.runs["algorithm"].is_null().all():
+        return None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        outcomes = before_after.load_pairs(*study.runs["run"])
+    moves, passes = before_after.moves(outcomes), before_after.passes(outcomes, STRICT)
+    before_after_figures.moved(study.data / "moves", moves)
+    caption = "Valid before and after (kept), only before (lost), only after (gained), neither (never)."
+    parts: list[str] = [drawing(study.data / "moves", caption, study.data.name), _moves(moves)]
+    if len(passes):
+        before_after_figures.passed(study.data / "passes", passes)
+        caption = "pass@k before (hollow) and after post-training: right, and right with a valid trace."
+        parts.append(drawing(study.data / "passes", caption, study.data.name))
+    has = [run for run in study.runs["run"] if (Path(run) / likelihoods.FILE).is_file()]
+    if has:
+        likely = likelihoods.by_verdict(likelihoods.load_likelihood(*has))
+        save(study.data / "likelihood", likely)
+        parts.append(_likely(likely))
+    return Html("".join([*parts, *(paragraph(str(warning.message)) for warning in caught)]))
+
+
+def _moves(frame: pl.DataFrame) -> Html:
+    rows = []
+    for row in frame.iter_rows(named=True):
+        counts = [row[name] for name in before_after.NAMES]
+        change = points(*(row[name] for name in ("difference", "low", "high")))
+        tests = [p_value(row[name]) for name in ("p_holm", "mcnemar_p")]
+        rows.append([row["arm"], row["split"], row["of"], *counts, change, *tests, row["n"], row["seeds"]])
+    headings = ["arm", "test set", "verdict", *before_after.NAMES, "change", "p (Holm)", "McNemar", "n"]
+    return Html(table("Problems gained and lost", [*headings, "seeds"], rows) + paragraph(MOVES))
+
+
+def _likely(frame: pl.DataFrame) -> Html:
+    headings = ["arm", "test set", "written", "solution", "trace", "before", "after", "moved", "n"]
+    rows = map(_figures, frame.iter_rows(named=True))
+    return Html(table("How likely completions are", headings, rows) + paragraph(LIKELY))
+
+
+def _figures(row: dict[str, Any]) -> list[object]:
+    words = {None: "any", True: "valid", False: "not valid"}
+    figures = [
+        number(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for name in likelihoods.FIGURES
+    ]
+    verdicts = [words[row[name]] for name in ("solution_valid", "trace_valid")]
+    return [row["arm"], row["split"], row["written"], *verdicts, *figures, row["n"]]

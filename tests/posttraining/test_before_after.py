@@ -1,0 +1,154 @@
+"""What post-training changed: by hand where it is known, and of a run with its source."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.helpers.runs import KEPT
+from tests.posttraining.test_posttrain import settings
+from tests.runs.test_entry import run as command
+from tracelab.analysis import before_after, likelihood
+from tracelab.evaluation.outcomes import write
+from tracelab.posttraining.experiment import posttrain
+from tracelab.probes.likelihood import of_run
+from tracelab.report.command import main as report
+from tracelab.runs.folder import Run
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # of KEPT's task's knobs
+
+# --- by hand -------------------------------------------------------------------------------------
+
+
+def pairs(before, after, seeds=1, samples=1):
+    """Verdicts of each problem and sample, the same for all seeds: solution, then trace."""
+    rows = [
+        ("r", "x", seed, when, "wilson", k // samples, k % samples, k // samples, *verdicts)
+        for seed in range(seeds)
+        for when, every in (("before", before), ("after", after))
+        for k, verdicts in enumerate(every)
+    ]
+    names = ["run", "arm", "seed", "when", "split", "index", "sample", "problem_key"]
+    return pl.DataFrame(rows, schema=[*names, "solution_valid", "trace_strict"], orient="row").lazy()
+
+
+YES, NO, UNFAITHFUL = (True, True), (False, False), (True, False)
+
+
+def test_problems_gained_and_lost():
+    """Of nine, six are gained; traces: two kept, one lost."""
+    before = [YES, YES, YES, *[NO] * 6]
+    after = [YES, YES, UNFAITHFUL, *[UNFAITHFUL] * 6]
+    solution, trace = before_after.moves(pairs(before, after, seeds=2)).iter_rows(named=True)
+    assert [solution[name] for name in before_after.NAMES] == [6, 0, 12, 0]
+    assert [trace[name] for name in before_after.NAMES] == [4, 2, 0, 12]
+    assert (solution["n"], solution["seeds"], solution["of"]) == (9, 2, "solution_valid")
+    assert solution["difference"] == pytest.approx(6 / 9)
+    assert trace["difference"] == pytest.approx(-1 / 9)
+    assert solution["mcnemar_p"] == pytest.approx(2 * 0.5**6)  # six discordant pairs, all one way
+    assert trace["mcnemar_p"] == 1
+    assert solution["low"] > 0 > trace["low"]
+
+
+def test_pass_at_k_with_a_valid_trace():
+    """Two problems, four samples: right once in four and always; with a valid trace never and once."""
+    samples = [UNFAITHFUL, NO, NO, NO, YES, UNFAITHFUL, UNFAITHFUL, UNFAITHFUL]
+    found = before_after.passes(pairs(samples, samples, samples=4)).filter(when="after")
+    values = {(row["of"], row["k"]): row["value"] for row in found.iter_rows(named=True)}
+    assert values == pytest.approx(
+        {
+            ("solution", 1): (1 / 4 + 1) / 2,
+            ("solution", 2): (1 / 2 + 1) / 2,
+            ("solution", 4): 1.0,
+            ("both", 1): 1 / 8,
+            ("both", 2): 1 / 4,
+            ("both", 4): 1 / 2,
+        }
+    )
+    assert before_after.passes(pairs([YES, NO], [YES, NO])).is_empty()
+    uneven = pairs(samples, samples, samples=4).filter((pl.col("index") > 0) | (pl.col("sample") > 0))
+    with pytest.raises(ValueError, match="between 3 and 4 samples"):
+        before_after.passes(uneven)
+
+
+# --- a run and its source ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def after(tmp_path_factory):
+    """A run of two rounds, judged on half of its source's problems."""
+    folder = tmp_path_factory.mktemp("moved")
+    shutil.copytree(KEPT, folder / "source")
+    posttrain(settings(folder / "source", folder / "after", "budget.steps=2"))
+    return folder / "after"
+
+
+@pytest.fixture(scope="module")
+def likely(after):
+    found = of_run(Run.open(after))
+    write(found, after / likelihood.FILE)
+    return pl.from_arrow(found)
+
+
+def outcomes_of(folder):
+    return pl.read_parquet(folder / "outcomes.parquet").filter(split="wilson")
+
+
+def test_each_models_own_completions_have_the_likelihood_that_it_gave_them(after, likely):
+    for when, folder in (("before", after.with_name("source")), ("after", after)):
+        mine = likely.filter(written=when)
+        assert len(mine) == 12
+        both = mine.join(outcomes_of(folder), on=["index", "sample"], suffix="_own")
+        ours = both[f"{when}_logprob"].to_numpy() / both["tokens"].to_numpy()
+        np.testing.assert_allclose(ours, both["mean_logprob"].to_numpy(), atol=2e-3)
+    (whole,) = (
+        likelihood.of_file(after / likelihood.FILE)
+        .filter(pl.col("solution_valid").is_null(), written="after")
+        .iter_rows(named=True)
+    )
+    mine = likely.filter(written="after")
+    assert whole["moved"] == pytest.approx((mine["after_logprob"] - mine["before_logprob"]).mean())
+    assert whole["n"] == 12
+
+
+def test_the_same_problems_are_compared(after):
+    table = before_after.load_pairs(after)
+    before, later = (table.filter(pl.col("when") == when).collect() for when in before_after.WHEN)
+    assert before.filter(split="wilson")["solution_valid"].to_list() == (
+        outcomes_of(after.with_name("source"))["solution_valid"].to_list()
+    )
+    assert len(later.filter(split="wilson")) == 12 < len(before.filter(split="wilson"))
+    found = before_after.moves(table).filter(split="wilson")
+    assert found["of"].to_list()[:2] == ["solution_valid", "trace_parses"]
+    assert (found.select(pl.sum_horizontal(before_after.NAMES)).to_series() == 12).all()
+
+
+def test_the_page_has_a_section(after, likely, tmp_path):
+    report([str(after), "--out", str(tmp_path / "page.html"), "--examples", "0"])
+    page = (tmp_path / "page.html").read_text()
+    assert '<section id="before_after"' in page
+    assert "Problems gained and lost" in page
+    assert "How likely completions are" in page
+    moved = pl.read_csv(tmp_path / "page_data" / "moves.csv")
+    assert set(before_after.NAMES) < set(moved.columns)
+
+
+def test_a_source_that_moved_along_is_found_and_one_that_is_gone_is_named(after, tmp_path):
+    for name in ("source", "after"):
+        shutil.copytree(after.with_name(name), tmp_path / name)
+    config = tmp_path / "after" / "config.yaml"
+    config.write_text(config.read_text().replace(str(after.parent), "/nowhere"))
+    assert before_after.load_pairs(tmp_path / "after").collect().height > 0
+    done = command("tracelab.likelihood", f"run={tmp_path / 'after'}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "completion likelier after by" in done.stdout
+    shutil.rmtree(tmp_path / "source")
+    with (
+        pytest.warns(UserWarning, match="which is gone: put it back, or beside it"),
+        pytest.raises(ValueError, match="no run there was post-trained"),
+    ):
+        before_after.load_pairs(tmp_path / "after")
+    with pytest.raises(ValueError, match="was not post-trained"):
+        of_run(Run.open(Path(after.with_name("source"))))
