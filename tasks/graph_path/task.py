@@ -37,6 +37,7 @@ from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
 from tracelab.search.best_first.batch import COMPLEXITIES, examples_of, judge, judge_traces, ragged, solve
+from tracelab.search.best_first.detours import detours
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
@@ -233,6 +234,13 @@ class GraphPath(Varied):
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._graph_for(examples, traces), self._strategy, examples, traces)
+
+    def detours(
+        self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]
+    ) -> tuple[Ragged, Ragged]:
+        """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
+        graph = self._graph_for(examples, examples.trace)
+        return detours(graph, self._strategy, examples, wanted, keys, self.columns)
 
     def _graph_for(self, examples: Examples, outputs: Ragged) -> Graph:
         """Room for the largest graph of a batch. ValueError if the vocabulary cannot write it."""

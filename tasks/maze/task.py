@@ -22,6 +22,7 @@ from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
 from tracelab.search.best_first.batch import examples_of, judge, judge_traces, ragged, solve
+from tracelab.search.best_first.detours import detours
 from tracelab.search.best_first.judge import LEVELS
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import BestFirst, Strategy
@@ -234,6 +235,13 @@ class Maze(Varied):
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._grid_for(examples, traces), self._strategy, examples, traces)
+
+    def detours(
+        self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]
+    ) -> tuple[Ragged, Ragged]:
+        """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
+        grid = self._grid_for(examples, examples.trace)
+        return detours(grid, self._strategy, examples, wanted, keys, self.columns)
 
     def _grid_for(self, examples: Examples, outputs: Ragged) -> Grid:
         """Room for the largest maze of a batch. ValueError if the vocabulary cannot write it."""

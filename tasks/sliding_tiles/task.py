@@ -40,9 +40,11 @@ from tracelab.search.best_first.batch import (
     ragged,
     solve,
 )
+from tracelab.search.best_first.detours import detours
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
+from tracelab.search.detours import longer
 from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn, writable
 from tracelab.tasks.shared.trees import PICTURE_LEGEND
 from tracelab.tasks.shared.variants import Varied
@@ -207,6 +209,13 @@ class SlidingTiles(Varied):
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._board_for(examples, traces), self._strategy, examples, traces)
+
+    def detours(
+        self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]
+    ) -> tuple[Ragged, Ragged]:
+        """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
+        board = self._board_for(examples, longer(examples, wanted))
+        return detours(board, self._strategy, examples, wanted, keys, self.columns)
 
     def _board_for(self, examples: Examples, outputs: Ragged) -> Board:
         """Room for all boards that an output can name."""

@@ -49,9 +49,11 @@ from tracelab.search.best_first.batch import (
     ragged,
     solve,
 )
+from tracelab.search.best_first.detours import detours
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
+from tracelab.search.detours import longer
 from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn, writable
 from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sokoban.drawing import LEGEND, PICTURE_LEGEND, draw_yard, plot_yard
@@ -246,6 +248,13 @@ class Sokoban(Varied):
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._yard_for(examples, traces), self._strategy, examples, traces)
+
+    def detours(
+        self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]
+    ) -> tuple[Ragged, Ragged]:
+        """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
+        yard = self._yard_for(examples, longer(examples, wanted))
+        return detours(yard, self._strategy, examples, wanted, keys, self.columns)
 
     def _yard_for(self, examples: Examples, outputs: Ragged) -> Yard:
         """Room for all states that an output can name."""

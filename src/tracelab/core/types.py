@@ -100,6 +100,11 @@ class Task(Protocol):
     their names, and `perturb(examples, name, keys)`, which gives the changed problem, solved, of each example
     that has one (the others are left out), in their order. It differs from the example's, has the example's
     index, and depends on the example and its key alone.
+
+    A task may also put detours into its reference traces, valid steps that the solution does not need:
+    `detours(examples, wanted, keys)` gives longer traces, and for each of their steps whether it was added
+    (Ragged both). wanted, keys: (n,) steps to add to each, int64, or as near to that as its problem allows,
+    and a random key. The traces are locally valid.
     """
 
     name: str

@@ -75,6 +75,14 @@ def solve(system: System, random: Random, rows: Integers) -> int:
 
 
 @stub
+def aside(system: System, random: Random, row: Integers) -> bool:
+    """Write a random one of the licensed steps to what is not known and the question does not need, or False:
+    there is none.
+    """
+    raise NotImplementedError
+
+
+@stub
 def write_solution(system: System, rows: Integers) -> int:
     """Write the solution of a problem that was just solved -> how many rows."""
     raise NotImplementedError
