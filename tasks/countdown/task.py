@@ -47,19 +47,17 @@ from tracelab.search.best_first.batch import (
     ragged,
     solve,
 )
-from tracelab.search.best_first.detours import detours
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
-from tracelab.search.detours import longer
 from tracelab.tasks.countdown.drawing import LEGEND, draw_countdown, plot_countdown
 from tracelab.tasks.countdown.draws import HEADER, SIGNS, Knobs, draw_problems, held_out_targets
 from tracelab.tasks.countdown.parsing import identity_of, problem_of
 from tracelab.tasks.countdown.space import HEURISTICS, RULES, Hand, new_hand
 from tracelab.tasks.countdown.text import SOLUTION_WIDTH, codec_of, prompt_rows
 from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn
+from tracelab.tasks.shared.searching import Searching
 from tracelab.tasks.shared.trees import PICTURE_LEGEND
-from tracelab.tasks.shared.variants import Varied
 
 FORMATS = ("compact", "stream_of_search")
 TARGETS = ("seen", "held_out")
@@ -68,7 +66,7 @@ UNGUIDED = ("bfs", "dfs", "dijkstra")
 
 
 @dataclass(frozen=True)
-class Countdown(Varied):
+class Countdown(Searching):
     """A Countdown distribution with its reference solver and its way of writing.
 
     numbers: how many, 2 to 6. number_range, target_range: what they are drawn from, both ends included.
@@ -246,13 +244,6 @@ class Countdown(Varied):
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._space_for(examples, traces), self._strategy, examples, traces)
-
-    def detours(
-        self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]
-    ) -> tuple[Ragged, Ragged]:
-        """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
-        space = self._space_for(examples, longer(examples, wanted))
-        return detours(space, self._strategy, examples, wanted, keys, self.columns)
 
     def _space_for(self, examples: Examples, outputs: Ragged) -> Hand:
         """Room for all states that an output can name. ValueError if it cannot write the problems."""

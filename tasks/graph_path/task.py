@@ -37,7 +37,6 @@ from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
 from tracelab.search.best_first.batch import COMPLEXITIES, examples_of, judge, judge_traces, ragged, solve
-from tracelab.search.best_first.detours import detours
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
@@ -48,7 +47,7 @@ from tracelab.tasks.graph_path.extent import MOST, Extent, extent_of
 from tracelab.tasks.graph_path.parsing import examined, problem_of
 from tracelab.tasks.graph_path.space import Graph, largest_label, new_graph
 from tracelab.tasks.graph_path.text import codec_of, prompt_rows
-from tracelab.tasks.shared.variants import Varied
+from tracelab.tasks.shared.searching import Searching
 
 FORMATS = ("compact", "plain")
 QUERIES = ("first", "last")
@@ -56,7 +55,7 @@ QUERIES = ("first", "last")
 
 @reads_older(labels="reach.nodes", costs="reach.cost")
 @dataclass(frozen=True)
-class GraphPath(Varied):
+class GraphPath(Searching):
     """A graph distribution with its reference solver and its way of writing.
 
     generator: one of GENERATORS. nodes: how many (random, dag, two_targets). grid: (width, height). star:
@@ -228,21 +227,14 @@ class GraphPath(Varied):
 
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        graph = self._graph_for(examples, completions)
+        graph = self._space_for(examples, completions)
         return judge(graph, self._strategy, self.codec, examples, completions)
 
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        return judge_traces(self._graph_for(examples, traces), self._strategy, examples, traces)
+        return judge_traces(self._space_for(examples, traces), self._strategy, examples, traces)
 
-    def detours(
-        self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]
-    ) -> tuple[Ragged, Ragged]:
-        """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
-        graph = self._graph_for(examples, examples.trace)
-        return detours(graph, self._strategy, examples, wanted, keys, self.columns)
-
-    def _graph_for(self, examples: Examples, outputs: Ragged) -> Graph:
+    def _space_for(self, examples: Examples, outputs: Ragged) -> Graph:
         """Room for the largest graph of a batch. ValueError if the vocabulary cannot write it."""
         check_fit({}, examples, outputs)
         largest = largest_label(examples.problem.values, examples.problem.offsets)

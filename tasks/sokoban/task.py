@@ -49,13 +49,11 @@ from tracelab.search.best_first.batch import (
     ragged,
     solve,
 )
-from tracelab.search.best_first.detours import detours
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.completion import LEVELS, check_fit
-from tracelab.search.detours import longer
 from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn, writable
-from tracelab.tasks.shared.variants import Varied
+from tracelab.tasks.shared.searching import Searching
 from tracelab.tasks.sokoban.drawing import LEGEND, PICTURE_LEGEND, draw_yard, plot_yard
 from tracelab.tasks.sokoban.draws import draw_problems
 from tracelab.tasks.sokoban.parsing import Yards, identity_of, problem_of
@@ -71,7 +69,7 @@ MOST_SIDE = 15
 
 @reads_older(side="reach.side", most_boxes="reach.boxes")
 @dataclass(frozen=True)
-class Sokoban(Varied):
+class Sokoban(Searching):
     """A distribution of yards with its reference solver and its way of writing.
 
     size: both sides, or [rows, columns], the wall around included: 4 to 15. boxes: and docks, 1 to 6. walls:
@@ -242,21 +240,14 @@ class Sokoban(Varied):
 
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        yard = self._yard_for(examples, completions)
+        yard = self._space_for(examples, completions)
         return judge(yard, self._strategy, self.codec, examples, completions)
 
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        return judge_traces(self._yard_for(examples, traces), self._strategy, examples, traces)
+        return judge_traces(self._space_for(examples, traces), self._strategy, examples, traces)
 
-    def detours(
-        self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]
-    ) -> tuple[Ragged, Ragged]:
-        """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
-        yard = self._yard_for(examples, longer(examples, wanted))
-        return detours(yard, self._strategy, examples, wanted, keys, self.columns)
-
-    def _yard_for(self, examples: Examples, outputs: Ragged) -> Yard:
+    def _space_for(self, examples: Examples, outputs: Ragged) -> Yard:
         """Room for all states that an output can name."""
         most = {"rows": self.stride, "columns": self.stride, "boxes": self._most_boxes}
         check_fit(most, examples, outputs)

@@ -26,6 +26,7 @@ from tracelab.core.types import Column, Examples, Verdicts
 from tracelab.search.backtracking import batch
 from tracelab.search.backtracking.detours import detours
 from tracelab.search.backtracking.judge import judge, judge_traces
+from tracelab.search.backtracking.needed import needed
 from tracelab.search.backtracking.problem import RULES
 from tracelab.search.backtracking.reasons import NAMES
 from tracelab.search.backtracking.search import TIE_BREAKS
@@ -153,6 +154,10 @@ class Sudoku(Varied):
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._grid(), {"rows": self._stride}, examples, traces)
+
+    def needed(self, examples: Examples, traces: Ragged, solutions: Ragged) -> tuple[Ragged, Integers]:
+        """Which steps the solutions need, and when they are settled (see `core.types.Task`)."""
+        return needed(self._grid(), examples, traces, solutions)
 
     def detours(
         self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]

@@ -105,6 +105,10 @@ class Task(Protocol):
     `detours(examples, wanted, keys)` gives longer traces, and for each of their steps whether it was added
     (Ragged both). wanted, keys: (n,) steps to add to each, int64, or as near to that as its problem allows,
     and a random key. The traces are locally valid.
+
+    A task may also say what solutions need of traces: `needed(examples, traces, solutions)`, rows that may be
+    wrong in any way, gives for each step whether the solution needs it (Ragged), and (n,) how many steps come
+    until the answer is settled, -1 where it never is.
     """
 
     name: str

@@ -30,12 +30,10 @@ from tracelab.search.backtracking.search import (
     DECIDE,
     PROPAGATE,
     Stack,
-    backtrack,
-    decide,
     new_stack,
     pick,
     record,
-    take,
+    step,
 )
 from tracelab.search.completion import longest
 from tracelab.search.detours import Given, Spliced, copy_steps, ragged_of, share_out
@@ -97,18 +95,6 @@ def _detours(csp: Csp, given: Given, wanted: NDArray[np.int64], keys: Words) -> 
             count = copy_steps(trace, out, added[ends[i] :])
         ends[i + 1] = ends[i] + count
     return rows[: ends[n]], ends, added[: ends[n]]
-
-
-@kernel
-def step(csp: Csp, stack: Stack, row: Integers) -> None:
-    """Take a legal step."""
-    variable, value = int64(row[1] // csp.values), int64(row[1] % csp.values)
-    if row[0] == DECIDE:
-        decide(csp, stack, variable, value)
-    elif row[0] == PROPAGATE:
-        take(csp, stack, variable, value)
-    elif row[0] == BACKTRACK:
-        backtrack(csp, stack, value)
 
 
 @kernel

@@ -83,6 +83,20 @@ def aside(system: System, random: Random, row: Integers) -> bool:
 
 
 @stub
+def rests_on(system: System, solution: Integers, count: int, row: Integers) -> int:
+    """The number of the statement that a step makes, if the solution, rows[:count], rests on it, or -1. Any
+    integers may stand in the step.
+    """
+    raise NotImplementedError
+
+
+@stub
+def concludes(system: System, row: Integers) -> bool:
+    """Does a step, legal or not, say what the question asks?"""
+    raise NotImplementedError
+
+
+@stub
 def write_solution(system: System, rows: Integers) -> int:
     """Write the solution of a problem that was just solved -> how many rows."""
     raise NotImplementedError
