@@ -1,15 +1,22 @@
 """What solutions need of traces, where it is known by construction."""
 
+import shutil
+
 import numpy as np
 import polars as pl
 import pytest
 
+from tests.helpers.runs import KEPT
 from tracelab.analysis.minimality import minimal, steps
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import drawn
 from tracelab.decoding.completions import Completions
 from tracelab.evaluation.outcomes import Judged, table_of
+from tracelab.report.sections.minimality import section
+from tracelab.report.study import study_of
+from tracelab.runs.build import build_task
+from tracelab.runs.folder import Run
 from tracelab.tasks.arithmetic import Arithmetic
 from tracelab.tasks.knights_knaves import KnightsKnaves
 from tracelab.tasks.maze import Maze
@@ -18,7 +25,7 @@ from tracelab.traces.redundant import Redundant
 N = 40
 
 
-def outcomes(task, examples, arms):
+def outcomes(task, examples, arms, split=None):
     """Arm -> (traces, solutions), as the outcomes of a run each."""
     parts, codec = [], task.codec
     for arm, (traces, solutions) in arms.items():
@@ -27,7 +34,7 @@ def outcomes(task, examples, arms):
         tokens = codec.assemble(nothing, *written).tokens
         completions = Completions(tokens, np.zeros(N, bool), np.zeros(N), tokens)
         judged = Judged(examples, completions, task.judge(examples, tokens), np.zeros(N, np.int64))
-        own = getattr(task, "in_distribution", task.name)
+        own = split or getattr(task, "in_distribution", task.name)
         labels = {"run": arm, "arm": arm, "seed": 0, "split": own}
         parts.append(pl.DataFrame(table_of(judged, task, labels)))
     return pl.concat(parts).lazy()
@@ -78,3 +85,26 @@ def test_what_steps_after_the_answer_go_with():
         examples.trace.lengths[np.arange(N) % 4 != 1].sum() / traces.lengths[np.arange(N) % 4 != 1].sum()
     )
     assert row["accuracy_after_low"] < 0.5 < row["accuracy_after_high"]
+
+
+@pytest.mark.filterwarnings("ignore:.*an older spelling")
+def test_a_section_of_the_report_shows_it(tmp_path):
+    """Of a run that writes the reference's search; its test sets are in their order."""
+    shutil.copytree(KEPT, tmp_path / "run")
+    own = build_task(Run.open(tmp_path / "run").settings.task)
+    parts = []
+    for split, task in {own.in_distribution: own, **own.test_sets()}.items():
+        examples = drawn(task, 0, "test", "problem", 0, N)
+        parts.append(outcomes(task, examples, {"run": (examples.trace, examples.solution)}, split).collect())
+    pl.concat(parts).write_parquet(tmp_path / "run" / "outcomes.parquet")
+    (tmp_path / "study_data").mkdir()
+    study = study_of([tmp_path / "run"], tmp_path / "study.html")
+    page = section(study)
+    assert [page.index(f">{split}<") for split in study.splits] == sorted(
+        page.index(f">{split}<") for split in study.splits
+    )
+    written = pl.read_csv(tmp_path / "study_data" / "minimality.csv")
+    assert written["n"].to_list() == [N] * len(study.splits)
+    for row in written.iter_rows(named=True):
+        assert f"{100 * row['needed']:.1f} <small>" in page
+        assert row["accuracy_after"] == 1

@@ -28,7 +28,7 @@ AFTER, NONE = "accuracy_after", "accuracy_none"
 
 
 def steps(table: pl.LazyFrame, task: Task, most: int = MOST) -> pl.DataFrame:
-    """The first samples of each run's first `most` problems, a row each, of those that have a trace.
+    """The first samples of each run's first `most` problems, a row each, of those with a trace.
 
     steps: of the trace, as far as it parses; needed: how many of them the completion's solution needs; after:
     how many come after the answer is settled, null where it never is. ValueError if the task cannot say.

@@ -12,12 +12,12 @@ SHARES = ("needed", "after", AFTER, NONE)
 
 
 def section(study: Study) -> Html | None:
-    """How much of a trace its solution needs; None if the task cannot say, or there is no trace."""
+    """How much of a trace its solution needs; None if the task cannot say, or no solution is right."""
     task = study.task()
     if not hasattr(task, "needed"):
         return None
     counted = steps(study.table, task)
-    if counted.is_empty():
+    if not counted["solution_valid"].any():
         return None
     found, path = minimal(counted), study.data / "minimality"
     trace_figures.minimality(path, found, study.splits)
