@@ -26,8 +26,8 @@ MOST_STEPS = 24  # of a trace that are shown
 QUANTILE = 0.3  # the example's trace is longer than this share of those drawn
 HEAD = """# Gallery
 
-One problem of each task, at its default knobs, under every treatment with its defaults; `!` marks a damaged
-step.
+One problem of each task, at its default knobs, under every treatment with its defaults; `!` marks a step
+that was damaged or added.
 The verdicts are the verifiers' own, on the treated trace with the reference solution.
 Made by `python -m tracelab.gallery`.
 """

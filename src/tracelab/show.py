@@ -1,4 +1,4 @@
-"""Print an example: the problem drawn, its trace with damaged steps marked, the verdicts.
+"""Print an example: the problem drawn, its trace with steps marked that were damaged or added, the verdicts.
 
 python -m tracelab.show task=maze trace=swapped index=3
 """
@@ -83,7 +83,7 @@ def verdict_lines(task: Task, one: Examples, trace: Ragged) -> list[str]:
 
 
 def step_lines(task: Task, treated: Treated, i: int) -> list[str]:
-    """The trace a step a line, damaged ones marked; empty if the treatment left no steps."""
+    """The trace a step a line, damaged and added ones marked; empty if the treatment left no steps."""
     if treated.rows is None or treated.damaged is None:
         return []
     rows, damaged = treated.rows[i], treated.damaged[i]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.arrays import Integers
+from tracelab.core.arrays import Integers, int64
 from tracelab.core.jit import kernel
 from tracelab.search.derivation import problem as problems
 from tracelab.search.derivation.reasons import R
@@ -179,3 +179,17 @@ def solution_fault(program: Program, solution: Integers, count: int) -> tuple[in
     if count > 1:
         return R.too_much, False
     return (R.ok if solution[0, 1] == program.truth[program.shape[3]] else R.wrong_answer), True
+
+
+@problems.implements(problems.rests_on, Program)
+def rests_on(program: Program, solution: Integers, count: int, row: Integers) -> int:
+    """A name whose value the question depends on."""
+    name = int64(row[1])
+    defined = 0 <= name < len(program.rule) and program.rule[name] >= 0
+    return name if defined and program.needed[name] else int64(-1)
+
+
+@problems.implements(problems.concludes, Program)
+def concludes(program: Program, row: Integers) -> bool:
+    """The value that is asked for is given."""
+    return row[1] == program.shape[3]

@@ -69,14 +69,34 @@ def is_ready(program: Program, name: int) -> bool:
 @kernel
 def record(program: Program, name: int, rows: Integers, count: int) -> int:
     """Derive a value and append the step -> how many there are."""
+    write(program, name, rows[count])
+    program.known[name] = rows[count, 4]
+    return count + 1
+
+
+@kernel
+def write(program: Program, name: int, row: Integers) -> None:
+    """Write the step that derives a value."""
     rule = program.rule[name]
     left = value_of(program.known, program.left[name])
     right = value_of(program.known, program.right[name])
-    program.known[name] = applied(rule, left, right, program.shape[2])
-    rows[count, 0], rows[count, 1] = rule, name
-    rows[count, 2], rows[count, 3] = (-1, -1) if rule == LET else (left, right)
-    rows[count, 4] = program.known[name]
-    return count + 1
+    row[0], row[1] = rule, name
+    row[2], row[3] = (-1, -1) if rule == LET else (left, right)
+    row[4] = applied(rule, left, right, program.shape[2])
+
+
+@problems.implements(problems.aside, Program)
+def aside(program: Program, random: Random, row: Integers) -> bool:
+    """A definition that is ready and that the question does not need."""
+    ready = 0
+    for d in range(program.shape[0]):
+        name = program.listed[d]
+        if not program.needed[name] and program.known[name] < 0 and is_ready(program, name):
+            program.stack[ready] = name
+            ready += 1
+    if ready > 0:
+        write(program, program.stack[below(random, ready)], row)
+    return ready > 0
 
 
 @problems.implements(problems.write_solution, Program)

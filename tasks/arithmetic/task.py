@@ -26,7 +26,9 @@ from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Column, Examples, Verdicts
 from tracelab.search.completion import LEVELS
 from tracelab.search.derivation import batch
+from tracelab.search.derivation.detours import detours
 from tracelab.search.derivation.judge import judge, judge_traces
+from tracelab.search.derivation.needed import needed
 from tracelab.search.derivation.reasons import NAMES
 from tracelab.tasks.arithmetic.draws import Draws
 from tracelab.tasks.arithmetic.parsing import problem_of
@@ -181,6 +183,16 @@ class Arithmetic(Varied, Perturbed):
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._program(), self._fits, examples, traces)
+
+    def needed(self, examples: Examples, traces: Ragged, solutions: Ragged) -> tuple[Ragged, Integers]:
+        """Which steps the solutions need, and when they are settled (see `core.types.Task`)."""
+        return needed(self._program(), examples, traces, solutions)
+
+    def detours(
+        self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]
+    ) -> tuple[Ragged, Ragged]:
+        """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
+        return detours(self._program(), examples, wanted, keys)
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with what is derived up to `step`."""

@@ -58,8 +58,8 @@ from tracelab.tasks.countdown.space import HEURISTICS, RULES, Hand, new_hand, st
 from tracelab.tasks.countdown.text import SOLUTION_WIDTH, codec_of, prompt_rows
 from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn
+from tracelab.tasks.shared.searching import Searching
 from tracelab.tasks.shared.trees import PICTURE_LEGEND
-from tracelab.tasks.shared.variants import Varied
 
 FORMATS = ("compact", "stream_of_search")
 TARGETS = ("seen", "held_out")
@@ -68,7 +68,7 @@ UNGUIDED = ("bfs", "dfs", "dijkstra")
 
 
 @dataclass(frozen=True)
-class Countdown(Varied, Perturbed):
+class Countdown(Searching, Perturbed):
     """A Countdown distribution with its reference solver and its way of writing.
 
     numbers: how many, 2 to 6. number_range, target_range: what they are drawn from, both ends included.

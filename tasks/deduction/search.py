@@ -104,6 +104,15 @@ def write(theory: Theory, row: Integers, op: int, label: int, literal: int) -> N
     row[3] = literal % theory.entities if theory.quantified else -1
 
 
+@problems.implements(problems.aside, Theory)
+def aside(theory: Theory, random: Random, row: Integers) -> bool:
+    """A rule whose premises are known and whose conclusion is not, whichever way the search goes."""
+    choices = forward(theory, row, -1)
+    if choices > 0:
+        forward(theory, row, below(random, choices))
+    return choices > 0
+
+
 @problems.implements(problems.write_solution, Theory)
 def write_solution(theory: Theory, rows: Integers) -> int:
     """Write the search's steps that the proof needs, in their order, or `unknown` -> how many rows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracelab.core.arrays import Integers
+from tracelab.core.arrays import Integers, int64
 from tracelab.core.jit import kernel
 from tracelab.search.derivation import problem as problems
 from tracelab.search.derivation.reasons import R
@@ -18,6 +18,7 @@ from tracelab.tasks.deduction.rules import (
     FORWARD,
     KNOWN,
     OPEN,
+    OPS,
     READY,
     SHORTEST,
     TRY,
@@ -158,3 +159,24 @@ def solution_fault(theory: Theory, solution: Integers, count: int) -> tuple[int,
     if ground_of(theory, solution[count - 1]) != query(theory):
         return R.wrong_answer, False
     return R.ok, count == theory.counts[SHORTEST]
+
+
+@problems.implements(problems.rests_on, Theory)
+def rests_on(theory: Theory, solution: Integers, count: int, row: Integers) -> int:
+    """A goal or a conclusion of the proof; `unknown` rests on all that was tried, derived and given up."""
+    literal = int64(ground_of(theory, row))
+    step = literal * len(OPS) + row[0]
+    if literal < 0 or count == 0:
+        return int64(-1)
+    if solution[0, 0] == 1:
+        return step
+    for k in range(count):
+        if row[0] != FAIL and ground_of(theory, solution[k]) == literal:
+            return step
+    return int64(-1)
+
+
+@problems.implements(problems.concludes, Theory)
+def concludes(theory: Theory, row: Integers) -> bool:
+    """The query is derived, or given up."""
+    return row[0] != TRY and ground_of(theory, row) == query(theory)

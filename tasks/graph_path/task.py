@@ -49,7 +49,7 @@ from tracelab.tasks.graph_path.perturbations import changes_of
 from tracelab.tasks.graph_path.space import Graph, largest_label, new_graph
 from tracelab.tasks.graph_path.text import codec_of, prompt_rows
 from tracelab.tasks.shared.perturbing import Change, Perturbed
-from tracelab.tasks.shared.variants import Varied
+from tracelab.tasks.shared.searching import Searching
 
 FORMATS = ("compact", "plain")
 QUERIES = ("first", "last")
@@ -57,7 +57,7 @@ QUERIES = ("first", "last")
 
 @reads_older(labels="reach.nodes", costs="reach.cost")
 @dataclass(frozen=True)
-class GraphPath(Varied, Perturbed):
+class GraphPath(Searching, Perturbed):
     """A graph distribution with its reference solver and its way of writing.
 
     generator: one of GENERATORS. nodes: how many (random, dag, two_targets). grid: (width, height). star:
@@ -234,14 +234,14 @@ class GraphPath(Varied, Perturbed):
 
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        graph = self._graph_for(examples, completions)
+        graph = self._space_for(examples, completions)
         return judge(graph, self._strategy, self.codec, examples, completions)
 
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        return judge_traces(self._graph_for(examples, traces), self._strategy, examples, traces)
+        return judge_traces(self._space_for(examples, traces), self._strategy, examples, traces)
 
-    def _graph_for(self, examples: Examples, outputs: Ragged) -> Graph:
+    def _space_for(self, examples: Examples, outputs: Ragged) -> Graph:
         """Room for the largest graph of a batch. ValueError if the vocabulary cannot write it."""
         check_fit({}, examples, outputs)
         largest = largest_label(examples.problem.values, examples.problem.offsets)

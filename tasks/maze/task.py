@@ -36,7 +36,7 @@ from tracelab.tasks.maze.perturbations import changes_of
 from tracelab.tasks.maze.spanning_trees import TREES
 from tracelab.tasks.maze.text import FORMATS, codec_of, prompt_rows
 from tracelab.tasks.shared.perturbing import Change, Perturbed, within
-from tracelab.tasks.shared.variants import Varied
+from tracelab.tasks.shared.searching import Searching
 
 LATTICES = ("even", "odd", "random")
 LARGEST = 200
@@ -44,7 +44,7 @@ LARGEST = 200
 
 @reads_older(ood_generators="ood.generator", ood_sizes="ood.size", largest="reach.side")
 @dataclass(frozen=True)
-class Maze(Varied, Perturbed):
+class Maze(Searching, Perturbed):
     """A maze distribution with its reference solver and its way of writing.
 
     generator: one of GENERATORS. size: side, or (width, height), 3 to 200. solver, tie_break: see
@@ -230,14 +230,14 @@ class Maze(Varied, Perturbed):
 
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        grid = self._grid_for(examples, completions)
+        grid = self._space_for(examples, completions)
         return judge(grid, self._strategy, self.codec, examples, completions, self.levels)
 
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        return judge_traces(self._grid_for(examples, traces), self._strategy, examples, traces)
+        return judge_traces(self._space_for(examples, traces), self._strategy, examples, traces)
 
-    def _grid_for(self, examples: Examples, outputs: Ragged) -> Grid:
+    def _space_for(self, examples: Examples, outputs: Ragged) -> Grid:
         """Room for the largest maze of a batch. ValueError if the vocabulary cannot write it."""
         check_fit({"columns": self.stride, "rows": self.stride}, examples, outputs)
         width, height = (

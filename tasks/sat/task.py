@@ -26,7 +26,9 @@ from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Column, Examples, Verdicts
 from tracelab.search.backtracking import batch
+from tracelab.search.backtracking.detours import detours
 from tracelab.search.backtracking.judge import judge, judge_traces
+from tracelab.search.backtracking.needed import needed
 from tracelab.search.backtracking.problem import RULES
 from tracelab.search.backtracking.reasons import NAMES
 from tracelab.search.backtracking.search import TIE_BREAKS
@@ -201,6 +203,16 @@ class Sat(Varied, Perturbed):
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._formula(), self._fits, examples, traces)
+
+    def needed(self, examples: Examples, traces: Ragged, solutions: Ragged) -> tuple[Ragged, Integers]:
+        """Which steps the solutions need, and when they are settled (see `core.types.Task`)."""
+        return needed(self._formula(), examples, traces, solutions)
+
+    def detours(
+        self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]
+    ) -> tuple[Ragged, Ragged]:
+        """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
+        return detours(self._formula(), examples, wanted, keys)
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

@@ -45,8 +45,8 @@ from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strateg
 from tracelab.search.completion import LEVELS, check_fit
 from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn, writable
+from tracelab.tasks.shared.searching import Searching
 from tracelab.tasks.shared.trees import PICTURE_LEGEND
-from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sliding_tiles.drawing import LEGEND, draw_tiles, plot_tiles
 from tracelab.tasks.sliding_tiles.draws import draw_problems
 from tracelab.tasks.sliding_tiles.parsing import identities_of, problem_of
@@ -61,7 +61,7 @@ MOST_STATES = 1 << 17  # that a search may meet
 
 @reads_older(cells="reach.cells")
 @dataclass(frozen=True)
-class SlidingTiles(Varied, Perturbed):
+class SlidingTiles(Searching, Perturbed):
     """A distribution of puzzles with its reference solver.
 
     shape: (rows, columns), 2 or more each, 16 cells at most. goal: "random" or "ordered" (gap last).
@@ -212,14 +212,14 @@ class SlidingTiles(Varied, Perturbed):
 
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        board = self._board_for(examples, completions)
+        board = self._space_for(examples, completions)
         return judge(board, self._strategy, self.codec, examples, completions)
 
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        return judge_traces(self._board_for(examples, traces), self._strategy, examples, traces)
+        return judge_traces(self._space_for(examples, traces), self._strategy, examples, traces)
 
-    def _board_for(self, examples: Examples, outputs: Ragged) -> Board:
+    def _space_for(self, examples: Examples, outputs: Ragged) -> Board:
         """Room for all boards that an output can name."""
         check_fit({"rows": self.words // 2, "columns": self.words // 2}, examples, outputs)
         largest = (int(examples.problem.lengths.max(initial=0)) - HEADER) // 2

@@ -54,7 +54,7 @@ from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strateg
 from tracelab.search.completion import LEVELS, check_fit
 from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn, writable
-from tracelab.tasks.shared.variants import Varied
+from tracelab.tasks.shared.searching import Searching
 from tracelab.tasks.sokoban.drawing import LEGEND, PICTURE_LEGEND, draw_yard, plot_yard
 from tracelab.tasks.sokoban.draws import draw_problems
 from tracelab.tasks.sokoban.parsing import Yards, identities_of, problem_of
@@ -71,7 +71,7 @@ MOST_SIDE = 15
 
 @reads_older(side="reach.side", most_boxes="reach.boxes")
 @dataclass(frozen=True)
-class Sokoban(Varied, Perturbed):
+class Sokoban(Searching, Perturbed):
     """A distribution of yards with its reference solver and its way of writing.
 
     size: both sides, or [rows, columns], the wall around included: 4 to 15. boxes: and docks, 1 to 6. walls:
@@ -251,14 +251,14 @@ class Sokoban(Varied, Perturbed):
 
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        yard = self._yard_for(examples, completions)
+        yard = self._space_for(examples, completions)
         return judge(yard, self._strategy, self.codec, examples, completions)
 
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        return judge_traces(self._yard_for(examples, traces), self._strategy, examples, traces)
+        return judge_traces(self._space_for(examples, traces), self._strategy, examples, traces)
 
-    def _yard_for(self, examples: Examples, outputs: Ragged) -> Yard:
+    def _space_for(self, examples: Examples, outputs: Ragged) -> Yard:
         """Room for all states that an output can name."""
         most = {"rows": self.stride, "columns": self.stride, "boxes": self._most_boxes}
         check_fit(most, examples, outputs)

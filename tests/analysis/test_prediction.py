@@ -34,7 +34,7 @@ def test_its_thresholds_are_the_codes():
 
 def test_its_arms_are_those_of_conf():
     arms = {path.stem for path in CONF.glob("arm/*.yaml")}
-    planned = PAGE[PAGE.index("Arms, in the order") : PAGE.index("The last is still to be built")]
+    planned = PAGE[PAGE.index("Arms, in the order") : PAGE.index("All seeds of the first four")]
     for arm, words in {
         "correct": "`correct`",
         "solution_only": "`solution_only`",
@@ -47,6 +47,7 @@ def test_its_arms_are_those_of_conf():
         "filler": "`filler`",
         "shuffled": "`shuffled` whole",
         "shuffled_010": "`shuffled` (the first tenth)",
+        "redundant": "`redundant` (30 % useless but valid detours)",
     }.items():
         assert words in planned
         arms.remove(arm)

@@ -347,6 +347,27 @@ def test_every_treatment_can_be_had(task, name):
     assert tokens.max() < len(task.codec.vocabulary)
 
 
+def test_detours_are_legal_and_of_no_use(task):
+    """Without what was added they are the reference's search, and so is the solution."""
+    if not hasattr(task, "detours"):
+        pytest.skip("it offers none")
+    examples, keys = draw(task, 30), rng.keys(0, "train", 0, 30, "treatment")
+    wanted = examples.trace.lengths // 2
+    rows, added = task.detours(examples, wanted, keys)
+    verdicts = task.judge(examples, completions(task, examples, rows))
+    assert verdicts.trace_ok[:, task.levels.index("local")].all()
+    assert verdicts.solution_valid.all()
+    more = rows.lengths - examples.trace.lengths
+    assert (more <= 2 * wanted).all()
+    assert more.sum() > 0
+    assert (np.add.reduceat(added.values, added.offsets[:-1]) == more).all()
+    for steps, new, reference in zip(rows, added, examples.trace, strict=True):
+        kept = steps[~new]
+        if "propagate" in task.codec.format.trace:  # what is propagated may be what is left, and earlier
+            kept, reference = (np.sort(part[part[:, 0] % 2 > 0, 1]) for part in (kept, reference))
+        assert (kept == reference).all()
+
+
 def test_perturbed_problems_are_problems(task):
     """Where a task offers small changes: solved, different, keyed, and as their example's index says."""
     examples, keys = draw(task, 60), rng.keys(0, "train", 0, 60, "perturbation")

@@ -101,6 +101,15 @@ class Task(Protocol):
     that has one (the others are left out), in their order. It differs from the example's, has the example's
     index, and depends on the example and its key alone. `changes` has each by name, with what becomes of a
     reference solution and of complexity (`tasks/shared/perturbing.py`, which tasks here derive from).
+
+    A task may also put detours into its reference traces, valid steps that the solution does not need:
+    `detours(examples, wanted, keys)` gives longer traces, and for each of their steps whether it was added
+    (Ragged both). wanted, keys: (n,) steps to add to each, int64, or as near to that as its problem allows,
+    and a random key. The traces are locally valid.
+
+    A task may also say what solutions need of traces: `needed(examples, traces, solutions)`, rows that may be
+    wrong in any way, gives for each step whether the solution needs it (Ragged), and (n,) how many steps come
+    until the answer is settled, -1 where it never is.
     """
 
     name: str

@@ -2,7 +2,8 @@
 
 The verdicts are on what the model is trained on: the completions' tokens, judged as a model's would be.
 A treatment's promise is enforced: `correct` must be strictly valid throughout, `swapped` a
-derangement; `corrupted` must not be valid anywhere, and where damage can't be had the card says so.
+derangement, `redundant` locally valid; `corrupted` must not be valid anywhere, and where damage can't be had
+the card says so.
 
     python -m tracelab.generate task=maze trace=corrupted
 """
@@ -78,6 +79,9 @@ def _remarks(split: Mapping[str, Any]) -> list[tuple[str, str]]:
         remarks.append(
             ("still valid", f"{counted(d['not_invalidated'], 'trace')} that damage could not make invalid")
         )
+    if "added" in split:
+        d = split["added"]
+        remarks.append(("steps added", f"{d['got']:.4f} of all (asked for: {d['asked']:g})"))
     for measure, d in split.get("donors", {}).get("distance", {}).items():
         remarks.append((f"donor's {measure}", f"differs by {d['mean']:.3g} on average, {d['max']:g} at most"))
     return remarks
@@ -107,6 +111,8 @@ def describe(task: Task, treatment: Treatment, arm: Arm, split: str) -> dict[str
     assert (strict == treated.residual_valid).all(), "tokens and steps are judged alike"
     if treatment.dose is not None:
         part["damage"] = _damage(float(getattr(treatment, treatment.dose)), arm, int(strict.sum()))
+    if treatment.adds is not None:
+        part["added"] = _added(float(getattr(treatment, treatment.adds)), treated)
     if (treated.donor >= 0).any():
         part["donors"] = _donors(arm)
     _enforce(task, treatment, arm, verdicts, split)
@@ -142,6 +148,17 @@ def _damage(asked: float, arm: Arm, still_valid: int) -> dict[str, Any]:
     }
 
 
+def _added(asked: float, treated: Treated) -> dict[str, Any]:
+    """Steps added, as a share of the treated traces' steps, in all and by trace."""
+    assert treated.rows is not None, "what adds steps works on steps"
+    steps = treated.rows.lengths
+    return {
+        "asked": asked,
+        "got": float(treated.damage.sum() / max(steps.sum(), 1)),
+        "per_trace": _distribution(treated.damage / np.maximum(steps, 1)),
+    }
+
+
 def _donors(arm: Arm) -> dict[str, Any]:
     """How far donors are from their receivers, and how many problems are their own donor."""
     examples, donor = arm.examples, arm.treated.donor
@@ -165,6 +182,8 @@ def _enforce(task: Task, treatment: Treatment, arm: Arm, verdicts: Verdicts, spl
             f"{arm.examples.index[bad[0]]} ({task.reasons[reason[bad[0]]]}): if the data was read from a "
             "file, set task to what it was made with (solver, format, size); else the solver has a defect"
         )
+    if treatment.promise == "local":
+        assert verdicts.trace_ok[:, task.levels.index("local")].all(), "each step is legal"
     if treatment.promise == "deranged":
         assert (np.sort(donor) == np.arange(n)).all(), "each trace stands once"
         assert (donor != np.arange(n)).all(), "no problem keeps its trace"

@@ -64,10 +64,14 @@ def strictly_valid(
     judge: a grammar's compiled one.
     """
     ok = np.zeros(len(examples), np.bool_)
-    problems, solutions = examples.problem, examples.solution
-    rows = narrow(traces.values), traces.offsets
-    judge((problems.values, problems.offsets, *rows, solutions.values, solutions.offsets), ok)
+    judge(references(examples, traces, examples.solution), ok)
     return ok
+
+
+def references(examples: Examples, traces: Ragged, solutions: Ragged) -> References:
+    """Problems with traces and solutions (rows), for compiled code."""
+    problems, rows = examples.problem, narrow(traces.values)
+    return problems.values, problems.offsets, rows, traces.offsets, solutions.values, solutions.offsets
 
 
 def empty_verdicts(n: int, levels: int) -> Verdicts:

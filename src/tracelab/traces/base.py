@@ -27,8 +27,8 @@ class Treated:
 
     trace: tokens, without the opening word. residual_valid: (n,) which traces the verifier still calls
     strictly valid for the problems that have them now. donor: (n,) the place in the batch of the
-    example whose trace it is, -1 where its own. damage: (n,) how many steps were damaged. rows,
-    damaged: the steps and, for each, whether it is damaged; None where a treatment works on tokens.
+    example whose trace it is, -1 where its own. damage: (n,) how many steps were damaged, or added. rows,
+    damaged: the steps and, for each, whether it is damaged or added; None where a treatment works on tokens.
     """
 
     trace: Ragged
@@ -45,15 +45,17 @@ class Treated:
 class Treatment:
     """The base of all treatments, which are frozen dataclasses of knobs.
 
-    promise: what the data card must certify. "valid": every trace is strictly valid. "invalid": none is.
-    "deranged": each trace stands once, and not with its own problem. "": nothing; the card measures.
-    random: does what comes out depend on the keys? dose: the knob, if any, that is the share of a trace's
-    steps to be damaged; `Treated.damage` has how many were.
+    promise: what the data card must certify. "valid": every trace is strictly valid. "local": every one is
+    locally valid. "invalid": none is strictly. "deranged": each trace stands once, and not with its own
+    problem. "": nothing; the card measures. random: does what comes out depend on the keys? dose: the knob,
+    if any, that is the share of a trace's steps to be damaged; adds: that of the treated trace's steps to be
+    added; `Treated.damage` has how many were.
     """
 
     promise: ClassVar[str] = ""
     random: ClassVar[bool] = True
     dose: ClassVar[str | None] = None
+    adds: ClassVar[str | None] = None
 
     def check(self, task: Task) -> None:
         """ValueError if the task's traces cannot be treated so: asked before problems are drawn."""

@@ -39,9 +39,7 @@ from tracelab.search.backtracking.search import (
     UNTRIED,
     VARIABLE,
     Stack,
-    backtrack,
-    decide,
-    take,
+    step,
 )
 
 NONE, ASSIGNMENT, NO_SOLUTION = range(3)  # what a solution claims
@@ -79,13 +77,7 @@ def replay(
         if fault != R.ok:
             reason[0], at[0] = fault, i
             return
-        variable, value = row[1] // csp.values, row[1] % csp.values
-        if row[0] == DECIDE:
-            decide(csp, stack, variable, value)
-        elif row[0] == PROPAGATE:
-            take(csp, stack, variable, value)
-        elif row[0] == BACKTRACK:
-            backtrack(csp, stack, value)
+        step(csp, stack, row)
         failed = row[0] == CONFLICT or (failed and row[0] != BACKTRACK)
     if reason[1] == R.ok:
         flaw = end_flaw(csp, stack, failed, claim, values, scratch)

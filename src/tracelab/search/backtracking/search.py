@@ -99,6 +99,18 @@ def backtrack(csp: Csp, stack: Stack, value: int) -> None:
 
 
 @kernel
+def step(csp: Csp, stack: Stack, row: Integers) -> None:
+    """Take a legal step."""
+    variable, value = int64(row[1] // csp.values), int64(row[1] % csp.values)
+    if row[0] == DECIDE:
+        decide(csp, stack, variable, value)
+    elif row[0] == PROPAGATE:
+        take(csp, stack, variable, value)
+    elif row[0] == BACKTRACK:
+        backtrack(csp, stack, value)
+
+
+@kernel
 def search(csp: Csp, tie_break: int, random: Random, stack: Stack, rows: Integers) -> tuple[int, int]:
     """Search a loaded problem and record. rows: overwritten; the search is given up when it is full.
 

@@ -75,6 +75,28 @@ def solve(system: System, random: Random, rows: Integers) -> int:
 
 
 @stub
+def aside(system: System, random: Random, row: Integers) -> bool:
+    """Write a random one of the licensed steps to what is not known and the question does not need, or False:
+    there is none.
+    """
+    raise NotImplementedError
+
+
+@stub
+def rests_on(system: System, solution: Integers, count: int, row: Integers) -> int:
+    """The number of the statement that a step makes, if the solution, rows[:count], rests on it, or -1. Any
+    integers may stand in the step.
+    """
+    raise NotImplementedError
+
+
+@stub
+def concludes(system: System, row: Integers) -> bool:
+    """Does a step, legal or not, say what the question asks?"""
+    raise NotImplementedError
+
+
+@stub
 def write_solution(system: System, rows: Integers) -> int:
     """Write the solution of a problem that was just solved -> how many rows."""
     raise NotImplementedError

@@ -1,0 +1,110 @@
+"""What solutions need of traces, where it is known by construction."""
+
+import shutil
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.helpers.runs import KEPT
+from tracelab.analysis.minimality import minimal, steps
+from tracelab.core import rng
+from tracelab.core.ragged import Ragged
+from tracelab.data.frozen import drawn
+from tracelab.decoding.completions import Completions
+from tracelab.evaluation.outcomes import Judged, table_of
+from tracelab.report.sections.minimality import section
+from tracelab.report.study import study_of
+from tracelab.runs.build import build_task
+from tracelab.runs.folder import Run
+from tracelab.tasks.arithmetic import Arithmetic
+from tracelab.tasks.knights_knaves import KnightsKnaves
+from tracelab.tasks.maze import Maze
+from tracelab.traces.redundant import Redundant
+
+N = 40
+
+
+def outcomes(task, examples, arms, split=None):
+    """Arm -> (traces, solutions), as the outcomes of a run each."""
+    parts, codec = [], task.codec
+    for arm, (traces, solutions) in arms.items():
+        nothing = Ragged.of([[]] * N)
+        written = (codec.encode(codec.trace, traces), codec.encode(codec.solution, solutions))
+        tokens = codec.assemble(nothing, *written).tokens
+        completions = Completions(tokens, np.zeros(N, bool), np.zeros(N), tokens)
+        judged = Judged(examples, completions, task.judge(examples, tokens), np.zeros(N, np.int64))
+        own = split or getattr(task, "in_distribution", task.name)
+        labels = {"run": arm, "arm": arm, "seed": 0, "split": own}
+        parts.append(pl.DataFrame(table_of(judged, task, labels)))
+    return pl.concat(parts).lazy()
+
+
+@pytest.mark.parametrize(
+    "task", [Maze(size=7, format="compact"), KnightsKnaves(), Arithmetic()], ids=lambda task: task.name
+)
+def test_detours_are_steps_that_nothing_needs(task):
+    """In all three grammars: as many steps are needed as without them."""
+    examples = drawn(task, 0, "test", "problem", 0, N)
+    treated = Redundant()(task, examples, rng.keys(0, "test", 0, N, "treatment"))
+    arms = {"plain": examples.trace, "redundant": treated.rows}
+    table = outcomes(task, examples, {arm: (rows, examples.solution) for arm, rows in arms.items()})
+    counted = steps(table, task)
+    needed = {arm: counted.filter(arm=arm)["needed"].to_list() for arm in arms}
+    assert needed["plain"] == needed["redundant"]
+    share = dict(minimal(counted).select("arm", "needed").iter_rows())
+    longer = examples.trace.lengths.sum() / treated.rows.lengths.sum()
+    assert share["redundant"] == pytest.approx(longer * share["plain"])
+    assert (counted["steps"] >= counted["needed"]).all()
+
+
+def test_of_a_tree_the_path_alone_is_needed():
+    """Each of its cells is created and closed once; the compact format does not create the start."""
+    task = Maze(size=7, format="compact")
+    examples = drawn(task, 0, "test", "problem", 0, N)
+    counted = steps(outcomes(task, examples, {"plain": (examples.trace, examples.solution)}), task)
+    path = examples.complexity["optimal_cost"] + 1
+    assert counted["needed"].to_list() == (2 * path - 1).tolist()
+
+
+def test_what_steps_after_the_answer_go_with():
+    """Every second trace goes on after the answer; of those each second solution is wrong."""
+    task = Arithmetic()
+    examples = drawn(task, 0, "test", "problem", 0, N)
+    rows = [np.concatenate([t, t[:1]]) if i % 2 else t for i, t in enumerate(examples.trace)]
+    traces, solutions = Ragged.stack(rows, 5), examples.solution.values.copy()
+    solutions[1::4, 1] = (solutions[1::4, 1] + 1) % task.modulus
+    wrong = Ragged(solutions, examples.solution.offsets)
+    table = outcomes(task, examples, {"plain": (traces, wrong)})
+    counted = steps(table, task)
+    assert counted["after"].to_list() == [i % 2 for i in range(N)]
+    (row,) = minimal(counted).to_dicts()
+    assert (row["accuracy_after"], row["accuracy_none"], row["after"]) == (0.5, 1, 0.5)
+    assert (row["n_after"], row["n_none"], row["n"]) == (N / 2, N / 2, 3 * N / 4)
+    assert row["needed"] == pytest.approx(
+        examples.trace.lengths[np.arange(N) % 4 != 1].sum() / traces.lengths[np.arange(N) % 4 != 1].sum()
+    )
+    assert row["accuracy_after_low"] < 0.5 < row["accuracy_after_high"]
+
+
+@pytest.mark.filterwarnings("ignore:.*an older spelling")
+def test_a_section_of_the_report_shows_it(tmp_path):
+    """Of a run that writes the reference's search; its test sets are in their order."""
+    shutil.copytree(KEPT, tmp_path / "run")
+    own = build_task(Run.open(tmp_path / "run").settings.task)
+    parts = []
+    for split, task in {own.in_distribution: own, **own.test_sets()}.items():
+        examples = drawn(task, 0, "test", "problem", 0, N)
+        parts.append(outcomes(task, examples, {"run": (examples.trace, examples.solution)}, split).collect())
+    pl.concat(parts).write_parquet(tmp_path / "run" / "outcomes.parquet")
+    (tmp_path / "study_data").mkdir()
+    study = study_of([tmp_path / "run"], tmp_path / "study.html")
+    page = section(study)
+    assert [page.index(f">{split}<") for split in study.splits] == sorted(
+        page.index(f">{split}<") for split in study.splits
+    )
+    written = pl.read_csv(tmp_path / "study_data" / "minimality.csv")
+    assert written["n"].to_list() == [N] * len(study.splits)
+    for row in written.iter_rows(named=True):
+        assert f"{100 * row['needed']:.1f} <small>" in page
+        assert row["accuracy_after"] == 1
