@@ -112,6 +112,20 @@ def test_weights_are_those_of_the_model_without_latents():
     assert {*FEEDS, "none"} == set(FEEDBACKS)
 
 
+def test_a_state_is_some_fifty_times_as_large_as_a_word():
+    model = tiny()
+    state, word = (x.square().mean().sqrt() for x in (model.hidden(rows().clamp(max=19)), model.embed.weight))
+    assert 45 < state / word < 55
+
+
+def test_slots_and_compilers_leave_it_alone(monkeypatch):
+    monkeypatch.setattr("tracelab.decoding.sampling.CONTINUOUS", ("cpu",))
+    monkeypatch.setattr("tracelab.decoding.continuous.complete", lambda *_, **__: pytest.fail("in slots"))
+    model = moved("recycled").float()
+    assert len(generate(model, model.opened(Ragged.of([[5, 6]])), stop=0, max_new=2).tokens) == 1
+    assert (tiny().compiles, model.compiles) == (True, False)
+
+
 def test_packed_rows_are_refused():
     with pytest.raises(ValueError, match=r"data\.packing=null"):
         moved("pause").hidden(rows(), documents=Documents(torch.zeros(4, 14), torch.zeros(1)))

@@ -38,14 +38,9 @@ def test_a_model_that_ignores_latents_answers_the_same_after_any_of_them_whateve
 
 
 def test_one_that_looks_at_them_does_not():
-    found = [answered(feedback, looks=True) for feedback in ("recycled", "random")]
-    assert found[0].agrees[K].all()
-    assert not found[0].agrees[0].all()
-    assert any(
-        (a != b).any()
-        for a, b in zip(found[0].answers[K], found[1].answers[K], strict=True)
-        if len(a) == len(b)
-    )
+    found = answered("recycled", looks=True)
+    assert found.agrees[K].all()
+    assert not found.agrees[0].all()
 
 
 @pytest.mark.parametrize(

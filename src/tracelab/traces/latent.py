@@ -87,7 +87,7 @@ class Latent(Treatment):
         """Traces without their first steps, and as many latents as stand for these."""
         stage = np.full(len(examples), self.last if self.stage is None else self.stage, np.int64)
         if self.stage is not None:
-            _mix(keys, self.mix, np.empty(1, np.uint64), stage)
+            _mix(keys, float(self.mix), np.empty(1, np.uint64), stage)
         lengths = examples.trace.lengths
         gone = self._gone(stage, lengths)
         treated = from_rows(task, examples, examples.trace.between(gone, lengths - gone))
