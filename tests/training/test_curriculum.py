@@ -73,6 +73,9 @@ def test_a_run_goes_on_bit_for_bit_across_a_change_of_stage(folder):
     weights = [load_weights(folder / run / "checkpoints" / "last.ckpt") for run in ("whole", "run")]
     assert "feed.factor" in weights[0]
     assert all(torch.equal(a, b) for a, b in zip(weights[0].values(), weights[1].values(), strict=True))
+    last = torch.load(folder / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    steps = {float(own["step"]) for own in last["optimizer_states"][0]["state"].values() if "step" in own}
+    assert max(steps) < 12 - 4, "after the stop, at step 4, the optimiser began anew"
 
 
 def test_latents_stand_behind_prompts_wherever_a_model_is_asked(folder):
