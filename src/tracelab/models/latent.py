@@ -40,7 +40,8 @@ def thinking(model: Model, count: int, feedback: str, scale: float, seed: int) -
     feedback: one of FEEDS; scale: of recycled and projected states, at first.
     """
     width, generator = model.embed.weight.shape[1], torch.Generator().manual_seed(seed)
-    model.__class__ = _kind(type(model))
+    kind: Any = type(model)
+    model.__class__ = _kind(kind)
     model.feed = FEEDS[feedback](width, count, scale, generator)
     model.lead = (model.vocab_size,) * count
     return model
