@@ -60,6 +60,8 @@ def description(task: Task, examples: Examples, treated: Treated, i: int) -> str
     drawn = examples if treated.rows is None else replace(examples, trace=treated.rows)
     prompt = codec.words_of(task.prompts(one)[0])
     lines = [task.draw(drawn, i), "", task.legend, "", f"prompt      {prompt}", ""]
+    if treated.lead is not None and len(treated.lead[i]):
+        lines += [f"latents     {len(treated.lead[i])}", ""]
     lines += step_lines(task, treated, i) or [f"trace       {codec.words_of(treated.trace[i]) or '(none)'}"]
     lines += ["", f"solution    {codec.words_of(solution[0])}", ""]
     if treated.donor[i] >= 0:

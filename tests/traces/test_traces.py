@@ -25,7 +25,9 @@ from tracelab.traces.base import Treatment, from_tokens
 from tracelab.traces.base import reference as reference_tokens
 from tracelab.traces.corrupted import ROUNDS, Corrupted
 from tracelab.traces.dropped import LEVELS, Dropped
+from tracelab.traces.latent import Latent
 from tracelab.traces.shuffled import Shuffled
+from tracelab.traces.solution_only import SolutionOnly
 from tracelab.traces.swapped import Swapped, derangement, matching
 
 FILES = sorted((CONF / "trace").glob("*.yaml"))
@@ -73,7 +75,8 @@ class TestContract:
         opening = [codec.markers[0]] if codec.markers[0] >= 0 else []
         for i, tokens in enumerate(sequences.tokens):
             p, t = sequences.prompt[i], sequences.trace[i]
-            assert tokens[:p].tolist() == prompts[i].tolist()
+            lead = [] if treated.lead is None else treated.lead[i].tolist()
+            assert tokens[:p].tolist() == [*prompts[i].tolist(), *lead]
             assert tokens[p + t :].tolist() == endings[i].tolist()
             trace = treated.trace[i].tolist()
             assert tokens[p : p + t].tolist() == (opening + trace if trace else [])
@@ -387,3 +390,35 @@ def test_a_shuffled_share_leaves_the_rest_as_it_is():
     assert changed / len(EXAMPLES) > 0.9
     with pytest.raises(ValueError, match="share of the steps"):
         Shuffled(share=0)
+
+
+def test_latents_stand_for_more_steps_at_each_stage():
+    whole = EXAMPLES.trace.lengths
+    for stage in range(5):
+        treated = Latent(stages=3, latents=2, stage=stage, mix=0.0)(TASK, EXAMPLES, KEYS)
+        assert (treated.lead.lengths == 2 * min(stage, 3)).all()
+        assert (treated.lead.values == len(TASK.codec.vocabulary)).all()
+        assert (treated.rows.lengths == whole - -(-whole * stage // 4)).all()
+        assert treated.residual_valid.all() == (stage == 0)
+        for rows, was in zip(treated.rows, EXAMPLES.trace, strict=True):
+            assert (rows == was[len(was) - len(rows) :]).all()
+    coconut = Latent(stages=3, steps=1, stage=2, mix=0.0)(TASK, EXAMPLES, KEYS)
+    assert (coconut.rows.lengths == np.maximum(whole - 2, 0)).all()
+
+
+def test_earlier_stages_are_mixed_into_one_of_training():
+    turns = Latent(stages=3, mix=0.5, curriculum=0.8).in_turn()
+    assert [turn.share for turn in turns] == pytest.approx([0.2, 0.2, 0.2, 0.2, 0.2])
+    counts = turns[3].treatment(TASK, EXAMPLES, KEYS).lead.lengths
+    shares = np.bincount(counts, minlength=4) / len(counts)
+    assert shares == pytest.approx([1 / 6, 1 / 6, 1 / 6, 1 / 2], abs=0.08)
+    assert (turns[0].treatment(TASK, EXAMPLES, KEYS).lead.lengths == 0).all()
+    assert (Latent(stages=3, mix=0.5)(TASK, EXAMPLES, KEYS).lead.lengths == 3).all(), "not where it is tested"
+
+
+def test_without_latents_the_last_stage_is_solution_only():
+    none, only = (arm(TASK, kind, EXAMPLES, 0, "train")[0] for kind in (Latent("none"), SolutionOnly()))
+    assert (none.tokens.values == only.tokens.values).all()
+    assert (none.prompt == only.prompt).all()
+    assert Latent("none").thinks is None
+    assert Latent(stage=0).thinks is None

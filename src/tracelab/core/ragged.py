@@ -62,7 +62,7 @@ class Ragged:
         n = len(self)
         order = np.arange(2 * n).reshape(2, n).T.ravel()
         both = Ragged.concat([self, others]).take(order)
-        return Ragged(both.values, both.offsets[::2])
+        return Ragged(both.values, np.ascontiguousarray(both.offsets[::2]))
 
     def between(self, start: Integers, lengths: Integers) -> Ragged:
         """A part of each row: `lengths` values from `start` on."""

@@ -118,7 +118,9 @@ def arm(
     with waiting(f"Treating traces ({split})"):
         treated = treatment(task, examples, _keys(examples, seed, split))
     solutions = task.codec.encode(task.codec.solution, examples.solution)
-    return task.codec.assemble(task.prompts(examples), treated.trace, solutions), treated
+    prompts = task.prompts(examples)
+    read = prompts if treated.lead is None else prompts.joined(treated.lead)
+    return task.codec.assemble(read, treated.trace, solutions), treated
 
 
 def references(task: Task, examples: Examples) -> Ragged:

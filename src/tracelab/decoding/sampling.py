@@ -74,7 +74,7 @@ def generate(
             f"{model.context}: use a model with a larger context or smaller problems"
         )
     keys = stream.keys(len(prompts), samples)
-    in_slots = isinstance(model, GPT) and model.device.type in CONTINUOUS
+    in_slots = isinstance(model, GPT) and model.packs and model.device.type in CONTINUOUS
     how: Callable[..., list[Line]] = continuous.complete if in_slots else _in_batches
     lines = how(
         model,

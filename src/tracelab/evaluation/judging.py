@@ -19,7 +19,7 @@ from tracelab.decoding.sampling import Stream, generate
 from tracelab.evaluation.outcomes import Judged, metrics_of, table_of, write
 from tracelab.models.base import Model
 from tracelab.models.precision import name_of
-from tracelab.runs.build import build, build_model, device_of, precision_of
+from tracelab.runs.build import build, build_model, build_treatment, device_of, precision_of
 from tracelab.runs.checkpoints import load_weights
 from tracelab.runs.folder import Run
 from tracelab.runs.knobs import options
@@ -33,7 +33,7 @@ def judge_model(model: Model, task: Task, examples: Examples, sampling: Sampling
     repeated = examples.take(rows)
     completions = generate(
         model,
-        task.prompts(examples),
+        model.opened(task.prompts(examples)),
         samples=sampling.samples,
         stop=task.codec.stop,
         max_new=max_new,
@@ -101,7 +101,9 @@ def trained_model(run: Run, task: Task, checkpoint: str, context: int) -> Model:
     experiment = run.settings
     nobody_asked = "precision" not in run.read_json("run.json")  # as in earlier versions
     precision = precision_of(experiment, wished="auto" if nobody_asked else None)
-    model = build_model(experiment.model, task.codec.vocabulary, context, experiment.seed, precision)
+    treatment = build_treatment(experiment.trace)
+    vocabulary = task.codec.vocabulary
+    model = build_model(experiment.model, vocabulary, context, experiment.seed, precision, treatment)
     model.load_state_dict(load_weights(path))
     return model.to(device_of(experiment.trainer)).eval()
 

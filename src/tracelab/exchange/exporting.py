@@ -17,7 +17,7 @@ from tracelab.core.codec import BOS, PAD, SPECIALS
 from tracelab.core.files import write_json, write_text
 from tracelab.core.types import Task
 from tracelab.exchange import card, shapes, tensors, weights, words
-from tracelab.runs.build import build_task
+from tracelab.runs.build import build_task, build_treatment
 from tracelab.runs.checkpoints import load_weights
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import test_sets
@@ -34,6 +34,11 @@ def export(run: Run, to: Path, checkpoint: str = "last") -> Path:
 
     to: a new or empty folder, or an earlier export, which is replaced. checkpoint: last or best.
     """
+    if build_treatment(run.settings.trace).thinks is not None:
+        raise ValueError(
+            f"trace={run.settings.names.trace} has latents, which no other library computes: export a run of "
+            "another treatment"
+        )
     knobs = shapes.knobs_of(run.settings.model)
     path = run.checkpoint(checkpoint)
     if not path.is_file():

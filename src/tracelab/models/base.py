@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tracelab.batches.documents import Documents
+from tracelab.core.ragged import Ragged
 from tracelab.models.past import Past
 
 
@@ -21,10 +22,13 @@ class Model(nn.Module):
     It is built with `vocab_size`, `context` and `seed` beside the knobs of its YAML. embed: of the tokens,
     (vocab_size, width); blocks: its layers, in order; context: the most tokens that a sequence may have.
     Matrices whose names begin with neither `embed` nor `head` are Muon's. packs: does `hidden` keep the
-    documents of packed rows apart?
+    documents of packed rows apart? compiles: can torch.compile follow it? lead: tokens that it reads behind
+    each prompt before it writes.
     """
 
     packs: ClassVar[bool] = False
+    compiles: ClassVar[bool] = True
+    lead: tuple[int, ...] = ()
     kernel = "plain"  # which attends to packed rows (`models.attention`)
     products = torch.float32  # number format of matrix products (`models.precision`)
 
@@ -34,12 +38,20 @@ class Model(nn.Module):
     blocks: nn.ModuleList
 
     def hidden(self, tokens: Tensor, past: Past | None = None, documents: Documents | None = None) -> Tensor:
-        """(B, T) -> (B, T, width), before the head.
+        """(B, T), or their embeddings, (B, T, width) -> (B, T, width), before the head.
 
         With a past, the tokens come after what it holds, and it holds them then, too; with documents, each of
         them is by itself.
         """
         raise NotImplementedError
+
+    def embedded(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> (B, T, width); what is embedded already, as it is."""
+        return tokens if tokens.is_floating_point() else self.embed(tokens)
+
+    def opened(self, prompts: Ragged) -> Ragged:
+        """Prompts with what is read behind each."""
+        return prompts.joined(Ragged.of([self.lead] * len(prompts))) if self.lead else prompts
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., width) -> (..., vocab_size), always float32."""

@@ -42,17 +42,14 @@ class Cache(Past):
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Store a layer's newest columns, (kv_heads, B, n, D), and let q, (heads, B, n, D), look at all."""
         assert not self.read, "shared columns are for the kernel"
-        n = k.shape[2]
-        self._make_room(layer, k)
-        self.keys[layer][..., self.used - n : self.used] = k.mT
-        self.values[layer][:, :, self.used - n : self.used] = v
+        self._store(layer, k, v)
         k, v = self.keys[layer][..., : self.used].mT, self.values[layer][:, :, : self.used]
         return attend(q, k, v, self._mask(q))
 
     def decodes(self, qkv: Tensor, head_dim: int) -> bool:
         """Is `decode` for these, (B, T, ...)?"""
         one = qkv.shape[1] == 1 and self.used > 1  # behind what was read
-        return one and not torch.is_grad_enabled() and head_dim % FEATURES == 0
+        return one and not torch.is_grad_enabled() and _has_kernel(qkv, head_dim)
 
     def decode(self, layer: int, qkv: Tensor, norms: Norms | None, angles: Angles) -> Tensor:
         """Store the one new token of each row and let it look at all: (B, 1, ...) -> (B, 1, heads * D)."""
@@ -63,6 +60,19 @@ class Cache(Past):
         parents = self.parents if self.read else None
         y = decode(qkv[:, 0].contiguous(), len(first), norms, angles, own, self.start, shared, parents)
         return y[:, None]
+
+    def _store(self, layer: int, k: Tensor, v: Tensor) -> None:
+        """Make k, v, (kv_heads, B, n, D), a layer's newest columns."""
+        before = self.used - k.shape[2]
+        if not torch.is_grad_enabled():
+            self._make_room(layer, k)
+            self.keys[layer][..., before : self.used] = k.mT
+            self.values[layer][:, :, before : self.used] = v
+            return
+        if before:  # nothing is written over, for gradients of earlier columns need it as it was
+            k = torch.cat([self.keys[layer][..., :before].mT, k], 2)
+            v = torch.cat([self.values[layer][:, :, :before], v], 2)
+        self.keys[layer], self.values[layer] = k.mT, v
 
     def _mask(self, q: Tensor) -> Tensor:
         """(B, n, used): 0 where the n newest columns look, else LEAST."""
@@ -99,7 +109,7 @@ class Cache(Past):
         """Go on with a row for each of these places, as often as they are named. What was read so far is
         stored once where the kernel can share it.
         """
-        if self.read or not _has_kernel(self.values[0]):
+        if self.read or not _has_kernel(self.values[0], self.values[0].shape[-1]):
             self.keep(rows)
             return
         self.shared_keys, self.shared_values = self.keys, self.values
@@ -107,6 +117,6 @@ class Cache(Past):
         self.start, self.parents, self.read = self.start[rows], rows, self.used
 
 
-def _has_kernel(x: Tensor) -> bool:
-    """x: (..., D)."""
-    return x.shape[-1] % FEATURES == 0
+def _has_kernel(x: Tensor, head_dim: int) -> bool:
+    """Is `decode` for heads of this size where x lies?"""
+    return x.device.type == "cpu" and head_dim % FEATURES == 0

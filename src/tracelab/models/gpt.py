@@ -96,7 +96,7 @@ class GPT(Model):
 
         With a past, the tokens come after those in it; with documents, each of them is by itself.
         """
-        x = self.embed(tokens)
+        x = self.embedded(tokens)
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
         T, last = tokens.shape[1], self.context - 1

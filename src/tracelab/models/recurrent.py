@@ -57,7 +57,7 @@ class Recurrent(Model):
         """(B, T) -> (B, T, width), before the head. ValueError for packed rows: it would mix documents."""
         if documents is not None:
             raise ValueError("a recurrent model cannot keep packed documents apart: take data.packing=null")
-        x = self.embed(tokens)
+        x = self.embedded(tokens)
         if past is None:
             for block in self.blocks:
                 x, _ = block(x)

@@ -73,6 +73,7 @@ class PostLearner(Budgeted):
         wished = self.compile_forward
         if wished is None:
             wished = self.trainer.strategy.root_device.type == "cuda"
+        wished = wished and self.model.compiles
         self._forward = torch.compile(token_figures, dynamic=True) if wished else token_figures
 
     def on_train_start(self) -> None:

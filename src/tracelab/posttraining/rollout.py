@@ -55,8 +55,9 @@ class Rollout:
 class Rollouts:
     """P groups of G completions: n = P * G rows, a group's one after the other.
 
-    examples: P; prompts: P rows, with the hint where there is one; completions: n rows, of what follows;
-    graded: n verdicts on hint and completion together; rewards: (P, G); hinted: (P,) tokens.
+    examples: P; prompts: P rows, with what the model reads behind them, and the hint where there is one;
+    completions: n rows, of what follows; graded: n verdicts on hint and completion together; rewards: (P, G);
+    hinted: (P,) tokens.
     """
 
     examples: Examples
@@ -112,7 +113,7 @@ def roll(
     hints: tokens to put behind the prompts; they are judged with what follows, but were not sampled.
     """
     hints = Ragged.of([[]] * len(examples)) if hints is None else hints
-    prompts = task.prompts(examples).joined(hints)
+    prompts = model.opened(task.prompts(examples)).joined(hints)
     completions = generate(
         model,
         prompts,

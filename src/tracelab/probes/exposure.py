@@ -37,8 +37,13 @@ class Seen:
 
 def seen(experiment: Experiment, task: Task, count: int) -> Seen:
     """Problems of the first `count` sequences that an experiment trains on; how often each came."""
-    chunks = sets.training_problems(experiment, task)
-    arm = sets.arms(experiment, task, build_treatment(experiment.trace), chunks)
+    chunks, treatment = sets.training_problems(experiment, task), build_treatment(experiment.trace)
+    if treatment.in_turn():
+        raise ValueError(
+            f"trace={experiment.names.trace} changes in the course of a training, whose problems nobody "
+            "counts: take a run of another treatment, or of one stage (trace.stage)"
+        )
+    arm = sets.arms(experiment, task, treatment, chunks)
     taken: dict[int, NDArray[np.int64]] = {}  # how often each of a piece's problems was
     for k in itertools.count():
         piece = chunks.piece(k)

@@ -37,7 +37,7 @@ def intervene(
     nats, that the model gives the reference solution there (teacher forced); reference_tokens: of how many
     tokens; trace_tokens: how long the imposed trace is.
     """
-    prompts = task.prompts(examples)
+    prompts = model.opened(task.prompts(examples))
     options: dict[str, Any] = {"stop": task.codec.stop, "max_new": max_new, "batch_size": sampling.batch_size}
     own = generate(model, prompts, **options)
     before = trace_and_solution(task, own.tokens)[1]

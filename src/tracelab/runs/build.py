@@ -50,14 +50,24 @@ def build_treatment(part: Part) -> Treatment:
 
 
 def build_model(
-    part: Part, vocabulary: tuple[str, ...], context: int, seed: int, precision: Precision
+    part: Part,
+    vocabulary: tuple[str, ...],
+    context: int,
+    seed: int,
+    precision: Precision,
+    treatment: Treatment | None = None,
 ) -> Model:
     """The model that a config's part describes, initialised from the seed.
 
-    context: the longest sequence that it takes; precision: of its matrix products.
+    context: the longest sequence that it takes; precision: of its matrix products; treatment: what it is
+    trained on, which may want it to think in latents.
     """
     shape = {name: value for name, value in part.items() if name != "context"}
     model: Model = build("model", shape, vocab_size=len(vocabulary), context=context, seed=seed)
+    if treatment is not None and treatment.thinks is not None:
+        from tracelab.models.latent import thinking
+
+        model = thinking(model, *treatment.thinks, seed=seed)
     model.products = precision.products
     return model
 

@@ -18,7 +18,7 @@ from tracelab.data.pieces import Chunks, Endless, Frozen
 from tracelab.data.survey import survey
 from tracelab.runs.build import build_task, build_treatment
 from tracelab.runs.settings import Experiment
-from tracelab.traces.base import Treatment
+from tracelab.traces.base import Treatment, Turn
 from tracelab.traces.correct import Correct
 from tracelab.traces.solution_only import SolutionOnly
 
@@ -26,6 +26,7 @@ ROUND = 64  # a context that the data decides is a multiple
 
 TestSets = Mapping[str, tuple[Task, Examples]]
 Treated = Callable[[Examples, str], card.Arm]
+Turns = tuple[tuple[Turn, Callable[[int], Sequences]], ...]
 
 
 def test_sets(experiment: Experiment, task: Task, against: Mapping[str, Examples] | None = None) -> TestSets:
@@ -38,11 +39,13 @@ def test_sets(experiment: Experiment, task: Task, against: Mapping[str, Examples
 class Sets:
     """What a model is trained and validated on.
 
-    chunk: k -> the k-th chunk of training sequences (of a frozen set: one of its pieces).
+    chunk: k -> the k-th chunk of training sequences (of a frozen set: one of its pieces). turns: where what
+    is trained on changes, the chunks of each `Turn`.
     """
 
     vocabulary: tuple[str, ...]
     chunk: Callable[[int], Sequences]
+    turns: Turns
     val: Sequences
 
 
@@ -90,11 +93,16 @@ def prepare(experiment: Experiment) -> Data:
         the_card["whole training set"], longest = whole, whole["longest"]
         summary += "\n  the first of {pieces} pieces; all {problems:,} problems were judged".format(**whole)
     max_new = experiment.eval.max_new or longest_completion(tests) * 3 // 2
+    turns, latents = turns_of(experiment, task, treatment, chunks), latents_of(treatment)
+    if turns:  # none of them has longer sequences than the first, but for latents
+        first = turns[0][1]
+        lengths = [int(first(k).tokens.lengths.max()) for k in range(len(chunks))]
+        longest = max(longest, *lengths) + latents
     if experiment.data.online:
         longest *= 2  # later chunks may exceed
-    context = experiment.model.get("context") or context_for(longest, val.sequences, tests, max_new)
+    context = experiment.model.get("context") or context_for(longest, val.sequences, tests, latents + max_new)
     chunk = training_chunks(chunks, train.sequences, arm)
-    sequences = chunk, val.sequences, train.sequences
+    sequences = chunk, turns, val.sequences, train.sequences
     return Data(task.codec.vocabulary, *sequences, tests, the_card, summary, context, max_new)
 
 
@@ -105,7 +113,8 @@ def prepared(experiment: Experiment) -> Sets:
     arm = arms(experiment, task, treatment, chunks)
     chunk = training_chunks(chunks, arm(chunks[0], "train").sequences, arm)
     val = arm(problems(experiment, task, "val", experiment.data.val_size), "val")
-    return Sets(task.codec.vocabulary, chunk, val.sequences)
+    turns = turns_of(experiment, task, treatment, chunks)
+    return Sets(task.codec.vocabulary, chunk, turns, val.sequences)
 
 
 def arms(experiment: Experiment, task: Task, treatment: Treatment, chunks: Chunks) -> Treated:
@@ -117,6 +126,21 @@ def arms(experiment: Experiment, task: Task, treatment: Treatment, chunks: Chunk
         return card.Arm(examples, *frozen.arm(task, treatment, examples, experiment.seed, split))
 
     return treated
+
+
+def turns_of(experiment: Experiment, task: Task, treatment: Treatment, chunks: Chunks) -> Turns:
+    """What is trained on in turn, and the chunks of each."""
+
+    def chunks_of(turn: Turn) -> Callable[[int], Sequences]:
+        arm = arms(experiment, task, turn.treatment, chunks)
+        return lambda k: arm(chunks[chunks.piece(k)], "train").sequences
+
+    return tuple((turn, chunks_of(turn)) for turn in treatment.in_turn())
+
+
+def latents_of(treatment: Treatment) -> int:
+    """How many latents a model of this arm reads behind each prompt."""
+    return 0 if treatment.thinks is None else treatment.thinks.number
 
 
 def as_told(experiment: Experiment, treatment: Treatment) -> Treatment:

@@ -9,8 +9,9 @@ prompt's or the solution's tokens: those are written by the codec, the same in e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,8 @@ class Treated:
     trace: tokens, without the opening word. residual_valid: (n,) which traces the verifier still calls
     strictly valid for the problems that have them now. donor: (n,) the place in the batch of the
     example whose trace it is, -1 where its own. damage: (n,) how many steps were damaged, or added. rows,
-    damaged: the steps and, for each, whether it is damaged or added; None where a treatment works on tokens.
+    damaged: the steps and, for each, whether it is damaged or added; None where a treatment works on tokens. lead:
+    tokens behind the prompts that are read with these, not written; None: there are none.
     """
 
     trace: Ragged
@@ -37,9 +39,31 @@ class Treated:
     damage: NDArray[np.int64]
     rows: Ragged | None = None
     damaged: Ragged | None = None
+    lead: Ragged | None = None
 
     def __len__(self) -> int:
         return len(self.trace)
+
+
+class Latents(NamedTuple):
+    """What a model computes between a prompt and its completion: so many latents.
+
+    feedback: what their input is (`models.latent`); scale: of that input, at first.
+    """
+
+    number: int
+    feedback: str
+    scale: float
+
+
+class Turn(NamedTuple):
+    """A stretch of a training: its share of the budget, the treatment of what is trained on, and whether the
+    optimiser begins anew with it.
+    """
+
+    share: float
+    treatment: Treatment
+    anew: bool
 
 
 class Treatment:
@@ -59,6 +83,17 @@ class Treatment:
 
     def check(self, task: Task) -> None:
         """ValueError if the task's traces cannot be treated so: asked before problems are drawn."""
+
+    @property
+    def thinks(self) -> Latents | None:
+        """Latents that stand behind each prompt when a model is tested; None: there are none."""
+        return None
+
+    def in_turn(self) -> Sequence[Turn]:
+        """What is trained on, one after the other, where that changes; the treatment itself is what data card
+        and validation are of. Empty: it is trained on from beginning to end.
+        """
+        return ()
 
     def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
         """keys: (n,) of the stream "treatment", one per example."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from hydra.utils import get_object
+from lightning import Callback
 from lightning.pytorch.loggers import Logger
 
 from tracelab.batches.loader import FixedLoader, Loader, card, check_lengths
@@ -18,7 +19,7 @@ from tracelab.models.attention import KERNELS
 from tracelab.models.base import Model
 from tracelab.models.precision import Precision
 from tracelab.optim.muon import MuonAdamW
-from tracelab.runs.build import build_task, precision_of
+from tracelab.runs.build import build_task, build_treatment, precision_of
 from tracelab.runs.checkpoints import load_progress
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
@@ -28,6 +29,7 @@ from tracelab.training import accelerate
 from tracelab.training.budget import Progress, build_budget, short_first
 from tracelab.training.budgeted import build_recipe
 from tracelab.training.checks import check
+from tracelab.training.curriculum import BeginAnew, Curriculum, quotas
 from tracelab.training.fitting import Trained, conclude, finished_before, fit
 from tracelab.training.initial import build_initial, origin, with_source
 from tracelab.training.learner import Learner
@@ -85,6 +87,7 @@ def _train(experiment: Training, went: Before | None) -> Trained:
 def check_parts(experiment: Training) -> None:
     """ValueError if parts do not go together, or refuse their knobs: before anything is drawn."""
     check(experiment)
+    check_turns(experiment)
     one_of("attention", experiment.attention, ("auto", *KERNELS))
     model = get_object(experiment.model["_target_"])
     packing = experiment.data.packing
@@ -98,6 +101,24 @@ def check_parts(experiment: Training) -> None:
         raise ValueError(
             "Muon orthogonalises whole matrices, of which trainer=fsdp leaves each process a shard: "
             "take optim=adamw, or trainer=ddp"
+        )
+
+
+def check_turns(experiment: Training) -> None:
+    """ValueError if budget, batches or devices do not go with a treatment that changes, or with latents."""
+    treatment = build_treatment(experiment.trace)
+    name, packing = f"trace={experiment.names.trace}", experiment.data.packing
+    if turns := treatment.in_turn():
+        quotas(experiment, [turn.share for turn in turns])
+    if treatment.thinks is not None and packing is not None:
+        raise ValueError(
+            f"data.packing={packing}: {name} has latents, which are computed row by row; take "
+            "data.packing=null"
+        )
+    if treatment.thinks is not None and wished(experiment.trainer) > 1:
+        raise ValueError(
+            f"{name} has latents, whose number differs between the shares of a batch, so that several "
+            "devices would wait for each other: leave trainer.devices at 1, and trainer at auto"
         )
 
 
@@ -150,7 +171,9 @@ def fit_validated(
     """Train, with a look at losses and held-out problems every so many steps -> is it finished?"""
     loaders = build_loaders(experiment, data, learner.model.context)
     held_out = build_held_out(experiment, data)
-    callbacks = [] if held_out is None else [Validation(held_out)]
+    callbacks: list[Callback] = [] if held_out is None else [Validation(held_out)]
+    if data.turns:
+        callbacks.append(BeginAnew())
     batches = experiment.validate_every * experiment.trainer.get("accumulate_grad_batches", 1)
     return fit(run, learner, loaders, resume, began, callbacks, logger=loggers, val_check_interval=batches)
 
@@ -191,6 +214,10 @@ def build_loaders(experiment: Training, data: Sets, context: int) -> tuple[Loade
         "packing": experiment.data.packing,
         "context": context,
     }
-    first = short_first(experiment, data.chunk(0).tokens.lengths)
-    loader = Loader(data.chunk, **sizes, short_first=first, seed=experiment.seed)
+    chunk = data.chunk
+    if data.turns:
+        shares = [turn.share for turn, _ in data.turns]
+        chunk = Curriculum(data.turns, quotas(experiment, shares))
+    first = short_first(experiment, chunk(0).tokens.lengths)
+    loader = Loader(chunk, **sizes, short_first=first, seed=experiment.seed)
     return loader, FixedLoader(data.val, **sizes)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tracelab.models.base import Model
 from tracelab.models.precision import Precision
-from tracelab.runs.build import build_model
+from tracelab.runs.build import build_model, build_treatment
 from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run, is_run
 from tracelab.runs.identity import arm_of
@@ -55,7 +55,8 @@ def build_initial(
 
     resumed: its weights will be a checkpoint's, so that none are looked for. ValueError if they do not fit.
     """
-    model = build_model(experiment.model, vocabulary, context, experiment.seed, precision)
+    treatment = build_treatment(experiment.trace)
+    model = build_model(experiment.model, vocabulary, context, experiment.seed, precision, treatment)
     if experiment.init_from is None or resumed:
         return model
     run, path = weights_of(experiment.init_from)

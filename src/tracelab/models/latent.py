@@ -1,0 +1,185 @@
+"""Models that think in latents: places behind a prompt whose input is no word.
+
+    model = thinking(GPT(...), count=6, feedback="recycled", scale=0.02, seed=0)
+    model.hidden(tokens)    # a token model.vocab_size is a latent
+
+What a latent's input is, its `feedback`:
+
+    recycled          the last hidden state of the place before, times a learned factor (Coconut: Hao et al.
+                      2024, arXiv 2412.06769, where the factor is 1)
+    projected         that state through a learned matrix and a norm (as CODI: Shen et al. 2025, arXiv
+                      2502.21074)
+    pause             one learned vector (Goyal et al. 2023, arXiv 2310.02226)
+    pause_sequential  the same vector, but each latent is computed by itself, as a recycled one has to be
+    random            a vector for each latent, drawn once and not learned
+
+The first two need a pass for each latent, one after the other; gradients go through all of them. Latents
+have tokens beyond the vocabulary, so that none can be written, and other weights are what they are without.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from tracelab.batches.documents import Documents
+from tracelab.models.base import Model
+from tracelab.models.gpt import Norm
+from tracelab.models.past import Past
+
+DEVIATION = 0.02  # of what is drawn: that of words' embeddings
+
+
+def thinking(model: Model, count: int, feedback: str, scale: float, seed: int) -> Model:
+    """The model itself, which from now on reads latents, so many behind each prompt (`lead`).
+
+    feedback: one of FEEDS; scale: of recycled and projected states, at first.
+    """
+    width, generator = model.embed.weight.shape[1], torch.Generator().manual_seed(seed)
+    kind: Any = type(model)
+    model.__class__ = _kind(kind)
+    model.feed = FEEDS[feedback](width, count, scale, generator)
+    model.lead = (model.vocab_size,) * count
+    return model
+
+
+@cache
+def _kind(kind: Any) -> Any:
+    """The class of models of this kind that think."""
+    return type(f"Latent{kind.__name__}", (Latent, kind), {})
+
+
+class Latent(Model):
+    """What is put before a model's class, so that it reads latents."""
+
+    packs = False
+    compiles = False  # how many passes there are depends on the tokens
+    feed: Feed
+
+    def hidden(self, tokens: Tensor, past: Past | None = None, documents: Documents | None = None) -> Tensor:
+        """(B, T) -> (B, T, width), before the head.
+
+        A latent that is fed with the state before it must be read together with the place before it.
+        ValueError for packed rows: latents of different documents would wait for each other.
+        """
+        if documents is not None:
+            raise ValueError("latents are computed row by row: take data.packing=null")
+        latent = tokens == self.vocab_size
+        inputs = self.embedded(tokens.masked_fill(latent, 0))
+        if self.feed.sequential and latent.any():
+            return self._passes(inputs, latent, past) if past is not None else self._aligned(inputs, latent)
+        if not self.feed.sequential:
+            inputs = torch.where(latent[..., None], self.feed(latent.cumsum(1) - 1), inputs)
+        return super().hidden(inputs, past)
+
+    def _aligned(self, inputs: Tensor, latent: Tensor) -> Tensor:
+        """Rows moved so that their first latents are in one column, read, and moved back."""
+        _, T, width = inputs.shape
+        first = latent.int().argmax(1)
+        shift = (first.max() - first).where(latent.any(1), 0)
+        column = torch.arange(T + int(shift.max()), device=inputs.device) - shift[:, None]
+        there = (column >= 0) & (column < T)
+        column = column.clamp(0, T - 1)
+        moved = inputs.gather(1, column[..., None].expand(-1, -1, width))
+        hidden = self._passes(moved, latent.gather(1, column) & there, self.reading(shift))
+        back = torch.arange(T, device=inputs.device) + shift[:, None]
+        return hidden.gather(1, back[..., None].expand(-1, -1, width))
+
+    def _passes(self, inputs: Tensor, latent: Tensor, past: Past) -> Tensor:
+        """Columns in which there are latents one by one, those between them at once."""
+        fed = latent.any(0).tolist()
+        assert not fed[0], "a latent comes behind what is read with it"
+        edges = [t for t in range(1, len(fed)) if fed[t] or fed[t - 1]]
+        read: list[Tensor] = []
+        for start, stop in pairwise([0, *edges, len(fed)]):
+            piece = inputs[:, start:stop]
+            if fed[start]:
+                state = self.feed(read[-1][:, -1:]).to(piece.dtype)
+                piece = torch.where(latent[:, start:stop, None], state, piece)
+            read.append(super().hidden(piece, past))
+        return torch.cat(read, 1)
+
+
+class Feed(nn.Module):
+    """What latents' inputs are made of. sequential: does each wait for the one before it?"""
+
+    sequential: ClassVar[bool] = True
+
+
+class Recycled(Feed):
+    """(B, 1, width) states -> the same times a learned factor."""
+
+    def __init__(self, width: int, count: int, scale: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor([scale]))
+
+    def forward(self, state: Tensor) -> Tensor:
+        """See the class."""
+        return state * self.factor
+
+
+class Projected(Feed):
+    """(B, 1, width) states -> the same through a matrix and a norm."""
+
+    def __init__(self, width: int, count: int, scale: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.matrix = nn.Linear(width, width, bias=False)
+        self.norm = Norm(width, 1e-6)
+        with torch.no_grad():
+            self.matrix.weight.normal_(0.0, DEVIATION, generator=generator)
+            self.norm.weight.fill_(scale)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """See the class."""
+        fed: Tensor = self.norm(self.matrix(state))
+        return fed
+
+
+class Pause(Feed):
+    """Whatever it gets -> (width,), one learned vector."""
+
+    sequential = False
+
+    def __init__(self, width: int, count: int, scale: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.vector = nn.Parameter(torch.empty(width).normal_(0.0, DEVIATION, generator=generator))
+
+    def forward(self, _: Tensor) -> Tensor:
+        """See the class."""
+        return self.vector
+
+
+class PauseSequential(Pause):
+    """The same, but in as many passes as there are latents."""
+
+    sequential = True
+
+
+class Random(Feed):
+    """(B, T) which latent of its row a place is -> (B, T, width), its vector; anything where it is none."""
+
+    sequential = False
+
+    def __init__(self, width: int, count: int, scale: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.vectors: Tensor
+        self.register_buffer(
+            "vectors", torch.empty(count, width).normal_(0.0, DEVIATION, generator=generator)
+        )
+
+    def forward(self, place: Tensor) -> Tensor:
+        """See the class."""
+        return self.vectors[place.clamp(0, len(self.vectors) - 1)]
+
+
+FEEDS: dict[str, Any] = {
+    "recycled": Recycled,
+    "projected": Projected,
+    "pause": Pause,
+    "pause_sequential": PauseSequential,
+    "random": Random,
+}

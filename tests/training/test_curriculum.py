@@ -1,0 +1,113 @@
+"""Training on what changes: where turns begin, and a run over several stages of latents that is stopped."""
+
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from tests.helpers.engine import sequences
+from tests.helpers.runs import small
+from tests.models.test_models import interrupt_at
+from tests.posttraining.test_posttrain import settings
+from tracelab.evaluation.judging import judge_model, trained_model
+from tracelab.exchange.exporting import export
+from tracelab.posttraining.experiment import posttrain
+from tracelab.probes.exposure import seen
+from tracelab.probes.latents import of_run
+from tracelab.runs.build import build_task
+from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.sets import test_sets as sets_of
+from tracelab.traces.base import Turn
+from tracelab.traces.correct import Correct
+from tracelab.training.curriculum import Curriculum, Quotas
+from tracelab.training.experiment import train
+from tracelab.training.learner import Learner
+
+LATENT = ("trace=latent", "trace.stages=2", "trace.anew=true", "trainer.precision=32-true", "threads=1")
+SETS = [sequences(30, seed=seed) for seed in range(2)]  # chunks of every turn
+
+
+def curriculum(amounts, in_sequences=False, anew=True):
+    turns = tuple((Turn(0.0, Correct(), anew), lambda k: SETS[k % 2]) for _ in range(len(amounts) + 1))
+    return Curriculum(turns, Quotas(amounts, in_sequences))
+
+
+def test_turns_take_their_share_of_tokens_and_go_on_where_the_last_one_ended():
+    chunk = curriculum([200.0, 900.0, 0.0, 100.0])
+    parts = [chunk.part(k) for k in range(9)]
+    assert [part.turn for part in parts[-3:]] == [4, 4, 4]
+    stream = [(part.chunk, row) for part in parts for row in range(part.start, part.stop)]
+    assert stream == [(k, row) for k in range(len(stream) // 30 + 1) for row in range(30)][: len(stream)]
+    tokens = np.bincount(
+        [part.turn for part in parts], [chunk(k).tokens.lengths.sum() for k in range(9)], minlength=5
+    )
+    for turn, wanted in enumerate([200, 900, 0, 100]):
+        assert wanted - 40 < tokens[turn] < wanted + 40, "but for one sequence"
+    starts = [k for k in range(9) if chunk.begins_anew(k)]
+    assert starts == [k for k in range(1, 9) if parts[k].turn != parts[k - 1].turn]
+    assert not any(curriculum([200.0], anew=False).begins_anew(k) for k in range(4))
+
+
+def test_turns_count_sequences_where_the_budget_does():
+    chunk = curriculum([10.0, 25.0], in_sequences=True)
+    assert [chunk.part(k)[1:] for k in range(4)] == [(0, 0, 10), (0, 10, 30), (1, 0, 5), (1, 5, 30)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Of a run that was stopped in one stage and resumed into the next ("run"), and one that was not."""
+    folder, before = tmp_path_factory.mktemp("latent"), signal.getsignal(signal.SIGINT)
+    assert train(small(folder / "whole", *LATENT)).metrics is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Learner, "on_train_batch_start", interrupt_at(3))
+        assert train(small(folder / "run", *LATENT)).metrics is None
+    signal.signal(signal.SIGINT, before)  # Lightning ignores it from here on
+    trained = train(small(folder / "run", *LATENT))
+    assert trained.state == "resumed"
+    return folder, trained.run
+
+
+def test_a_run_goes_on_bit_for_bit_across_a_change_of_stage(folder):
+    folder, _ = folder
+    weights = [load_weights(folder / run / "checkpoints" / "last.ckpt") for run in ("whole", "run")]
+    assert "feed.factor" in weights[0]
+    assert all(torch.equal(a, b) for a, b in zip(weights[0].values(), weights[1].values(), strict=True))
+    last = torch.load(folder / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    steps = {float(own["step"]) for own in last["optimizer_states"][0]["state"].values() if "step" in own}
+    assert max(steps) < 12 - 4, "after the stop, at step 4, the optimiser began anew"
+
+
+def test_latents_stand_behind_prompts_wherever_a_model_is_asked(folder):
+    """Judged, forced to answer after fewer of them, and post-trained."""
+    folder, run = folder
+    task, examples = next(iter(sets_of(run.settings, build_task(run.settings.task)).values()))
+    model = trained_model(run, task, "last", run.read_json("run.json")["context"])
+    assert model.lead == (len(task.codec.vocabulary),) * 2
+    found = judge_model(model, task, examples, run.settings.eval, 20).completions
+    model.lead = ()
+    assert (
+        judge_model(model, task, examples, run.settings.eval, 20).completions.mean_logprob
+        != found.mean_logprob
+    ).any()
+    assert of_run(run, problems=5).accuracy.shape == (3,)
+    after = posttrain(settings(folder / "run", folder / "after", "budget.steps=1", "reward=[form]"))
+    assert after.state == "finished"
+
+
+def test_what_latents_do_not_go_with_says_so(folder, tmp_path, monkeypatch):
+    _, run = folder
+    with pytest.raises(ValueError, match="no other library computes"):
+        export(run, tmp_path / "out")
+    with pytest.raises(ValueError, match="take a run of another treatment"):
+        seen(run.settings, build_task(run.settings.task), 10)
+    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: pytest.fail("drawn"))
+    for knobs, message in {
+        ("data.packing=256",): "computed row by row",
+        ("trainer.devices=2",): "wait for each other",
+        ("budget.steps=null", "budget.minutes=1"): "give budget.tokens",
+        ("trace.stage=4",): "the last stage of",
+        ("trace.feedback=typo",): "choose one of recycled",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            train(small(tmp_path / "run", *LATENT, *knobs))
