@@ -23,11 +23,12 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import Column, Examples, Verdicts
+from tracelab.core.types import Column, Examples, Quantity, Verdicts
 from tracelab.search.completion import LEVELS
 from tracelab.search.derivation import batch
 from tracelab.search.derivation.judge import judge, judge_traces
 from tracelab.search.derivation.reasons import NAMES
+from tracelab.search.derivation.states import known_facts
 from tracelab.tasks.arithmetic.draws import Draws
 from tracelab.tasks.arithmetic.parsing import problem_of
 from tracelab.tasks.arithmetic.program import HEADER, OPS, WIDTH, Program, new_program
@@ -174,6 +175,10 @@ class Arithmetic(Varied):
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._program(), self._fits, examples, traces)
+
+    def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
+        """Names: whose value is known, and what it is."""
+        return known_facts(trace[:, 1], self._names, trace[:, 4])
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with what is derived up to `step`."""

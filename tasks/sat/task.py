@@ -24,12 +24,13 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import Column, Examples, Verdicts
+from tracelab.core.types import Column, Examples, Quantity, Verdicts
 from tracelab.search.backtracking import batch
 from tracelab.search.backtracking.judge import judge, judge_traces
 from tracelab.search.backtracking.problem import RULES
 from tracelab.search.backtracking.reasons import NAMES
 from tracelab.search.backtracking.search import TIE_BREAKS
+from tracelab.search.backtracking.states import assigned_states
 from tracelab.search.completion import LEVELS
 from tracelab.tasks.sat.drawing import LEGEND, draw_formula
 from tracelab.tasks.sat.formula import GENERATORS, HEADER, SATISFIABLE, Draws, Formula, new_formula
@@ -190,6 +191,10 @@ class Sat(Varied):
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._formula(), self._fits, examples, traces)
+
+    def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
+        """Variables: assigned or not, and to what."""
+        return assigned_states(trace, self._limits[0], 2)
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

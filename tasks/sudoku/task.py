@@ -22,12 +22,13 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import Column, Examples, Verdicts
+from tracelab.core.types import Column, Examples, Quantity, Verdicts
 from tracelab.search.backtracking import batch
 from tracelab.search.backtracking.judge import judge, judge_traces
 from tracelab.search.backtracking.problem import RULES
 from tracelab.search.backtracking.reasons import NAMES
 from tracelab.search.backtracking.search import TIE_BREAKS
+from tracelab.search.backtracking.states import assigned_states
 from tracelab.search.completion import LEVELS
 from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sudoku.drawing import LEGEND, PICTURE_LEGEND, draw_sudoku, plot_sudoku
@@ -152,6 +153,13 @@ class Sudoku(Varied):
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
         return judge_traces(self._grid(), {"rows": self._stride}, examples, traces)
+
+    def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
+        """Cells: which have a digit, and which."""
+        size, stride = int(problem[0]), self._stride
+        digits = problem[HEADER:].reshape(size, size)
+        given = {int(y) * stride + int(x): int(digits[y, x]) - 1 for y, x in np.argwhere(digits > 0)}
+        return assigned_states(trace, stride**2, stride, given)
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""
