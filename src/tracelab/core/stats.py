@@ -71,10 +71,11 @@ def mean(values: ArrayLike, problems: ArrayLike) -> Bounded:
 
 
 def ratio(*parts: tuple[float, ArrayLike, ArrayLike]) -> Bounded:
-    """Σ sign · Σt / Σm over parts (sign, t, m), with its normal interval over clusters; unknown where an m is 0.
+    """The sum of sign · Σt / Σm over parts (sign, t, m), with its normal interval over clusters.
 
-    t, m: (clusters,) each, the same clusters in all parts: (1, t, m) is a ratio, with (-1, t', m') a
-    difference of two. The variance is the ratio's linearised one, of c clusters times c / (c - 1).
+    t, m: (clusters,) each, the same clusters in all parts: (1, t, m) alone is a ratio, with (-1, t', m') a
+    difference of two. Unknown where an Σm is 0. The variance is the linearised one, of c clusters times
+    c / (c - 1).
     """
     sums = [(sign, np.asarray(t, np.float64), np.asarray(m, np.float64)) for sign, t, m in parts]
     if any(m.sum() == 0 for _, _, m in sums):

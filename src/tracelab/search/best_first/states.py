@@ -6,6 +6,7 @@ Steps are taken at their word, valid or not: what is created is open until it is
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracelab.core.ragged import Integers
 from tracelab.core.types import UNKNOWN, Quantity
@@ -44,7 +45,7 @@ def board_states(trace: Integers, first: int) -> dict[str, Quantity]:
     return {"next": Quantity(closed[:, first:-2]), **costs}
 
 
-def _next_closed(trace: Integers) -> Integers:
+def _next_closed(trace: Integers) -> NDArray[np.int64]:
     """(steps + 1, columns): the row that closes next, before the first step and after each."""
     rows = np.full((len(trace) + 1, trace.shape[1]), UNKNOWN, np.int64)
     for t in range(len(trace) - 1, -1, -1):
