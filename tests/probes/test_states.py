@@ -6,13 +6,13 @@ import polars as pl
 import pytest
 import torch
 
-from tests.helpers.engine import tiny
 from tests.helpers.runs import compose
 from tracelab.analysis.states import best, scores
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import UNKNOWN
 from tracelab.data.frozen import references
+from tracelab.models.gpt import GPT
 from tracelab.models.places import capture
 from tracelab.probe import Probing
 from tracelab.probes.linear import halves, most_varied, of_problems, scored
@@ -206,8 +206,7 @@ def test_what_the_model_has_there_is_what_it_has_without_a_batch(read):
     _, _, prompts, texts, moments = read
     texts = prompts.joined(texts)
     texts = Ragged(texts.values % 20, texts.offsets)
-    model = tiny().eval()
-    model.context = 10_000
+    model = GPT(20, 512, layers=2, width=32, heads=4, kv_heads=2, mlp=48).eval()
     found = activations(model, texts, moments, ["embed", "blocks.1"])
     for k in range(0, len(moments.text), 7):
         tokens = torch.from_numpy(texts[int(moments.text[k])].astype(np.int64))[None]

@@ -39,6 +39,7 @@ from tracelab.runs.tables import cell
 
 TRACES = ("own", "reference")
 SEARCHES = ("text", "problem")
+ENOUGH = 256  # problems
 HEADINGS = (
     "quantity",
     "trace",
@@ -55,7 +56,8 @@ HEADINGS = (
 
 @dataclass(frozen=True)
 class States:
-    """Linear probes for the solver's state. split: a test set (None: the first); problems: of it.
+    """Linear probes for the solver's state. split: a test set (None: the first); problems: of it (None: as many
+    as the run was evaluated on, up to ENOUGH).
 
     traces: those that stand in the text, the model's own and the reference solver's; searches: whose state
     is asked for, that of the text's search and that of the problem's (with the reference they are one).
@@ -64,7 +66,7 @@ class States:
     """
 
     split: str | None = None
-    problems: Count = 256
+    problems: Count | None = None
     traces: Sequence[str] = TRACES
     searches: Sequence[str] = SEARCHES
     steps: Count = 12
@@ -88,7 +90,7 @@ class States:
         ValueError if the task does not say what its solver knows.
         """
         record, experiment = run.read_json("run.json"), run.settings
-        sampling = replace(experiment.eval, problems=self.problems)
+        sampling = replace(experiment.eval, problems=self.problems or min(experiment.eval.problems, ENOUGH))
         tests = sets.test_sets(replace(experiment, eval=sampling), build_task(experiment.task))
         split = self.split or next(iter(tests))
         one_of("probe.split", split, tuple(tests))
