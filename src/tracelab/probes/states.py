@@ -56,8 +56,8 @@ HEADINGS = (
 
 @dataclass(frozen=True)
 class States:
-    """Linear probes for the solver's state. split: a test set (None: the first); problems: of it (None: as many
-    as the run was evaluated on, up to ENOUGH).
+    """Linear probes for the solver's state. split: a test set (None: the first); problems: of it (None: as
+    many as the run was evaluated on, up to ENOUGH).
 
     traces: those that stand in the text, the model's own and the reference solver's; searches: whose state
     is asked for, that of the text's search and that of the problem's (with the reference they are one).
