@@ -15,7 +15,7 @@ from tracelab.core import rng
 from tracelab.core.codec import SPECIALS
 from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged, offsets_of
-from tracelab.core.types import BINS, SPLITS
+from tracelab.core.types import BINS, SPLITS, UNKNOWN
 
 # Small settings by module; a task that is not named here is built with its defaults.
 SMALL = {
@@ -359,6 +359,21 @@ def test_perturbed_problems_are_problems(task):
         assert not any(np.array_equal(problem, examples.problem[i]) for problem, i in pairs)
         one = changed.index[-1:]
         assert_same(changed.take(np.array([-1])), task.perturb(examples.take(one), kind, keys[one]))
+
+
+def test_what_the_solver_knows_has_one_shape(task):
+    """Where a task says it: of its own trace, of another problem's, and of none."""
+    examples = draw(task, 6)
+    shapes = set()
+    for i, problem in enumerate(examples.problem):
+        for trace in (examples.trace[i], examples.trace[i - 1], examples.trace[i][:0]):
+            known = task.solver_state(problem, trace) if hasattr(task, "solver_state") else {}
+            for name, quantity in known.items():
+                assert quantity.values.dtype == np.int64
+                assert quantity.values.min() >= UNKNOWN
+                assert len(quantity.values) == len(trace) + 1
+                shapes.add((name, quantity.number, quantity.values.shape[1]))
+    assert len(shapes) == len({name for name, *_ in shapes})
 
 
 def test_drawing_never_fails(task):
