@@ -69,7 +69,7 @@ def _scored(part: pl.DataFrame, number: bool) -> dict[str, Any]:
 
 
 def best(frame: pl.DataFrame, by: Sequence[str] = ("split",)) -> pl.DataFrame:
-    """Of `scores`, each quantity's best place in the model, and what clock and embed score beside it.
+    """Rows of `scores`: each quantity's best place in the model, and what clock and embed score beside it.
 
     The best of several places is a little better than it would be on other problems.
     """

@@ -17,7 +17,7 @@ from tracelab.search.backtracking.search import BACKTRACK, CONFLICT
 def assigned_states(
     trace: Integers, variables: int, values: int, given: Mapping[int, int] | None = None
 ) -> dict[str, Quantity]:
-    """Of a search over so many variables. given: variable -> the value that the problem gives it.
+    """Quantities of a search over so many variables. given: variable -> the value that the problem gives it.
 
     assigned: has each variable a value? value: which, where it has; next: the literal that is taken next.
     """

@@ -16,7 +16,7 @@ STATE = 1  # the column in which rows name a numbered state; g and h are a row's
 
 
 def numbered_states(trace: Integers, count: int) -> dict[str, Quantity]:
-    """Of a search among `count` states, of which each row names one in STATE.
+    """Quantities of a search among `count` states, of which each row names one in STATE.
 
     status: is each state unseen, open or closed? g, h: of each that was seen; next: which is closed next?
     """
@@ -36,7 +36,7 @@ def numbered_states(trace: Integers, count: int) -> dict[str, Quantity]:
 
 
 def board_states(trace: Integers, first: int) -> dict[str, Quantity]:
-    """Of a search among states too many to number, whose operands stand in a row from column `first` on.
+    """Quantities of a search among states too many to number: operands stand from column `first` on.
 
     next: the operands of the state that is closed next; g, h: its costs.
     """

@@ -16,8 +16,9 @@ from tracelab.core.types import UNKNOWN, Quantity
 def known_facts(
     concluded: Integers, facts: int, values: Integers | None = None, given: Collection[int] = ()
 ) -> dict[str, Quantity]:
-    """Of a derivation among so many facts. concluded: (steps,) which fact each step gives, UNKNOWN for none;
-    values: (steps,) what it says of it, if it says anything; given: facts that the problem gives.
+    """Quantities of a derivation among so many facts.
+
+    concluded: (steps,) which fact each step gives, UNKNOWN for none; values: (steps,) what it says of it, if it says anything; given: facts that the problem gives.
 
     known: is each fact known? value: what is known of each; next: the fact that is concluded next.
     """
