@@ -75,7 +75,7 @@ def best(frame: pl.DataFrame, by: Sequence[str] = ("split",)) -> pl.DataFrame:
     """
     keys = [*by, *ABOUT]
     inside = frame.filter(~pl.col("place").is_in(BASELINES)).sort(
-        "score", descending=True, maintain_order=True
+        "score", descending=True, nulls_last=True, maintain_order=True
     )
     found = inside.group_by(keys, maintain_order=True).first()
     for name in BASELINES:

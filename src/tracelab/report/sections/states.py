@@ -44,7 +44,8 @@ def _row(row: dict[str, Any]) -> list[object]:
     """A row of the table. Of numbers, the figures are R²; of classes, accuracies in per cent."""
     estimate, plain = (number, "{:.2f}") if row["number"] else (share, "{:.1%}")
     about = (row[name] for name in ("arm", "quantity", "trace", "search", "at"))
-    alone = (plain.format(row[name]).rstrip("%") for name in ("majority", *states.BASELINES))
+    beside = (row[name] for name in ("majority", *states.BASELINES))
+    alone = (value if value is None else plain.format(value).rstrip("%") for value in beside)
     found = (
         estimate(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for name in ("score", "selectivity")
     )

@@ -18,7 +18,8 @@ def known_facts(
 ) -> dict[str, Quantity]:
     """Quantities of a derivation among so many facts.
 
-    concluded: (steps,) which fact each step gives, UNKNOWN for none; values: (steps,) what it says of it, if it says anything; given: facts that the problem gives.
+    concluded: (steps,) which fact each step gives, UNKNOWN for none; values: (steps,) what it says of it, if
+    it says anything; given: facts that the problem gives.
 
     known: is each fact known? value: what is known of each; next: the fact that is concluded next.
     """
