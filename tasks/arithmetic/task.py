@@ -23,13 +23,14 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import Column, Examples, Verdicts
+from tracelab.core.types import Column, Examples, Quantity, Verdicts
 from tracelab.search.completion import LEVELS
 from tracelab.search.derivation import batch
 from tracelab.search.derivation.detours import detours
 from tracelab.search.derivation.judge import judge, judge_traces
 from tracelab.search.derivation.needed import needed
 from tracelab.search.derivation.reasons import NAMES
+from tracelab.search.derivation.states import known_facts
 from tracelab.tasks.arithmetic.draws import Draws
 from tracelab.tasks.arithmetic.parsing import problem_of
 from tracelab.tasks.arithmetic.perturbations import changes_of
@@ -193,6 +194,10 @@ class Arithmetic(Varied, Perturbed):
     ) -> tuple[Ragged, Ragged]:
         """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
         return detours(self._program(), examples, wanted, keys)
+
+    def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
+        """Names: whose value is known, and what it is."""
+        return known_facts(trace[:, 1], self._names, trace[:, 4])
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with what is derived up to `step`."""

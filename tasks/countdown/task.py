@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Quantity, Verdicts
 from tracelab.search.best_first.batch import (
     COMPLEXITIES,
     Searches,
@@ -49,12 +49,13 @@ from tracelab.search.best_first.batch import (
 )
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import BestFirst, Strategy
+from tracelab.search.best_first.states import board_states
 from tracelab.search.completion import LEVELS, check_fit
 from tracelab.tasks.countdown.drawing import LEGEND, draw_countdown, plot_countdown
 from tracelab.tasks.countdown.draws import HEADER, SIGNS, Knobs, draw_problems, held_out_targets
 from tracelab.tasks.countdown.parsing import identities_of, problem_of
 from tracelab.tasks.countdown.perturbations import changes_of
-from tracelab.tasks.countdown.space import HEURISTICS, RULES, Hand, new_hand, states_of
+from tracelab.tasks.countdown.space import FIRST, HEURISTICS, RULES, Hand, new_hand, states_of
 from tracelab.tasks.countdown.text import SOLUTION_WIDTH, codec_of, prompt_rows
 from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn
@@ -270,6 +271,10 @@ class Countdown(Searching, Perturbed):
             return sets
         own = replace(self, targets="held_out", ood=(), reach=self.reaches)
         return {"held_out_targets": own, **sets}
+
+    def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
+        """The numbers of the state that is closed next."""
+        return board_states(trace, FIRST)
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

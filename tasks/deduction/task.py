@@ -32,19 +32,30 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import Column, Examples, Verdicts
+from tracelab.core.types import UNKNOWN, Column, Examples, Quantity, Verdicts
 from tracelab.search.completion import LEVELS
 from tracelab.search.derivation import batch
 from tracelab.search.derivation.detours import detours
 from tracelab.search.derivation.judge import judge, judge_traces
 from tracelab.search.derivation.needed import needed
 from tracelab.search.derivation.reasons import NAMES
+from tracelab.search.derivation.states import known_facts
 from tracelab.tasks.deduction.drawing import LEGEND, PICTURE_LEGEND, draw_theory, plot_theory
 from tracelab.tasks.deduction.parsing import problem_of
 from tracelab.tasks.deduction.perturbations import changes_of
-from tracelab.tasks.deduction.rules import FACT, HEADER, OPS, PREMISES, RULE, SOLVERS, Theory, new_theory
+from tracelab.tasks.deduction.rules import (
+    APPLY,
+    FACT,
+    HEADER,
+    OPS,
+    PREMISES,
+    RULE,
+    SOLVERS,
+    Theory,
+    new_theory,
+)
 from tracelab.tasks.deduction.search import MEASURES, TIE_BREAKS
-from tracelab.tasks.deduction.text import codec_of, prompt_rows
+from tracelab.tasks.deduction.text import codec_of, parts_of, prompt_rows
 from tracelab.tasks.deduction.towers import Limits, limits, new_draws
 from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.ranges import ends_of
@@ -221,6 +232,16 @@ class Deduction(Varied, Perturbed):
     ) -> tuple[Ragged, Ragged]:
         """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
         return detours(self._theory(), examples, wanted, keys)
+
+    def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
+        """Ground literals, literal * entities + entity: which are known."""
+        words = self._words
+        entities, literals = words["entities"], words["atoms"] * words["signs"]
+        named = trace[:, 2] * entities + np.maximum(trace[:, 3], 0)
+        facts, _ = parts_of(problem.astype(np.int64))
+        given = facts[:, 0] * entities + facts[:, 1]
+        concluded = np.where(trace[:, 0] == APPLY, named, UNKNOWN)
+        return known_facts(concluded, literals * entities, given=given)
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

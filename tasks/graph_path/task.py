@@ -35,10 +35,11 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Quantity, Verdicts
 from tracelab.search.best_first.batch import COMPLEXITIES, examples_of, judge, judge_traces, ragged, solve
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import BestFirst, Strategy
+from tracelab.search.best_first.states import numbered_states
 from tracelab.search.completion import LEVELS, check_fit
 from tracelab.tasks.graph_path.drawing import LEGEND, PICTURE_LEGEND, draw_graph, plot_graph
 from tracelab.tasks.graph_path.draws import draw_problems
@@ -252,6 +253,10 @@ class GraphPath(Searching, Perturbed):
             )
         graph: Graph = new_graph(self.words, int(examples.problem.lengths.max(initial=0)) // 3)
         return graph
+
+    def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
+        """Nodes: unseen, open or closed, with their costs."""
+        return numbered_states(trace, self.words)
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

@@ -25,7 +25,7 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import Column, Examples, Verdicts
+from tracelab.core.types import Column, Examples, Quantity, Verdicts
 from tracelab.search.backtracking import batch
 from tracelab.search.backtracking.detours import detours
 from tracelab.search.backtracking.judge import judge, judge_traces
@@ -33,6 +33,7 @@ from tracelab.search.backtracking.needed import needed
 from tracelab.search.backtracking.problem import RULES
 from tracelab.search.backtracking.reasons import NAMES as REASONS
 from tracelab.search.backtracking.search import TIE_BREAKS
+from tracelab.search.backtracking.states import assigned_states
 from tracelab.search.completion import LEVELS
 from tracelab.tasks.knights_knaves.parsing import problem_of
 from tracelab.tasks.knights_knaves.perturbations import CHANGES
@@ -178,6 +179,10 @@ class KnightsKnaves(Varied, Perturbed):
     ) -> tuple[Ragged, Ragged]:
         """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
         return detours(self._island(), examples, wanted, keys)
+
+    def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
+        """People: whose kind is known, and which."""
+        return assigned_states(trace, self._most, 2)
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

@@ -20,11 +20,12 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of, share
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Quantity, Verdicts
 from tracelab.search.best_first.batch import examples_of, judge, judge_traces, ragged, solve
 from tracelab.search.best_first.judge import LEVELS
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import BestFirst, Strategy
+from tracelab.search.best_first.states import numbered_states
 from tracelab.search.completion import check_fit
 from tracelab.tasks.maze.counts import MEASURES, grid_counts
 from tracelab.tasks.maze.drawing import LEGEND, PICTURE_LEGEND, draw_maze, maze_scene, plot_maze
@@ -254,6 +255,10 @@ class Maze(Searching, Perturbed):
     def spelled(self, knob: str, value: Any) -> str:
         """A changed knob in a name."""
         return "x".join(map(str, _shape(value))) if knob == "size" else super().spelled(knob, value)
+
+    def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
+        """Cells, y * stride + x: unseen, open or closed, with their costs."""
+        return numbered_states(trace, self.stride**2)
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

@@ -24,7 +24,7 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import Column, Examples, Verdicts
+from tracelab.core.types import Column, Examples, Quantity, Verdicts
 from tracelab.search.backtracking import batch
 from tracelab.search.backtracking.detours import detours
 from tracelab.search.backtracking.judge import judge, judge_traces
@@ -32,6 +32,7 @@ from tracelab.search.backtracking.needed import needed
 from tracelab.search.backtracking.problem import RULES
 from tracelab.search.backtracking.reasons import NAMES
 from tracelab.search.backtracking.search import TIE_BREAKS
+from tracelab.search.backtracking.states import assigned_states
 from tracelab.search.completion import LEVELS
 from tracelab.tasks.sat.drawing import LEGEND, draw_formula
 from tracelab.tasks.sat.formula import GENERATORS, HEADER, SATISFIABLE, Draws, Formula, new_formula
@@ -213,6 +214,10 @@ class Sat(Varied, Perturbed):
     ) -> tuple[Ragged, Ragged]:
         """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
         return detours(self._formula(), examples, wanted, keys)
+
+    def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
+        """Variables: assigned or not, and to what."""
+        return assigned_states(trace, self._limits[0], 2)
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

@@ -29,7 +29,7 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Quantity, Verdicts
 from tracelab.search.best_first.batch import (
     COMPLEXITIES,
     Searches,
@@ -42,6 +42,7 @@ from tracelab.search.best_first.batch import (
 )
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
+from tracelab.search.best_first.states import board_states
 from tracelab.search.completion import LEVELS, check_fit
 from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn, writable
@@ -51,7 +52,7 @@ from tracelab.tasks.sliding_tiles.drawing import LEGEND, draw_tiles, plot_tiles
 from tracelab.tasks.sliding_tiles.draws import draw_problems
 from tracelab.tasks.sliding_tiles.parsing import identities_of, problem_of
 from tracelab.tasks.sliding_tiles.perturbations import changes_of
-from tracelab.tasks.sliding_tiles.space import HEADER, HEURISTICS, MOST_CELLS, Board, new_board
+from tracelab.tasks.sliding_tiles.space import FIRST, HEADER, HEURISTICS, MOST_CELLS, Board, new_board
 from tracelab.tasks.sliding_tiles.text import DEEPEST, codec_of, prompt_rows
 
 GOALS = ("random", "ordered")
@@ -229,6 +230,10 @@ class SlidingTiles(Searching, Perturbed):
                 "judge it with the task that drew it"
             )
         return self._board(nameable(examples, outputs, degree=4))
+
+    def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
+        """The board that is closed next."""
+        return board_states(trace, FIRST)
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

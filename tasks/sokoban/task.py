@@ -38,7 +38,7 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Verdicts
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Quantity, Verdicts
 from tracelab.search.best_first.batch import (
     COMPLEXITIES,
     Searches,
@@ -51,6 +51,7 @@ from tracelab.search.best_first.batch import (
 )
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
+from tracelab.search.best_first.states import board_states
 from tracelab.search.completion import LEVELS, check_fit
 from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn, writable
@@ -263,6 +264,10 @@ class Sokoban(Searching, Perturbed):
         most = {"rows": self.stride, "columns": self.stride, "boxes": self._most_boxes}
         check_fit(most, examples, outputs)
         return self._yard(nameable(examples, outputs, degree=4))
+
+    def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
+        """Where worker and boxes are in the state that is closed next."""
+        return board_states(trace, 1)
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

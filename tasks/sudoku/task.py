@@ -22,7 +22,7 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import Column, Examples, Verdicts
+from tracelab.core.types import Column, Examples, Quantity, Verdicts
 from tracelab.search.backtracking import batch
 from tracelab.search.backtracking.detours import detours
 from tracelab.search.backtracking.judge import judge, judge_traces
@@ -30,6 +30,7 @@ from tracelab.search.backtracking.needed import needed
 from tracelab.search.backtracking.problem import RULES
 from tracelab.search.backtracking.reasons import NAMES
 from tracelab.search.backtracking.search import TIE_BREAKS
+from tracelab.search.backtracking.states import assigned_states
 from tracelab.search.completion import LEVELS
 from tracelab.tasks.shared.perturbing import Change, Perturbed, within
 from tracelab.tasks.shared.variants import Varied
@@ -175,6 +176,13 @@ class Sudoku(Varied, Perturbed):
     ) -> tuple[Ragged, Ragged]:
         """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
         return detours(self._grid(), examples, wanted, keys)
+
+    def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
+        """Cells: which have a digit, and which."""
+        size, stride = int(problem[0]), self._stride
+        digits = problem[HEADER:].reshape(size, size)
+        given = {int(y) * stride + int(x): int(digits[y, x]) - 1 for y, x in np.argwhere(digits > 0)}
+        return assigned_states(trace, stride**2, stride, given)
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with the search up to `step`."""

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats as theirs
 from statsmodels.api import OLS
 
-from tracelab.core.stats import cells, clustered, mean, phi, phi_of, share, wilson
+from tracelab.core.stats import cells, clustered, mean, phi, phi_of, ratio, share, wilson
 
 # --- the 2x2 table ------------------------------------------------------------------------------------
 
@@ -86,3 +86,21 @@ def test_the_mean_of_little():
     value, low, high = mean([0.25, 0.75], [3, 3])
     assert value == 0.5
     assert np.isnan([low, high]).all(), "one problem says nothing of others"
+
+
+def test_a_ratio_of_equal_parts_is_a_mean():
+    x = np.random.default_rng(3).random(40)
+    assert ratio((1, x, np.ones(40))) == pytest.approx(mean(x, np.arange(40)))
+    assert ratio((1, x, np.ones(40)), (-1, x, np.ones(40))) == pytest.approx((0, 0, 0))
+    assert np.isnan(ratio((1, x, np.ones(40)), (-1, x, np.zeros(40)))).all()
+
+
+def test_a_difference_of_ratios_is_as_uncertain_as_resampling_says():
+    draw = np.random.default_rng(4)
+    m = draw.integers(1, 9, 200)
+    t, other = draw.binomial(m, 0.7), draw.binomial(m, 0.4)
+    value, low, high = ratio((1, t, m), (-1, other, m))
+    rows = draw.integers(0, 200, (2000, 200))
+    again = t[rows].sum(1) / m[rows].sum(1) - other[rows].sum(1) / m[rows].sum(1)
+    assert value == pytest.approx(t.sum() / m.sum() - other.sum() / m.sum())
+    assert (high - low) / 2 == pytest.approx(1.96 * again.std(), rel=0.1)

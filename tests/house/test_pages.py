@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from tests.helpers.pages import BUILT, DOCS, blocks_of, pages
 from tests.helpers.runs import small
 from tracelab.core.paths import CLONE, CONF, PACKAGE
-from tracelab.runs.entry import composed_config
+from tracelab.runs.entry import chosen, composed_config
 from tracelab.training.experiment import train
 
 BLOCKS = [block for page in pages() for block in blocks_of(page)]
@@ -69,7 +69,7 @@ def check_module(module, words):
     assert found is not None, f"there is no module {module}"
     command = module.removeprefix("tracelab.")
     if (CONF / f"{command}.yaml").is_file():
-        compose_all(command, words)
+        compose_all(command, chosen(command, words))
     elif module.startswith("tracelab."):
         main = Path(found.origin)
         beside = main.with_name("command.py")  # where a command is a folder

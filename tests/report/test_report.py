@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from tests.helpers.runs import KEPT, figures_saved, small, task_names
+from tests.runs.test_entry import run as command
 from tracelab import analysis
 from tracelab.analysis import package
 from tracelab.analysis.interventions import load_interventions
@@ -39,13 +40,15 @@ PHONE = {"width": 390, "height": 844}
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Two arms, one of them with interventions and memorisation; and a run that is not finished."""
+    """Two arms, one of them with what probes write; and a run that is not finished."""
     folder = tmp_path_factory.mktemp("study")
     for rate in (0.5, 1):
         train(small(folder / f"corrupted-{rate}", "trace=corrupted", f"trace.rate={rate}", *SAMPLES))
     run = Run.open(folder / "corrupted-1")
     write(of_run(run), run.folder / "interventions.parquet")
     write(memorisation.of_run(run), run.folder / "memorisation.parquet")
+    probed = command("tracelab.probe", "states", f"run={run.folder}", "probe.steps=4", cwd=folder)
+    assert probed.returncode == 0, probed.stderr[-2000:]
     (folder / "unfinished").mkdir()
     (folder / "unfinished" / "config.yaml").write_text((run.folder / "config.yaml").read_text())
     (folder / "unfinished" / "run.json").write_text('{"status": "training"}')
@@ -88,29 +91,9 @@ def test_it_needs_no_network(page):
 
 def test_every_section_is_there(page):
     sections = set(re.findall(r'<section id="(\w+)"', page))
-    assert sections == {
-        *(
-            "summary",
-            "differences",
-            "gaps",
-            "learning",
-            "validity",
-            "failures",
-            "lengths",
-            "samples",
-        ),
-        *(
-            "confidence",
-            "interventions",
-            "memorisation",
-            "versions",
-            "doses",
-            "metrics",
-            "cards",
-            "configs",
-            "viewer",
-        ),
-    }
+    names = "summary differences gaps learning validity failures lengths samples confidence interventions"
+    names += " memorisation versions states doses metrics cards configs viewer"
+    assert sections == set(names.split())
     assert "can't be shown" not in page
 
 

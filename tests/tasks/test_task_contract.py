@@ -15,7 +15,7 @@ from tracelab.core import rng
 from tracelab.core.codec import SPECIALS
 from tracelab.core.paths import CLONE, CONF
 from tracelab.core.ragged import Ragged, offsets_of
-from tracelab.core.types import BINS, SPLITS
+from tracelab.core.types import BINS, SPLITS, UNKNOWN
 from tracelab.tasks.shared.perturbing import ANEW, KEPT, MAPPED
 
 # Small settings by module; a task that is not named here is built with its defaults.
@@ -420,6 +420,21 @@ def alone(task, solutions):
     nothing = Ragged.of([[]] * len(solutions))
     tokens = task.codec.encode(task.codec.solution, solutions)
     return task.codec.assemble(nothing, nothing, tokens).tokens
+
+
+def test_what_the_solver_knows_has_one_shape(task):
+    """Where a task says it: of its own trace, of another problem's, and of none."""
+    examples = draw(task, 6)
+    shapes = set()
+    for i, problem in enumerate(examples.problem):
+        for trace in (examples.trace[i], examples.trace[i - 1], examples.trace[i][:0]):
+            known = task.solver_state(problem, trace) if hasattr(task, "solver_state") else {}
+            for name, quantity in known.items():
+                assert quantity.values.dtype == np.int64
+                assert quantity.values.min() >= UNKNOWN
+                assert len(quantity.values) == len(trace) + 1
+                shapes.add((name, quantity.number, quantity.values.shape[1]))
+    assert len(shapes) == len({name for name, *_ in shapes})
 
 
 def test_drawing_never_fails(task):

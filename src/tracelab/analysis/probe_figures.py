@@ -1,4 +1,4 @@
-"""Figures of what a model remembers, in the style of `analysis.figures`: PNG, PDF and SVG with their CSV.
+"""Figures of what a model remembers and has inside, in the style of `analysis.figures`, with their CSV.
 
 probe_figures.memorised(Path("figures/memorisation"), memorisation.by_set(table))
 probe_figures.effective(Path("figures/versions"), {"solution valid": versions.effective(table)})
@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tracelab.analysis.panels import SHARE, bars, panels, save
-from tracelab.plots import BLUE, GREEN, ORANGE, RED
+from tracelab.analysis.panels import SHARE, bars, panels, save, style_of
+from tracelab.plots import BLUE, GREEN, GREY, ORANGE, RED
 
 
 def memorised(path: Path, frame: pl.DataFrame) -> None:
@@ -60,3 +60,30 @@ def effective(path: Path, frames: Mapping[str, pl.DataFrame]) -> None:
             ax.invert_yaxis()
             ax.grid(axis="y", visible=False)
     save(path, pl.concat([frame.with_columns(verdict=pl.lit(name)) for name, frame in frames.items()]))
+
+
+def decoded(path: Path, frame: pl.DataFrame) -> None:
+    """Figure of `states.scores` of one arm and test set: a panel per quantity, what is decoded at each place.
+
+    Where a step ends, of each trace and search. In grey: the commonest label, and the control task.
+    """
+    shown = frame.filter(at="end")
+    names = shown["quantity"].unique(maintain_order=True).to_list()
+    places = shown["place"].unique(maintain_order=True).to_list()
+    labels = [place.removeprefix("blocks.") for place in places]
+    with panels(path, names, 3.0, 2.3) as axes:
+        for ax, name in zip(axes, names, strict=True):
+            mine = shown.filter(quantity=name)
+            for k, (key, part) in enumerate(mine.group_by("trace", "search", maintain_order=True)):
+                x = [places.index(place) for place in part["place"]]
+                y, dy = bars(part, ("score", "score_low", "score_high"))
+                style = {**style_of(k), "ms": 3.5, "lw": 1}
+                ax.errorbar(x, y, yerr=dy, label=f"{key[0]} trace, search of the {key[1]}", **style)
+                if k == 0:
+                    for column, ls in (("majority", ":"), ("control", "--")):
+                        ax.plot(x, part[column], ls=ls, lw=1, color=GREY, label=column)
+            ax.set_xticks(range(len(places)), labels)
+            ax.set_ylabel("R²" if mine["number"].all() else "accuracy")
+            ax.set_ylim(-0.54 if mine["number"].all() else SHARE[0], SHARE[1])
+        axes[0].set_xlabel("place: clock, word, then the stream after each layer")
+    save(path, frame)

@@ -70,6 +70,25 @@ def mean(values: ArrayLike, problems: ArrayLike) -> Bounded:
     return Bounded(middle, middle - half, middle + half)
 
 
+def ratio(*parts: tuple[float, ArrayLike, ArrayLike]) -> Bounded:
+    """The sum of sign · Σt / Σm over parts (sign, t, m), with its normal interval over clusters.
+
+    t, m: (clusters,) each, the same clusters in all parts: (1, t, m) alone is a ratio, with (-1, t', m') a
+    difference of two. Unknown where an Σm is 0. The variance is the linearised one, of c clusters times
+    c / (c - 1).
+    """
+    sums = [(sign, np.asarray(t, np.float64), np.asarray(m, np.float64)) for sign, t, m in parts]
+    if any(m.sum() == 0 for _, _, m in sums):
+        return UNKNOWN
+    value = float(sum(sign * t.sum() / m.sum() for sign, t, m in sums))
+    residuals = sum(sign * (t - m * (t.sum() / m.sum())) / m.sum() for sign, t, m in sums)
+    clusters = len(sums[0][1])
+    if clusters == 1:
+        return UNKNOWN._replace(value=value)
+    half = float(Z95 * np.sqrt(np.sum(np.square(residuals)) * clusters / (clusters - 1)))
+    return Bounded(value, value - half, value + half)
+
+
 class Sums(NamedTuple):
     """What an interval needs of clusters with t true ones among m: sums over clusters, elementwise."""
 

@@ -17,6 +17,7 @@ from tracelab.core.rows import concat, take
 # content-disjoint by construction, in streams drawn for ever as in frozen sets.
 BINS = 32
 SPLITS = {"train": (0, 29), "val": (29, 30), "test": (30, 31), "ood": (31, 32)}
+UNKNOWN = -1  # a label that is not defined
 MAX_REDRAWS = 20_000  # draws for one problem before its knobs are called impossible
 
 
@@ -55,6 +56,18 @@ class Examples:
     def concat(parts: Sequence[Examples]) -> Examples:
         """All examples of all parts, in order."""
         return concat(parts)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One thing that a search knows of each of some entities (cells, variables, facts), step by step.
+
+    values: (steps + 1, entities) before the first step and after each, UNKNOWN where it is not defined;
+    number: is it a number, or a class?
+    """
+
+    values: NDArray[np.int64]
+    number: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,6 +123,11 @@ class Task(Protocol):
     A task may also say what solutions need of traces: `needed(examples, traces, solutions)`, rows that may be
     wrong in any way, gives for each step whether the solution needs it (Ragged), and (n,) how many steps come
     until the answer is settled, -1 where it never is.
+
+    A task may also say what its solver knows, for probes of a model's hidden state: `solver_state(problem,
+    trace)` gives Quantities by name, for a stored problem and the rows of a trace. The trace is taken at its
+    word, for it may be a model's, or another problem's. Entities are as many for all problems of a task, and
+    the k-th is the same in all.
     """
 
     name: str

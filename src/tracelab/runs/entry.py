@@ -11,7 +11,7 @@ import re
 import sys
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -110,7 +110,7 @@ def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Call
 
         def main() -> None:
             endure()
-            sys.argv[1:] = admitted(sys.argv[1:])
+            sys.argv[1:] = admitted(chosen(config, sys.argv[1:]))
             with interruptible("What was written is kept."):
                 hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(run)()
 
@@ -118,6 +118,13 @@ def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Call
         return main
 
     return decorate
+
+
+def chosen(config: str, words: Sequence[str]) -> list[str]:
+    """A command line; of a command that is called as an axis, `probe states` is `probe probe=states`."""
+    first, *rest = words or [""]
+    named = re.fullmatch(r"\w+", first) is not None and (CONF / config).is_dir()
+    return [f"{config}={first}", *rest] if named else list(words)
 
 
 def compose(settings: type[T], config: str, *overrides: str) -> T:
@@ -129,7 +136,7 @@ def composed_config(config: str, *overrides: str) -> DictConfig:
     """A config of conf/ with overrides, as Hydra hands it to a command."""
     prepare_process()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        composed = hydra.compose(config, admitted(overrides), return_hydra_config=True)
+        composed = hydra.compose(config, admitted(chosen(config, overrides)), return_hydra_config=True)
     HydraConfig.instance().set_config(composed)  # for what the config says about itself
     with open_dict(composed):
         del composed["hydra"]

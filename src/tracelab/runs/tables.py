@@ -151,6 +151,20 @@ def print_trained(trained: Trained) -> Accuracy:
     return Accuracy(value, trained.state)
 
 
+def print_rows(
+    title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str, path: Path
+) -> None:
+    """Any table of words; then where it lies."""
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    for heading in headings:
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(*row)
+    console = _console()
+    console.print(fitting(table, console.width))
+    print(f"  {path}")
+
+
 def print_interventions(frame: Any, title: str, path: Path) -> None:
     """A row per intervention; frame: of `analysis.interventions.by_intervention`."""
     table = Table(title=title, title_justify="left", caption="per cent, Wilson 95 % interval")

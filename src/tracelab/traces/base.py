@@ -29,8 +29,8 @@ class Treated:
     trace: tokens, without the opening word. residual_valid: (n,) which traces the verifier still calls
     strictly valid for the problems that have them now. donor: (n,) the place in the batch of the
     example whose trace it is, -1 where its own. damage: (n,) how many steps were damaged, or added. rows,
-    damaged: the steps and, for each, whether it is damaged or added; None where a treatment works on tokens. lead:
-    tokens behind the prompts that are read with these, not written; None: there are none.
+    damaged: the steps and, for each, whether it is damaged or added; None where a treatment works on tokens.
+    lead: tokens behind the prompts that are read with these, not written; None: there are none.
     """
 
     trace: Ragged

@@ -1,0 +1,85 @@
+"""Is the solver's state in the model? What `tracelab.probe states` found, with intervals over problems.
+
+table = states.load_states("runs/study")
+states.scores(table)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tracelab.analysis.estimates import as_columns
+from tracelab.analysis.loading import load_beside
+from tracelab.core.stats import Bounded, clustered, ratio
+
+FILE = "states.parquet"
+SUMS = ("of", "right", "majority", "control", "control_of")
+ABOUT = ("trace", "search", "quantity", "number", "at")
+BASELINES = ("clock", "embed")
+
+
+def load_states(*folders: str | Path) -> pl.LazyFrame:
+    """The probes of all finished runs at or below the folders that have some, labelled as by `load`.
+
+    ValueError if none has.
+    """
+    return load_beside(FILE, "probe states", *folders)
+
+
+def of_file(path: Path) -> pl.DataFrame:
+    """One run's probes, see `scores`."""
+    return scores(pl.scan_parquet(path, glob=False), by=("split",))
+
+
+def scores(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.DataFrame:
+    """A row per group, trace, search, quantity, at and place, in the order in which they were asked for.
+
+    score: of the probes, with _low and _high (95 %, over problems): accuracy, or R² where number is true;
+    majority: accuracy of the commonest label of training (of numbers 0); control: the control task's score;
+    selectivity: score less control, with _low and _high; problems: that were tested.
+    """
+    keys = [*by, *ABOUT, "place"]
+    sums = [pl.col(name).sum() for name in SUMS]
+    found = table.group_by([*keys, "problem_key"], maintain_order=True).agg(sums).collect()
+    rows = []
+    for group, part in found.group_by(keys, maintain_order=True):
+        about = dict(zip(keys, group, strict=True))
+        rows.append({**about, **_scored(part, bool(about["number"]))})
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _scored(part: pl.DataFrame, number: bool) -> dict[str, Any]:
+    of, right, majority, control, control_of = (part[name].to_numpy() for name in SUMS)
+    score = ratio((1, right, of))
+    if not number:  # a share, whose interval stays within 0 and 1
+        score = Bounded(score.value, *clustered(right, of))
+    spoken = control_of.sum() > 0
+    return {
+        **as_columns("score", score),
+        "majority": float(majority.sum() / of.sum()) if of.sum() else None,
+        "control": float(control.sum() / control_of.sum()) if spoken else None,
+        **as_columns("selectivity", ratio((1, right, of), (-1, control, control_of))),
+        "problems": int(np.count_nonzero(of)),
+    }
+
+
+def best(frame: pl.DataFrame, by: Sequence[str] = ("split",)) -> pl.DataFrame:
+    """Rows of `scores`: each quantity's best place in the model, and what clock and embed score beside it.
+
+    The best of several places is a little better than it would be on other problems.
+    """
+    keys = [*by, *ABOUT]
+    inside = frame.filter(~pl.col("place").is_in(BASELINES)).sort(
+        "score", descending=True, nulls_last=True, maintain_order=True
+    )
+    found = inside.group_by(keys, maintain_order=True).first()
+    for name in BASELINES:
+        base = frame.filter(place=name).select(*keys, pl.col("score").alias(name))
+        found = found.join(base, on=keys, how="left")
+    order = frame.select(keys).unique(maintain_order=True)
+    return order.join(found, on=keys, how="inner", maintain_order="left")
