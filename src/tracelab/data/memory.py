@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from tracelab.core.files import read_text
+
 HELD = Path("/proc/self/statm")  # Linux: its first number is what the process holds, in pages
 ALONE = threading.Lock()  # two threads that limit the process would each restore the other's limit
 
@@ -40,7 +42,7 @@ def limited(room: int) -> Iterator[None]:
         return
     with ALONE:
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-        most = int(HELD.read_text().split()[0]) * resource.getpagesize() + room
+        most = int(read_text(HELD).split()[0]) * resource.getpagesize() + room
         if soft == resource.RLIM_INFINITY or most < soft:
             resource.setrlimit(resource.RLIMIT_AS, (most, hard))
         try:
