@@ -133,12 +133,10 @@ def of_run(
     """
     record, experiment = run.read_json("run.json"), run.settings
     sampling = replace(experiment.eval, problems=problems or experiment.eval.problems)
-    tests = sets.test_sets(replace(experiment, eval=sampling), build_task(experiment.task))
-    names = list(splits or list(tests)[:1])
-    if unknown := set(names) - set(tests):
-        raise ValueError(f"splits={names}: there is no test set {unknown}; choose from {', '.join(tests)}")
-    model = trained_model(run, tests[names[0]][0], sampling.checkpoint, record["context"])
+    task = build_task(experiment.task)
+    tests = sets.chosen(sets.test_sets(replace(experiment, eval=sampling), task), splits)
+    model = trained_model(run, task, sampling.checkpoint, record["context"])
     return pa.concat_tables(
-        table(model, *tests[name], sampling, record["max_new"], {**labels(run), "split": name}, **doses)
-        for name in names
+        table(model, *test, sampling, record["max_new"], {**labels(run), "split": name}, **doses)
+        for name, test in tests.items()
     )
