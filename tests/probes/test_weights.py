@@ -1,8 +1,10 @@
-"""Task arithmetic: what is added is what comes out, what was planted moves, and the result is a run apart."""
+"""What the weights hold: arithmetic gives what was added, and steering finds and undoes what was planted."""
 
+import copy
 import shutil
 import sys
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -11,15 +13,27 @@ from tests.helpers.runs import post_training, small
 from tracelab import analysis
 from tracelab.analysis import task_vectors as tables
 from tracelab.arithmetic import main, weighed
+from tracelab.data.frozen import references
+from tracelab.evaluation.judging import trained_model
+from tracelab.models.places import add, capture, change
 from tracelab.posttraining.experiment import posttrain
-from tracelab.probes import memorisation
+from tracelab.probes import heads, memorisation
+from tracelab.probes.activations import OTHER, SOLUTION, Written, means
 from tracelab.probes.arithmetic import CONTROL, SUM, Merge, check_related, merge
+from tracelab.probes.contrasts import contrast, lengths
+from tracelab.probes.directions import contrast_weights
+from tracelab.probes.steering import Asked, changes, directions, of_run
 from tracelab.probes.task_vectors import cosine, effective_rank, matrices, random_like, trimmed
+from tracelab.report.sections.steering import section as steered
 from tracelab.report.sections.task_vectors import section
 from tracelab.report.study import study_of
+from tracelab.runs import sets
+from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_weights, save_weights
 from tracelab.runs.folder import Run
 from tracelab.runs.identity import lineage
+from tracelab.runs.settings import Sampling
+from tracelab.steer import main as steer
 from tracelab.training.experiment import train
 
 TINY = (
@@ -27,6 +41,7 @@ TINY = (
     "task.size=5",
     "trace=solution_only",
     "task.format=compact",
+    "model.context=192",
     "data.train_size=64",
     "data.val_size=16",
     "eval.problems=8",
@@ -219,3 +234,129 @@ def test_the_command_makes_a_run_of_its_own(world, tmp_path, monkeypatch, capsys
     shown = section(study_of([place], tmp_path / "page.html"))
     assert "control: a random vector" in shown
     assert str(tuned.folder) in shown
+
+
+# --- directions in a model, and what they do -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model(world):
+    run = world["base"]
+    return trained_model(run, build_task(run.settings.task), "last", run.read_json("run.json")["context"])
+
+
+@pytest.fixture(scope="module")
+def written(world):
+    """Reference completions, with their traces."""
+    task = build_task(world["base"].settings.task)
+    examples = sets.problems(world["base"].settings, task, "val", 16)
+    return Written.of(task, examples, references(task, examples))
+
+
+def asked(*ways, **more):
+    fit = Sampling(problems=8)
+    usual = {"kind": None, "match": "problem", "fit": fit, "places": ("blocks.0",), "together": False}
+    usual |= {"scales": (-1.0,), "heads": 0.25, "control": True}
+    return Asked(contrast="runs", ways=ways, **(usual | more))
+
+
+def test_the_parts_of_a_completion(written):
+    for trace, solution, parts in zip(
+        written.examples.trace, written.examples.solution, written.parts, strict=True
+    ):
+        assert parts[0] == OTHER  # the word that opens the trace
+        assert np.array_equal(parts[1 : 1 + 4 * len(trace)], np.repeat(trace[:, 0], 4))
+        assert (parts[2 + 4 * len(trace) :] == SOLUTION).sum() == len(solution) + 1  # and the stop
+    assert written.trace_tokens.tolist() == (4 * written.examples.trace.lengths).tolist()
+
+
+def test_means_are_over_the_chosen_tokens(model, written):
+    chosen = written.parts.values == 1
+    found, some = means(model, written, ["blocks.1"], chosen)
+    row = np.concatenate([written.prompts[3], written.completions[3]])
+    with torch.no_grad(), capture(model, "blocks.1") as seen:
+        model(torch.from_numpy(row.astype(np.int64))[None])
+    begin = len(written.prompts[3])
+    own = seen.whole("blocks.1")[0, begin:][torch.from_numpy(written.parts[3] == 1)]
+    assert found["blocks.1"][3] == pytest.approx(own.mean(0).numpy(), abs=1e-5)
+    assert some.all()
+    assert not means(model, written, ["blocks.1"], chosen & False)[1].any()
+
+
+def test_a_shift_between_two_readers_is_found_and_taken_back(world, model, written):
+    """The other reader is this one with a vector added to its stream: that is the direction, all of it."""
+    task, other = build_task(world["base"].settings.task), copy.deepcopy(model)
+    planted = torch.linspace(-1, 2, 32)
+    options = {"other": other, "kind": None, "match": "problem"}
+    with change(other, {"blocks.0": add(planted)}):
+        found = contrast("runs", task, model, written, ["blocks.0", "embed"], **options)
+        known = directions(found, ["blocks.0"], 0)
+        vector = torch.from_numpy(known["blocks.0"].vector)
+        torch.testing.assert_close(vector.float(), planted, atol=1e-4, rtol=0)
+        assert known["blocks.0"].concordance == 1.0
+        embedded = found.rows["embed"]
+        assert np.array_equal(embedded[found.label], embedded[~found.label]), "before it nothing is different"
+        back, gone = (
+            list(changes(other, {"blocks.0": vector}, asked(way), 0))[1] for way in ("add", "project_out")
+        )
+        tokens = torch.arange(12).view(2, 6)
+        with torch.no_grad(), back.context:
+            torch.testing.assert_close(other(tokens), model(tokens), atol=1e-3, rtol=0)
+        with torch.no_grad(), gone.context, capture(other, "blocks.0") as seen:
+            other(tokens)
+        assert (seen.whole("blocks.0") @ planted).abs().max() < 1e-3
+
+
+def test_lengths_are_compared_at_equal_complexity(model, written):
+    found = lengths(model, written, ["blocks.0"], "optimal_cost")
+    rows = {key: k for k, key in enumerate(written.examples.index.tolist())}
+    kept = np.array([rows[key] for key in found.group.tolist()])
+    weights = contrast_weights(found.label, found.stratum)
+    assert weights.any()
+    assert weights @ written.examples.complexity["optimal_cost"][kept] == pytest.approx(0)
+    assert weights @ written.trace_tokens[kept] > 0
+    with pytest.raises(ValueError, match="match='hardness' is unknown; choose one of problem"):
+        lengths(model, written, ["blocks.0"], "hardness")
+
+
+def test_heads_that_are_edited_write_nothing_along_the_direction(world, model, written):
+    task = build_task(world["base"].settings.task)
+    places = [*heads.places(model), "blocks.1.mixing"]
+    found = contrast("steps", task, model, written, places, other=None, kind="close", match="problem")
+    shares, units = heads.contributions(model, found), heads.stream_directions(model, found)
+    whole = found.rows["blocks.1.mixing"][~found.label].mean(0) @ units[1].numpy()
+    assert shares.shape == (2, 2)
+    assert shares[1].sum() == pytest.approx(whole, abs=1e-6)
+    before = copy.deepcopy(model.state_dict())
+    with heads.edited(model, np.array([3]), units):
+        weight = model.blocks[1].out.weight.double()
+        assert (units[1] @ weight[:, 16:]).abs().max() < 1e-6
+        assert torch.equal(weight[:, :16].float(), before["blocks.1.out.weight"][:, :16])
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+
+
+def test_steering_by_the_command(world, tmp_path, monkeypatch, capsys):
+    base, tuned = world["base"], world["tuned"]
+    words = [
+        f"run={base.folder}",
+        f"other={tuned.folder}",
+        "contrast=runs",
+        "fit.problems=8",
+        "fit.samples=1",
+    ]
+    words += ["places=[blocks.1]", "ways=[add,project_out,edit_heads]", "scales=[0,50]", "problems=6"]
+    monkeypatch.setattr(sys, "argv", ["steer", *words])
+    steer()
+    assert "concordance" in capsys.readouterr().out
+    rows = pl.read_parquet(base.folder / "steering.parquet")
+    assert len(rows) == 6 * (1 + 2 * (2 + 1 + 1))
+    figures = ["problem_key", "completion", "mean_logprob"]
+    as_it_is = rows.filter(way="none").select(figures)
+    for direction in ("found", "random"):
+        added = rows.filter(way="add", direction=direction)
+        assert added.filter(scale=0.0).select(figures).equals(as_it_is)
+        assert not added.filter(scale=50.0).select(figures).equals(as_it_is)
+    shown = steered(study_of([base.folder], tmp_path / "page.html"))
+    assert "Outcomes under steering" in shown
+    with pytest.raises(ValueError, match=r"name it, other=runs/"):
+        of_run(base, asked("add"), None, None, 2)
