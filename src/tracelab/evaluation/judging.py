@@ -95,9 +95,7 @@ def evaluate(run: Run, tested: Sampling, tests: TestSets, folder: Path) -> dict[
 
 def trained_model(run: Run, task: Task, checkpoint: str, context: int) -> Model:
     """A run's model with the weights of a checkpoint, on the GPU where there is one."""
-    path = run.checkpoint(checkpoint)
-    if not path.is_file():
-        raise ValueError(f"{run.folder} holds no checkpoints/{path.name}: nothing of it is trained yet")
+    path = run.trained(checkpoint)
     experiment = run.settings
     nobody_asked = "precision" not in run.read_json("run.json")  # as in earlier versions
     precision = precision_of(experiment, wished="auto" if nobody_asked else None)

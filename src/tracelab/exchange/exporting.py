@@ -40,9 +40,7 @@ def export(run: Run, to: Path, checkpoint: str = "last") -> Path:
             "another treatment"
         )
     knobs = shapes.knobs_of(run.settings.model)
-    path = run.checkpoint(checkpoint)
-    if not path.is_file():
-        raise ValueError(f"{run.folder} holds no checkpoints/{path.name}: nothing of it is trained yet")
+    path = run.trained(checkpoint)
     if to.exists() and not (to / ABOUT).is_file() and (to.is_file() or any(to.iterdir())):
         raise ValueError(f"to={to} holds something that is no export: choose a new folder")
     task, record = build_task(run.settings.task), run.read_json("run.json")

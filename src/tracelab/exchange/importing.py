@@ -9,21 +9,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import OmegaConf
 
-from tracelab.core.files import read_json, whole
+from tracelab.core.files import read_json
 from tracelab.core.types import Task
 from tracelab.exchange import shapes, tensors, weights, words
 from tracelab.exchange.exporting import ABOUT
 from tracelab.models.gpt import GPT
-from tracelab.models.precision import FULL, name_of
 from tracelab.runs.build import build_task
+from tracelab.runs.checkpoints import NOTHING, save_weights
 from tracelab.runs.folder import Config, Run, is_run, machine
 from tracelab.runs.sets import longest_completion, test_sets
 from tracelab.runs.trust import check_targets
 
-NOTHING = {"steps": 0, "tokens": 0, "completion_tokens": 0, "examples": 0, "minutes": 0.0}
 WORD = ("from=", "to=")
 
 
@@ -81,7 +79,7 @@ def import_folder(source: Path, to: Path, composed: Config, overridden: list[str
     run.write_json("vocab.json", list(task.codec.vocabulary))
     if said.get("data_card"):
         run.write_json("data_card.json", said["data_card"])
-    save(run.checkpoint(), model, record)
+    save_weights(run.checkpoint(), model.state_dict(), record)
     run.write_json("run.json", record)
     return run
 
@@ -107,15 +105,6 @@ def build(source: Path, part: Mapping[str, Any], vocab_size: int) -> GPT:
     model = GPT(vocab_size, part["context"], **knobs)
     model.load_state_dict(weights.to_ours(found, knobs))
     return model
-
-
-def save(path: Path, model: GPT, record: Mapping[str, Any]) -> None:
-    """A checkpoint of the weights, for everything but going on with the same training."""
-    state = {f"model.{name}": weight for name, weight in model.state_dict().items()}
-    precision = record.get("precision", {}).get("name", name_of(FULL))
-    content = {"state_dict": state, "progress": dict(record["progress"]), "precision": precision}
-    with whole(path, flushed=True) as partial:
-        torch.save(content, partial)
 
 
 def reach(run: Run, task: Task) -> int:

@@ -25,7 +25,7 @@ from tracelab.posttraining.settings import PostTraining
 from tracelab.runs.build import build, build_task, precision_of
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
-from tracelab.runs.identity import own_id
+from tracelab.runs.identity import lineage, own_id
 from tracelab.runs.sets import TestSets, problems, test_sets
 from tracelab.training import accelerate
 from tracelab.training.budgeted import build_recipe
@@ -64,7 +64,7 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
     tests = test_sets(experiment, task)
     learner = build_learner(experiment, task, model, limits["max_new"])
     run.write_json("data_card.json", source.read_json("data_card.json"))
-    made = {"source": str(source.folder), "precision": precision.as_dict()}
+    made = {"source": str(source.folder), "ancestors": lineage(source), "precision": precision.as_dict()}
     made |= went.as_dict() if went else {}
     record = {"id": own_id(run), "seed": experiment.seed, **made, **limits, **machine()}
     run.write_json("run.json", {**record, "status": "training"})

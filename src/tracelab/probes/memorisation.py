@@ -162,6 +162,11 @@ def of_run(run: Run, problems: int | None = None, kinds: Sequence[str] | None = 
             f"{run.folder} was post-trained, on problems without end: ask what its source remembers, "
             f"run={record['source']}"
         )
+    if "merge" in run.config:
+        raise ValueError(
+            f"{run.folder} is made of others' weights and was trained on nothing itself: ask what its base "
+            f"remembers, run={record['merge']['base_model']}"
+        )
     task, sampling = build_task(experiment.task), experiment.eval
     model = trained_model(run, task, sampling.checkpoint, record["context"])
     _check_problems(run, task)

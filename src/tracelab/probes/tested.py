@@ -36,10 +36,7 @@ def tested(run: Run, splits: Sequence[str] | None = None, problems: int | None =
     """
     record, experiment = run.read_json("run.json"), run.settings
     sampling = replace(experiment.eval, problems=problems or experiment.eval.problems)
-    tests = sets.test_sets(replace(experiment, eval=sampling), build_task(experiment.task))
-    names = list(splits or list(tests)[:1])
-    if unknown := set(names) - set(tests):
-        raise ValueError(f"splits={names}: there is no test set {unknown}; choose from {', '.join(tests)}")
-    model = trained_model(run, tests[names[0]][0], sampling.checkpoint, record["context"])
-    asked = {name: tests[name] for name in names}
+    task = build_task(experiment.task)
+    asked = sets.chosen(sets.test_sets(replace(experiment, eval=sampling), task), splits)
+    model = trained_model(run, task, sampling.checkpoint, record["context"])
     return Tested(model, asked, sampling, record["max_new"], labels(run))

@@ -1,8 +1,9 @@
-"""What a checkpoint holds: weights, progress, number format."""
+"""What a checkpoint holds: weights, progress, number format. Learners write more into theirs."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -10,9 +11,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tracelab.models.precision import REDUCED, name_of
+from tracelab.core.files import whole
+from tracelab.models.precision import FULL, REDUCED, name_of
 
 BEFORE_RECORDED = name_of(REDUCED)
+NOTHING = {"steps": 0, "tokens": 0, "completion_tokens": 0, "examples": 0, "minutes": 0.0}  # of progress
+
+
+def save_weights(path: Path, state: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
+    """Write a checkpoint of a model's state dict, for everything but going on with the same training.
+
+    record: what run.json says of its progress and precision.
+    """
+    precision = record.get("precision", {}).get("name", name_of(FULL))
+    content = {"progress": dict(record["progress"]), "precision": precision}
+    content["state_dict"] = {f"model.{name}": weight for name, weight in state.items()}
+    with whole(path, flushed=True) as partial:
+        torch.save(content, partial)
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:

@@ -107,6 +107,13 @@ class Run:
         """Where a checkpoint is or will be; name: last or best."""
         return self.folder / "checkpoints" / f"{name}.ckpt"
 
+    def trained(self, name: str = "last") -> Path:
+        """A checkpoint that is there. ValueError if it is not."""
+        path = self.checkpoint(name)
+        if not path.is_file():
+            raise ValueError(f"{self.folder} holds no checkpoints/{path.name}: nothing of it is trained yet")
+        return path
+
     def write_text(self, name: str, text: str) -> Path:
         """Write a file of the folder, whole or not at all."""
         path = self.folder / name

@@ -54,6 +54,21 @@ def arm_of(run: Run, checkpoint: str = "last") -> str:
     return f"{kind} {number:06x}" + ("" if checkpoint == "last" else f" {checkpoint}")
 
 
+def lineage(run: Run) -> list[str]:
+    """Who a run is, and who it goes back to: its id, its source's, that one's source's, and so on.
+
+    A run notes its ancestors when it starts. Of versions that did not, their folders are asked, as far as
+    they lie where they lay.
+    """
+    record = run.read_json("run.json") or {}
+    before: list[str] | None = record.get("ancestors")
+    if before is None:
+        place = Path(run.config.get("run") or run.config.get("init_from") or "")
+        sources = (folder for folder in (place, place.parent.parent) if is_run(folder))
+        before = next((lineage(Run.open(folder)) for folder in sources), [])
+    return [record.get("id") or identity_of(record, run.config), *before]
+
+
 def with_checksums(experiment: E) -> E:
     """The experiment with the checksums of its data.files, which are a part of what it is.
 

@@ -35,6 +35,14 @@ def test_sets(experiment: Experiment, task: Task, against: Mapping[str, Examples
     return frozen.test_sets(task, tested.seed, tested.problems, against, experiment.data.drawn_by)
 
 
+def chosen(tests: TestSets, names: Sequence[str] | None) -> dict[str, tuple[Task, Examples]]:
+    """The test sets of these names; None: the first. ValueError if there is no such test set."""
+    wanted = list(names or list(tests)[:1])
+    if unknown := set(wanted) - set(tests):
+        raise ValueError(f"splits={wanted}: there is no test set {unknown}; choose from {', '.join(tests)}")
+    return {name: tests[name] for name in wanted}
+
+
 @dataclass(frozen=True)
 class Sets:
     """What a model is trained and validated on.

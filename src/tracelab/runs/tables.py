@@ -86,6 +86,13 @@ def print_figures(metrics: dict[str, Any], title: str, paths: Sequence[Path]) ->
         console.print(f"  {path}", highlight=False, soft_wrap=True)
 
 
+def print_tables(*tables: Table) -> None:
+    """Tables, below each other, as wide as the terminal."""
+    console = _console()
+    for table in tables:
+        console.print(fitting(table, console.width))
+
+
 def fitting(table: Table, width: int) -> Table:
     """The table, whose words are whole in so many columns: headings and cells wrap between words, and where
     even that is too wide, its rows are stacked.

@@ -15,7 +15,7 @@ from tracelab.models.precision import Precision
 from tracelab.runs.build import build_model, build_treatment
 from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run, is_run
-from tracelab.runs.identity import arm_of
+from tracelab.runs.identity import arm_of, lineage
 from tracelab.runs.knobs import options
 from tracelab.training.resuming import check_vocabulary
 from tracelab.training.settings import Training
@@ -75,6 +75,7 @@ def build_initial(
 def origin(experiment: Training, before: Mapping[str, Any]) -> dict[str, Any]:
     """Where the first weights are from, for run.json. before: what that said, if the run is begun."""
     if experiment.init_from is None or "init_from" in before:
-        return {name: value for name, value in before.items() if name == "init_from"}
+        return {name: value for name, value in before.items() if name in ("init_from", "ancestors")}
     run, path = weights_of(experiment.init_from)
-    return {"init_from": {"run": run.name, "seed": run.settings.seed, "progress": load_progress(path)}}
+    source = {"run": run.name, "seed": run.settings.seed, "progress": load_progress(path)}
+    return {"init_from": source, "ancestors": lineage(run)}

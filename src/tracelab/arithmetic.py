@@ -1,0 +1,92 @@
+"""Add and subtract what trainings did to the weights: a run made of other runs, judged.
+
+python -m tracelab.arithmetic base=runs/third add=runs/grpo subtract=runs/sft lambda=0.5 to=runs/reasoning
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from tracelab.core.settings import Count, Finite, Place, Seed, Weight, settings
+from tracelab.runs.entry import entry
+
+
+def _listed(given: Any) -> Any:
+    """A list; of words, what stands between commas."""
+    return [word.strip() for word in given.split(",")] if isinstance(given, str) else given
+
+
+Places = Annotated[list[str], BeforeValidator(_listed)]
+
+
+@settings
+class Arithmetic:
+    """The knobs of this command: conf/arithmetic.yaml says what each is."""
+
+    base: Place
+    add: Places
+    subtract: Places
+    to: Place
+    lambda_: Finite = Field(alias="lambda")
+    density: Annotated[float, Field(gt=0.0, le=1.0)]
+    gains: bool
+    control: Literal["random"] | None
+    seed: Seed
+    checkpoint: Literal["last", "best"]
+    tolerance: Weight
+    threads: Count | None = None
+
+    def __post_init__(self) -> None:
+        if not self.add and not self.subtract:
+            raise ValueError("add= and subtract= are both empty: name a run whose weights are to be added")
+
+
+def weighed(place: str, sign: int) -> tuple[str, float]:
+    """`runs/a:0.5` -> (`runs/a`, 0.5), times the sign; the weight is 1 where none stands there."""
+    folder, colon, weight = place.rpartition(":")
+    try:
+        return (folder, sign * float(weight)) if colon else (place, float(sign))
+    except ValueError:  # a colon in a folder's name
+        return place, float(sign)
+
+
+@entry("arithmetic", Arithmetic)
+def main(asked: Arithmetic) -> None:
+    """Merge, evaluate, print what the vectors are and how the result does."""
+    from pathlib import Path
+
+    from tracelab.analysis.task_vectors import of_run
+    from tracelab.evaluation.judging import evaluate
+    from tracelab.probes.arithmetic import Merge, merge
+    from tracelab.runs.build import build_task
+    from tracelab.runs.folder import Run
+    from tracelab.runs.sets import test_sets
+    from tracelab.runs.tables import print_results
+    from tracelab.runs.weight_tables import print_vectors
+    from tracelab.training import accelerate
+
+    accelerate.start(asked.threads)
+    places = [weighed(place, 1) for place in asked.add] + [weighed(place, -1) for place in asked.subtract]
+    what = Merge(
+        base=Run.open(asked.base),
+        models=tuple((Run.open(place), weight) for place, weight in places),
+        scale=asked.lambda_,
+        density=asked.density,
+        gains=asked.gains,
+        control=asked.control,
+        seed=asked.seed,
+        checkpoint=asked.checkpoint,
+        tolerance=asked.tolerance,
+    )
+    run = merge(what, Path(asked.to))
+    experiment = run.settings
+    metrics = evaluate(run, experiment.eval, test_sets(experiment, build_task(experiment.task)), run.folder)
+    run.write_json("run.json", {**run.read_json("run.json"), "status": "evaluated"})
+    print_vectors(of_run(run.folder), run.name)
+    print_results(metrics, run.name, run.folder)
+
+
+if __name__ == "__main__":
+    main()

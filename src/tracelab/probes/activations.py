@@ -1,0 +1,107 @@
+"""Mean activations of completions: at named places, over chosen tokens of each completion.
+
+    written = Written.of(task, examples, judged.completions.tokens)
+    found = means(model, written, ["blocks.1"], written.parts.values >= 0)   # of the trace's tokens
+
+A token's activation is what the model has where it has read that token, as in `models.places`. The last token
+of a completion is not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tracelab.core.ragged import Ragged
+from tracelab.core.types import Examples, Task
+from tracelab.decoding.logprobs import micro_batches
+from tracelab.models.base import Model
+from tracelab.models.places import capture
+
+MICRO_TOKENS = 16384
+SOLUTION, OTHER = -1, -2  # parts of a completion beside the operations of its trace's steps
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Written:
+    """n completions behind their prompts, and what each of their tokens is.
+
+    parts: a number per token: of a step of the trace the step's operation, else SOLUTION or OTHER (words that
+    open a part, and what does not parse).
+    """
+
+    examples: Examples
+    prompts: Ragged
+    completions: Ragged
+    parts: Ragged
+
+    @staticmethod
+    def of(task: Task, examples: Examples, completions: Ragged) -> Written:
+        """Completions (tokens) of the examples' problems, taken apart."""
+        parts = Ragged.of([parts_of(task, row) for row in completions], dtype=np.int64)
+        return Written(examples, task.prompts(examples), completions, parts)
+
+    @property
+    def trace_tokens(self) -> NDArray[np.int64]:
+        """(n,): tokens of each trace, as far as it parses."""
+        return np.array([(row >= 0).sum() for row in self.parts], np.int64)
+
+    def take(self, rows: NDArray[np.int64]) -> Written:
+        """The given completions, in the given order."""
+        ragged = (part.take(rows) for part in (self.prompts, self.completions, self.parts))
+        return Written(self.examples.take(rows), *ragged)
+
+
+def parts_of(task: Task, completion: NDArray[np.int32]) -> NDArray[np.int64]:
+    """(tokens,): the part that each token of a completion belongs to, see `Written`."""
+    codec = task.codec
+    trace_open, solution_open, _ = codec.markers
+    parts = np.full(len(completion), OTHER, np.int64)
+    start = int(len(completion) > 0 and completion[0] == trace_open)
+    rows, read = codec.decode(codec.trace, completion[start:])
+    steps = codec.encode(codec.trace, Ragged(rows, np.arange(len(rows) + 1)))
+    parts[start : start + read] = np.repeat(rows[:, 0], steps.lengths)
+    opens = np.flatnonzero(completion == solution_open)
+    parts[opens[0] + 1 if len(opens) else start + read :] = SOLUTION
+    return parts
+
+
+@torch.no_grad()
+def means(
+    model: Model, written: Written, places: Sequence[str], chosen: Flags
+) -> tuple[dict[str, Floats], Flags]:
+    """Place -> (n, features): the mean over the chosen tokens of each completion; and (n,): has it any?
+
+    chosen: (tokens,), one flag for each of all completions' tokens. Rows without a token are zero.
+    """
+    n = len(written.completions)
+    found: dict[str, Floats] = {}
+    counts = np.zeros(n)
+    flags = Ragged(chosen, written.completions.offsets)
+    for micro in micro_batches(written.prompts, written.completions, MICRO_TOKENS):
+        rows = micro.rows.numpy()
+        mask = _laid_out(micro.tokens.shape, written.prompts, flags, rows)
+        with capture(model, *places) as seen, model.computing():
+            model.hidden(micro.tokens.to(model.device))
+        counts[rows] = mask.sum(1).numpy()
+        for place in places:
+            sums = torch.einsum("bt,btd->bd", mask.to(model.device), seen.whole(place).float())
+            whole = found.setdefault(place, np.zeros((n, sums.shape[1])))
+            whole[rows] = sums.double().cpu().numpy()
+    return {place: sums / np.maximum(counts, 1)[:, None] for place, sums in found.items()}, counts > 0
+
+
+def _laid_out(shape: torch.Size, prompts: Ragged, flags: Ragged, rows: NDArray[np.int64]) -> torch.Tensor:
+    """(B, T) of ones where a token behind its prompt is chosen; the last token is not read."""
+    mask = np.zeros((shape[0], shape[1] + 1), np.float32)
+    for k, row in enumerate(rows.tolist()):
+        begin = len(prompts[row])
+        mask[k, begin : begin + len(flags[row]) - 1] = flags[row][:-1]
+    return torch.from_numpy(mask[:, :-1])

@@ -1,0 +1,92 @@
+"""What is contrasted: pairs of groups of activations, by name.
+
+    runs     the same tokens, read by another run and by this one: before and after a post-training, say
+    parts    a completion's trace against its solution
+    steps    its steps of one operation against its other steps
+    length   traces that are longer against traces that are shorter, at equal complexity
+
+Length follows complexity, so that long and short traces of any problems differ in what the problems are. So
+they are compared within strata: of one problem, sampled several times, or of problems whose complexity is
+equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracelab.core.knobs import one_of
+from tracelab.core.types import Task
+from tracelab.models.base import Model
+from tracelab.probes.activations import SOLUTION, Flags, Floats, Written, means
+from tracelab.probes.directions import Integers
+
+CONTRASTS = ("runs", "parts", "steps", "length")
+PROBLEM = "problem"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Rows of activations at places, in two groups.
+
+    rows: place -> (n, features); label: (n,), is it of the first group?; stratum, group: (n,), within which
+    rows are compared, and which problem each is of.
+    """
+
+    rows: Mapping[str, Floats]
+    label: Flags
+    stratum: Integers
+    group: Integers
+
+
+def contrast(
+    name: str, task: Task, model: Model, written: Written, places: Sequence[str], **options: object
+) -> Contrast:
+    """The contrast of a name. options: other (a model), kind (an operation), match (see `lengths`)."""
+    parts = written.parts.values
+    if name == "runs":
+        if not isinstance(options["other"], Model):
+            raise ValueError("contrast=runs compares with another run: name it, other=runs/...")
+        behind = np.ones(len(parts), np.bool_)
+        return _paired(written, *(means(one, written, places, behind) for one in (options["other"], model)))
+    if name == "parts":
+        return _paired(
+            written, *(means(model, written, places, own) for own in (parts >= 0, parts == SOLUTION))
+        )
+    if name == "steps":
+        kinds = tuple(task.codec.format.trace)
+        kind = str(options["kind"] or kinds[0])
+        one_of("kind", kind, kinds)
+        mine = parts == kinds.index(kind)
+        chosen = (mine, (parts >= 0) & ~mine)
+        return _paired(written, *(means(model, written, places, own) for own in chosen))
+    return lengths(model, written, places, str(options["match"]))
+
+
+def lengths(model: Model, written: Written, places: Sequence[str], match: str) -> Contrast:
+    """Traces that are longer than their stratum's median against those that are shorter.
+
+    match: `problem`, strata are samples of a problem; or a measure of complexity, strata are of equal values.
+    """
+    measures = written.examples.complexity
+    one_of("match", match, (PROBLEM, *measures))
+    by = written.examples.index if match == PROBLEM else measures[match]
+    tokens = written.trace_tokens
+    _, stratum = np.unique(by, return_inverse=True)
+    middle = np.array([np.median(tokens[stratum == k]) for k in range(stratum.max() + 1)])[stratum]
+    kept = np.flatnonzero((tokens != middle) & (tokens > 0))
+    few = written.take(kept)
+    rows, _ = means(model, few, places, few.parts.values >= 0)
+    return Contrast(rows, (tokens > middle)[kept], stratum[kept], few.examples.index)
+
+
+def _paired(
+    written: Written, first: tuple[dict[str, Floats], Flags], second: tuple[dict[str, Floats], Flags]
+) -> Contrast:
+    """Two rows of each completion that has both: a stratum each."""
+    both = np.flatnonzero(first[1] & second[1])
+    rows = {place: np.concatenate([first[0][place][both], second[0][place][both]]) for place in first[0]}
+    group = written.examples.index[both]
+    return Contrast(rows, np.repeat([True, False], len(both)), np.tile(both, 2), np.tile(group, 2))

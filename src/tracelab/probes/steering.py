@@ -1,0 +1,197 @@
+"""Does a direction do anything? It is added to activations, or taken out of them, and the model is judged.
+
+    known, outcomes = of_run(run, asked, other=None, splits=None, problems=256)
+
+A scale of 1 adds the difference of the two groups' means. Beside each direction stands a random one of its
+length. Sources: Turner et al. 2023 (arXiv 2308.10248) for adding, Arditi et al. 2024 (arXiv 2406.11717) for
+projecting out, Sun et al. 2025 (ThinkEdit, arXiv 2503.22048) for the heads that write a direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from tracelab.core import rng
+from tracelab.core.types import Task
+from tracelab.evaluation.judging import judge_model, labels, trained_model
+from tracelab.evaluation.outcomes import table_of
+from tracelab.models import places as at
+from tracelab.models.base import Model
+from tracelab.probes import heads
+from tracelab.probes.activations import Written
+from tracelab.probes.contrasts import Contrast, contrast
+from tracelab.probes.directions import Direction, find
+from tracelab.runs import sets
+from tracelab.runs.build import build_task
+from tracelab.runs.entry import say
+from tracelab.runs.folder import Run
+from tracelab.runs.knobs import options
+from tracelab.runs.settings import Sampling
+from tracelab.training.resuming import check_vocabulary
+
+NOTHING, ADD, PROJECT_OUT, EDIT_HEADS = ("none", "add", "project_out", "edit_heads")
+FOUND, RANDOM, TOGETHER = "found", "random", "together"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for: conf/steer.yaml says what each is."""
+
+    contrast: str
+    kind: str | None
+    match: str
+    fit: Sampling
+    places: tuple[str, ...] | None
+    together: bool
+    ways: tuple[str, ...]
+    scales: tuple[float, ...]
+    heads: float
+    control: bool
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A change of the model.
+
+    where: a place, or `together`; what: the direction that was found, or a random one.
+    """
+
+    where: str
+    way: str
+    scale: float | None
+    what: str
+    context: AbstractContextManager[Any]
+
+
+def directions(found: Contrast, places: Sequence[str], seed: int) -> dict[str, Direction]:
+    """The direction at each place."""
+    return {place: find(found.rows[place], found.label, found.stratum, found.group, seed) for place in places}
+
+
+def like(vector: Tensor, place: str, seed: int) -> Tensor:
+    """A random direction as long as the vector."""
+    drawn = torch.from_numpy(rng.rng(seed, "val", 0, f"direction {place}").standard_normal(len(vector)))
+    return drawn * (vector.norm() / drawn.norm())
+
+
+def changes(model: Model, vectors: Mapping[str, Tensor], asked: Asked, seed: int) -> Iterator[Changed]:
+    """All changes that are asked for, first of all none. vectors: of each place, (features,)."""
+    yield Changed("none", NOTHING, None, FOUND, at.change(model, {}))
+    kinds = {FOUND: vectors}
+    if asked.control:
+        kinds[RANDOM] = {place: like(vector, place, seed) for place, vector in vectors.items()}
+    for what, theirs in kinds.items():
+        groups = {TOGETHER: theirs} if asked.together else {place: {place: v} for place, v in theirs.items()}
+        for where, group in groups.items():
+            if ADD in asked.ways:
+                for scale in asked.scales:
+                    functions = {place: at.add(vector, scale) for place, vector in group.items()}
+                    yield Changed(where, ADD, scale, what, at.change(model, functions))
+            if PROJECT_OUT in asked.ways:
+                functions = {place: at.project_out(vector) for place, vector in group.items() if vector.any()}
+                yield Changed(where, PROJECT_OUT, None, what, at.change(model, functions))
+
+
+def written_of(run: Run, task: Task, model: Model, fit: Sampling, max_new: int) -> Written:
+    """What the run's model writes on problems of the validation split, less what was cut off."""
+    examples = sets.problems(run.settings, task, "val", fit.problems)
+    judged = judge_model(model, task, examples, fit, max_new)
+    whole = np.flatnonzero(~judged.completions.truncated)
+    if not len(whole):
+        raise ValueError(f"{run.folder}: no completion ends, so nothing can be contrasted: train it longer")
+    return Written.of(task, judged.examples.take(whole), judged.completions.tokens.take(whole))
+
+
+def reader_of(other: Run, run: Run, task: Task) -> Model:
+    """The other run's model. ValueError if it has another shape or other words, so no place is common."""
+    check_vocabulary(other.folder, task.codec.vocabulary)
+    theirs, ours = (options(each.settings.model) for each in (other, run))
+    if theirs != ours:
+        raise ValueError(f"other={other.folder} has another shape than the run ({theirs}, not {ours})")
+    return trained_model(other, task, other.settings.eval.checkpoint, other.read_json("run.json")["context"])
+
+
+def of_run(
+    run: Run, asked: Asked, other: Run | None, splits: list[str] | None, problems: int | None
+) -> tuple[pa.Table, pa.Table]:
+    """-> (the directions, the outcomes under each change). splits: test sets (None: the first).
+
+    Directions are found on the validation split. ValueError if there is no such test set or place, or if
+    nothing can be contrasted.
+    """
+    record, task = run.read_json("run.json"), build_task(run.settings.task)
+    sampling = replace(run.settings.eval, problems=problems or run.settings.eval.problems)
+    tests = sets.chosen(sets.test_sets(replace(run.settings, eval=sampling), task), splits)
+    model = trained_model(run, task, sampling.checkpoint, record["context"])
+    theirs = None if other is None else reader_of(other, run, task)
+    written = written_of(run, task, model, asked.fit, asked.fit.max_new or record["max_new"])
+    where = asked.places or tuple(f"blocks.{i}" for i in range(len(model.blocks)))
+    editing = heads.places(model) if EDIT_HEADS in asked.ways else []
+    seen = list(dict.fromkeys([*where, *editing]))
+    about = {"other": theirs, "kind": asked.kind, "match": asked.match}
+    found = contrast(asked.contrast, task, model, written, seen, **about)
+    known = directions(found, where, sampling.seed)
+    vectors = {place: torch.from_numpy(direction.vector) for place, direction in known.items()}
+    every = list(changes(model, vectors, asked, sampling.seed))
+    if editing:
+        every += edits(model, found, asked, sampling.seed)
+    fixed = {**labels(run), "contrast": asked.contrast}
+    outcomes = [
+        outcome
+        for change in every
+        for outcome in under(
+            change, model, tests, replace(sampling, max_new=sampling.max_new or record["max_new"]), fixed
+        )
+    ]
+    return table(known, fixed), pa.concat_tables(outcomes, promote_options="permissive")
+
+
+def edits(model: Model, found: Contrast, asked: Asked, seed: int) -> list[Changed]:
+    """The heads that write most against the direction are kept from it; and as many by chance."""
+    written, units = heads.contributions(model, found), heads.stream_directions(model, found)
+    count = max(1, round(asked.heads * written.size))
+    chance = rng.rng(seed, "val", 0, "heads").permutation(written.size)
+    chosen = {FOUND: written.ravel().argsort(), **({RANDOM: chance} if asked.control else {})}
+    return [
+        Changed("heads", EDIT_HEADS, None, what, heads.edited(model, order[:count], units))
+        for what, order in chosen.items()
+    ]
+
+
+def under(
+    change: Changed, model: Model, tests: sets.TestSets, sampling: Sampling, about: Mapping[str, Any]
+) -> list[pa.Table]:
+    """The outcomes on each test set, as in outcomes.parquet, and what was changed."""
+    say(f"{change.way} {change.where} {'' if change.scale is None else change.scale} ({change.what})")
+    assert sampling.max_new is not None
+    found = []
+    with change.context:
+        for name, (task, examples) in tests.items():
+            judged = judge_model(model, task, examples, sampling, sampling.max_new)
+            fixed = {**about, "split": name, "place": change.where, "way": change.way}
+            whole = table_of(judged, task, {**fixed, "direction": change.what})
+            found.append(whole.append_column("scale", pa.array([change.scale] * len(whole), pa.float64())))
+    return found
+
+
+def table(known: Mapping[str, Direction], about: Mapping[str, Any]) -> pa.Table:
+    """A row per place: its direction, see `Direction`; norm: the distance of the groups' means."""
+    rows = [
+        {
+            **about,
+            "place": place,
+            "norm": float(np.linalg.norm(direction.vector)),
+            **vars(direction),
+            "vector": direction.vector.tolist(),
+        }
+        for place, direction in known.items()
+    ]
+    return pa.Table.from_pylist(rows)

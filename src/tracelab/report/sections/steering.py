@@ -1,0 +1,41 @@
+"""What directions in the activations do when they are added or taken out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tracelab.analysis import weight_figures
+from tracelab.analysis.steering import FILE, by_change, load_steering
+from tracelab.core.terminal import counted
+from tracelab.report.markup import Html, drawing, paragraph, share, table
+from tracelab.report.study import STRICT, Study
+
+TITLE, PLACE = "What directions do", 114
+
+
+def section(study: Study) -> Html | None:
+    """Outcomes under steering; None where no run has any."""
+    has = [run for run in study.runs["run"] if (Path(run) / FILE).is_file()]
+    if not has:
+        return None
+    frame, path = by_change(load_steering(*has)), study.data / "steering"
+    weight_figures.steered(path, frame, STRICT)
+    note = (
+        f"Of {len(has)} of {counted(len(study.runs), 'run')}. random: a direction of equal length, or heads "
+    )
+    note += "drawn by chance. A scale of 1 is the difference of the two groups' means."
+    headings = ["arm", "test set", "contrast", "change", "place", "direction", "scale"]
+    headings += ["solution valid, %", "trace valid, %", "steps", "commonest fault", "n"]
+    rows = [_cells(row) for row in frame.iter_rows(named=True)]
+    whole = table("Outcomes under steering", headings, rows)
+    return Html(drawing(path, "Outcomes against scale.", study.data.name) + whole + paragraph(note))
+
+
+def _cells(row: dict[str, Any]) -> list[object]:
+    about = [row[name] for name in ("arm", "split", "contrast", "way", "place", "direction", "scale")]
+    shares = [
+        share(*(row[f"{name}{end}"] for end in ("", "_low", "_high")))
+        for name in ("solution", f"trace_{STRICT}")
+    ]
+    return [*about, *shares, f"{row['trace_steps']:.1f}", row["reason"], row["n"]]

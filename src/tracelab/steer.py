@@ -1,0 +1,79 @@
+"""Find directions in activations by contrast, add them or take them out, and judge what is written then.
+
+python -m tracelab.steer run=runs/... contrast=length match=optimal_cost
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tracelab.core.settings import Count, Finite, Place, Share, Weight, settings
+from tracelab.runs.entry import entry
+
+
+@settings
+class Fit:
+    """The completions that directions are found on: of problems of the validation split."""
+
+    problems: Count
+    samples: Count
+    temperature: Weight
+
+
+@settings
+class Steering:
+    """The knobs of this command: conf/steer.yaml says what each is."""
+
+    run: Place
+    contrast: Literal["runs", "parts", "steps", "length"]
+    other: Place | None
+    kind: str | None
+    match: str
+    fit: Fit
+    places: list[str] | None
+    together: bool
+    ways: list[Literal["add", "project_out", "edit_heads"]]
+    scales: list[Finite]
+    heads: Share
+    control: bool
+    splits: list[str] | None
+    problems: Count | None
+    threads: Count | None = None
+
+
+@entry("steer", Steering)
+def main(asked: Steering) -> None:
+    """Find, change, judge, print."""
+    from dataclasses import replace
+
+    from tracelab.analysis import steering as analysis
+    from tracelab.evaluation import outcomes
+    from tracelab.probes.steering import Asked, of_run
+    from tracelab.runs.folder import Run
+    from tracelab.runs.weight_tables import print_steering
+    from tracelab.training import accelerate
+
+    accelerate.start(asked.threads)
+    run = Run.open(asked.run)
+    fit = replace(run.settings.eval, **vars(asked.fit))
+    what = Asked(
+        contrast=asked.contrast,
+        kind=asked.kind,
+        match=asked.match,
+        fit=fit,
+        places=tuple(asked.places) if asked.places else None,
+        together=asked.together,
+        ways=tuple(asked.ways),
+        scales=tuple(asked.scales),
+        heads=asked.heads,
+        control=asked.control,
+    )
+    other = Run.open(asked.other) if asked.other else None
+    known, found = of_run(run, what, other, asked.splits, asked.problems)
+    outcomes.write(known, run.folder / analysis.DIRECTIONS)
+    outcomes.write(found, run.folder / analysis.FILE)
+    print_steering(*analysis.of_run(run.folder), run.name, run.folder / analysis.FILE)
+
+
+if __name__ == "__main__":
+    main()

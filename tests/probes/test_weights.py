@@ -1,0 +1,362 @@
+"""What the weights hold: arithmetic gives what was added, and steering finds and undoes what was planted."""
+
+import copy
+import shutil
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from tests.helpers.runs import post_training, small
+from tracelab import analysis
+from tracelab.analysis import task_vectors as tables
+from tracelab.arithmetic import main, weighed
+from tracelab.data.frozen import references
+from tracelab.evaluation.judging import trained_model
+from tracelab.models.places import add, capture, change
+from tracelab.posttraining.experiment import posttrain
+from tracelab.probes import heads, memorisation
+from tracelab.probes.activations import OTHER, SOLUTION, Written, means
+from tracelab.probes.arithmetic import CONTROL, SUM, Merge, check_related, merge
+from tracelab.probes.contrasts import contrast, lengths
+from tracelab.probes.directions import contrast_weights
+from tracelab.probes.steering import Asked, changes, directions, of_run
+from tracelab.probes.task_vectors import cosine, effective_rank, matrices, random_like, trimmed
+from tracelab.report.sections.steering import section as steered
+from tracelab.report.sections.task_vectors import section
+from tracelab.report.study import study_of
+from tracelab.runs import sets
+from tracelab.runs.build import build_task
+from tracelab.runs.checkpoints import load_weights, save_weights
+from tracelab.runs.folder import Run
+from tracelab.runs.identity import lineage
+from tracelab.runs.settings import Sampling
+from tracelab.steer import main as steer
+from tracelab.training.experiment import train
+
+TINY = (
+    "task.ood=[]",
+    "task.size=5",
+    "trace=solution_only",
+    "task.format=compact",
+    "model.context=192",
+    "data.train_size=64",
+    "data.val_size=16",
+    "eval.problems=8",
+    "eval.max_new=12",
+    "budget.steps=80",
+    "data.batch_tokens=512",
+    "validate_problems=0",
+    "validate_every=100",
+    "trainer.precision=32-true",
+    "threads=1",
+)
+POST = (
+    "trainer=cpu",
+    "rollout.prompts=2",
+    "rollout.group=4",
+    "rollout.max_new=8",
+    "rollout.equal=keep",
+    "held_out.problems=4",
+    "passes.problems=4",
+    "passes.samples=2",
+    "budget.steps=1",
+    "threads=1",
+    "reward=[form]",
+)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A folder with a run that ends its completions, one that began with its weights, and a stranger."""
+    folder = tmp_path_factory.mktemp("weights")
+    base = train(small(folder / "base", *TINY)).run
+    tuned = train(small(folder / "tuned", *TINY, f"init_from={base.folder}", "budget.steps=6")).run
+    third = merge(Merge(base=base, models=((tuned, 1.0),), control="random"), folder / "third")
+    other = Run.open(shutil.copytree(base.folder, folder / "other"))
+    other.write_json("run.json", {**base.read_json("run.json"), "id": "another"})
+    return {"base": base, "tuned": tuned, "third": third, "other": other}
+
+
+def weights(run):
+    return load_weights(run.trained())
+
+
+def same(one, other):
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_what_a_training_did_is_added_and_taken_away_again(world, tmp_path):
+    base, tuned = world["base"], world["tuned"]
+    there = merge(Merge(base=base, models=((tuned, 1.0),)), tmp_path / "there")
+    assert same(weights(there), weights(tuned))
+    assert not same(weights(there), weights(base))
+    back = merge(Merge(base=there, models=((tuned, -1.0), (base, 1.0))), tmp_path / "back")
+    assert same(weights(back), weights(base))
+    still = merge(Merge(base=base, models=((tuned, 1.0),), scale=0.0), tmp_path / "still")
+    assert same(weights(still), weights(base))
+
+
+@pytest.mark.parametrize("scale", [-1.0, 0.5])
+def test_the_vector_between_two_runs_moves_a_third(world, tmp_path, scale):
+    base, tuned, third = (world[name] for name in ("base", "tuned", "third"))
+    asked = Merge(base=third, models=((tuned, 1.0), (base, -1.0)), scale=scale)
+    found, parts = weights(merge(asked, tmp_path / "run")), [weights(run) for run in (third, tuned, base)]
+    for name, weight in found.items():
+        a, b, c = (part[name].double() for part in parts)
+        torch.testing.assert_close(weight, (a + scale * (b - c)).float(), atol=1e-8, rtol=0)
+
+
+def planted(run, to, change):
+    """A copy of a run, of the same ancestors, with weights that a function has changed in place."""
+    copy = merge(Merge(base=run, models=((run, 1.0),)), to)
+    state = weights(copy)
+    change(state)
+    save_weights(copy.checkpoint(), state, copy.read_json("run.json"))
+    return copy
+
+
+def test_what_was_planted_is_found_in_the_tables(world, tmp_path):
+    """One matrix changed, by three orthogonal parts of equal size, and the last gains."""
+
+    def plant(state):
+        grown = torch.zeros_like(state["blocks.1.down.weight"])
+        grown[range(3), range(3)] = 0.5
+        state["blocks.1.down.weight"] += grown
+        state["norm.weight"] *= 2
+
+    base = world["base"]
+    run = planted(base, tmp_path / "planted", plant)
+    found = merge(Merge(base=base, models=((run, 0.5),)), tmp_path / "found")
+    rows = pl.read_parquet(found.folder / tables.VECTORS).filter(vector=SUM)
+    touched = rows.filter(pl.col("norm") > 1e-6)
+    assert set(touched["matrix"]) == {"blocks.1.down.weight", "norm.weight"}
+    down = rows.row(by_predicate=pl.col("matrix") == "blocks.1.down.weight", named=True)
+    assert down["effective_rank"] == pytest.approx(3, abs=1e-3)
+    assert down["norm"] == pytest.approx(0.5 * 0.5 * 3**0.5, abs=1e-6)
+    assert down["changed"] == 3 / down["entries"]
+    assert rows.filter(matrix="norm.weight")["changed"].item() == 1.0
+    without = merge(Merge(base=base, models=((run, 1.0),), gains=False), tmp_path / "without")
+    assert torch.equal(weights(without)["norm.weight"], weights(base)["norm.weight"])
+    assert torch.equal(weights(without)["blocks.1.down.weight"], weights(run)["blocks.1.down.weight"])
+
+
+def test_a_random_control_has_the_norm_of_every_matrix(world, tmp_path):
+    asked = {"base": world["base"], "models": ((world["tuned"], 1.0),), "control": "random"}
+    one, again, other = (
+        merge(Merge(**asked, seed=seed), tmp_path / name)
+        for name, seed in (("one", 1), ("again", 1), ("other", 2))
+    )
+    assert same(weights(one), weights(again))
+    assert not same(weights(one), weights(other))
+    rows = pl.read_parquet(one.folder / tables.VECTORS)
+    norms = [rows.filter(vector=name)["norm"].to_numpy() for name in (SUM, CONTROL)]
+    assert norms[0] == pytest.approx(norms[1])
+    assert (norms[0] > 0).any()
+    pairs = pl.read_parquet(one.folder / tables.COSINES).filter(matrix="all", vector=SUM)
+    assert abs(pairs["cosine"].item()) < 0.1
+    whole = tables.of_run(one.folder)
+    assert whole["vector"].to_list() == [str(world["tuned"].folder), SUM, CONTROL]
+    assert whole["cosine_with_sum"].to_list()[:2] == [pytest.approx(1), None]
+
+
+def test_vectors_by_hand():
+    vector = {"a": torch.tensor([[1.0, -4.0], [3.0, 2.0]]).double(), "qkv": torch.eye(4).double()}
+    stacks = {"qkv": (2, 2)}
+    assert [name for name, _ in matrices(vector, stacks)] == ["a", "qkv.0", "qkv.1"]
+    kept = trimmed(vector, 0.5, stacks)
+    assert kept["a"].tolist() == [[0, -4], [3, 0]]
+    noise = random_like(vector, 0, stacks)
+    for (_, mine), (_, theirs) in zip(matrices(noise, stacks), matrices(vector, stacks), strict=True):
+        assert mine.norm() == pytest.approx(theirs.norm())
+    assert effective_rank(vector["qkv"]) == pytest.approx(4)
+    assert effective_rank(torch.zeros(2, 2)) is effective_rank(torch.ones(2)) is None
+    assert cosine(vector["a"], -vector["a"]) == pytest.approx(-1)
+    assert cosine(vector["a"], torch.zeros(2, 2).double()) is None
+    assert weighed("runs/a:0.5", -1) == ("runs/a", -0.5)
+    assert weighed("runs/a", 1) == ("runs/a", 1.0)
+    assert weighed("runs/12:30", 1) == ("runs/12", 30.0)
+    assert weighed("runs/a:b", 1) == ("runs/a:b", 1.0)
+
+
+def test_strangers_are_refused(world, tmp_path):
+    base, other = world["base"], world["other"]
+    with pytest.raises(ValueError, match="go back to no common run"):
+        merge(Merge(base=base, models=((other, 1.0),)), tmp_path / "no")
+    assert not (tmp_path / "no").exists()
+    shape = Run(other.folder, {**base.config, "model": {**base.config["model"], "layers": 3}})
+    record = {**base.read_json("run.json"), "ancestors": lineage(base)}
+    shape.write_json("run.json", record)
+    with pytest.raises(ValueError, match="has another shape than the base"):
+        check_related(Merge(base=base, models=((shape, 1.0),)))
+    with pytest.raises(ValueError, match="holds a run already"):
+        merge(Merge(base=base, models=((base, 1.0),)), world["tuned"].folder)
+
+
+def test_ancestors_that_were_not_noted_are_looked_up(world):
+    tuned = world["tuned"]
+    assert lineage(tuned)[1:] == lineage(world["base"])
+    record = tuned.read_json("run.json")
+    tuned.write_json("run.json", {name: value for name, value in record.items() if name != "ancestors"})
+    assert lineage(tuned)[1:] == lineage(world["base"])
+    tuned.write_json("run.json", record)
+
+
+def test_the_command_makes_a_run_of_its_own(world, tmp_path, monkeypatch, capsys):
+    """It is judged, pooled with nobody, post-trained, and shown by the report."""
+    base, tuned = world["base"], world["tuned"]
+    place = tmp_path / "runs"
+    words = [f"base={base.folder}", f"add={tuned.folder}:1.5", f"subtract={base.folder}:0.5"]
+    monkeypatch.setattr(sys, "argv", ["arithmetic", *words, "lambda=0.5", f"to={place / 'half'}"])
+    main()
+    assert "cosine with sum" in capsys.readouterr().out
+    noise = merge(Merge(base=base, models=((tuned, 1.5), (base, -0.5)), control="random"), place / "noise")
+    noise.write_json("run.json", {**noise.read_json("run.json"), "status": "evaluated"})
+    shutil.copy(place / "half" / "outcomes.parquet", noise.folder)  # whose they are does not matter here
+    for run in (base, tuned):
+        (place / run.folder.name).symlink_to(run.folder)
+    arms = dict(analysis.runs(place).select("run", "arm").iter_rows())
+    assert len(set(arms.values())) == 4
+    half = Run.open(place / "half")
+    assert half.read_json("run.json")["status"] == "evaluated"
+    models = half.read_json("run.json")["merge"]["models"]
+    assert [(model["model"], model["weight"]) for model in models] == [
+        (str(tuned.folder), 1.5),
+        (str(base.folder), -0.5),
+    ]
+    assert set(lineage(half)) == {half.read_json("run.json")["id"], *lineage(tuned)}
+    after = posttrain(post_training(f"run={half.folder}", f"run_dir={tmp_path / 'after'}", *POST)).run
+    assert lineage(after)[1:] == lineage(half)
+    with pytest.raises(ValueError, match="made of others' weights"):
+        memorisation.of_run(half)
+    shown = section(study_of([place], tmp_path / "page.html"))
+    assert "control: a random vector" in shown
+    assert str(tuned.folder) in shown
+
+
+# --- directions in a model, and what they do -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model(world):
+    run = world["base"]
+    return trained_model(run, build_task(run.settings.task), "last", run.read_json("run.json")["context"])
+
+
+@pytest.fixture(scope="module")
+def written(world):
+    """Reference completions, with their traces."""
+    task = build_task(world["base"].settings.task)
+    examples = sets.problems(world["base"].settings, task, "val", 16)
+    return Written.of(task, examples, references(task, examples))
+
+
+def asked(*ways, **more):
+    fit = Sampling(problems=8)
+    usual = {"kind": None, "match": "problem", "fit": fit, "places": ("blocks.0",), "together": False}
+    usual |= {"scales": (-1.0,), "heads": 0.25, "control": True}
+    return Asked(contrast="runs", ways=ways, **(usual | more))
+
+
+def test_the_parts_of_a_completion(written):
+    for trace, solution, parts in zip(
+        written.examples.trace, written.examples.solution, written.parts, strict=True
+    ):
+        assert parts[0] == OTHER  # the word that opens the trace
+        assert np.array_equal(parts[1 : 1 + 4 * len(trace)], np.repeat(trace[:, 0], 4))
+        assert (parts[2 + 4 * len(trace) :] == SOLUTION).sum() == len(solution) + 1  # and the stop
+    assert written.trace_tokens.tolist() == (4 * written.examples.trace.lengths).tolist()
+
+
+def test_means_are_over_the_chosen_tokens(model, written):
+    chosen = written.parts.values == 1
+    found, some = means(model, written, ["blocks.1"], chosen)
+    row = np.concatenate([written.prompts[3], written.completions[3]])
+    with torch.no_grad(), capture(model, "blocks.1") as seen:
+        model(torch.from_numpy(row.astype(np.int64))[None])
+    begin = len(written.prompts[3])
+    own = seen.whole("blocks.1")[0, begin:][torch.from_numpy(written.parts[3] == 1)]
+    assert found["blocks.1"][3] == pytest.approx(own.mean(0).numpy(), abs=1e-5)
+    assert some.all()
+    assert not means(model, written, ["blocks.1"], chosen & False)[1].any()
+
+
+def test_a_shift_between_two_readers_is_found_and_taken_back(world, model, written):
+    """The other reader is this one with a vector added to its stream: that is the direction, all of it."""
+    task, other = build_task(world["base"].settings.task), copy.deepcopy(model)
+    planted = torch.linspace(-1, 2, 32)
+    options = {"other": other, "kind": None, "match": "problem"}
+    with change(other, {"blocks.0": add(planted)}):
+        found = contrast("runs", task, model, written, ["blocks.0", "embed"], **options)
+        known = directions(found, ["blocks.0"], 0)
+        vector = torch.from_numpy(known["blocks.0"].vector)
+        torch.testing.assert_close(vector.float(), planted, atol=1e-4, rtol=0)
+        assert known["blocks.0"].concordance == 1.0
+        embedded = found.rows["embed"]
+        assert np.array_equal(embedded[found.label], embedded[~found.label]), "before it nothing is different"
+        back, gone = (
+            list(changes(other, {"blocks.0": vector}, asked(way), 0))[1] for way in ("add", "project_out")
+        )
+        tokens = torch.arange(12).view(2, 6)
+        with torch.no_grad(), back.context:
+            torch.testing.assert_close(other(tokens), model(tokens), atol=1e-3, rtol=0)
+        with torch.no_grad(), gone.context, capture(other, "blocks.0") as seen:
+            other(tokens)
+        assert (seen.whole("blocks.0") @ planted).abs().max() < 1e-3
+
+
+def test_lengths_are_compared_at_equal_complexity(model, written):
+    found = lengths(model, written, ["blocks.0"], "optimal_cost")
+    rows = {key: k for k, key in enumerate(written.examples.index.tolist())}
+    kept = np.array([rows[key] for key in found.group.tolist()])
+    weights = contrast_weights(found.label, found.stratum)
+    assert weights.any()
+    assert weights @ written.examples.complexity["optimal_cost"][kept] == pytest.approx(0)
+    assert weights @ written.trace_tokens[kept] > 0
+    with pytest.raises(ValueError, match="match='hardness' is unknown; choose one of problem"):
+        lengths(model, written, ["blocks.0"], "hardness")
+
+
+def test_heads_that_are_edited_write_nothing_along_the_direction(world, model, written):
+    task = build_task(world["base"].settings.task)
+    places = [*heads.places(model), "blocks.1.mixing"]
+    found = contrast("steps", task, model, written, places, other=None, kind="close", match="problem")
+    shares, units = heads.contributions(model, found), heads.stream_directions(model, found)
+    whole = found.rows["blocks.1.mixing"][~found.label].mean(0) @ units[1].numpy()
+    assert shares.shape == (2, 2)
+    assert shares[1].sum() == pytest.approx(whole, abs=1e-6)
+    before = copy.deepcopy(model.state_dict())
+    with heads.edited(model, np.array([3]), units):
+        weight = model.blocks[1].out.weight.double()
+        assert (units[1] @ weight[:, 16:]).abs().max() < 1e-6
+        assert torch.equal(weight[:, :16].float(), before["blocks.1.out.weight"][:, :16])
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+
+
+def test_steering_by_the_command(world, tmp_path, monkeypatch, capsys):
+    base, tuned = world["base"], world["tuned"]
+    words = [
+        f"run={base.folder}",
+        f"other={tuned.folder}",
+        "contrast=runs",
+        "fit.problems=8",
+        "fit.samples=1",
+    ]
+    words += ["places=[blocks.1]", "ways=[add,project_out,edit_heads]", "scales=[0,50]", "problems=6"]
+    monkeypatch.setattr(sys, "argv", ["steer", *words])
+    steer()
+    assert "concordance" in capsys.readouterr().out
+    rows = pl.read_parquet(base.folder / "steering.parquet")
+    assert len(rows) == 6 * (1 + 2 * (2 + 1 + 1))
+    figures = ["problem_key", "completion", "mean_logprob"]
+    as_it_is = rows.filter(way="none").select(figures)
+    for direction in ("found", "random"):
+        added = rows.filter(way="add", direction=direction)
+        assert added.filter(scale=0.0).select(figures).equals(as_it_is)
+        assert not added.filter(scale=50.0).select(figures).equals(as_it_is)
+    shown = steered(study_of([base.folder], tmp_path / "page.html"))
+    assert "Outcomes under steering" in shown
+    with pytest.raises(ValueError, match=r"name it, other=runs/"):
+        of_run(base, asked("add"), None, None, 2)
