@@ -72,7 +72,7 @@ def assess(
     not fit into the model's context: `left_out` has how many. ValueError for formats without opening words.
     """
     check_words(task)
-    prompts, valid = task.prompts(examples), opening(task, reference(task, examples))
+    prompts, valid = model.opened(task.prompts(examples)), opening(task, reference(task, examples))
     fits = np.flatnonzero(prompts.lengths + valid.lengths <= model.context)
     known = teacher_forced(model, prompts.take(fits), valid.take(fits))
     place = np.full(len(examples), -1)

@@ -53,7 +53,8 @@ def _rows(asked: Tested, models: dict[str, Model], split: str, written: str, fol
     place = _places(examples, *(outcomes[name].to_numpy() for name in ("index", "problem_key")))
     if not (place >= 0).any():
         raise ValueError(f"{folder} was judged on other problems of {split}: evaluate both runs alike")
-    outcomes, prompts = outcomes.filter(place >= 0), task.prompts(examples).take(place[place >= 0])
+    prompts = asked.model.opened(task.prompts(examples)).take(place[place >= 0])
+    outcomes = outcomes.filter(place >= 0)
     completions = Ragged.of(outcomes["completion"].to_pylist())
     columns: dict[str, Any] = {name: [value] * len(outcomes) for name, value in asked.about.items()}
     columns |= {name: outcomes[name] for name in COLUMNS}

@@ -124,7 +124,7 @@ class States:
         """The table's rows of one kind of trace, but for what all share. options: of `generate`."""
         if not hasattr(task, "solver_state"):
             raise ValueError(f"task={task.name} has no solver_state, which says what its solver knows")
-        prompts = task.prompts(examples)
+        prompts = model.opened(task.prompts(examples))
         reference = references(task, examples)
         texts = reference
         if trace == "own":
