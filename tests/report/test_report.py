@@ -3,7 +3,6 @@
 import base64
 import csv
 import gzip
-import hashlib
 import json
 import re
 import shutil
@@ -13,46 +12,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.helpers.runs import KEPT, figures_saved, small, task_names
-from tests.runs.test_entry import run as command
+from tests.helpers.runs import KEPT, figures_saved, task_names
+from tests.report.conftest import ARMS
 from tracelab import analysis
-from tracelab.analysis import package
-from tracelab.analysis.interventions import load_interventions
-from tracelab.analysis.memorisation import load_memorisation
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
-from tracelab.evaluation.outcomes import write
 from tracelab.gallery import built
-from tracelab.probes import memorisation
-from tracelab.probes.interventions import of_run
 from tracelab.report import main, sections
-from tracelab.report.sections import cards, configs, metrics
-from tracelab.report.study import study_of
 from tracelab.report.traces import _written, deltas
-from tracelab.runs.folder import Run
-from tracelab.training.experiment import train
 
-SAMPLES = ("eval.samples=2", "eval.temperature=1", "budget.steps=20")
-ARMS = ("corrupted-0.5", "corrupted-1")
 PHONE = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    """Two arms, one of them with what probes write; and a run that is not finished."""
-    folder = tmp_path_factory.mktemp("study")
-    for rate in (0.5, 1):
-        train(small(folder / f"corrupted-{rate}", "trace=corrupted", f"trace.rate={rate}", *SAMPLES))
-    run = Run.open(folder / "corrupted-1")
-    write(of_run(run), run.folder / "interventions.parquet")
-    write(memorisation.of_run(run), run.folder / "memorisation.parquet")
-    probed = command("tracelab.probe", "states", f"run={run.folder}", "probe.steps=4", cwd=folder)
-    assert probed.returncode == 0, probed.stderr[-2000:]
-    (folder / "unfinished").mkdir()
-    (folder / "unfinished" / "config.yaml").write_text((run.folder / "config.yaml").read_text())
-    (folder / "unfinished" / "run.json").write_text('{"status": "training"}')
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -145,36 +115,6 @@ def test_runs_without_curves_are_named(study, tmp_path):
     (tmp_path / "runs" / ARMS[1] / "metrics.csv").unlink()
     main([str(tmp_path / "runs"), "--out", str(tmp_path / "report.html"), "--examples", "0"])
     assert '<section id="learning"' not in (tmp_path / "report.html").read_text()
-
-
-def test_a_package_of_the_runs_has_the_same_numbers(study, tmp_path, capsys):
-    """Every table that analysis reads, and what the report says of runs, from a folder without weights."""
-    out = tmp_path / "package"
-    package.main([str(study), "--out", str(out)])
-    said = capsys.readouterr()
-    assert "unfinished is left out" in said.err
-    names = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
-    assert said.out.startswith(f"{out}: {len(names)} files")
-    assert not [name for name in names if name.endswith((".ckpt", ".png")) or "unfinished" in name]
-    sums = dict(line.split("  ")[::-1] for line in (out / "SHA256SUMS").read_text().splitlines())
-    assert set(sums) == names - {"SHA256SUMS"}
-    for name, known in sums.items():
-        assert hashlib.sha256((out / name).read_bytes()).hexdigest() == known
-    ours, theirs = ([folder / arm for arm in ARMS] for folder in (study, out))
-    for read in (
-        analysis.runs,
-        analysis.load,
-        analysis.learning_curves,
-        load_interventions,
-        load_memorisation,
-    ):
-        mine, packed = (read(*folders).lazy().drop("run").collect() for folders in (ours, theirs))
-        assert packed.equals(mine), read.__name__
-    for section in (cards.section, configs.section, metrics.section):
-        pages = [section(study_of(folders, tmp_path / "page.html")) for folders in (ours, theirs)]
-        assert pages[1].replace(str(out), str(study)) == pages[0]
-    with pytest.raises(SystemExit, match="is not empty: choose another folder"):
-        package.main([str(study), "--out", str(out)])
 
 
 def test_ids_are_unique(page):
