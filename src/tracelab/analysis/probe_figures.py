@@ -83,7 +83,7 @@ def decoded(path: Path, frame: pl.DataFrame) -> None:
                     for column, ls in (("majority", ":"), ("control", "--")):
                         ax.plot(x, part[column], ls=ls, lw=1, color=GREY, label=column)
             ax.set_xticks(range(len(places)), labels)
+            ax.set_xlabel("clock, word, stream after layer")
             ax.set_ylabel("R²" if mine["number"].all() else "accuracy")
             ax.set_ylim(-0.54 if mine["number"].all() else SHARE[0], SHARE[1])
-        axes[0].set_xlabel("place: clock, word, then the stream after each layer")
     save(path, frame)
