@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import polars as pl
 
 from tracelab.analysis.panels import ACROSS, SHARE, bars, panels, save, style_of
 
+TITLE = 40  # characters of a line above a panel
 SHOWN = {"solution": {"ls": "-"}, "trace": {"ls": ":", "mfc": "white"}}
 
 
@@ -46,7 +48,8 @@ def steered(path: Path, frame: pl.DataFrame, level: str = "strict") -> None:
     added = frame.filter(way="add")
     groups = list(added.group_by(*by, "place", maintain_order=True)) or list(as_it_is.group_by(by))
     shown = {"solution": {"ls": "-"}, f"trace_{level}": {"ls": ":", "mfc": "white"}}
-    with panels(path, [", ".join(map(str, name)) for name, _ in groups], 3.4) as axes:
+    names = [fill(", ".join(map(str, name)), TITLE) for name, _ in groups]
+    with panels(path, names, 3.4) as axes:
         for ax, (name, part) in zip(axes, groups, strict=True):
             own = as_it_is.filter(pl.col(column) == value for column, value in zip(by, name, strict=False))
             directions = part["direction"].unique(maintain_order=True).to_list()

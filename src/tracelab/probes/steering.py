@@ -84,7 +84,7 @@ def like(vector: Tensor, place: str, seed: int) -> Tensor:
 
 def changes(model: Model, vectors: Mapping[str, Tensor], asked: Asked, seed: int) -> Iterator[Changed]:
     """All changes that are asked for, first of all none. vectors: of each place, (features,)."""
-    yield Changed("none", NOTHING, None, FOUND, at.change(model, {}))
+    yield Changed(NOTHING, NOTHING, None, NOTHING, at.change(model, {}))
     kinds = {FOUND: vectors}
     if asked.control:
         kinds[RANDOM] = {place: like(vector, place, seed) for place, vector in vectors.items()}
