@@ -1,6 +1,6 @@
 """Mean activations of completions: at named places, over chosen tokens of each completion.
 
-    written = Written.of(task, examples, judged.completions.tokens)
+    written = Written.of(task, examples, judged.completions.tokens, model.lead)
     found = means(model, written, ["blocks.1"], written.parts.values >= 0)   # of the trace's tokens
 
 A token's activation is what the model has where it has read that token, as in `models.places`. The last token
@@ -43,10 +43,11 @@ class Written:
     parts: Ragged
 
     @staticmethod
-    def of(task: Task, examples: Examples, completions: Ragged) -> Written:
-        """Completions (tokens) of the examples' problems, taken apart."""
+    def of(task: Task, examples: Examples, completions: Ragged, lead: Sequence[int] = ()) -> Written:
+        """Completions (tokens) of the examples' problems, taken apart. lead: `Model.lead`."""
         parts = Ragged.of([parts_of(task, row) for row in completions], dtype=np.int64)
-        return Written(examples, task.prompts(examples), completions, parts)
+        behind = Ragged.of([list(lead)] * len(examples))
+        return Written(examples, task.prompts(examples).joined(behind), completions, parts)
 
     @property
     def trace_tokens(self) -> NDArray[np.int64]:

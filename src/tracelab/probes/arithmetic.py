@@ -34,11 +34,8 @@ from tracelab.runs.knobs import options
 from tracelab.runs.settings import Experiment
 
 VECTORS, COSINES = "task_vectors.parquet", "task_cosines.parquet"
-SUM, CONTROL, ALL = (
-    "sum",
-    "control",
-    "all",
-)  # of the vectors; what is added in its place; all matrices together
+SUM, CONTROL = "sum", "control"  # of the vectors; what is added in its place
+ALL = "all"  # matrices, together
 ABOUT_A_RUN = ("seed", "parameters", "context", "max_new", "precision")  # as the base's run.json has them
 
 

@@ -107,7 +107,8 @@ def written_of(run: Run, task: Task, model: Model, fit: Sampling, max_new: int) 
     whole = np.flatnonzero(~judged.completions.truncated)
     if not len(whole):
         raise ValueError(f"{run.folder}: no completion ends, so nothing can be contrasted: train it longer")
-    return Written.of(task, judged.examples.take(whole), judged.completions.tokens.take(whole))
+    examples, completions = judged.examples.take(whole), judged.completions.tokens.take(whole)
+    return Written.of(task, examples, completions, model.lead)
 
 
 def reader_of(other: Run, run: Run, task: Task) -> Model:
