@@ -162,6 +162,13 @@ def test_links_and_figures_are_there(page):
     assert broken(page, page.read_text(encoding="utf-8")) == []
 
 
+def test_the_readme_counts_tasks_and_treatments():
+    numbers = dict(enumerate("six seven eight nine ten eleven twelve thirteen fourteen fifteen".split(), 6))
+    tasks, treatments = (numbers[len(list(CONF.glob(f"{axis}/*.yaml")))] for axis in ("task", "trace"))
+    text = (CLONE / "README.md").read_text(encoding="utf-8")
+    assert f"the {tasks} tasks and the {treatments} treatments" in text
+
+
 def test_the_site_has_every_page():
     """Each in a table of contents of docs/index.md, by its name or by a pattern."""
     index = (DOCS / "index.md").read_text(encoding="utf-8")
