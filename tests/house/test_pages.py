@@ -163,7 +163,8 @@ def test_links_and_figures_are_there(page):
 
 
 def test_the_readme_counts_tasks_and_treatments():
-    numbers = dict(enumerate("six seven eight nine ten eleven twelve thirteen fourteen fifteen".split(), 6))
+    words = "six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+    numbers = dict(enumerate(words.split(), 6))
     tasks, treatments = (numbers[len(list(CONF.glob(f"{axis}/*.yaml")))] for axis in ("task", "trace"))
     text = (CLONE / "README.md").read_text(encoding="utf-8")
     assert f"the {tasks} tasks and the {treatments} treatments" in text
