@@ -19,7 +19,7 @@ from tracelab.tasks.shared.perturbing import ANEW, KEPT, Change, Changed, kept, 
 
 
 def changes_of(names: int) -> dict[str, Change]:
-    """By name. names: how many there are."""
+    """Changes by name. names: how many there are."""
     return {
         "rename": Change(partial(rename, names), KEPT, MEASURES),
         "reorder": Change(reorder, KEPT, MEASURES),

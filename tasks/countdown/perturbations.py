@@ -16,7 +16,7 @@ from tracelab.tasks.shared.perturbing import ANEW, KEPT, TRIES, Change, Changed,
 
 
 def changes_of(targets: Integers, signs: str, limit: int) -> dict[str, Change]:
-    """By name. targets: those that the task asks for; signs, limit: its operations and largest result."""
+    """Changes by name. targets: that the task asks for; signs, limit: its operations and largest result."""
     allowed = [SIGNS.index(sign) for sign in signs]
     moves = partial(move_target, set(targets.tolist()), allowed, limit)
     return {

@@ -37,16 +37,8 @@ from numpy.typing import NDArray
 from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Quantity, Verdicts
-from tracelab.search.best_first.batch import (
-    COMPLEXITIES,
-    Searches,
-    examples_of,
-    judge,
-    judge_traces,
-    ragged,
-    solve,
-)
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Quantity
+from tracelab.search.best_first.batch import COMPLEXITIES, Searches, examples_of, ragged, solve
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import BestFirst, Strategy
 from tracelab.search.best_first.states import board_states
@@ -243,15 +235,6 @@ class Countdown(Searching, Perturbed):
         """Prompt tokens."""
         rows, ends = prompt_rows(examples.problem.values, examples.problem.offsets)
         return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
-
-    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
-        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        space = self._space_for(examples, completions)
-        return judge(space, self._strategy, self.codec, examples, completions)
-
-    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
-        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        return judge_traces(self._space_for(examples, traces), self._strategy, examples, traces)
 
     def _space_for(self, examples: Examples, outputs: Ragged) -> Hand:
         """Room for all states that an output can name. ValueError if it cannot write the problems."""

@@ -22,7 +22,7 @@ RULE_NAMED, LITERAL = 1, 2  # columns of a solution
 
 
 def changes_of(atoms: int, labels: int, signs: int) -> dict[str, Change]:
-    """By name. atoms, labels: how many words there are for them; signs: 2 where there is `not`."""
+    """Changes by name. atoms, labels: how many words there are for them; signs: 2 where there is `not`."""
     return {
         "rename": Change(partial(rename, atoms, labels, signs), MAPPED, SAME),
         "reorder": Change(reorder, KEPT, SAME),

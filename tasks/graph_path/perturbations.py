@@ -23,7 +23,7 @@ FAR = 1 << 20  # no path is as dear
 
 
 def changes_of(words: int, max_weight: int, any_edge: bool) -> dict[str, Change]:
-    """By name. words: how many node words there are; any_edge: may a graph of the task have any edge?"""
+    """Changes by name. words: how many words of nodes; any_edge: may a graph of the task have any edge?"""
     found = {
         "rename_nodes": Change(partial(rename_nodes, words), MAPPED, SAME),
         "reorder_edges": Change(reorder_edges, KEPT, SAME),

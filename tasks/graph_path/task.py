@@ -35,8 +35,8 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Quantity, Verdicts
-from tracelab.search.best_first.batch import COMPLEXITIES, examples_of, judge, judge_traces, ragged, solve
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Quantity
+from tracelab.search.best_first.batch import COMPLEXITIES, examples_of, ragged, solve
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import BestFirst, Strategy
 from tracelab.search.best_first.states import numbered_states
@@ -232,15 +232,6 @@ class GraphPath(Searching, Perturbed):
         numbers, last = examples.problem, self.query == "last"
         rows, ends = prompt_rows(numbers.values, numbers.offsets, last, self.max_weight > 1)
         return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
-
-    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
-        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        graph = self._space_for(examples, completions)
-        return judge(graph, self._strategy, self.codec, examples, completions)
-
-    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
-        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        return judge_traces(self._space_for(examples, traces), self._strategy, examples, traces)
 
     def _space_for(self, examples: Examples, outputs: Ragged) -> Graph:
         """Room for the largest graph of a batch. ValueError if the vocabulary cannot write it."""

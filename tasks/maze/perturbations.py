@@ -50,7 +50,7 @@ SAME = ("optimal_cost", "optimal_paths", "dead_ends", "free_cells")
 
 
 def changes_of(least: int, stride: int) -> dict[str, Change]:
-    """By name. least: moves from start to goal; stride: the longest side that the vocabulary can write."""
+    """Changes by name. least: moves from start to goal; stride: longest side that words write."""
     drawn = (move_goal, open_wall, close_wall)
     found = {draw.__name__: Change(partial(_drawn, draw, least), ANEW) for draw in drawn}
     moved: dict[str, Move] = {"mirror": mirrored, "rotate": turned}

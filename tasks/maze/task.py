@@ -20,8 +20,8 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of, share
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Quantity, Verdicts
-from tracelab.search.best_first.batch import examples_of, judge, judge_traces, ragged, solve
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Quantity
+from tracelab.search.best_first.batch import examples_of, ragged, solve
 from tracelab.search.best_first.judge import LEVELS
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import BestFirst, Strategy
@@ -228,15 +228,6 @@ class Maze(Searching, Perturbed):
         problem = examples.problem
         rows, ends = prompt_rows(problem.values, problem.offsets, self.stride, ready)
         return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
-
-    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
-        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        grid = self._space_for(examples, completions)
-        return judge(grid, self._strategy, self.codec, examples, completions, self.levels)
-
-    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
-        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        return judge_traces(self._space_for(examples, traces), self._strategy, examples, traces)
 
     def _space_for(self, examples: Examples, outputs: Ragged) -> Grid:
         """Room for the largest maze of a batch. ValueError if the vocabulary cannot write it."""

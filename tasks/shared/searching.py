@@ -1,4 +1,4 @@
-"""What tasks on the best-first grammar offer of their traces beside verdicts: detours, and what is needed."""
+"""What tasks on the best-first grammar have in common: verdicts, detours, and what is needed of a trace."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from abc import abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.core.codec import Codec
 from tracelab.core.ragged import Integers, Ragged, offsets_of
-from tracelab.core.types import Column, Examples
+from tracelab.core.types import Column, Examples, Verdicts
+from tracelab.search.best_first.batch import judge, judge_traces
 from tracelab.search.best_first.detours import detours
 from tracelab.search.best_first.needed import needed
 from tracelab.search.best_first.search import Strategy
@@ -25,6 +27,13 @@ class Searching(Varied):
     def columns(self) -> tuple[Column, ...]:
         """Columns of a trace row."""
 
+    levels: tuple[str, ...]  # of trace validity
+
+    @property
+    @abstractmethod
+    def codec(self) -> Codec:
+        """The vocabulary and the format's tables."""
+
     @property
     @abstractmethod
     def _strategy(self) -> Strategy:
@@ -33,6 +42,15 @@ class Searching(Varied):
     @abstractmethod
     def _space_for(self, examples: Examples, outputs: Ragged) -> Space:
         """Room for all states that outputs of so many tokens or steps can name."""
+
+    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
+        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
+        space = self._space_for(examples, completions)
+        return judge(space, self._strategy, self.codec, examples, completions, self.levels)
+
+    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
+        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
+        return judge_traces(self._space_for(examples, traces), self._strategy, examples, traces)
 
     def detours(
         self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]

@@ -32,7 +32,7 @@ SAME = ("optimal_cost",)
 
 
 def changes_of(shape: Sequence[int], ordered: bool) -> dict[str, Change]:
-    """By name, for boards of a shape. ordered: is every goal?"""
+    """Changes by name, for boards of a shape. ordered: is every goal?"""
     found = {"slide": Change(slide, ANEW)}
     if shape[0] == shape[1]:
         make, answer = (transpose_ordered, MAPPED) if ordered else (transpose, KEPT)

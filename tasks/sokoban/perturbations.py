@@ -31,7 +31,7 @@ SAME = ("optimal_cost",)
 
 
 def changes_of(stride: int) -> dict[str, Change]:
-    """By name. stride: the longest side that the vocabulary can write."""
+    """Changes by name. stride: the longest side that the vocabulary can write."""
     return {
         "mirror": Change(_moving(mirrored, stride), MAPPED, SAME),
         "rotate": Change(_moving(turned, stride), MAPPED, SAME),

@@ -38,17 +38,8 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Quantity, Verdicts
-from tracelab.search.best_first.batch import (
-    COMPLEXITIES,
-    Searches,
-    examples_of,
-    judge,
-    judge_traces,
-    nameable,
-    ragged,
-    solve,
-)
+from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Quantity
+from tracelab.search.best_first.batch import COMPLEXITIES, Searches, examples_of, nameable, ragged, solve
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.best_first.states import board_states
@@ -249,15 +240,6 @@ class Sokoban(Searching, Perturbed):
         published = self.format == "published"
         rows, ends = prompt_rows(numbers.values, numbers.offsets, self.stride, self.outer_walls, published)
         return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
-
-    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
-        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        yard = self._space_for(examples, completions)
-        return judge(yard, self._strategy, self.codec, examples, completions)
-
-    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
-        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        return judge_traces(self._space_for(examples, traces), self._strategy, examples, traces)
 
     def _space_for(self, examples: Examples, outputs: Ragged) -> Yard:
         """Room for all states that an output can name."""

@@ -21,7 +21,7 @@ Cells = NDArray[np.int64]
 
 
 def changes_of(size: int) -> dict[str, Change]:
-    """By name, for sudokus of a size."""
+    """Changes by name, for sudokus of a size."""
     found: dict[str, Make] = {"rename_digits": rename_digits, "permute_rows": _moving(permuted_rows)}
     rows, columns = BOXES[size]
     if rows == columns:
@@ -38,7 +38,7 @@ def rename_digits(problem: Integers, draw: np.random.Generator) -> Changed:
 
 
 def permuted_rows(cells: Cells, draw: np.random.Generator) -> Cells:
-    """In each band another order, or in all but some."""
+    """Another order in each band, or in all but some."""
     size = len(cells)
     height, _ = BOXES[size]
     order = np.arange(size)
