@@ -48,6 +48,8 @@ def check(asked: DataSet) -> tuple[Task, Treatment, Workers]:
     one_of("split", asked.split, (*SPLITS,))
     task, treatment = build_task(asked.task), build_treatment(asked.trace)
     treatment.check(task)
+    if treatment.thinks is not None:
+        raise ValueError("trace=latent has latents, which are no words: no file can hold them (training can)")
     return task, treatment, Workers(asked.workers, asked.backend, asked.address)
 
 

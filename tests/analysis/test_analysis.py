@@ -368,7 +368,8 @@ def test_the_models_own_trace_changes_nothing(intervened):
 def test_doses_and_lengths(intervened):
     *_, task, examples, found = intervened
     every = {path.stem for path in (CONF / "trace").glob("*.yaml")}
-    assert set(found["intervention"]) == {"own", "none", "prefix", "matched"} | every - {"solution_only"}
+    empty = {"solution_only", "latent"}  # nothing to impose
+    assert set(found["intervention"]) == {"own", "none", "prefix", "matched"} | every - empty
     assert (found.filter(intervention="none")["trace_tokens"] == 0).all()
     assert (found.filter(intervention="prefix", dose=0.0)["trace_tokens"] == 1).all()
     reference = task.codec.encode(task.codec.trace, examples.trace).lengths + 1

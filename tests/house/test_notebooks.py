@@ -33,7 +33,7 @@ def study(tmp_path_factory):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs_on_other_runs(path, study, tmp_path, monkeypatch):
+def test_runs_on_other_runs(path, study, tmp_path, monkeypatch, figures):
     monkeypatch.setenv("TRACELAB_RUNS", str(study))
     monkeypatch.setenv("TRACELAB_FIGURES", str(tmp_path))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

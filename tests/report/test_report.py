@@ -82,7 +82,7 @@ def test_its_rates_are_those_of_the_outcomes(table, report, page):
 def test_figures_have_their_data_beside_them(report, page):
     folder = report.with_name("study_data")
     figures = sorted(path.stem for path in folder.glob("*.svg"))
-    assert len(figures) == page.count('<figure class="plot">') == 11
+    assert len(figures) == page.count('<figure class="plot">') == 12
     for name in figures:
         assert (folder / f"{name}.png").stat().st_size > 5000
         assert (folder / f"{name}.pdf").is_file()

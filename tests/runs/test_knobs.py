@@ -53,7 +53,12 @@ COMMANDS = {
     "evaluate": (evaluate, [RUN]),
     "generate": (generate, ["output=never.arrow"]),
     **{f"generate-{task}": (generate, ["output=never.arrow", f"task={task}"]) for task in choices("task")},
-    **{f"generate-{arm}": (generate, ["output=never.arrow", f"trace={arm}"]) for arm in choices("trace")},
+    **{
+        f"generate-{arm}": (generate, ["output=never.arrow", f"trace={arm}"])
+        for arm in choices("trace")
+        if arm != "latent"
+    },
+    "train-latent": (train, ["run_dir=never", "trace=latent"]),
     **{
         f"posttrain-{one}": (posttrain, [RUN, "run_dir=never", f"algorithm={one}"])
         for one in choices("algorithm")
@@ -100,9 +105,12 @@ def test_each_knob_is_meaningful_or_refused_by_name(name, tmp_path, monkeypatch)
                     faults.append(f"{knob}={value} is refused without its name: {error}")
             except Exception as error:
                 faults.append(f"{knob}={value}: {type(error).__name__}: {error}")
-    import os
-
-    if os.environ.get("SHOW"):
-        print(*sorted(accepted), sep="\n")
     assert not faults, "\n".join(faults)
     assert not list(tmp_path.iterdir()), "nothing was written"
+
+
+def test_latents_are_in_no_file():
+    words = ["output=never.arrow", "trace=latent"]
+    with pytest.raises(ValueError, match="trace=latent has latents, which are no words"):
+        generate(OmegaConf.to_container(composed_config("generate", *words), resolve=True))
+    generate(OmegaConf.to_container(composed_config("generate", *words, "trace.feedback=none"), resolve=True))

@@ -38,6 +38,8 @@ def test_what_was_written_is_read(task, tmp_path):
     """Under every treatment: the same problems, the same tokens, the same verdicts."""
     examples = draw(task, 24)
     for name, treatment in TREATMENTS.items():
+        if treatment.thinks is not None:  # which `generate` refuses
+            continue
         written = arm(task, treatment, examples, 0, "train")[0]
         write_jsonl(tmp_path / name, task, written)
         read = read_jsonl(tmp_path / name, task)

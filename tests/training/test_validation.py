@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.helpers.engine import fit, learner
-from tests.helpers.runs import small
+from tests.helpers.runs import figures_saved, small
 from tracelab.data.frozen import references
 from tracelab.evaluation import curves
 from tracelab.evaluation.judging import judge_model, trained_model
@@ -55,7 +55,8 @@ def rows_of(folder):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A run that learns to write a trace, if not a valid one."""
-    return train(small(tmp_path_factory.mktemp("whole"), *WORDS)).run
+    with figures_saved():
+        return train(small(tmp_path_factory.mktemp("whole"), *WORDS)).run
 
 
 def judged(run):

@@ -10,7 +10,7 @@ from tracelab.core.terminal import counted
 from tracelab.report.markup import Html, drawing, number, paragraph, share, table
 from tracelab.report.study import Study
 
-TITLE, PLACE = "Is the solver's state inside?", 105
+TITLE, PLACE = "Is the solver's state inside?", 106
 HEADINGS = ("arm", "quantity", "trace", "search", "at", "majority", "clock", "word", "best place", "score")
 
 NOTE = """Linear probes, tested on problems that they were not trained on: accuracy in per cent, of numbers
