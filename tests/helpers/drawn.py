@@ -27,7 +27,8 @@ from tracelab.core import rng
 from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged
 
-PROBLEMS = 13  # of each setting
+PROBLEMS = 13  # of each setting: one for each kind of wrong completion
+FEW = 5  # that are treated and changed
 
 
 def digests(name: str) -> dict[str, str]:
@@ -49,6 +50,7 @@ def of_task(task: Any) -> Iterator[tuple[str, str]]:
     yield "garbled", digest(task.judge(examples, garbled(task, examples)))
     rolled = examples.trace.take(np.roll(np.arange(PROBLEMS), 1))
     yield "others", digest(task.judge_traces(examples, rolled))
+    examples, keys = examples.take(np.arange(FEW)), keys[:FEW]
     for path in sorted((CONF / "trace").glob("*.yaml")):
         treated = instantiate(yaml.safe_load(path.read_text()))(task, examples, keys)
         yield path.stem, digest(treated)
