@@ -57,7 +57,7 @@ def effective(path: Path, frames: Mapping[str, pl.DataFrame]) -> None:
             ax.plot(chance, y + 0.15, "|", color=ORANGE, ms=9, mew=1.6, label="in every one, if independent")
             ax.set_yticks(range(len(arms)), arms)
             ax.set(xlim=SHARE, xlabel="share (95 %)")
-            ax.invert_yaxis()
+            ax.set_ylim(len(arms) - 0.5, -0.5)
             ax.grid(axis="y", visible=False)
     save(path, pl.concat([frame.with_columns(verdict=pl.lit(name)) for name, frame in frames.items()]))
 
