@@ -194,7 +194,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         lines = check_lines(options.lines, Path(folder))
     print(f"file             {lines['seconds']:6.0f} s  {lines}")
-    command = f"python -m tests.helpers.hostile --sequences {options.sequences} --lines {options.lines}"
+    asked = [*options.tasks, "--sequences", str(options.sequences), "--lines", str(options.lines)]
+    command = f"python -m tests.helpers.hostile {' '.join(asked)}"
     content = {"command": command, "sequences_per_second": round(rate), "tasks": done, "file": lines}
     options.out.write_text(json.dumps({**content, "machine": machine()}, indent=1) + "\n")
     print(f"{rate:,.0f} sequences a second, oracles included -> {options.out}")
