@@ -64,3 +64,15 @@ def test_what_the_demo_ended_at(page):
         estimate = recorded("demo")["test_sets"]["wilson"][metric]
         assert in_words(estimate) in page
         assert estimate["n"] == 256
+
+
+def test_hostile_sequences_and_lines():
+    """As docs/verdicts.md has it."""
+    found, text = recorded("hostile"), (CLONE / "docs" / "verdicts.md").read_text(encoding="utf-8")
+    assert "A million sequences that nobody meant well, 100,000 a task" in text
+    assert set(found["tasks"]) == {path.stem for path in (CLONE / "conf" / "task").glob("*.yaml")}
+    for task in found["tasks"].values():
+        assert task["sequences"] == task["judged_by_the_oracle"] == sum(task["kinds"].values()) == 100_000
+        assert task["raised"] == task["other_than_the_oracle"] == 0
+    assert found["file"]["lines"] == 100_000
+    assert found["file"]["raised"] == 0
