@@ -80,7 +80,7 @@ def test_what_steps_after_the_answer_go_with():
     assert counted["after"].to_list() == [i % 2 for i in range(N)]
     (row,) = minimal(counted).to_dicts()
     assert (row["accuracy_after"], row["accuracy_none"], row["after"]) == (0.5, 1, 0.5)
-    assert (row["n_after"], row["n_none"], row["n"]) == (N / 2, N / 2, 3 * N / 4)
+    assert (row["n_after"], row["n_none"], row["n"], row["seeds"]) == (N / 2, N / 2, 3 * N / 4, 1)
     assert row["needed"] == pytest.approx(
         examples.trace.lengths[np.arange(N) % 4 != 1].sum() / traces.lengths[np.arange(N) % 4 != 1].sum()
     )

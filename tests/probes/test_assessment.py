@@ -63,6 +63,7 @@ def test_who_knows_nothing_ties_but_for_length(asked):
             assert row["per_token"] == row["first"] == 0.5
             assert row["whole"] == {"drop": 0.0, "insert": 1.0}.get(damage.kind, 0.5)
             assert row["nats"] == 0
+            assert row["seeds"] == 1
     finally:
         asked.model.load_state_dict(weights)
 

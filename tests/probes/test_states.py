@@ -240,10 +240,11 @@ def test_scores_are_ratios_over_problems():
         {"place": "blocks.0", "of": 4.0, "right": 3.0, "majority": 2.0, "control": 1.0, "control_of": 4.0},
         {"place": "blocks.1", "of": 4.0, "right": 4.0, "majority": 2.0, "control": 2.0, "control_of": 4.0},
     ]
-    table = pl.LazyFrame([{**row, **one, "problem_key": key} for one in sums for key in range(5)])
+    keys = [{"run": run, "problem_key": key} for run in "ab" for key in range(5)]
+    table = pl.LazyFrame([{**row, **one, **key} for one in sums for key in keys])
     found = best(scores(table, by=("split",)))
     (only,) = found.iter_rows(named=True)
     assert only["place"] == "blocks.1"
     assert (only["score"], only["majority"], only["clock"], only["selectivity"]) == (1, 0.5, 0.5, 0.5)
     assert only["score_high"] == 1 > only["score_low"] > 0.5
-    assert only["problems"] == 5
+    assert (only["problems"], only["seeds"]) == (5, 2)

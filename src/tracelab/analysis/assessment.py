@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tracelab.analysis.estimates import shares
+from tracelab.analysis.estimates import shares, with_seeds
 from tracelab.analysis.loading import load_beside
 
 FILE = "assessment.parquet"
@@ -38,7 +38,7 @@ def by_damage(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.D
     of whole traces, where a shorter one has the advantage; per_token: of their mean per token, where it has
     none: of twins as long as their traces both say the same; first: of the first token that differs, which is
     read behind the same words. same_length: the share of twins that are as long; longer: by how many tokens
-    they are, mean; nats: by how much the valid trace is likelier per token, mean; n; left_out.
+    they are, mean; nats: by how much the valid trace is likelier per token, mean; n; left_out; seeds.
     """
     key = [*by, "kind", "rate"]
     per_token = {name: pl.col(f"{name}_logprob") / pl.col(f"{name}_tokens") for name in ("valid", "twin")}
@@ -66,7 +66,7 @@ def by_damage(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.D
         pl.col("left_out").cast(pl.Int64),
     )
     found = shares(table, key, flags).drop(f"{name}_n" for name in flags)
-    return found.join(means, on=key).sort(key)
+    return with_seeds(found.join(means, on=key).sort(key), table, key)
 
 
 def likelier(one: pl.Expr, other: pl.Expr) -> pl.Expr:

@@ -67,6 +67,12 @@ def shares(table: pl.LazyFrame, by: Sequence[str], flags: Mapping[str, pl.Expr])
     return found.select(*by, *columns)
 
 
+def with_seeds(found: pl.DataFrame, table: pl.LazyFrame, by: Sequence[str]) -> pl.DataFrame:
+    """The groups with a column `seeds`: from how many runs each has rows."""
+    counts = table.group_by(list(by)).agg(pl.col("run").n_unique().cast(pl.Int64).alias("seeds"))
+    return found.join(counts.collect(), on=list(by), how="left", nulls_equal=True, maintain_order="left")
+
+
 def as_columns(name: str, known: Bounded) -> dict[str, float | None]:
     """An estimate in a frame's row: name, name_low, name_high; None for what is not known."""
     ends = (None if np.isnan(end) else end for end in known)

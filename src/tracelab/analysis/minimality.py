@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tracelab.analysis.estimates import as_columns, shares
+from tracelab.analysis.estimates import as_columns, shares, with_seeds
 from tracelab.analysis.loading import splits_of
 from tracelab.core.ragged import Ragged
 from tracelab.core.stats import share
@@ -73,7 +73,7 @@ def minimal(counted: pl.DataFrame, by: Sequence[str] = ("arm", "split")) -> pl.D
     needed: the share of the steps that the solution needs, behind right solutions (n of them); after: the
     share of completions with steps after the answer is settled; accuracy_after, accuracy_none: that of the
     completions with such steps, and of those that are settled by their last step. Each with _low and _high
-    (95 %), null where there is none; n_after, n_none: of these.
+    (95 %, for other problems), null where there is none; n_after, n_none: of these; seeds.
     """
     valid, after = pl.col("solution_valid"), pl.col("after")
     flags = {
@@ -89,4 +89,5 @@ def minimal(counted: pl.DataFrame, by: Sequence[str] = ("arm", "split")) -> pl.D
     numbers = dict.fromkeys(("needed", "needed_low", "needed_high"), pl.Float64)
     right = pl.DataFrame(rows, {**{name: counted.schema[name] for name in by}, **numbers, "n": pl.Int64})
     names = {f"{AFTER}_n": "n_after", f"{NONE}_n": "n_none"}
-    return known.join(right, on=list(by), how="left", maintain_order="left").rename(names)
+    found = known.join(right, on=list(by), how="left", maintain_order="left").rename(names)
+    return with_seeds(found, counted.lazy(), by)

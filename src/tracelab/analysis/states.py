@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tracelab.analysis.estimates import as_columns
+from tracelab.analysis.estimates import as_columns, with_seeds
 from tracelab.analysis.loading import load_beside
 from tracelab.core.stats import Bounded, clustered, ratio
 
@@ -41,7 +41,7 @@ def scores(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.Data
 
     score: of the probes, with _low and _high (95 %, over problems): accuracy, or R² where number is true;
     majority: accuracy of the commonest label of training (of numbers 0); control: the control task's score;
-    selectivity: score less control, with _low and _high; problems: that were tested.
+    selectivity: score less control, with _low and _high; problems: that were tested; seeds.
     """
     keys = [*by, *ABOUT, "place"]
     sums = [pl.col(name).sum() for name in SUMS]
@@ -50,7 +50,7 @@ def scores(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.Data
     for group, part in found.group_by(keys, maintain_order=True):
         about = dict(zip(keys, group, strict=True))
         rows.append({**about, **_scored(part, bool(about["number"]))})
-    return pl.DataFrame(rows, infer_schema_length=None)
+    return with_seeds(pl.DataFrame(rows, infer_schema_length=None), table, keys)
 
 
 def _scored(part: pl.DataFrame, number: bool) -> dict[str, Any]:

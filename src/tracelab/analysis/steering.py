@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tracelab.analysis.estimates import shares
+from tracelab.analysis.estimates import shares, with_seeds
 from tracelab.analysis.loading import levels_of, load_beside
 
 FILE, DIRECTIONS = "steering.parquet", "directions.parquet"
@@ -35,7 +35,8 @@ def by_change(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.D
     """A row per group and change; `none` is the model as it is.
 
     solution, and trace_<level> for each level: shares that are valid, and truncated, each with _low and _high
-    (95 %); trace_steps, completion_tokens: means; reason: the commonest of invalid solutions; n.
+    (95 %, for other problems); trace_steps, completion_tokens: means; reason: the commonest of invalid
+    solutions; n; seeds.
     """
     key = [*by, *KEY]
     flags = {"solution": pl.col("solution_valid"), "truncated": pl.col("truncated")}
@@ -47,9 +48,10 @@ def by_change(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.D
         wrong.mode().sort().first().alias("reason"),
         pl.len().alias("n"),
     )
-    return (
+    found = (
         shares(table, key, flags)
         .drop(f"{name}_n" for name in flags)
         .join(means.collect(engine="streaming"), on=key, nulls_equal=True)
         .sort(*by, "contrast", pl.col("way") != "none", "way", "place", "direction", "scale")
     )
+    return with_seeds(found, table, key)

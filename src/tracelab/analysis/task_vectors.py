@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tracelab.analysis.estimates import shares
+from tracelab.analysis.estimates import shares, with_seeds
 from tracelab.runs.arms import config_of
 
 VECTORS, COSINES, SUM = "task_vectors.parquet", "task_cosines.parquet", "sum"
@@ -57,8 +57,9 @@ def merged(folders: Sequence[str]) -> pl.DataFrame:
 def scales(runs: pl.DataFrame, table: pl.LazyFrame, level: str = "strict") -> pl.DataFrame:
     """A row per recipe, control, lambda and test set: shares of valid solutions and traces, with intervals.
 
-    runs: of `merged`; table: the outcomes of at least these runs. Runs of several seeds are pooled.
+    runs: of `merged`; table: the outcomes of at least these runs. Runs of several seeds are pooled:
+    seeds says how many.
     """
     flags = {"solution": pl.col("solution_valid"), "trace": pl.col(f"trace_{level}")}
-    labelled = table.join(runs.lazy(), on="run")
-    return shares(labelled, ["recipe", "control", "lambda", "split"], flags)
+    labelled, key = table.join(runs.lazy(), on="run"), ["recipe", "control", "lambda", "split"]
+    return with_seeds(shares(labelled, key, flags), labelled, key)

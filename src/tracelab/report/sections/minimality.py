@@ -25,10 +25,12 @@ def section(study: Study) -> Html | None:
     rows = []
     for row in study.in_order(found):
         ends = [share(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for name in SHARES]
-        rows.append([row["split"], row["arm"], *ends, row["n"] or 0, row["n_after"], row["n_none"]])
+        counts = [row["n"] or 0, *(row[name] for name in ("n_after", "n_none", "seeds"))]
+        rows.append([row["split"], row["arm"], *ends, *counts])
     headings = ["test set", "arm", "steps needed", "with steps after the answer", "right, if so"]
-    headings += ["right, if none follow", "n right", "n with", "n without"]
+    headings += ["right, if none follow", "n right", "n with", "n without", "seeds"]
     note = f"Of the first sample of at most {MOST} problems a run and test set. An answer is settled where a "
-    note += "goal first appears, every variable has a value, or the question is answered."
+    note += "goal first appears, every variable has a value, or the question is answered. 95 % intervals are "
+    note += "for other problems, of these seeds."
     whole = details("What follows the answer", table("Steps after the answer, %", headings, rows))
     return Html(drawing(path, caption, study.data.name) + whole + paragraph(note))

@@ -14,10 +14,10 @@ TITLE, PLACE = "Is the solver's state inside?", 106
 HEADINGS = ("arm", "quantity", "trace", "search", "at", "majority", "clock", "word", "best place", "score")
 
 NOTE = """Linear probes, tested on problems that they were not trained on: accuracy in per cent, of numbers
-R²; 95 % intervals over problems. clock: from the number of steps alone; word: from the embedding of the word
-at hand. selectivity: score less that of the control task, in which every kind of step has a label drawn at
-random. A state that a probe finds need not be used. The best of several places is a little better than it
-would be on other problems."""
+R²; 95 % intervals for other problems, of these seeds. clock: from the number of steps alone; word: from the
+embedding of the word at hand. selectivity: score less that of the control task, in which every kind of step
+has a label drawn at random. A state that a probe finds need not be used. The best of several places is a
+little better than it would be on other problems."""
 
 
 def section(study: Study) -> Html | None:
@@ -35,7 +35,7 @@ def section(study: Study) -> Html | None:
     rows = [_row(row) for row in found.iter_rows(named=True)]
     note = f"Of {len(has)} of {counted(len(study.runs), 'run')}. {NOTE}"
     whole = table(
-        "What a linear probe finds, at its best place", [*HEADINGS, "selectivity", "problems"], rows
+        "What a linear probe finds, at its best place", [*HEADINGS, "selectivity", "problems", "seeds"], rows
     )
     return Html("".join(parts) + whole + paragraph(note))
 
@@ -49,4 +49,4 @@ def _row(row: dict[str, Any]) -> list[object]:
     found = (
         estimate(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for name in ("score", "selectivity")
     )
-    return [*about, *alone, row["place"], *found, row["problems"]]
+    return [*about, *alone, row["place"], *found, row["problems"], row["seeds"]]

@@ -21,12 +21,11 @@ def section(study: Study) -> Html | None:
         return None
     frame, path = by_change(load_steering(*has)), study.data / "steering"
     weight_figures.steered(path, frame, STRICT)
-    note = (
-        f"Of {len(has)} of {counted(len(study.runs), 'run')}. random: a direction of equal length, or heads "
-    )
-    note += "drawn by chance. A scale of 1 is the difference of the two groups' means."
+    note = f"Of {len(has)} of {counted(len(study.runs), 'run')}. random: a direction of equal length, or "
+    note += "heads drawn by chance. A scale of 1 is the difference of the two groups' means. 95 % intervals "
+    note += "are for other problems, of these seeds."
     headings = ["arm", "test set", "contrast", "change", "place", "direction", "scale"]
-    headings += ["solution valid, %", "trace valid, %", "steps", "commonest fault", "n"]
+    headings += ["solution valid, %", "trace valid, %", "steps", "commonest fault", "n", "seeds"]
     rows = [_cells(row) for row in frame.iter_rows(named=True)]
     whole = table("Outcomes under steering", headings, rows)
     return Html(drawing(path, "Outcomes against scale.", study.data.name) + whole + paragraph(note))
@@ -38,4 +37,4 @@ def _cells(row: dict[str, Any]) -> list[object]:
         share(*(row[f"{name}{end}"] for end in ("", "_low", "_high")))
         for name in ("solution", f"trace_{STRICT}")
     ]
-    return [*about, *shares, f"{row['trace_steps']:.1f}", row["reason"], row["n"]]
+    return [*about, *shares, f"{row['trace_steps']:.1f}", row["reason"], row["n"], row["seeds"]]
