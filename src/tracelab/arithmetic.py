@@ -5,12 +5,15 @@ python -m tracelab.arithmetic base=runs/third add=runs/grpo subtract=runs/sft la
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from tracelab.core.settings import Count, Finite, Place, Seed, Weight, settings
 from tracelab.runs.entry import entry
+
+if TYPE_CHECKING:
+    from tracelab.runs.folder import Run
 
 
 def _listed(given: Any) -> Any:
@@ -52,6 +55,18 @@ def weighed(place: str, sign: int) -> tuple[str, float]:
         return place, float(sign)
 
 
+def runs_of(asked: Arithmetic) -> tuple[Run, tuple[tuple[Run, float], ...]]:
+    """The base, and the runs that are added to it and subtracted, with their weights."""
+    from tracelab.runs.folder import Run
+
+    base, models = Run.open(asked.base, "base"), []
+    for knob, sign, places in (("add", 1, asked.add), ("subtract", -1, asked.subtract)):
+        for place in places:
+            folder, weight = weighed(place, sign)
+            models.append((Run.open(folder, knob), weight))
+    return base, tuple(models)
+
+
 @entry("arithmetic", Arithmetic)
 def main(asked: Arithmetic) -> None:
     """Merge, evaluate, print what the vectors are and how the result does."""
@@ -61,17 +76,16 @@ def main(asked: Arithmetic) -> None:
     from tracelab.evaluation.judging import evaluate
     from tracelab.probes.arithmetic import Merge, merge
     from tracelab.runs.build import build_task
-    from tracelab.runs.folder import Run
     from tracelab.runs.sets import test_sets
     from tracelab.runs.tables import print_results
     from tracelab.runs.weight_tables import print_vectors
     from tracelab.training import accelerate
 
     accelerate.start(asked.threads)
-    places = [weighed(place, 1) for place in asked.add] + [weighed(place, -1) for place in asked.subtract]
+    base, models = runs_of(asked)
     what = Merge(
-        base=Run.open(asked.base),
-        models=tuple((Run.open(place), weight) for place, weight in places),
+        base=base,
+        models=models,
         scale=asked.lambda_,
         density=asked.density,
         gains=asked.gains,

@@ -68,7 +68,7 @@ def main(asked: Steering) -> None:
         heads=asked.heads,
         control=asked.control,
     )
-    other = Run.open(asked.other) if asked.other else None
+    other = Run.open(asked.other, "other") if asked.other else None
     known, found = of_run(run, what, other, asked.splits, asked.problems)
     outcomes.write(known, run.folder / analysis.DIRECTIONS)
     outcomes.write(found, run.folder / analysis.FILE)

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 import torch
 
-from tests.helpers.runs import post_training, small
+from tests.helpers.runs import KEPT, post_training, small
 from tracelab import analysis
 from tracelab.analysis import task_vectors as tables
-from tracelab.arithmetic import main, weighed
+from tracelab.arithmetic import Arithmetic, main, runs_of, weighed
 from tracelab.data.frozen import references
 from tracelab.evaluation.judging import trained_model
 from tracelab.models.places import add, capture, change
@@ -30,6 +30,7 @@ from tracelab.report.study import study_of
 from tracelab.runs import sets
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_weights, save_weights
+from tracelab.runs.entry import compose
 from tracelab.runs.folder import Run
 from tracelab.runs.identity import lineage
 from tracelab.runs.settings import Sampling
@@ -193,6 +194,13 @@ def test_strangers_are_refused(world, tmp_path):
         check_related(Merge(base=base, models=((shape, 1.0),)))
     with pytest.raises(ValueError, match="holds a run already"):
         merge(Merge(base=base, models=((base, 1.0),)), world["tuned"].folder)
+
+
+@pytest.mark.parametrize("knob", ["base", "add", "subtract"])
+def test_a_folder_that_is_no_run_is_named_with_its_knob(knob):
+    words = [f"{name}={'nowhere' if name == knob else KEPT}" for name in ("base", "add", "subtract")]
+    with pytest.raises(ValueError, match=f"^{knob}=nowhere is no run's folder"):
+        runs_of(compose(Arithmetic, "arithmetic", *words, "to=never"))
 
 
 def test_ancestors_that_were_not_noted_are_looked_up(world):

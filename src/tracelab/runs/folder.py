@@ -90,11 +90,11 @@ class Run:
         return run if done and not differences(run.config, experiment.as_dict(), WITHOUT_EFFECT) else None
 
     @staticmethod
-    def open(folder: str | Path) -> Run:
-        """A run that exists. ValueError if none does."""
+    def open(folder: str | Path, knob: str = "run") -> Run:
+        """A run that exists. knob: which names it. ValueError if none does."""
         folder = Path(folder)
         if not is_run(folder):
-            raise ValueError(f"run={folder} is no run's folder: it does not hold {' and '.join(OF_A_RUN)}")
+            raise ValueError(f"{knob}={folder} is no run's folder: it does not hold {' and '.join(OF_A_RUN)}")
         return Run(folder, _load(folder))
 
     @property
