@@ -23,12 +23,9 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import Column, Examples, Quantity, Verdicts
+from tracelab.core.types import Column, Examples, Quantity
 from tracelab.search.completion import LEVELS
 from tracelab.search.derivation import batch
-from tracelab.search.derivation.detours import detours
-from tracelab.search.derivation.judge import judge, judge_traces
-from tracelab.search.derivation.needed import needed
 from tracelab.search.derivation.reasons import NAMES
 from tracelab.search.derivation.states import known_facts
 from tracelab.tasks.arithmetic.draws import Draws
@@ -44,9 +41,9 @@ from tracelab.tasks.arithmetic.text import (
     plot_program,
     prompt_rows,
 )
+from tracelab.tasks.shared.deriving import Deriving
 from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.ranges import ends_of
-from tracelab.tasks.shared.variants import Varied
 
 LARGEST = 200  # definitions, and the modulus
 USUAL = 26  # names, if no more are in use
@@ -54,7 +51,7 @@ USUAL = 26  # names, if no more are in use
 
 @reads_older(ood_operations="ood.operations", ood_distractors="ood.distractors", names="reach.names")
 @dataclass(frozen=True)
-class Arithmetic(Varied, Perturbed):
+class Arithmetic(Deriving, Perturbed):
     """A distribution of programs with their evaluation.
 
     operations: how many definitions the question needs, a number or a range; distractors: how many it does
@@ -145,7 +142,7 @@ class Arithmetic(Varied, Perturbed):
         """What the vocabulary can write, in the order of a stored problem's header."""
         return {"definitions": self._names, "names": self._names, "numbers": self.modulus}
 
-    def _program(self) -> Program:
+    def _system(self) -> Program:
         """Tables of their own for each call: threads may generate at the same time."""
         operators = np.array([OPS.index(operator) for operator in self.operators], np.int32)
         draws = Draws(*self._ranges, float(self.edges), self.modulus, operators)
@@ -156,7 +153,7 @@ class Arithmetic(Varied, Perturbed):
         _, operations, _, distractors = self._ranges
         room = batch.Room(HEADER + WIDTH * (operations + distractors), operations, 5, 1, 2)
         advice = "there are too few programs for splits that share none; take more task.operations"
-        return batch.generate(self._program(), room, MEASURES, keys, split, advice)
+        return batch.generate(self._system(), room, MEASURES, keys, split, advice)
 
     def parse(self, prompt: Integers) -> Integers:
         """The program that a prompt's tokens write, as it is stored. ValueError if they write none."""
@@ -166,7 +163,7 @@ class Arithmetic(Varied, Perturbed):
         """Programs that were read, evaluated."""
         longest = int(problems.lengths.max(initial=HEADER))
         room = batch.Room(longest, (longest - HEADER) // WIDTH, 5, 1, 2)
-        return batch.solved(self._program(), room, MEASURES, problems)
+        return batch.solved(self._system(), room, MEASURES, problems)
 
     @property
     def changes(self) -> Mapping[str, Change]:
@@ -176,24 +173,6 @@ class Arithmetic(Varied, Perturbed):
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: the definitions, then the question."""
         return self.codec.encode(self.codec.prompt, prompt_rows(examples.problem, self._names))
-
-    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
-        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        return judge(self._program(), self.codec, self._fits, examples, completions)
-
-    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
-        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        return judge_traces(self._program(), self._fits, examples, traces)
-
-    def needed(self, examples: Examples, traces: Ragged, solutions: Ragged) -> tuple[Ragged, Integers]:
-        """Which steps the solutions need, and when they are settled (see `core.types.Task`)."""
-        return needed(self._program(), examples, traces, solutions)
-
-    def detours(
-        self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]
-    ) -> tuple[Ragged, Ragged]:
-        """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
-        return detours(self._program(), examples, wanted, keys)
 
     def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
         """Names: whose value is known, and what it is."""

@@ -32,12 +32,9 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import UNKNOWN, Column, Examples, Quantity, Verdicts
+from tracelab.core.types import UNKNOWN, Column, Examples, Quantity
 from tracelab.search.completion import LEVELS
 from tracelab.search.derivation import batch
-from tracelab.search.derivation.detours import detours
-from tracelab.search.derivation.judge import judge, judge_traces
-from tracelab.search.derivation.needed import needed
 from tracelab.search.derivation.reasons import NAMES
 from tracelab.search.derivation.states import known_facts
 from tracelab.tasks.deduction.drawing import LEGEND, PICTURE_LEGEND, draw_theory, plot_theory
@@ -57,9 +54,9 @@ from tracelab.tasks.deduction.rules import (
 from tracelab.tasks.deduction.search import MEASURES, TIE_BREAKS
 from tracelab.tasks.deduction.text import codec_of, parts_of, prompt_rows
 from tracelab.tasks.deduction.towers import Limits, limits, new_draws
+from tracelab.tasks.shared.deriving import Deriving
 from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.ranges import ends_of
-from tracelab.tasks.shared.variants import Varied
 
 CONNECTIVES = ("and", "or", "not", "forall")
 DEEPEST, MOST_DISTRACTORS, MOST_ENTITIES = 16, 50, 20
@@ -67,7 +64,7 @@ DEEPEST, MOST_DISTRACTORS, MOST_ENTITIES = 16, 50, 20
 
 @reads_older(atoms="reach.atoms", labels="reach.labels")
 @dataclass(frozen=True)
-class Deduction(Varied, Perturbed):
+class Deduction(Deriving, Perturbed):
     """A distribution of problems with their search for a proof.
 
     depth: levels of rules under the query, a number or [fewest, most]; width: premises of a rule at most;
@@ -158,7 +155,7 @@ class Deduction(Varied, Perturbed):
             "entities": words["entities"],
         }
 
-    def _theory(self) -> Theory:
+    def _system(self) -> Theory:
         """Tables of their own for each call: threads may generate at the same time."""
         words, limit = self._words, self._limits
         low, high = ends_of("depth", self.depth, 1, DEEPEST)
@@ -184,7 +181,7 @@ class Deduction(Varied, Perturbed):
         advice = (
             "there are too few problems for splits that share none; take more task.depth or task.distractors"
         )
-        return batch.generate(self._theory(), room, MEASURES, keys, split, advice)
+        return batch.generate(self._system(), room, MEASURES, keys, split, advice)
 
     def _room(self, integers: int, atoms: int, rules: int) -> batch.Room:
         """What problems take that are stored in so many integers and have up to so many atoms and rules."""
@@ -202,7 +199,7 @@ class Deduction(Varied, Perturbed):
         """Problems that were read, with their searches for a proof."""
         longest, words = int(problems.lengths.max(initial=HEADER)), self._words
         room = self._room(longest, words["atoms"], words["labels"])
-        return batch.solved(self._theory(), room, MEASURES, problems)
+        return batch.solved(self._system(), room, MEASURES, problems)
 
     @property
     def changes(self) -> Mapping[str, Change]:
@@ -214,24 +211,6 @@ class Deduction(Varied, Perturbed):
         """Prompt tokens: the rules, the facts, then the question."""
         rows = prompt_rows(examples.problem, self._words["entities"], self._quantified)
         return self.codec.encode(self.codec.prompt, rows)
-
-    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
-        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        return judge(self._theory(), self.codec, self._fits, examples, completions)
-
-    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
-        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        return judge_traces(self._theory(), self._fits, examples, traces)
-
-    def needed(self, examples: Examples, traces: Ragged, solutions: Ragged) -> tuple[Ragged, Integers]:
-        """Which steps the solutions need, and when they are settled (see `core.types.Task`)."""
-        return needed(self._theory(), examples, traces, solutions)
-
-    def detours(
-        self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]
-    ) -> tuple[Ragged, Ragged]:
-        """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
-        return detours(self._theory(), examples, wanted, keys)
 
     def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
         """Ground literals, literal * entities + entity: which are known."""

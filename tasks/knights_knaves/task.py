@@ -25,11 +25,8 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import Column, Examples, Quantity, Verdicts
+from tracelab.core.types import Column, Examples, Quantity
 from tracelab.search.backtracking import batch
-from tracelab.search.backtracking.detours import detours
-from tracelab.search.backtracking.judge import judge, judge_traces
-from tracelab.search.backtracking.needed import needed
 from tracelab.search.backtracking.problem import RULES
 from tracelab.search.backtracking.reasons import NAMES as REASONS
 from tracelab.search.backtracking.search import TIE_BREAKS
@@ -48,14 +45,14 @@ from tracelab.tasks.knights_knaves.statements import (
     room,
 )
 from tracelab.tasks.knights_knaves.text import KINDS, LEGEND, NAMES, codec_of, draw_island, prompt_rows
+from tracelab.tasks.shared.assigning import Assigning
 from tracelab.tasks.shared.perturbing import Change, Perturbed, within
 from tracelab.tasks.shared.trails import PICTURE_LEGEND, plot_trail
-from tracelab.tasks.shared.variants import Varied
 
 
 @reads_older(ood_people="ood.people", ood_depths="ood.depth", largest="reach.people")
 @dataclass(frozen=True)
-class KnightsKnaves(Varied, Perturbed):
+class KnightsKnaves(Assigning, Perturbed):
     """A distribution of puzzles with one solution.
 
     people: 2 to 8. depth: how deep connectives nest, 1 to 4; each statement has a connective on top, an
@@ -126,7 +123,12 @@ class KnightsKnaves(Varied, Perturbed):
         """The vocabulary and the format's tables."""
         return codec_of(self._most)
 
-    def _island(self) -> Island:
+    @property
+    def _fits(self) -> dict[str, int]:
+        """What the vocabulary writes at most."""
+        return {"people": self._most}
+
+    def _csp(self) -> Island:
         """Tables of their own for each call: threads may generate at the same time."""
         mask = sum(1 << CONNECTIVES.index(connective) for connective in set(self.connectives))
         return new_island(Draws(self.people, self.depth, mask), self._most, RULES.index(self.rule))
@@ -139,7 +141,7 @@ class KnightsKnaves(Varied, Perturbed):
             f"one solution and at most {self.max_steps} steps are too rare, or too few for splits that share "
             "none; take more task.people, task.depth, task.connectives or task.max_steps"
         )
-        return _counted(batch.generate(self._island(), self.tie_break, limits, keys, split, advice))
+        return _counted(batch.generate(self._csp(), self.tie_break, limits, keys, split, advice))
 
     def parse(self, prompt: Integers) -> Integers:
         """The puzzle that a prompt's tokens write, as it is stored. ValueError if they write none."""
@@ -147,7 +149,7 @@ class KnightsKnaves(Varied, Perturbed):
 
     def solved(self, problems: Ragged) -> Examples:
         """Puzzles that were read, with their searches. ValueError if none is found for one."""
-        return _counted(batch.solved(self._island(), self.tie_break, problems))
+        return _counted(batch.solved(self._csp(), self.tie_break, problems))
 
     @property
     def changes(self) -> Mapping[str, Change]:
@@ -161,24 +163,6 @@ class KnightsKnaves(Varied, Perturbed):
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: what each person says."""
         return self.codec.encode(self.codec.prompt, prompt_rows(examples.problem))
-
-    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
-        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        return judge(self._island(), self.codec, {"people": self._most}, examples, completions)
-
-    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
-        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        return judge_traces(self._island(), {"people": self._most}, examples, traces)
-
-    def needed(self, examples: Examples, traces: Ragged, solutions: Ragged) -> tuple[Ragged, Integers]:
-        """Which steps the solutions need, and when they are settled (see `core.types.Task`)."""
-        return needed(self._island(), examples, traces, solutions)
-
-    def detours(
-        self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]
-    ) -> tuple[Ragged, Ragged]:
-        """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
-        return detours(self._island(), examples, wanted, keys)
 
     def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
         """People: whose kind is known, and which."""

@@ -24,11 +24,8 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import Column, Examples, Quantity, Verdicts
+from tracelab.core.types import Column, Examples, Quantity
 from tracelab.search.backtracking import batch
-from tracelab.search.backtracking.detours import detours
-from tracelab.search.backtracking.judge import judge, judge_traces
-from tracelab.search.backtracking.needed import needed
 from tracelab.search.backtracking.problem import RULES
 from tracelab.search.backtracking.reasons import NAMES
 from tracelab.search.backtracking.search import TIE_BREAKS
@@ -39,9 +36,9 @@ from tracelab.tasks.sat.formula import GENERATORS, HEADER, SATISFIABLE, Draws, F
 from tracelab.tasks.sat.parsing import problem_of
 from tracelab.tasks.sat.perturbations import CHANGES
 from tracelab.tasks.sat.text import codec_of, prompt_rows
+from tracelab.tasks.shared.assigning import Assigning
 from tracelab.tasks.shared.perturbing import Change, Perturbed, within
 from tracelab.tasks.shared.trails import PICTURE_LEGEND, plot_trail
-from tracelab.tasks.shared.variants import Varied
 
 LARGEST = 100
 
@@ -54,7 +51,7 @@ LARGEST = 100
     most_clauses="reach.clauses",
 )
 @dataclass(frozen=True)
-class Sat(Varied, Perturbed):
+class Sat(Assigning, Perturbed):
     """A distribution of formulas with DPLL as reference solver.
 
     variables: 1 to 100. ratio: clauses per variable. clause_size: literals a clause, of distinct
@@ -160,7 +157,7 @@ class Sat(Varied, Perturbed):
         """The vocabulary and the format's tables."""
         return codec_of(*self._limits, self.clause_size)
 
-    def _formula(self) -> Formula:
+    def _csp(self) -> Formula:
         """Tables of their own for each call: threads may generate at the same time."""
         wanted = GENERATORS.index(self.generator), SATISFIABLE.index(self.satisfiable)
         draws = Draws(self.variables, self.clauses, self.clause_size, *wanted)
@@ -174,7 +171,7 @@ class Sat(Varied, Perturbed):
             f"and at most {self.max_steps} steps are too rare; change task.ratio, task.satisfiable or "
             "task.max_steps, or take more task.variables"
         )
-        return _answered(batch.generate(self._formula(), self.tie_break, limits, keys, split, advice))
+        return _answered(batch.generate(self._csp(), self.tie_break, limits, keys, split, advice))
 
     def parse(self, prompt: Integers) -> Integers:
         """The formula that a prompt's tokens write, as it is stored. ValueError if they write none."""
@@ -182,7 +179,7 @@ class Sat(Varied, Perturbed):
 
     def solved(self, problems: Ragged) -> Examples:
         """Formulas that were read, with their searches. ValueError if one takes too many steps."""
-        return _answered(batch.solved(self._formula(), self.tie_break, problems))
+        return _answered(batch.solved(self._csp(), self.tie_break, problems))
 
     @property
     def changes(self) -> Mapping[str, Change]:
@@ -196,24 +193,6 @@ class Sat(Varied, Perturbed):
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: the number of variables, then each clause with its name."""
         return self.codec.encode(self.codec.prompt, prompt_rows(examples.problem, self.clause_size))
-
-    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
-        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        return judge(self._formula(), self.codec, self._fits, examples, completions)
-
-    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
-        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        return judge_traces(self._formula(), self._fits, examples, traces)
-
-    def needed(self, examples: Examples, traces: Ragged, solutions: Ragged) -> tuple[Ragged, Integers]:
-        """Which steps the solutions need, and when they are settled (see `core.types.Task`)."""
-        return needed(self._formula(), examples, traces, solutions)
-
-    def detours(
-        self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]
-    ) -> tuple[Ragged, Ragged]:
-        """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
-        return detours(self._formula(), examples, wanted, keys)
 
     def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
         """Variables: assigned or not, and to what."""

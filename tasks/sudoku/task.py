@@ -22,18 +22,15 @@ from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
-from tracelab.core.types import Column, Examples, Quantity, Verdicts
+from tracelab.core.types import Column, Examples, Quantity
 from tracelab.search.backtracking import batch
-from tracelab.search.backtracking.detours import detours
-from tracelab.search.backtracking.judge import judge, judge_traces
-from tracelab.search.backtracking.needed import needed
 from tracelab.search.backtracking.problem import RULES
 from tracelab.search.backtracking.reasons import NAMES
 from tracelab.search.backtracking.search import TIE_BREAKS
 from tracelab.search.backtracking.states import assigned_states
 from tracelab.search.completion import LEVELS
+from tracelab.tasks.shared.assigning import Assigning
 from tracelab.tasks.shared.perturbing import Change, Perturbed, within
-from tracelab.tasks.shared.variants import Varied
 from tracelab.tasks.sudoku.drawing import LEGEND, PICTURE_LEGEND, draw_sudoku, plot_sudoku
 from tracelab.tasks.sudoku.draws import FEWEST
 from tracelab.tasks.sudoku.grid import HEADER, SIZES, Draws, Grid, new_grid
@@ -44,7 +41,7 @@ from tracelab.tasks.sudoku.text import codec_of, prompt_rows
 
 @reads_older(ood_sizes="ood.size", ood_clues="ood.clues", largest="reach.size")
 @dataclass(frozen=True)
-class Sudoku(Varied, Perturbed):
+class Sudoku(Assigning, Perturbed):
     """A distribution of sudokus with one solution.
 
     size: 4 (2x2 boxes), 6 (boxes of two rows and three columns) or 9. clues: how many, or a range
@@ -124,7 +121,12 @@ class Sudoku(Varied, Perturbed):
         """The vocabulary and the format's tables."""
         return codec_of(self._stride)
 
-    def _grid(self) -> Grid:
+    @property
+    def _fits(self) -> dict[str, int]:
+        """What the vocabulary writes at most."""
+        return {"rows": self._stride}
+
+    def _csp(self) -> Grid:
         """Tables of their own for each call: threads may generate at the same time."""
         drawn = Draws(self.size, *_range(self.clues))
         return new_grid(drawn, self._stride, RULES.index(self.rule), hidden=self.hidden_singles)
@@ -136,7 +138,7 @@ class Sudoku(Varied, Perturbed):
             f"sudokus of size {self.size} with {self.clues} clues, one solution and a search of at most "
             f"{self.max_steps} steps are too rare; take more task.clues or task.max_steps"
         )
-        return _counted(batch.generate(self._grid(), self.tie_break, limits, keys, split, advice))
+        return _counted(batch.generate(self._csp(), self.tie_break, limits, keys, split, advice))
 
     def parse(self, prompt: Integers) -> Integers:
         """The sudoku that a prompt's tokens write, as it is stored. ValueError if they write none."""
@@ -144,7 +146,7 @@ class Sudoku(Varied, Perturbed):
 
     def solved(self, problems: Ragged) -> Examples:
         """Sudokus that were read, with their searches. ValueError if none is found for one."""
-        return _counted(batch.solved(self._grid(), self.tie_break, problems))
+        return _counted(batch.solved(self._csp(), self.tie_break, problems))
 
     @property
     def changes(self) -> Mapping[str, Change]:
@@ -158,24 +160,6 @@ class Sudoku(Varied, Perturbed):
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: the size, then the clues row by row."""
         return self.codec.encode(self.codec.prompt, prompt_rows(examples.problem, self._stride))
-
-    def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
-        """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        return judge(self._grid(), self.codec, {"rows": self._stride}, examples, completions)
-
-    def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
-        """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        return judge_traces(self._grid(), {"rows": self._stride}, examples, traces)
-
-    def needed(self, examples: Examples, traces: Ragged, solutions: Ragged) -> tuple[Ragged, Integers]:
-        """Which steps the solutions need, and when they are settled (see `core.types.Task`)."""
-        return needed(self._grid(), examples, traces, solutions)
-
-    def detours(
-        self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]
-    ) -> tuple[Ragged, Ragged]:
-        """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
-        return detours(self._grid(), examples, wanted, keys)
 
     def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
         """Cells: which have a digit, and which."""

@@ -73,7 +73,7 @@ def test_identity_is_blind_to_names_and_order():
         other = np.concatenate([[problem[0], 26, problem[2], names[problem[3]]], table.ravel()]).astype(
             np.int16
         )
-        assert identify(task._program(), other) == examples.identity[i]
+        assert identify(task._system(), other) == examples.identity[i]
         other[-1 - 4 * generator.integers(len(table))] -= 1 if (table[:, 1] > 0).all() else 0
 
 

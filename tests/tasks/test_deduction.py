@@ -174,7 +174,7 @@ def test_identity_is_blind_to_names_and_order(knobs):
         header = [*problem[:2], words["atoms"], *problem[3:5], literal(problem[5]), entities[problem[6]]]
         order = draw.permutation(len(facts)), draw.permutation(len(rules))
         other = np.concatenate([header, facts[order[0]].ravel(), rules[order[1]].ravel()]).astype(np.int16)
-        assert identify(task._theory(), other) == examples.identity[i]
+        assert identify(task._system(), other) == examples.identity[i]
 
 
 def split(problem):

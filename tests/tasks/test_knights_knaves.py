@@ -150,7 +150,7 @@ def loaded_identity(island, problem):
 
 
 def identity(task, numbers):
-    return loaded_identity(task._island(), np.array(numbers, np.int16))
+    return loaded_identity(task._csp(), np.array(numbers, np.int16))
 
 
 def codes_of(statement, names, draw):

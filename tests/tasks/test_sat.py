@@ -91,7 +91,7 @@ def test_the_same_identity_under_every_renaming():
 
 
 def identity(task, numbers):
-    return loaded_identity(task._formula(), np.array(numbers, np.int16))
+    return loaded_identity(task._csp(), np.array(numbers, np.int16))
 
 
 @njit

@@ -76,7 +76,7 @@ def loaded_identity(grid, problem):
 
 
 def identity(task, grid):
-    return loaded_identity(task._grid(), np.array([len(grid), *grid.ravel()], np.int16))
+    return loaded_identity(task._csp(), np.array([len(grid), *grid.ravel()], np.int16))
 
 
 def image(grid, draw):

@@ -25,11 +25,8 @@ from tracelab.evaluation.judging import judge_model
 from tracelab.models.base import Model
 from tracelab.runs.settings import Sampling
 
-OF_HALVES = (
-    "solution_valid",
-    "trace_strict",
-    "only_solution",
-)  # what is told of easy and hard problems apart
+# what is told of easy and hard problems apart
+OF_HALVES = ("solution_valid", "trace_strict", "only_solution")
 
 
 @dataclass(frozen=True)
