@@ -1,13 +1,19 @@
-"""The published setting: its three arms compose, fill packed rows, and a model computes its loss on them."""
+"""Experiments: the published setting composes and trains; the study's sweeps are those of its plan."""
+
+import re
+from pathlib import Path
 
 import pytest
 import torch
+from hydra import compose as composed_by_hydra
+from hydra import initialize_config_dir
 
 from tracelab.batches.loader import FixedLoader, card
 from tracelab.batches.packing import PROMPT, TRACE
-from tracelab.runs.build import build_model, precision_of
+from tracelab.core.paths import CONF
+from tracelab.runs.build import build_model, build_task, precision_of
 from tracelab.runs.entry import compose
-from tracelab.runs.sets import prepare
+from tracelab.runs.sets import prepare, test_sets
 from tracelab.training.experiment import build_learner
 from tracelab.training.settings import Training
 
@@ -54,3 +60,28 @@ def test_arms_train(experiment, online):
     with torch.no_grad():
         loss, _ = learner.loss(one)
     assert 6.5 < loss < 7.2  # log 944 = 6.85
+
+
+STUDY = {"maze": 10, "graph_path": 5, "countdown": 5, "sat": 5, "arithmetic": 5}  # seeds
+PREDICTION = Path(__file__).parents[2] / "docs" / "results" / "prediction.md"
+
+
+@pytest.mark.parametrize("task", STUDY)
+def test_a_sweep_of_the_study_is_the_planned_one(task):
+    with initialize_config_dir(str(CONF), version_base=None):
+        sweep = composed_by_hydra("train", [f"experiment=study/{task}"], return_hydra_config=True)
+    assert sweep.hydra.sweep.dir == f"runs/study/{task}"
+    assert [*sweep.hydra.sweeper.params] == ["seed", "arm"]  # all arms of a seed before the next seed
+    assert sweep.hydra.sweeper.params.seed == f"range({STUDY[task]})"
+    arms = sweep.hydra.sweeper.params.arm.split(",")
+    assert arms == ["correct", "solution_only", "swapped", "corrupted_100"]
+    assert all((CONF / "arm" / f"{arm}.yaml").is_file() for arm in arms)
+    assert re.search(rf"^\| {task} \| .* \| (≥ )?{STUDY[task]} \|$", PREDICTION.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("task", STUDY)
+def test_the_test_sets_of_the_study_are_drawn(task):
+    composed = compose(Training, "train", f"experiment=study/{task}", "eval.problems=2")
+    drawn = test_sets(composed, build_task(composed.task))
+    assert len(drawn) == 1 + len(composed.task["ood"]) + (task == "countdown")  # held-out targets
+    assert {len(examples) for _, examples in drawn.values()} == {2}
