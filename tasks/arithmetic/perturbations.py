@@ -3,6 +3,8 @@
 rename          the definitions have other names, drawn among all
 reorder         the definitions in another order
 other_numbers   the constants are drawn anew
+
+`other_value` leaves the program as it is and asks for another value.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from tracelab.core.ragged import Integers
 from tracelab.tasks.arithmetic.program import HEADER, LET, WIDTH
 from tracelab.tasks.arithmetic.search import MEASURES
 from tracelab.tasks.shared.perturbing import ANEW, KEPT, Change, Changed, kept, order_of
+
+ASKED = 3  # place in the header
 
 
 def changes_of(names: int) -> dict[str, Change]:
@@ -52,6 +56,17 @@ def other_numbers(problem: Integers, draw: np.random.Generator) -> Changed:
     drawn = -1 - draw.integers(int(problem[2]), size=constant.shape)
     definitions[:, 2:] = np.where(constant, drawn, definitions[:, 2:])
     return Changed(np.concatenate([problem[:HEADER], definitions.ravel()]))
+
+
+def other_value(problem: Integers, draw: np.random.Generator) -> Changed | None:
+    """Another name is asked for, of those that are defined: all are equally likely."""
+    names = _definitions(problem)[:, 0]
+    names = names[names != problem[ASKED]]
+    if len(names) == 0:
+        return None
+    changed = problem.copy()
+    changed[ASKED] = draw.choice(names)
+    return Changed(changed)
 
 
 def _definitions(problem: Integers) -> NDArray[np.int64]:

@@ -30,7 +30,7 @@ from tracelab.search.derivation.reasons import NAMES
 from tracelab.search.derivation.states import known_facts
 from tracelab.tasks.arithmetic.draws import Draws
 from tracelab.tasks.arithmetic.parsing import problem_of
-from tracelab.tasks.arithmetic.perturbations import changes_of
+from tracelab.tasks.arithmetic.perturbations import changes_of, other_value
 from tracelab.tasks.arithmetic.program import HEADER, OPS, WIDTH, Program, new_program
 from tracelab.tasks.arithmetic.search import MEASURES, SOLVERS, TIE_BREAKS
 from tracelab.tasks.arithmetic.text import (
@@ -42,7 +42,7 @@ from tracelab.tasks.arithmetic.text import (
     prompt_rows,
 )
 from tracelab.tasks.shared.deriving import Deriving
-from tracelab.tasks.shared.perturbing import Change, Perturbed
+from tracelab.tasks.shared.perturbing import Change, Make, Perturbed
 from tracelab.tasks.shared.ranges import ends_of
 
 LARGEST = 200  # definitions, and the modulus
@@ -169,6 +169,11 @@ class Arithmetic(Deriving, Perturbed):
     def changes(self) -> Mapping[str, Change]:
         """Small changes of its problems by name."""
         return changes_of(self._names)
+
+    @property
+    def other_question(self) -> Make:
+        """How another value is asked for."""
+        return other_value
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: the definitions, then the question."""

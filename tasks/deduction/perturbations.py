@@ -2,6 +2,8 @@
 
 rename    atoms and rules have other names, drawn among all words
 reorder   rules and facts in another order
+
+`other_query` leaves the theory as it is and asks for another conclusion.
 """
 
 from __future__ import annotations
@@ -11,13 +13,13 @@ from functools import partial
 import numpy as np
 
 from tracelab.core.ragged import Integers
-from tracelab.tasks.deduction.rules import HEADER
+from tracelab.tasks.deduction.rules import EVERY, HEADER
 from tracelab.tasks.deduction.text import parts_of
 from tracelab.tasks.shared.perturbing import KEPT, MAPPED, Change, Changed, kept, order_of
 
 SAME = ("rules", "facts", "depth", "proof", "derivable")
 LABEL, CONCLUSION = 0, 3  # columns of a rule; from the latter on there are literals
-ATOMS, QUERY = 2, 5  # places in the header
+ATOMS, ENTITIES, QUERY = 2, 3, 5  # places in the header; behind the query's literal stands its entity
 RULE_NAMED, LITERAL = 1, 2  # columns of a solution
 
 
@@ -56,3 +58,19 @@ def reorder(problem: Integers, draw: np.random.Generator) -> Changed:
     facts, rules = parts_of(problem)
     parts = facts[order_of(draw, len(facts))], rules[order_of(draw, len(rules))]
     return kept(np.concatenate([problem[:HEADER], *(part.ravel() for part in parts)]))
+
+
+def other_query(problem: Integers, draw: np.random.Generator) -> Changed | None:
+    """Something else is asked for that a rule may conclude and that is no fact: all are equally likely."""
+    facts, rules = parts_of(problem)
+    asked = set[tuple[int, int]]()
+    for _, _, about, conclusion, *_ in rules.tolist():
+        entities = range(int(problem[ENTITIES])) if about == EVERY else [about]
+        asked |= {(conclusion, entity) for entity in entities}
+    known = {tuple(fact) for fact in [*facts.tolist(), problem[QUERY:HEADER].tolist()]}
+    others = sorted(asked - known)
+    if not others:
+        return None
+    changed = problem.copy()
+    changed[QUERY:HEADER] = others[draw.integers(len(others))]
+    return Changed(changed)

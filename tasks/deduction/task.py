@@ -39,7 +39,7 @@ from tracelab.search.derivation.reasons import NAMES
 from tracelab.search.derivation.states import known_facts
 from tracelab.tasks.deduction.drawing import LEGEND, PICTURE_LEGEND, draw_theory, plot_theory
 from tracelab.tasks.deduction.parsing import problem_of
-from tracelab.tasks.deduction.perturbations import changes_of
+from tracelab.tasks.deduction.perturbations import changes_of, other_query
 from tracelab.tasks.deduction.rules import (
     APPLY,
     FACT,
@@ -55,7 +55,7 @@ from tracelab.tasks.deduction.search import MEASURES, TIE_BREAKS
 from tracelab.tasks.deduction.text import codec_of, parts_of, prompt_rows
 from tracelab.tasks.deduction.towers import Limits, limits, new_draws
 from tracelab.tasks.shared.deriving import Deriving
-from tracelab.tasks.shared.perturbing import Change, Perturbed
+from tracelab.tasks.shared.perturbing import Change, Make, Perturbed
 from tracelab.tasks.shared.ranges import ends_of
 
 CONNECTIVES = ("and", "or", "not", "forall")
@@ -206,6 +206,11 @@ class Deduction(Deriving, Perturbed):
         """Small changes of its problems by name."""
         words = self._words
         return changes_of(words["atoms"], words["labels"], words["signs"])
+
+    @property
+    def other_question(self) -> Make:
+        """How another conclusion is asked for."""
+        return other_query
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: the rules, the facts, then the question."""

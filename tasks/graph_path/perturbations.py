@@ -4,6 +4,8 @@
     reorder_edges   the edges in another order
     add_edge        one edge more, over which no path is cheaper than the cheapest (generator=random)
 
+`other_target` leaves the graph as it is and asks for the way to another node.
+
 An added edge makes the graph larger than those of the task by one.
 """
 
@@ -15,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.ragged import Integers
-from tracelab.tasks.graph_path.draws import DIRECTED, EDGES, HEADER, START, TARGET
+from tracelab.tasks.graph_path.draws import DIRECTED, EDGES, HEADER, SECOND, START, TARGET
 from tracelab.tasks.shared.perturbing import KEPT, MAPPED, Change, Changed, kept, order_of, with_operands
 
 SAME = ("optimal_cost",)
@@ -53,12 +55,7 @@ def add_edge(max_weight: int, problem: Integers, draw: np.random.Generator) -> C
     """All pairs of nodes without an edge that such an edge may join are equally likely."""
     edges, places = _edges(problem)
     directed, start, goal = bool(problem[DIRECTED]), int(problem[START]), int(problem[TARGET])
-    nodes = np.unique(edges[:, :2])
-    a, b, weight = (*np.searchsorted(nodes, edges[:, :2]).T, edges[:, 2])
-    costs = np.full((len(nodes), len(nodes)), FAR)
-    costs[a, b] = weight
-    if not directed:
-        costs[b, a] = weight
+    nodes, costs = _costs(edges, directed)
     joined = costs < FAR
     costs = _least(costs)
     at, to = np.searchsorted(nodes, [start, goal])
@@ -74,6 +71,31 @@ def add_edge(max_weight: int, problem: Integers, draw: np.random.Generator) -> C
     a, b = draw.choice(free)
     new = np.array([[nodes[a], nodes[b], weights[a, b]]])
     return kept(_stored(problem, np.insert(edges, draw.integers(len(edges) + 1), new, axis=0), places))
+
+
+def other_target(problem: Integers, draw: np.random.Generator) -> Changed | None:
+    """Another node that can be reached, each as likely. None where one of two targets is asked for."""
+    if problem[SECOND] >= 0:
+        return None
+    start, (nodes, costs) = problem[START], _costs(_edges(problem)[0], bool(problem[DIRECTED]))
+    reached = nodes[_least(costs)[np.searchsorted(nodes, start)] < FAR]
+    reached = reached[(reached != start) & (reached != problem[TARGET])]
+    if len(reached) == 0:
+        return None
+    changed = problem.copy()
+    changed[TARGET] = draw.choice(reached)
+    return Changed(changed)
+
+
+def _costs(edges: NDArray[np.int64], directed: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """-> (nodes that have an edge, (n, n) what the edges between them cost, FAR where there is none)"""
+    nodes = np.unique(edges[:, :2])
+    a, b, weight = (*np.searchsorted(nodes, edges[:, :2]).T, edges[:, 2])
+    costs = np.full((len(nodes), len(nodes)), FAR)
+    costs[a, b] = weight
+    if not directed:
+        costs[b, a] = weight
+    return nodes, costs
 
 
 def _least(costs: NDArray[np.int64]) -> NDArray[np.int64]:

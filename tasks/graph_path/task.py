@@ -46,10 +46,10 @@ from tracelab.tasks.graph_path.draws import draw_problems
 from tracelab.tasks.graph_path.edges import GENERATORS, STAR, Knobs
 from tracelab.tasks.graph_path.extent import MOST, Extent, extent_of
 from tracelab.tasks.graph_path.parsing import examined, problem_of
-from tracelab.tasks.graph_path.perturbations import changes_of
+from tracelab.tasks.graph_path.perturbations import changes_of, other_target
 from tracelab.tasks.graph_path.space import Graph, largest_label, new_graph
 from tracelab.tasks.graph_path.text import codec_of, prompt_rows
-from tracelab.tasks.shared.perturbing import Change, Perturbed
+from tracelab.tasks.shared.perturbing import Change, Make, Perturbed
 from tracelab.tasks.shared.searching import Searching
 
 FORMATS = ("compact", "plain")
@@ -226,6 +226,11 @@ class GraphPath(Searching, Perturbed):
     def changes(self) -> Mapping[str, Change]:
         """Small changes of its problems by name."""
         return changes_of(self.words, self.max_weight, any_edge=self.generator == "random")
+
+    @property
+    def other_question(self) -> Make:
+        """How another target is asked for."""
+        return other_target
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""

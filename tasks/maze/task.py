@@ -36,7 +36,7 @@ from tracelab.tasks.maze.parsing import check_extent, problem_of
 from tracelab.tasks.maze.perturbations import changes_of
 from tracelab.tasks.maze.spanning_trees import TREES
 from tracelab.tasks.maze.text import FORMATS, codec_of, prompt_rows
-from tracelab.tasks.shared.perturbing import Change, Perturbed, within
+from tracelab.tasks.shared.perturbing import Change, Make, Perturbed, within
 from tracelab.tasks.shared.searching import Searching
 
 LATTICES = ("even", "odd", "random")
@@ -221,6 +221,11 @@ class Maze(Searching, Perturbed):
     def check_read(self, problems: Ragged) -> None:
         """ValueError if all that was read of a file is of a smaller size."""
         check_extent(problems, *self.shape)
+
+    @property
+    def other_question(self) -> Make:
+        """How another goal is asked for."""
+        return self.changes["move_goal"].make
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens."""

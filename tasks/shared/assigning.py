@@ -1,4 +1,4 @@
-"""What tasks on the backtracking grammar have in common: verdicts, detours, and what is needed of a trace."""
+"""What tasks on the backtracking grammar have in common: verdicts, detours, what a trace is good for."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from tracelab.search.backtracking.detours import detours
 from tracelab.search.backtracking.judge import judge, judge_traces
 from tracelab.search.backtracking.needed import needed
 from tracelab.search.backtracking.problem import Csp
+from tracelab.search.backtracking.provenance import provenance
 from tracelab.tasks.shared.variants import Varied
 
 
 class Assigning(Varied):
     """A task whose traces are backtracking searches."""
+
+    grammar = "backtracking"
 
     @property
     @abstractmethod
@@ -52,3 +55,7 @@ class Assigning(Varied):
     def needed(self, examples: Examples, traces: Ragged, solutions: Ragged) -> tuple[Ragged, Integers]:
         """Which steps the solutions need, and when they are settled (see `core.types.Task`)."""
         return needed(self._csp(), examples, traces, solutions)
+
+    def provenance(self, examples: Examples, traces: Ragged, solutions: Ragged) -> NDArray[np.uint8]:
+        """Where the solutions come from (see `core.types.Task`)."""
+        return provenance(self._csp(), examples, traces, solutions)

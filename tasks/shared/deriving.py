@@ -1,4 +1,4 @@
-"""What tasks on the derivation grammar have in common: verdicts, detours, and what is needed of a trace."""
+"""What tasks on the derivation grammar have in common: verdicts, detours, what a trace is good for."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from tracelab.search.derivation.detours import detours
 from tracelab.search.derivation.judge import judge, judge_traces
 from tracelab.search.derivation.needed import needed
 from tracelab.search.derivation.problem import System
+from tracelab.search.derivation.provenance import provenance
 from tracelab.tasks.shared.variants import Varied
 
 
 class Deriving(Varied):
     """A task whose traces are derivations."""
+
+    grammar = "derivation"
 
     @property
     @abstractmethod
@@ -52,3 +55,7 @@ class Deriving(Varied):
     def needed(self, examples: Examples, traces: Ragged, solutions: Ragged) -> tuple[Ragged, Integers]:
         """Which steps the solutions need, and when they are settled (see `core.types.Task`)."""
         return needed(self._system(), examples, traces, solutions)
+
+    def provenance(self, examples: Examples, traces: Ragged, solutions: Ragged) -> NDArray[np.uint8]:
+        """Where the solutions come from (see `core.types.Task`)."""
+        return provenance(self._system(), examples, traces, solutions)

@@ -1,6 +1,7 @@
 """Small changes of a task's problems, that stay well posed: what they are, and what becomes of the answer.
 
-A task names its changes in `changes`; the rest of what the contract says of `perturb` is here.
+A task names its changes in `changes`, and in `other_question` how a second question is asked; the rest of
+what the contract says of `perturb` and `ask_again` is here.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class Change(NamedTuple):
 class Perturbed(ABC):
     """A task with small changes."""
 
+    name: str
+
     @property
     @abstractmethod
     def changes(self) -> Mapping[str, Change]:
@@ -68,7 +71,26 @@ class Perturbed(ABC):
 
     def perturb(self, examples: Examples, kind: str, keys: NDArray[np.uint64]) -> Examples:
         """One small change of each problem that has one, solved."""
-        made = self._made(examples, kind, keys)
+        one_of("perturbation", kind, self.perturbations)
+        return self._made_and_solved(self.changes[kind].make, examples, keys)
+
+    @property
+    def other_question(self) -> Make | None:
+        """How another question is asked of a problem, None where there is no other."""
+        return None
+
+    def ask_again(self, examples: Examples, keys: NDArray[np.uint64]) -> Examples:
+        """Each problem that has one with another question, solved. ValueError if the task has none."""
+        if self.other_question is None:
+            raise ValueError(
+                f"a problem of {self.name} has one question alone: ask again where there are goals or names "
+                "to choose from, in maze, graph_path, arithmetic or deduction"
+            )
+        return self._made_and_solved(self.other_question, examples, keys)
+
+    def _made_and_solved(self, make: Make, examples: Examples, keys: NDArray[np.uint64]) -> Examples:
+        """What is made of each problem of which something is, solved, with its index."""
+        made = self._made(make, examples, keys)
         rows = np.array([i for i, changed in enumerate(made) if changed is not None], np.int64)
         if len(rows) == 0:
             return examples.take(rows)
@@ -82,7 +104,7 @@ class Perturbed(ABC):
         Empty where a problem has no such change. The kind's answer is KEPT or MAPPED.
         """
         rows = []
-        made = self._made(examples, kind, keys)
+        made = self._made(self.changes[kind].make, examples, keys)
         for solution, changed in zip(examples.solution, made, strict=True):
             if changed is None:
                 rows.append(solution[:0])
@@ -91,10 +113,9 @@ class Perturbed(ABC):
                 rows.append(changed.carry(solution))
         return Ragged.stack(rows, examples.solution.values.shape[1])
 
-    def _made(self, examples: Examples, kind: str, keys: NDArray[np.uint64]) -> list[Changed | None]:
+    def _made(self, make: Make, examples: Examples, keys: NDArray[np.uint64]) -> list[Changed | None]:
         """Each problem's change; None where there is none, or where it is the problem itself."""
-        one_of("perturbation", kind, self.perturbations)
-        make, made = self.changes[kind].make, list[Changed | None]()
+        made = list[Changed | None]()
         for problem, key in zip(examples.problem, keys, strict=True):
             changed = make(problem, np.random.Generator(np.random.PCG64(int(key))))
             same = changed is not None and np.array_equal(changed.problem, problem)

@@ -1,4 +1,4 @@
-"""What tasks on the best-first grammar have in common: verdicts, detours, and what is needed of a trace."""
+"""What tasks on the best-first grammar have in common: verdicts, detours, what a trace is good for."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tracelab.core.types import Column, Examples, Verdicts
 from tracelab.search.best_first.batch import judge, judge_traces
 from tracelab.search.best_first.detours import detours
 from tracelab.search.best_first.needed import needed
+from tracelab.search.best_first.provenance import provenance
 from tracelab.search.best_first.search import Strategy
 from tracelab.search.best_first.space import Space
 from tracelab.search.detours import longer
@@ -21,6 +22,8 @@ from tracelab.tasks.shared.variants import Varied
 
 class Searching(Varied):
     """A task whose traces are best-first searches."""
+
+    grammar = "best-first"
 
     @property
     @abstractmethod
@@ -61,6 +64,14 @@ class Searching(Varied):
 
     def needed(self, examples: Examples, traces: Ragged, solutions: Ragged) -> tuple[Ragged, Integers]:
         """Which steps the solutions need, and when they are settled (see `core.types.Task`)."""
-        most = np.maximum(traces.lengths, solutions.lengths) + 1
-        outputs = Ragged(traces.values[:0], offsets_of(most))
-        return needed(self._space_for(examples, outputs), examples, traces, solutions)
+        return needed(self._space_of(examples, traces, solutions), examples, traces, solutions)
+
+    def provenance(self, examples: Examples, traces: Ragged, solutions: Ragged) -> NDArray[np.uint8]:
+        """Where the solutions come from (see `core.types.Task`)."""
+        space = self._space_of(examples, traces, solutions)
+        return provenance(space, self._strategy, examples, traces, solutions)
+
+    def _space_of(self, examples: Examples, traces: Ragged, solutions: Ragged) -> Space:
+        """Room for all states that a row can name, rightly or wrongly."""
+        most = 2 * (traces.lengths + solutions.lengths) + 1
+        return self._space_for(examples, Ragged(traces.values[:0], offsets_of(most)))

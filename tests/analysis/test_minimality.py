@@ -1,22 +1,16 @@
 """What solutions need of traces, where it is known by construction."""
 
-import shutil
-
 import numpy as np
 import polars as pl
 import pytest
 
-from tests.helpers.runs import KEPT
+from tests.helpers.written import completed, outcomes
+from tests.helpers.written import study as study_of
 from tracelab.analysis.minimality import minimal, steps
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
-from tracelab.data.frozen import drawn
-from tracelab.decoding.completions import Completions
-from tracelab.evaluation.outcomes import Judged, table_of
+from tracelab.data.frozen import drawn, references
 from tracelab.report.sections.minimality import section
-from tracelab.report.study import study_of
-from tracelab.runs.build import build_task
-from tracelab.runs.folder import Run
 from tracelab.tasks.arithmetic import Arithmetic
 from tracelab.tasks.knights_knaves import KnightsKnaves
 from tracelab.tasks.maze import Maze
@@ -25,19 +19,12 @@ from tracelab.traces.redundant import Redundant
 N = 40
 
 
-def outcomes(task, examples, arms, split=None):
+def table(task, examples, arms):
     """Arm -> (traces, solutions), as the outcomes of a run each."""
-    parts, codec = [], task.codec
-    for arm, (traces, solutions) in arms.items():
-        nothing = Ragged.of([[]] * N)
-        written = (codec.encode(codec.trace, traces), codec.encode(codec.solution, solutions))
-        tokens = codec.assemble(nothing, *written).tokens
-        completions = Completions(tokens, np.zeros(N, bool), np.zeros(N), tokens)
-        judged = Judged(examples, completions, task.judge(examples, tokens), np.zeros(N, np.int64))
-        own = split or getattr(task, "in_distribution", task.name)
-        labels = {"run": arm, "arm": arm, "seed": 0, "split": own}
-        parts.append(pl.DataFrame(table_of(judged, task, labels)))
-    return pl.concat(parts).lazy()
+    written = {arm: (task.codec.encode(task.codec.trace, rows), ends) for arm, (rows, ends) in arms.items()}
+    return pl.concat(
+        outcomes(task, examples, completed(task, *parts), arm) for arm, parts in written.items()
+    ).lazy()
 
 
 @pytest.mark.parametrize(
@@ -48,8 +35,8 @@ def test_detours_are_steps_that_nothing_needs(task):
     examples = drawn(task, 0, "test", "problem", 0, N)
     treated = Redundant()(task, examples, rng.keys(0, "test", 0, N, "treatment"))
     arms = {"plain": examples.trace, "redundant": treated.rows}
-    table = outcomes(task, examples, {arm: (rows, examples.solution) for arm, rows in arms.items()})
-    counted = steps(table, task)
+    known = table(task, examples, {arm: (rows, examples.solution) for arm, rows in arms.items()})
+    counted = steps(known, task)
     needed = {arm: counted.filter(arm=arm)["needed"].to_list() for arm in arms}
     assert needed["plain"] == needed["redundant"]
     share = dict(minimal(counted).select("arm", "needed").iter_rows())
@@ -62,7 +49,7 @@ def test_of_a_tree_the_path_alone_is_needed():
     """Each of its cells is created and closed once; the compact format does not create the start."""
     task = Maze(size=7, format="compact")
     examples = drawn(task, 0, "test", "problem", 0, N)
-    counted = steps(outcomes(task, examples, {"plain": (examples.trace, examples.solution)}), task)
+    counted = steps(table(task, examples, {"plain": (examples.trace, examples.solution)}), task)
     path = examples.complexity["optimal_cost"] + 1
     assert counted["needed"].to_list() == (2 * path - 1).tolist()
 
@@ -75,8 +62,8 @@ def test_what_steps_after_the_answer_go_with():
     traces, solutions = Ragged.stack(rows, 5), examples.solution.values.copy()
     solutions[1::4, 1] = (solutions[1::4, 1] + 1) % task.modulus
     wrong = Ragged(solutions, examples.solution.offsets)
-    table = outcomes(task, examples, {"plain": (traces, wrong)})
-    counted = steps(table, task)
+    known = table(task, examples, {"plain": (traces, wrong)})
+    counted = steps(known, task)
     assert counted["after"].to_list() == [i % 2 for i in range(N)]
     (row,) = minimal(counted).to_dicts()
     assert (row["accuracy_after"], row["accuracy_none"], row["after"]) == (0.5, 1, 0.5)
@@ -90,15 +77,7 @@ def test_what_steps_after_the_answer_go_with():
 @pytest.mark.filterwarnings("ignore:.*an older spelling")
 def test_a_section_of_the_report_shows_it(tmp_path):
     """Of a run that writes the reference's search; its test sets are in their order."""
-    shutil.copytree(KEPT, tmp_path / "run")
-    own = build_task(Run.open(tmp_path / "run").settings.task)
-    parts = []
-    for split, task in {own.in_distribution: own, **own.test_sets()}.items():
-        examples = drawn(task, 0, "test", "problem", 0, N)
-        parts.append(outcomes(task, examples, {"run": (examples.trace, examples.solution)}, split).collect())
-    pl.concat(parts).write_parquet(tmp_path / "run" / "outcomes.parquet")
-    (tmp_path / "study_data").mkdir()
-    study = study_of([tmp_path / "run"], tmp_path / "study.html")
+    study = study_of(tmp_path, N, references)
     page = section(study)
     assert [page.index(f">{split}<") for split in study.splits] == sorted(
         page.index(f">{split}<") for split in study.splits

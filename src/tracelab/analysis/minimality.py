@@ -17,13 +17,12 @@ import numpy as np
 import polars as pl
 
 from tracelab.analysis.estimates import as_columns, shares, with_seeds
-from tracelab.analysis.loading import splits_of
+from tracelab.analysis.written import LABELS, examples_of, first_samples, tokens_of
 from tracelab.core.ragged import Ragged
 from tracelab.core.stats import share
-from tracelab.core.types import Examples, Task
+from tracelab.core.types import Task
 
 MOST = 256  # completions of a run and test set that are read: each is cut into steps
-LABELS = ("run", "arm", "seed", "split", "problem_key", "index", "solution_valid")
 AFTER, NONE = "accuracy_after", "accuracy_none"
 
 
@@ -35,36 +34,20 @@ def steps(table: pl.LazyFrame, task: Task, most: int = MOST) -> pl.DataFrame:
     """
     if not hasattr(task, "needed"):
         raise ValueError(f"task {task.name} has no `needed`: it does not say what solutions need of traces")
-    tasks = {getattr(task, "in_distribution", task.name): task, **task.test_sets()}
-    first, parts = table.filter(pl.col("sample") == 0), []
-    for split in splits_of(table):
-        mine = first.filter(pl.col("split") == split)
-        for run in mine.select(pl.col("run").unique().sort()).collect()["run"]:
-            named = mine.filter(pl.col("run") == run).select(*LABELS, "problem", "completion")
-            frame = named.sort("index").head(most).collect()
-            parts.append(_counted(frame, tasks[split]))
-    return pl.concat(parts).filter(pl.col("steps") > 0)
+    frames = first_samples(table, task, ["solution_valid"], most)
+    return pl.concat(_counted(frame, own) for frame, own in frames).filter(pl.col("steps") > 0)
 
 
 def _counted(frame: pl.DataFrame, task: Task) -> pl.DataFrame:
     """Outcomes of one test set with what `steps` counts."""
-    tokens = (row.to_numpy() for row in frame["completion"])
-    rows = [task.codec.read_completion(row.astype(np.int32)) for row in tokens]
+    rows = [task.codec.read_completion(tokens) for tokens in tokens_of(frame)]
     traces = Ragged.stack([trace for trace, _ in rows], task.codec.trace_width)
     solutions = Ragged.stack([solution for _, solution in rows], task.codec.solution_width)
-    examples = Examples(
-        frame["index"].to_numpy(),
-        frame["problem_key"].to_numpy(),
-        Ragged.of([row.to_numpy() for row in frame["problem"]], np.int16),
-        traces,
-        solutions,
-        {},
-    )
     offers: Any = task
-    flags, settled = offers.needed(examples, traces, solutions)
+    flags, settled = offers.needed(examples_of(frame, traces, solutions), traces, solutions)
     counts = np.diff(np.concatenate([[0], np.cumsum(flags.values)])[flags.offsets])
     after = pl.Series("after", traces.lengths - settled).set(pl.Series(settled < 0), None)
-    return frame.select(*LABELS, steps=traces.lengths, needed=counts, after=after)
+    return frame.select(*LABELS, "solution_valid", steps=traces.lengths, needed=counts, after=after)
 
 
 def minimal(counted: pl.DataFrame, by: Sequence[str] = ("arm", "split")) -> pl.DataFrame:

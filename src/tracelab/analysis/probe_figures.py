@@ -87,3 +87,25 @@ def decoded(path: Path, frame: pl.DataFrame) -> None:
             ax.set_ylabel("R²" if mine["number"].all() else "accuracy")
             ax.set_ylim(-0.54 if mine["number"].all() else SHARE[0], SHARE[1])
     save(path, frame)
+
+
+def reasked(path: Path, frame: pl.DataFrame) -> None:
+    """Figure of `reasking.by_trace`: a panel per arm and test set, a row per kind of trace."""
+    shown = {
+        "second": ("fits the second question", {"color": BLUE, "marker": "o"}),
+        "first": ("fits the first", {"color": RED, "marker": "s"}),
+        "second_held": ("the second, where the trace settles it", {"color": GREEN, "marker": "^"}),
+    }
+    groups = list(frame.group_by("arm", "split", maintain_order=True))
+    most = max(len(part) for _, part in groups)
+    with panels(path, [f"{arm}, {split}" for (arm, split), _ in groups], 3.0, 0.9 + 0.25 * most) as axes:
+        for ax, (_, part) in zip(axes, groups, strict=True):
+            for k, (name, (label, style)) in enumerate(shown.items()):
+                x, dx = bars(part, (name, f"{name}_low", f"{name}_high"))
+                y = np.arange(len(part)) + 0.22 * (k - 1)
+                ax.errorbar(x, y, xerr=dx, ls="", ms=3.5, lw=1, label=label, **style)
+            ax.set_yticks(range(len(part)), part["behind"])
+            ax.set(xlim=SHARE, xlabel=f"share (n = {part['n'].to_numpy().min()}, 95 %)")
+            ax.invert_yaxis()
+            ax.grid(axis="y", visible=False)
+    save(path, frame)

@@ -17,6 +17,8 @@ from tracelab.core.rows import concat, take
 # content-disjoint by construction, in streams drawn for ever as in frozen sets.
 BINS = 32
 SPLITS = {"train": (0, 29), "val": (29, 30), "test": (30, 31), "ood": (31, 32)}
+# Where a right answer behind an invalid trace comes from, see Task.
+PROVENANCES = ("legal", "unused", "undone", "luck", "rebuilt")
 UNKNOWN = -1  # a label that is not defined
 MAX_REDRAWS = 20_000  # draws for one problem before its knobs are called impossible
 
@@ -115,6 +117,9 @@ class Task(Protocol):
     index, and depends on the example and its key alone. `changes` has each by name, with what becomes of a
     reference solution and of complexity (`tasks/shared/perturbing.py`, which tasks here derive from).
 
+    A task may also ask a second question of its problems, another goal or another value: `ask_again(examples,
+    keys)` gives them as `perturb` does, with nothing else changed. ValueError if it has one question alone.
+
     A task may also put detours into its reference traces, valid steps that the solution does not need:
     `detours(examples, wanted, keys)` gives longer traces, and for each of their steps whether it was added
     (Ragged both). wanted, keys: (n,) steps to add to each, int64, or as near to that as its problem allows,
@@ -123,6 +128,12 @@ class Task(Protocol):
     A task may also say what solutions need of traces: `needed(examples, traces, solutions)`, rows that may be
     wrong in any way, gives for each step whether the solution needs it (Ragged), and (n,) how many steps come
     until the answer is settled, -1 where it never is.
+
+    A task may also say where right solutions come from: `provenance(examples, traces, solutions)`, rows that
+    may be wrong in any way, gives for each trace its place in PROVENANCES, uint8. A step is right if it is
+    legal after the right steps before it. legal: all are, and give the solution; unused: right steps alone
+    give it, and wrong ones stand beside them; undone: they do, and one that it needs was said wrongly before;
+    luck: only all steps at their word give it; rebuilt: nor do these. `grammar` is its traces' family.
 
     A task may also say what its solver knows, for probes of a model's hidden state: `solver_state(problem,
     trace)` gives Quantities by name, for a stored problem and the rows of a trace. The trace is taken at its

@@ -19,7 +19,7 @@ from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Verdicts
 from tracelab.search.best_first.board import new_board
-from tracelab.search.best_first.judge import add_to_path, judge_one, new_room
+from tracelab.search.best_first.judge import judge_one, new_room, path_of
 from tracelab.search.best_first.replay import replay
 from tracelab.search.best_first.search import CREATE, NO_ROOM, NO_WAY, Strategy, max_rows, path_to, search
 from tracelab.search.best_first.space import (
@@ -239,9 +239,7 @@ def _judge_traces(
     reason, at = np.empty(2, np.uint8), np.empty(2, np.int32)
     for i in range(len(ok)):
         pose(space, problems[offsets[i] : offsets[i + 1]])
-        length = 0
-        for k in range(path_ends[i], path_ends[i + 1]):
-            length = add_to_path(space, paths[k], path, length)
+        length = path_of(space, paths[path_ends[i] : path_ends[i + 1]], path)
         trace = rows[row_ends[i] : row_ends[i + 1]]
         replay(space, strategy, trace, len(trace), path[:length], board, reason, at)
         ok[i] = len(trace) > 0 and reason[1] == 0

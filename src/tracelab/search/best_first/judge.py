@@ -83,6 +83,15 @@ def add_to_path(space: Space, row: Integers, path: Integers, length: int) -> int
 
 
 @kernel
+def path_of(space: Space, solution: Integers, path: Integers) -> int:
+    """Write the states that a solution's rows name (-1 for none) into `path` -> how many."""
+    length = 0
+    for k in range(len(solution)):
+        length = add_to_path(space, solution[k], path, length)
+    return length
+
+
+@kernel
 def path_fault(space: Space, path: Integers, near: Integers) -> tuple[int, int]:
     """Why a path does not solve the problem, or ok; and its cost."""
     states, costs = near[0], near[1]

@@ -12,7 +12,7 @@ from tracelab.core.arrays import Flags, Integers
 from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples
-from tracelab.search.best_first.judge import add_to_path
+from tracelab.search.best_first.judge import path_of
 from tracelab.search.best_first.replay import created
 from tracelab.search.best_first.search import CREATE
 from tracelab.search.best_first.space import Space, capacity, is_goal, pose, read_other, read_state
@@ -34,9 +34,7 @@ def _needed(space: Space, given: References) -> tuple[NDArray[np.bool_], NDArray
     marks, path = np.zeros(capacity(space), np.uint8), np.empty(longest(path_ends) + 1, np.int32)
     for i in range(len(settled)):
         pose(space, problems[offsets[i] : offsets[i + 1]])
-        length = 0
-        for k in range(path_ends[i], path_ends[i + 1]):
-            length = add_to_path(space, solutions[k], path, length)
+        length = path_of(space, solutions[path_ends[i] : path_ends[i + 1]], path)
         marks[:] = 0
         for state in path[:length]:
             if state >= 0:

@@ -1,0 +1,75 @@
+"""Where right answers behind invalid traces come from: used errors, errors undone, or no use of the trace.
+
+    rows = provenance.classified(analysis.load("runs/study"), task)      # a row per such completion
+    provenance.shares_of(rows)                                           # a row per arm and test set
+
+The classes exclude each other, and each such completion is of one (`core.types.Task.provenance`):
+
+    rebuilt   the solution is not to be had from the trace, even if each step is taken at its word: if it is
+              not guessed, it is made from the prompt alone
+    luck      it is to be had only so: steps that are wrong lead to it, and it is right all the same
+    undone    right steps alone give it, and one that it needs says again what a wrong step said before
+    unused    right steps alone give it; the wrong ones stand beside them
+    legal     no step is wrong: the trace is not what the solver does (order, omissions, steps too many)
+
+The question is that of *Correct Answers, Invalid Traces* (arXiv 2609.38107).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tracelab.analysis.estimates import shares, with_seeds
+from tracelab.analysis.written import LABELS, examples_of, first_samples, salvaged, tokens_of
+from tracelab.core.ragged import Ragged
+from tracelab.core.types import PROVENANCES, Task
+
+MOST = 512  # such completions of a run and test set that are read
+SUCH = pl.col("solution_valid") & ~pl.col("trace_strict")
+
+
+def classified(table: pl.LazyFrame, task: Task, most: int = MOST) -> pl.DataFrame:
+    """The first samples with a right answer behind a trace that is not strictly valid, a row each.
+
+    task, grammar: its name and its traces' family; provenance: one of PROVENANCES. A completion without a
+    trace is left out. ValueError if the task cannot say.
+    """
+    if not hasattr(task, "provenance"):
+        raise ValueError(
+            f"task {task.name} has no `provenance`: it does not say where its solutions come from"
+        )
+    family: Any = task
+    named = {"task": pl.lit(task.name), "grammar": pl.lit(family.grammar), "provenance": pl.lit("")}
+    parts = [table.select(LABELS).limit(0).with_columns(**named).collect()]
+    for frame, own in first_samples(table, task, (), most, SUCH):
+        parts.append(frame.select(LABELS).with_columns(**named | {"provenance": _classes(frame, own)}))
+    return pl.concat(parts).filter(pl.col("provenance").is_not_null())
+
+
+def _classes(frame: pl.DataFrame, task: Task) -> pl.Series:
+    """Each completion's class; null where there is no trace."""
+    read = [salvaged(task.codec, tokens) for tokens in tokens_of(frame)]
+    traces = Ragged.stack([trace for trace, *_ in read], task.codec.trace_width)
+    solutions = Ragged.stack([solution for _, solution, *_ in read], task.codec.solution_width)
+    offers: Any = task
+    codes = offers.provenance(examples_of(frame, traces, solutions), traces, solutions)
+    broken, legal = np.array([parts[3] for parts in read], np.bool_), PROVENANCES.index("legal")
+    codes[(codes == legal) & broken] = PROVENANCES.index("unused")  # what does not parse is wrong
+    there = [parts[2] for parts in read]
+    names = [PROVENANCES[code] if has else None for code, has in zip(codes, there, strict=True)]
+    return pl.Series(names, dtype=pl.String)
+
+
+def shares_of(rows: pl.DataFrame, by: Sequence[str] = ("arm", "split")) -> pl.DataFrame:
+    """The share of each of PROVENANCES in each group of what `classified` gives: they add up to 1.
+
+    Each with _low and _high (95 %, for other problems); n; seeds. Concatenate several tasks' rows for
+    by=("grammar", "arm").
+    """
+    flags = {name: pl.col("provenance") == name for name in PROVENANCES}
+    found = shares(rows.lazy(), by, flags).rename({f"{PROVENANCES[0]}_n": "n"})
+    return with_seeds(found.drop(f"{name}_n" for name in PROVENANCES[1:]), rows.lazy(), by)

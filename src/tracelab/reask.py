@@ -1,0 +1,43 @@
+"""Ask trained models a second question behind the trace of the first: reasked.parquet in a run's folder.
+
+python -m tracelab.reask run=runs/...
+"""
+
+from __future__ import annotations
+
+from tracelab.core.settings import Count, Place, settings
+from tracelab.runs.entry import entry
+
+
+@settings
+class Reasking:
+    """The knobs of this command: conf/reask.yaml says what each is."""
+
+    run: Place | list[Place]
+    splits: list[str] | None
+    problems: Count | None
+    threads: Count | None = None
+
+
+@entry("reask", Reasking)
+def main(asked: Reasking) -> None:
+    """Ask each run's model again, on the in-distribution test set or those that are named."""
+    from tracelab.analysis.reasking import FIGURES, FILE, of_file
+    from tracelab.evaluation import outcomes
+    from tracelab.probes.reasking import of_run
+    from tracelab.runs.folder import runs_at
+    from tracelab.runs.tables import print_shares
+    from tracelab.training import accelerate
+
+    accelerate.start(asked.threads)
+    headings = ("fits second", "fits first", "neither", "trace settles it", "fits, if so", "fits, if not")
+    for run in runs_at([asked.run] if isinstance(asked.run, str) else asked.run):
+        path = run.folder / FILE
+        outcomes.write(of_run(run, asked.splits, asked.problems), path)
+        names = {"split": "test set", "behind": "behind trace"}
+        shown = dict(zip(FIGURES, headings, strict=True))
+        print_shares(of_file(path), run.name, path, names, shown, {"n": "n", "left_out": "left out"})
+
+
+if __name__ == "__main__":
+    main()

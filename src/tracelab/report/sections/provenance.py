@@ -1,0 +1,43 @@
+"""Where right answers behind invalid traces come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracelab.analysis import trace_figures
+from tracelab.analysis.provenance import MOST, classified, shares_of
+from tracelab.core.types import PROVENANCES
+from tracelab.report.markup import Html, drawing, paragraph, share, table
+from tracelab.report.study import Study
+
+TITLE, PLACE = "Right answers behind invalid traces", 55
+NOTE = (
+    "A step is right if it is legal after the right steps before it. legal: all are, and give the solution; "
+    "the trace is not what the solver does. unused: right steps alone give it, wrong ones stand beside them. "
+    "undone: they do, and one that it needs was said wrongly first. luck: only all steps at their word give "
+    "it. rebuilt: nor do these; the model has it from the prompt alone, or by a guess."
+)
+
+
+def section(study: Study) -> Html | None:
+    """Their classes; None if the task cannot say, or where no right answer has an invalid trace."""
+    task = study.task()
+    if not hasattr(task, "provenance"):
+        return None
+    rows = classified(study.table, task)
+    if rows.is_empty():
+        return None
+    found, path = shares_of(rows), study.data / "provenance"
+    trace_figures.provenance(path, found, study.splits)
+    caption = "Where right answers behind invalid traces come from, shares of these, 95 %."
+    headings = ["test set", "arm", *PROVENANCES, "n", "seeds"]
+    whole = table("Right answers behind invalid traces, %", headings, map(_row, study.in_order(found)))
+    few = f"Traces of the family {rows['grammar'][0]}. The first sample of a problem counts, and of a run "
+    few += f"and test set at most {MOST} such completions; those without any trace are left out. 95 % "
+    few += "intervals are for other problems, of these seeds."
+    return Html(drawing(path, caption, study.data.name) + whole + paragraph(NOTE) + paragraph(few))
+
+
+def _row(row: dict[str, Any]) -> list[object]:
+    ends = [share(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for name in PROVENANCES]
+    return [row["split"], row["arm"], *ends, row["n"], row["seeds"]]
