@@ -12,6 +12,7 @@ from tracelab.models.precision import REDUCED
 
 VOCABULARY = 944  # of 30x30 mazes in the published format
 SHAPES: dict[str, dict[str, Any]] = {
+    "small": {"layers": 8, "width": 384, "heads": 6, "mlp": 1024, "qk_norm": True},
     "base": {"layers": 12, "width": 512, "heads": 8, "mlp": 1728, "qk_norm": True},
     "qwen2_380m": {"layers": 24, "width": 896, "heads": 14, "kv_heads": 2, "mlp": 4864, "qkv_bias": True},
     "toy": {"layers": 1, "width": 32, "heads": 2, "mlp": 64},
@@ -20,9 +21,10 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Sizes:
-    """row, batch: tokens; shortest, longest: of sequences; prompts, prompt, new: of sampling."""
+    """batch: tokens; sequences, shortest, longest: how many, how long; prompts, prompt, new: of sampling."""
 
     batch: int = 65_536
+    sequences: int = 3500
     shortest: int = 1500
     longest: int = 3900
     warm: int = 8
@@ -33,7 +35,7 @@ class Sizes:
 
 
 REAL = Sizes()
-SMOKE = Sizes(batch=512, shortest=40, longest=120, warm=1, steps=3, prompts=4, prompt=8, new=4)
+SMOKE = Sizes(batch=512, sequences=102, shortest=40, longest=120, warm=1, steps=3, prompts=4, prompt=8, new=4)
 
 
 def model_of(name: str, context: int) -> GPT:

@@ -20,9 +20,12 @@ from tracelab.training.throughput import peak_flops
 
 
 def sequences(sizes: Sizes) -> Sequences:
-    """Sequences as long as of 30x30 mazes; the prompt is a third, the trace the rest but for 20."""
+    """Sequences as long as of 30x30 mazes; the prompt is a third, the trace the rest but for 20.
+
+    There are many, so that rows are as full as in a training: of few, the last ones find no partner.
+    """
     generator = np.random.default_rng(0)
-    lengths = generator.integers(sizes.shortest, sizes.longest + 1, 8 * sizes.batch // sizes.shortest)
+    lengths = generator.integers(sizes.shortest, sizes.longest + 1, sizes.sequences)
     rows = Ragged.of([generator.integers(4, VOCABULARY, length) for length in lengths])
     prompt = (lengths // 3).astype(np.int32)
     return Sequences(rows, prompt, (lengths - prompt - 20).astype(np.int32))
@@ -65,7 +68,7 @@ def train(name: str, row: int, sizes: Sizes) -> dict[str, Any]:
         callbacks=[Clock()],
     )
     shape = {"batch_tokens": sizes.batch, "packing": row, "context": row}
-    loader = Loader(lambda k: data, **shape)
+    loader = Loader(lambda k: data, **shape, pins=torch.cuda.is_available())
     trainer.fit(learner, loader, FixedLoader(data.take(np.arange(4)), **shape))
     speed = rate(marks[sizes.warm - 1], marks[-1])
     waiting = 1000 * loader.waited / len(marks)

@@ -105,6 +105,17 @@ def test_loader_goes_on_with_the_next_batch():
         assert all(same(a, b) for a, b in zip(first(resumed, 5), whole[done : done + 5], strict=True))
 
 
+def test_batches_are_pinned_for_a_gpu_alone(monkeypatch):
+    """On a CPU it would make CUDA start where there is a GPU."""
+    pins = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pins.append(1) or tensor)
+    next(iter(loader()))
+    assert not pins
+    next(iter(loader(pins=True)))
+    assert pins
+
+
 def test_a_sequence_longer_than_the_context():
     message = "longest sequence has 40 tokens, the model's context is 30: raise model.context to 40"
     data = sequences(200)

@@ -20,7 +20,7 @@ from tracelab.core.codec import Sequences
 from tracelab.core.paths import CONF
 from tracelab.models.attention import block_mask, look_within, seen
 from tracelab.models.gpt import GPT
-from tracelab.models.kernels import choose, fastest
+from tracelab.models.kernels import choose, fastest, kept
 from tracelab.runs.build import build_treatment
 from tracelab.runs.sets import prepare
 from tracelab.training.budget import Budget
@@ -315,6 +315,22 @@ def test_the_fastest_kernel_is_chosen_and_missing_ones_are_left_out(monkeypatch)
         choose("flex", tiny(), documents)
     with pytest.raises(ValueError, match="choose one of auto, plain"):
         choose("fast", tiny(), documents)
+
+
+def test_a_gpu_measures_once(monkeypatch, tmp_path):
+    """Or the arms of a study would have kernels by chance."""
+    monkeypatch.setenv("TRACELAB_CACHE", str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100")
+    measured = []
+
+    def fastest(kernels, model, documents):
+        measured.append(documents.start.shape)
+        return "varlen"
+
+    monkeypatch.setattr("tracelab.models.kernels.fastest", fastest)
+    for T in (128, 128, 256):
+        assert kept(tiny(), random_documents(0, T=T)) == "varlen"
+    assert measured == [(2, 128), (2, 256)]
 
 
 # training

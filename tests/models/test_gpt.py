@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from tests.helpers.engine import CONTEXT, VOCABULARY, tiny
 from tracelab.core.paths import CONF
 from tracelab.exchange.weights import to_ours
+from tracelab.models import layers
 from tracelab.models.cache import Cache
 from tracelab.models.gpt import GPT, rope_table
 from tracelab.models.layers import angles_at, attend, normalize, rotate
@@ -46,6 +47,20 @@ def test_causality():
     before, after = model(ids), model(changed)
     torch.testing.assert_close(before[:, :12], after[:, :12], rtol=0, atol=1e-6)
     assert not torch.allclose(before[:, 12], after[:, 12])
+
+
+@pytest.mark.parametrize("shape", [{}, {"qk_norm": False, "qkv_bias": True, "kv_heads": 4}])
+def test_forms_for_gpus_give_the_same(monkeypatch, shape):
+    """Norms and rotation that are left to the compiler, queries and keys by tokens: outputs and gradients."""
+    found = []
+    for on_gpu in (False, True):
+        monkeypatch.setattr(layers, "fuses", lambda x, on_gpu=on_gpu: on_gpu)
+        model = tiny(**shape)
+        model(tokens()).square().mean().backward()
+        with torch.no_grad():
+            found.append([model(tokens()), *(p.grad for p in model.parameters())])
+    for own, plain in zip(*found, strict=True):
+        torch.testing.assert_close(own, plain, rtol=1e-5, atol=1e-6)
 
 
 def test_grouped_query_attention_is_attention_with_repeated_heads():

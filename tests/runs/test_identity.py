@@ -32,6 +32,7 @@ TRIED = {  # another value than FEW, SMALL and the defaults have
     "trainer.default_root_dir": "+trainer.default_root_dir=elsewhere",
     "threads": "threads=2",
     "attention": "attention=plain",
+    "trainer.deterministic": "trainer.deterministic=true",
     "trainer.accelerator": "trainer.accelerator=auto",
 }
 BY_PROCESSES = "tests/training/test_processes.py::test_losses_norms_and_weights_are_those_of_one_process"
@@ -74,6 +75,7 @@ def test_what_is_without_effect_is(base, tmp_path, name):
             assert name in SAME_BUT_FOR_ROUNDING
             assert torch.allclose(mine, other[key], atol=1e-5)
     assert train(small(base.folder, *FEW, TRIED[name])).state == "skipped"
+    torch.use_deterministic_algorithms(False)  # it is the whole process's
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from rich.console import Console
 from tests.helpers.engine import fit, learner
 from tracelab.runs.tables import fitting, results_table
 from tracelab.training.budget import Budget
-from tracelab.training.progress import line
+from tracelab.training.progress import figures, line
 
 LABELS = ("solution valid", "strictly valid", "trace parses", "optimal", "strict | solution valid")
 METRICS = {
@@ -46,7 +46,8 @@ class Lines(lightning.Callback):
     """The progress line at the end, at several widths."""
 
     def on_train_end(self, trainer, module):
-        self.found = {width: line(trainer, module, width) for width in (None, 200, 79, 39, 12)}
+        known = figures(trainer, module)
+        self.found = {width: line(module, known, width) for width in (None, 200, 79, 39, 12)}
 
 
 def test_the_progress_line_fits_on_one_line():

@@ -1,6 +1,8 @@
 """The loss, the budget, what is logged, and when training refuses to go on."""
 
+import itertools
 import math
+from types import SimpleNamespace
 
 import hydra
 import lightning
@@ -18,7 +20,7 @@ from tracelab.runs.checkpoints import load_weights
 from tracelab.training.budget import Budget
 from tracelab.training.checkpoint import Checkpoints
 from tracelab.training.losses import padded_losses
-from tracelab.training.progress import ProgressLine
+from tracelab.training.progress import ProgressLine, figures
 
 
 def loss_of(module, data):
@@ -145,6 +147,39 @@ def test_trainer_configs(name):
     module = learner(Budget(steps=2))
     run.fit(module, loader(), validation())
     assert module.progress.steps == 2
+
+
+def test_what_a_gpu_compiles_is_no_training(monkeypatch):
+    """Its first two batches count, the minutes that they take do not."""
+
+    class OnGpu(lightning.Callback):
+        def on_train_start(self, trainer, module):
+            module._on_gpu = True
+
+    minutes = itertools.count()
+    clock = SimpleNamespace(perf_counter=lambda: 60 * next(minutes))  # a batch is a minute
+    monkeypatch.setattr("tracelab.training.learner.time", clock)
+    module = learner(Budget(steps=5))
+    run = fit(module, callbacks=[OnGpu()], log_every_n_steps=1)
+    assert module.progress.minutes == 3
+    assert module.progress.tokens > 5 * 200
+    assert run.callback_metrics["train/compile_seconds"] == 120
+    assert run.callback_metrics["train/tokens_per_second"] < 256 / 60
+
+
+def test_the_progress_line_does_not_wait_for_a_gpu():
+    """What lies there is as it was when it was last fetched."""
+
+    class There:
+        is_cuda = True
+
+        def __float__(self):
+            raise AssertionError("it waits")
+
+    logged = {"train/loss": There(), "val/loss": There(), "train/mfu": torch.tensor(0.5)}
+    trainer = SimpleNamespace(callback_metrics=logged)
+    known = figures(trainer, learner(), {"train/loss": 0.25})
+    assert known == {"train/loss": 0.25, "train/mfu": 0.5}
 
 
 def test_compiled_or_not_is_decided_by_the_device():

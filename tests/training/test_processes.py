@@ -14,7 +14,7 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from tests.helpers.engine import CONTEXT, fit, learner, loader, sequences, trained_on
+from tests.helpers.engine import CONTEXT, VOCABULARY, fit, learner, loader, sequences, tiny, trained_on
 from tests.helpers.runs import SMALL, small
 from tests.training.test_resume import StopAt
 from tracelab.batches.loader import FixedLoader
@@ -28,6 +28,7 @@ from tracelab.training.checkpoint import Checkpoints
 from tracelab.training.experiment import train
 from tracelab.training.processes import together
 from tracelab.training.settings import Training
+from tracelab.training.shards import shard
 
 CLONE = Path(__file__).parents[2]
 LAYOUTS = {
@@ -203,6 +204,33 @@ def test_what_is_refused(tmp_path):
 # the command
 
 COMMON = ("trainer.precision=32-true", "trainer.accelerator=cpu", "trace=corrupted", "threads=1")
+
+
+@pytest.fixture
+def mesh():
+    """One process that shares with nobody."""
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    yield torch.distributed.init_device_mesh("cpu", (1,))
+    torch.distributed.destroy_process_group()
+
+
+def test_shards_are_float32_and_gathered_in_the_format_of_products(mesh):
+    """And the loss is that of the model whose weights autocast casts."""
+    whole, shared = tiny(), tiny()
+    shared.products = torch.bfloat16
+    seen = []
+    shared.blocks[0].qkv.register_forward_pre_hook(lambda layer, _: seen.append(layer.weight.dtype))
+    shard(shared, mesh, compiled=False)
+    tokens = torch.arange(40).view(2, 20) % VOCABULARY
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = [model.logits(model.hidden(tokens)).square().mean() for model in (whole, shared)]
+    for loss in losses:
+        loss.backward()
+    assert seen == [torch.bfloat16]
+    torch.testing.assert_close(losses[1], losses[0], rtol=1e-2, atol=0)
+    for mine, theirs in zip(shared.parameters(), whole.parameters(), strict=True):
+        assert mine.dtype == mine.grad.dtype == torch.float32
+        torch.testing.assert_close(mine.grad.full_tensor(), theirs.grad, rtol=0.1, atol=1e-4)
 
 
 @pytest.mark.slow

@@ -191,6 +191,7 @@ COMPILED = pytest.param(("compile=true",), marks=(pytest.mark.slow, IGNORED))
 @pytest.mark.parametrize("more", [("data.packing=256",), COMPILED])
 def test_packed_and_compiled(tmp_path, more):
     run = train(small(tmp_path, *WORDS, "budget.steps=4", "validate_every=3", *more)).run
+    assert run.read_json("run.json").get("attention") == ("plain" if "packing" in more[0] else None)
     rows = curves.measured(rows_of(tmp_path))
     assert [row["step"] for row in rows] == ["2", "3"]
     assert_logged(rows[-1], judged(run))

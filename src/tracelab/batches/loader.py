@@ -5,7 +5,7 @@
 
 The loader never ends: a budget ends training. Chunk k is asked for while chunk k - 1 is trained on;
 a frozen set is the same chunk every time, an online stream a new one. Batches are laid out ahead, too, in a
-thread, and in pinned memory where there is a GPU; `waited` says how long training had to wait all the same.
+thread, and in pinned memory for a GPU; `waited` says how long training had to wait all the same.
 Several processes make the same plan and share every batch of it: each lays out one row in n.
 As they are ahead, the learner tells the loader what has been trained on (`loader.trained`); that is what a
 checkpoint keeps, and a resumed run goes on with the very next batch.
@@ -43,7 +43,10 @@ def layout_of(batch_tokens: int, packing: int | None, short_first: int = 0) -> P
 
 
 class Loader:
-    """Endless batches of `chunk(0)`, `chunk(1)`, ...; several processes share each batch."""
+    """Endless batches of `chunk(0)`, `chunk(1)`, ...; several processes share each batch.
+
+    pins: are they for a GPU? Pinned memory makes CUDA start, which a run on a CPU does not need.
+    """
 
     def __init__(
         self,
@@ -55,10 +58,11 @@ class Loader:
         short_first: int = 0,
         pad: int = 0,
         seed: int = 0,
+        pins: bool = False,
     ) -> None:
         self.chunk = chunk
         self.layout = layout_of(batch_tokens, packing, short_first)
-        self.context, self.pad, self.seed = context, pad, seed
+        self.context, self.pad, self.seed, self.pins = context, pad, seed, pins
         self.trained = (0, 0)
         self.waited = 0.0  # seconds, in all
 
@@ -82,7 +86,8 @@ class Loader:
                 upcoming = ahead.submit(self._planned, k + 1)
                 for i in range(start, len(plan)):
                     batch = share(self.layout, sequences, plan[i], self.pad)
-                    yield pinned(batch._replace(after=(k, i + 1) if i + 1 < len(plan) else (k + 1, 0)))
+                    batch = batch._replace(after=(k, i + 1) if i + 1 < len(plan) else (k + 1, 0))
+                    yield pinned(batch) if self.pins else batch
                 k, start = k + 1, 0
 
     def _planned(self, k: int) -> tuple[Sequences, list[Ragged]]:
@@ -152,9 +157,7 @@ def share(layout: Padding | Packing, sequences: Sequences, batch: Ragged, pad: i
 
 
 def pinned(batch: Some) -> Some:
-    """The batch where a GPU can fetch it from by itself, if there is one."""
-    if not torch.cuda.is_available():
-        return batch
+    """The batch where a GPU can fetch it from by itself."""
     moved: Some = apply_to_collection(batch, Tensor, Tensor.pin_memory)
     return moved
 

@@ -121,7 +121,7 @@ class Batch:
 
     def _fetch(self, slots: Integers) -> None:
         """Take the lines of these slots, and free them."""
-        index = self._tensor(slots)
+        (index,) = self._tensors(slots)
         drawn = self.rows.drawn[index].tolist()
         lines = self.rows.tokens, self.rows.plain, self.rows.sampled
         parts = [part[index, : max(drawn, default=0)].cpu().numpy() for part in lines]
@@ -148,24 +148,23 @@ class Batch:
         """Read the prompts of these samples, put them into these slots and draw first tokens."""
         number, whose = np.unique(samples // self.queue.keys.shape[1], return_inverse=True)
         prompts = self.queue.prompts.take(number)
-        tokens, documents = packed(prompts)
         lengths = prompts.lengths[whose]
         within = np.arange(lengths.sum()) - np.repeat(offsets_of(lengths)[:-1], lengths)
         source = np.repeat(prompts.offsets[:-1][whose], lengths) + within
-        places = Places(*map(self._tensor, (source, np.repeat(slots, lengths), within)))
-        documents = Documents(*(part.to(self.device) for part in documents))
-        hidden = self.model.hidden(
-            tokens.to(self.device), Reading(self.slots, documents, self.kernel, places)
+        key = self.queue.keys.ravel()[samples].view(np.int64)
+        tokens, start, edges, *places, last, column, keys, limit, prompt, rows = self._tensors(
+            *packed(prompts),
+            *(source, np.repeat(slots, lengths), within, prompts.offsets[1:] - 1),
+            *(lengths - 1, key, self.queue.limits[number][whose], whose, slots),
         )
-        logits = self.model.logits(hidden[0, self._tensor(prompts.offsets[1:] - 1)])
-        new = Rows.idle(len(slots), 1, self.device)._replace(
-            column=self._tensor(lengths - 1),
-            key=self._tensor(self.queue.keys.ravel()[samples].view(np.int64)),
-            limit=self._tensor(self.queue.limits[number][whose]),
-            done=torch.zeros(len(slots), dtype=torch.bool, device=self.device),
-        )
-        draw(new, logits[self._tensor(whose)], self.wish)
-        self.rows.put(self._tensor(slots), new)
+        documents = Documents(start[None].int(), edges.int())
+        reading = Reading(self.slots, documents, self.kernel, Places(*places))
+        logits = self.model.logits(self.model.hidden(tokens[None], reading)[0, last])
+        going = torch.zeros(len(slots), dtype=torch.bool, device=self.device)
+        new = Rows.idle(len(slots), 1, self.device)
+        new = new._replace(column=column, key=keys, limit=limit, done=going)
+        draw(new, logits[prompt], self.wish)
+        self.rows.put(rows, new)
 
     def _shrink(self) -> None:
         """Go on with half the slots, and half of these, while they are enough and nobody waits."""
@@ -175,25 +174,27 @@ class Batch:
         if n == len(self.sample) or not self.live.any():
             return
         kept = np.argsort(~self.live, kind="stable")[:n]
-        self.rows.keep(self._tensor(kept))
-        self.slots.keep(self._tensor(kept), int(self.column[self.live].max()))
+        (rows,) = self._tensors(kept)
+        self.rows.keep(rows)
+        self.slots.keep(rows, int(self.column[self.live].max()))
         self.sample, self.live = self.sample[kept], self.live[kept]
         self.column, self.end = self.column[kept], self.end[kept]
 
-    def _tensor(self, x: Integers) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(x)).to(self.device)
+    def _tensors(self, *arrays: Integers) -> tuple[torch.Tensor, ...]:
+        """Rows of numbers on the device, int64: one copy for all of them, which a GPU makes by itself."""
+        whole = torch.from_numpy(np.concatenate(arrays, dtype=np.int64))
+        whole = whole.pin_memory() if self.device.type == "cuda" else whole
+        return whole.to(self.device, non_blocking=True).split([len(array) for array in arrays])
 
 
-def packed(prompts: Ragged) -> tuple[torch.Tensor, Documents]:
-    """Prompts -> one row of them, (1, T), and where they begin."""
+def packed(prompts: Ragged) -> tuple[Integers, Integers, Integers]:
+    """Prompts -> one row of T tokens, and what `Documents` says of it: (T,) starts and (n + 2,) edges."""
     used = int(prompts.offsets[-1])
     T = -(-used // BLOCK) * BLOCK
-    tokens = np.zeros((1, T), np.int64)
-    start = np.full((1, T), used, np.int32)
-    tokens[0, :used] = prompts.values
-    start[0, :used] = np.repeat(prompts.offsets[:-1], prompts.lengths)
-    edges = np.append(prompts.offsets, T).astype(np.int32)
-    return torch.from_numpy(tokens), Documents(torch.from_numpy(start), torch.from_numpy(edges))
+    tokens, start = np.zeros(T, np.int64), np.full(T, used)
+    tokens[:used] = prompts.values
+    start[:used] = np.repeat(prompts.offsets[:-1], prompts.lengths)
+    return tokens, start, np.append(prompts.offsets, T)
 
 
 def _free(device: torch.device) -> float:

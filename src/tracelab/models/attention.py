@@ -4,14 +4,14 @@ A packed row holds whole documents, one behind the other, and then padding, whic
 each begins is all that attention and rotation need to know. Three ways to the same result:
 
     plain    the definition, anywhere; all scores exist at once, so it is meant for tests and short rows
-    flex     torch's FlexAttention (Dong et al. 2024) over a mask of blocks: GPUs, compiled
+    flex     torch's FlexAttention (Dong et al. 2024) over a mask of blocks: GPUs, where it is always compiled
     varlen   torch's FlashAttention over sequences of unequal lengths (Dao 2023): GPUs, 16-bit types
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -68,8 +68,16 @@ def _plain(may_see: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 def _flex(mask: BlockMask, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     q, k, v = (x.transpose(0, 1) for x in (q, k, v))
-    y: Any = flex_attention(q, k, v, block_mask=mask, enable_gqa=q.shape[1] != k.shape[1])
+    alone = q.is_cuda and not torch.compiler.is_compiling()
+    flex: Callable[..., Any] = fused() if alone else flex_attention
+    y = flex(q, k, v, block_mask=mask, enable_gqa=q.shape[1] != k.shape[1])
     return y.transpose(0, 1)
+
+
+@cache
+def fused() -> Callable[..., Any]:
+    """FlexAttention as one kernel, for a model that isn't compiled: as it is, it would make all scores."""
+    return torch.compile(flex_attention, dynamic=False)
 
 
 def _varlen(edges: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

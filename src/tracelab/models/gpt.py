@@ -23,7 +23,7 @@ from tracelab.core.settings import Context, Depth, Positive, Size
 from tracelab.models.attention import Look, look_within
 from tracelab.models.base import Model
 from tracelab.models.cache import Cache
-from tracelab.models.layers import Angles, angles_at, attend, normalize, rotate
+from tracelab.models.layers import Angles, angles_at, attend, by_heads, normalize, rotate
 from tracelab.models.past import Norms, Past
 
 
@@ -171,13 +171,11 @@ class Block(nn.Module):
 
     def attention(self, x: Tensor, angles: Angles, look: Look, cache: tuple[Past, int] | None) -> Tensor:
         """Causal attention, over the cache's columns too when there is one."""
-        B, T, _ = x.shape
         heads, kv_heads = self.heads
         qkv = self.qkv(x)
         if cache is not None and cache[0].decodes(qkv, self.head_dim):
             return self.out(cache[0].decode(cache[1], qkv, self._norms(), angles))
-        qkv = qkv.view(B, T, -1, self.head_dim).permute(2, 0, 1, 3).contiguous()  # (heads, B, T, D)
-        qk, v = qkv.split([heads + kv_heads, kv_heads])
+        qk, v = by_heads(qkv, self.head_dim).split([heads + kv_heads, kv_heads])
         if self.q_gain is not None and self.k_gain is not None:
             gains = [self.q_gain.expand(heads, 1, 1, -1), self.k_gain.expand(kv_heads, 1, 1, -1)]
             qk = normalize(qk, torch.cat(gains), self.norm_eps)

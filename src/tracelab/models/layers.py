@@ -1,7 +1,8 @@
 """Norm, rotation and attention, each in the form that is fastest where it runs.
 
-The first two have gradients of their own: autograd's would make three times as many passes over the
-activations, and on a CPU those passes, not the matrix products, are most of the time.
+On CPUs the first two have gradients of their own: autograd's would make three times as many passes over the
+activations, and those passes, not the matrix products, are most of the time. On GPUs the compiler makes one
+pass of several operations, if they are left to it, and computes again what would be dearer to keep.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ FUSED = 160  # tokens, see `attend`
 
 def normalize(x: Tensor, gain: Tensor, eps: float) -> Tensor:
     """Root-mean-square norm: x / rms(x) * gain, the rms over the last axis (Zhang and Sennrich 2019)."""
+    if fuses(x):
+        return plain_norm(x, gain, eps)
     if not torch.is_grad_enabled():
         return _unit(x, eps)[0] * gain.to(x.dtype)
     return _Normalize.apply(x, gain.to(x.dtype), eps)
@@ -25,7 +28,26 @@ def normalize(x: Tensor, gain: Tensor, eps: float) -> Tensor:
 
 def rotate(x: Tensor, angles: Angles) -> Tensor:
     """Rotate pairs (i, i + D/2) of (heads, B, T, D) by the angles of their places (Su et al. 2021)."""
-    return _Rotate.apply(x, *angles) if torch.is_grad_enabled() else _turn(x, *angles)
+    own = torch.is_grad_enabled() and not fuses(x)
+    return _Rotate.apply(x, *angles) if own else _turn(x, *angles)
+
+
+def by_heads(x: Tensor, head_dim: int) -> Tensor:
+    """(B, T, heads * D) -> (heads, B, T, D): in one piece on CPUs; on GPUs a view, which costs no pass."""
+    heads = x.unflatten(-1, (-1, head_dim)).permute(2, 0, 1, 3)
+    return heads if fuses(x) else heads.contiguous()
+
+
+def fuses(x: Tensor) -> bool:
+    """Are passes over such a tensor made one by the compiler? On GPUs, where all is compiled."""
+    return x.is_cuda
+
+
+def plain_norm(x: Tensor, gain: Tensor, eps: float) -> Tensor:
+    """`normalize` as it is defined, in float32 but for the product with the gain."""
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    unit = wide * (wide.square().mean(-1, keepdim=True) + eps).rsqrt()
+    return unit.to(x.dtype) * gain.to(x.dtype)
 
 
 def angles_at(rope: Tensor, dtype: torch.dtype) -> Angles:

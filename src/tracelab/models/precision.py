@@ -11,25 +11,24 @@ model's shapes, and the answer is kept in the cache. Everything that multiplies 
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from tracelab.core.files import read_text, write_json
-from tracelab.core.paths import cache_home, not_kept
+from tracelab.core.files import read_text
+from tracelab.models.kept import Kept
 
 FULL, REDUCED = torch.float32, torch.bfloat16
 NAMES = {"32-true": FULL, "bf16-mixed": REDUCED}  # Lightning's words for what is supported
 WORTH = 1.2  # times as fast: below it, float32's digits are worth more
 TIMES = 5  # at least, of which the shortest counts
+RATES = Kept("precision.json")
 SECONDS, PROBE_ROWS = 0.05, 64  # time that a format is measured for; rows of a first, small product
 
 
@@ -111,22 +110,21 @@ def measured(tokens: int, width: int, hidden: int) -> dict[str, float]:
     key = "|".join(
         map(str, (_processor(), torch.get_num_threads(), torch.__version__, tokens, width, hidden))
     )
-    known = _read()
+    known = RATES.read()
     if key not in known:
         found = {
             "float32": _rate(FULL, tokens, width, hidden),
             "bfloat16": _rate(REDUCED, tokens, width, hidden),
         }
-        known = _read() | {key: found}
-        _write(known)
+        known[key] = found
+        RATES.note(key, found)
     rates: dict[str, float] = known[key]
     return rates
 
 
 def forget() -> None:
     """Drop all rates that were kept, so that they are measured anew."""
-    with suppress(OSError):
-        _file().unlink()
+    RATES.forget()
 
 
 def _processor() -> str:
@@ -163,23 +161,3 @@ def _seconds(dtype: torch.dtype, rows: int, width: int, hidden: int, least: floa
         a @ b
         best, times = min(best, time.perf_counter() - began), times + 1
     return best
-
-
-def _file() -> Path:
-    return cache_home() / "precision.json"
-
-
-def _read() -> dict[str, Any]:
-    try:
-        content = json.loads(read_text(_file()))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _write(content: dict[str, Any]) -> None:
-    """Keep the rates, whole or not at all; without a usable cache they are measured at each start."""
-    try:
-        write_json(_file(), content)
-    except OSError as error:
-        not_kept(error)

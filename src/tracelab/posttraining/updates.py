@@ -7,7 +7,6 @@ the sampler's own is logged.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -22,7 +21,7 @@ from tracelab.decoding.logprobs import Forward, Micro, evaluate, lay_out, micro_
 from tracelab.models.base import Model
 from tracelab.posttraining.rollout import Rollouts
 
-Sums = dict[str, float]
+Sums = dict[str, Tensor]  # float64, where the model is: to ask for a value is to wait for a GPU
 
 
 @settings
@@ -80,8 +79,9 @@ class Updater:
         parts = np.array_split(np.arange(len(rollouts)), min(self.knobs.parts, len(rollouts)))
         prepared = [self._prepared(rollouts.take(part), advantages[part]) for part in parts]
         prepared = [part for part in prepared if part]  # a step where nothing counts would follow momentum
-        sums: Sums = defaultdict(float)
-        norms = [self._update(part, sums) for _ in range(self.knobs.passes) for part in prepared]
+        found: Sums = {}
+        norms = [self._update(part, found) for _ in range(self.knobs.passes) for part in prepared]
+        sums = dict(zip(found, torch.stack([*found.values()]).tolist(), strict=True)) if found else {}
         figures = {f"update/{name}": sums[name] / max(sums["tokens"], 1) for name in sums if name != "tokens"}
         return figures | {"update/grad_norm": float(np.mean(norms)) if norms else 0.0}, len(norms)
 
@@ -97,7 +97,6 @@ class Updater:
         weights = self.algorithm.weights(mask, flat, self.max_new)
         if not weights.any():
             return []
-        several = self.knobs.passes * self.knobs.parts > 1
         prompts = rollouts.prompts.take(rows)
         device = self.model.device
         parts = []
@@ -112,11 +111,18 @@ class Updater:
                     flat[places].to(device),
                     mask[places, :T].to(device),
                     weights[places, :T].to(device),
-                    self._logprobs(self.model, moved) if several else None,
-                    None if self.reference is None else self._logprobs(self.reference, moved),
+                    None,
+                    None,
                 )
             )
-        return parts
+        return [self._with_logprobs(part) for part in parts]  # when all is there: copies wait for a GPU
+
+    def _with_logprobs(self, part: Part) -> Part:
+        """The part with what its tokens' probabilities are before a round's first update."""
+        several = self.knobs.passes * self.knobs.parts > 1
+        old = self._logprobs(self.model, part.micro) if several else None
+        reference = None if self.reference is None else self._logprobs(self.reference, part.micro)
+        return part._replace(old=old, reference=reference)
 
     def _logprobs(self, model: Model, micro: Micro) -> Tensor:
         """Log-probabilities (B, T) of the sampled tokens under a model, detached.
@@ -131,7 +137,7 @@ class Updater:
         return evaluate(model, micro, self.temperature, self.algorithm.entropy > 0, self.forward)
 
     def _update(self, parts: list[Part], sums: Sums) -> float:
-        """One step of the optimiser -> the norm of its gradient."""
+        """One step of the optimiser -> the norm of its gradient, which is all that is waited for."""
         self.optimizer.zero_grad()
         for part in parts:
             logprobs, entropy = self._evaluate(self.model, part.micro)
@@ -141,7 +147,7 @@ class Updater:
             self.backward(terms.loss)
             difference = (old - part.sampled).abs().where(part.mask, 0.0).sum()
             for name, value in (terms.sums | {"sampler_difference": difference}).items():
-                sums[name] += float(value)
+                sums[name] = sums.get(name, 0.0) + value.double()
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.knobs.clip))
         if not np.isfinite(norm):
             raise ValueError(

@@ -60,6 +60,12 @@ def load_precision(path: str | Path) -> str:
     return precision
 
 
+def load_attention(path: str | Path) -> str | None:
+    """The kernel by which a checkpoint's run attends to packed rows; None before runs recorded it."""
+    attention: str | None = _read(path).get("attention")
+    return attention
+
+
 def is_sharded(path: str | Path) -> bool:
     """Was a checkpoint written by processes that hold shards (FSDP)?"""
     return bool(_read(path).get("sharded", False))

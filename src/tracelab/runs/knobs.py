@@ -28,6 +28,7 @@ SAME_BUT_FOR_ROUNDING = (
     "threads",
     "compile",
     "attention",
+    "trainer.deterministic",
     "trainer.accelerator",
     "trainer.devices",
     "trainer.strategy",

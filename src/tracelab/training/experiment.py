@@ -19,8 +19,8 @@ from tracelab.models.attention import KERNELS
 from tracelab.models.base import Model
 from tracelab.models.precision import Precision
 from tracelab.optim.muon import MuonAdamW
-from tracelab.runs.build import build_task, build_treatment, precision_of
-from tracelab.runs.checkpoints import load_progress
+from tracelab.runs.build import build_task, build_treatment, device_of, precision_of
+from tracelab.runs.checkpoints import load_attention, load_progress
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
 from tracelab.runs.identity import own_id, with_checksums
@@ -80,6 +80,8 @@ def _train(experiment: Training, went: Before | None) -> Trained:
             learner = build_learner(experiment, model)
             finished = fit_validated(run, experiment, learner, data, resume, began, loggers)
             progress = learner.progress
+        if experiment.data.packing is not None and run.checkpoint().is_file():
+            record["attention"] = load_attention(run.checkpoint())
         metrics = conclude(run, record, progress, finished, began, data.tests, went)
     return Trained(run, metrics, "resumed" if resume else "finished")
 
@@ -219,5 +221,6 @@ def build_loaders(experiment: Training, data: Sets, context: int) -> tuple[Loade
         shares = [turn.share for turn, _ in data.turns]
         chunk = Curriculum(data.turns, quotas(experiment, shares))
     first = short_first(experiment, chunk(0).tokens.lengths)
-    loader = Loader(chunk, **sizes, short_first=first, seed=experiment.seed)
+    pins = device_of(experiment.trainer).type == "cuda"
+    loader = Loader(chunk, **sizes, short_first=first, seed=experiment.seed, pins=pins)
     return loader, FixedLoader(data.val, **sizes)

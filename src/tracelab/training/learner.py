@@ -31,6 +31,8 @@ from tracelab.training.processes import most
 from tracelab.training.shards import shard
 from tracelab.training.throughput import Throughput, peak_flops
 
+STARTING = 2  # batches of a session in which a GPU's kernels are chosen and compiled
+
 
 class Learner(Budgeted):
     """A model that learns to predict the tokens of completions.
@@ -68,6 +70,8 @@ class Learner(Budgeted):
         self._processes = 1
         self._throughput = Throughput()
         self._clock = 0.0
+        self._begun = 0  # batches of this session, as far as STARTING
+        self._starting = 0.0  # seconds that they took
         self._largest = torch.zeros(())  # norm of a gradient since it was last looked at
         self._sums: dict[str, Tensor] = {}  # of the validation under way
 
@@ -79,6 +83,8 @@ class Learner(Budgeted):
         self._processes = self.trainer.world_size
         if self._compiles and self.device_mesh is None:
             torch._dynamo.config.optimize_ddp = False  # it would cut graphs that can't be cut
+            if torch.are_deterministic_algorithms_enabled():
+                torch._inductor.config.deterministic = True  # no kernel is chosen by its time
             self._padded = torch.compile(padded_losses, dynamic=True)
             self._packed = torch.compile(packed_loss, dynamic=False, fullgraph=True)
         peak = peak_flops(torch.cuda.get_device_name()) if self._on_gpu else None
@@ -105,6 +111,8 @@ class Learner(Budgeted):
         their mean, for gradients are averaged.
         """
         if isinstance(batch, Packed):
+            if self._compiles:  # how many documents there are is no other program
+                torch._dynamo.maybe_mark_dynamic(batch.documents.edges, 0)
             tensors = batch.tokens, batch.targets, batch.part, batch.documents
             total, sums = self._packed(self.model, self.part_weights, *tensors)
         else:
@@ -176,9 +184,15 @@ class Learner(Budgeted):
         self.attention = checkpoint.get("attention", self.attention)
 
     def _count(self, batch: Batch | Packed) -> None:
+        """Count a batch. While a GPU starts its minutes do not count: budget and rates are of training."""
         now = time.perf_counter()
         minutes = (now - self._clock) / 60
         self._clock = now
+        starting = self._on_gpu and self._begun < STARTING
+        if starting:
+            self._begun += 1
+            self._starting += 60 * minutes
+            minutes = 0.0
         if self.recipe.budget.unit == "minutes":  # rates follow it, so it must be the same everywhere
             minutes = most(minutes)
         counts, progress = batch.counts, self.progress
@@ -188,7 +202,8 @@ class Learner(Budgeted):
         progress.minutes += minutes
         loader: Any = self.trainer.train_dataloader
         loader.trained = batch.after  # by itself it would be batches ahead
-        self._throughput.add(counts, minutes)
+        if not starting:
+            self._throughput.add(counts, minutes)
 
     def _refuse_unless_finite(self) -> None:
         largest = float(self._largest)
@@ -215,4 +230,6 @@ class Learner(Budgeted):
         """Tokens and minutes so far, and how fast tokens went by since the last time."""
         loader: Any = self.trainer.train_dataloader
         figures = self._throughput.figures(self.model, loader.waited)
+        if self._on_gpu:
+            figures["compile_seconds"] = self._starting
         self.log_dict({f"train/{name}": value for name, value in figures.items()} | self.so_far())

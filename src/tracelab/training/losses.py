@@ -20,6 +20,7 @@ from tracelab.batches.padding import Counts
 from tracelab.models.base import Model
 
 CHUNK = 8192  # tokens of a packed batch whose logits exist at a time
+GPU_LOGITS = 2**30  # bytes of logits that exist at a time on a GPU, see `chunk_of`
 
 Sums = dict[str, Tensor]
 
@@ -34,16 +35,28 @@ def packed_losses(model: Model, tokens: Tensor, targets: Tensor, documents: Docu
     """(R * T,) cross-entropies at all places of a packed batch.
 
     Of logits, R * T * vocab_size floats and as many in their gradient, only a chunk exists at a time: those
-    that the backward pass needs are computed again there.
+    that the backward pass needs are computed again there. What is one chunk is not computed again.
     """
     hidden = model.hidden(tokens, documents=documents).flatten(0, 1)
+    targets, chunk = targets.flatten(), chunk_of(model.vocab_size, hidden)
 
     def of_chunk(hidden: Tensor, targets: Tensor) -> Tensor:
         return cross_entropy(model.logits(hidden), targets, reduction="none")
 
-    chunks = zip(hidden.split(CHUNK), targets.flatten().split(CHUNK), strict=True)
+    if len(hidden) <= chunk:
+        return of_chunk(hidden, targets)
+    chunks = zip(hidden.split(chunk), targets.split(chunk), strict=True)
     again = partial(checkpoint, of_chunk, use_reentrant=False, preserve_rng_state=False)
     return torch.cat([again(*chunk) for chunk in chunks])
+
+
+def chunk_of(vocab_size: int, hidden: Tensor) -> int:
+    """Tokens of a chunk of logits.
+
+    On GPUs as many as memory bears: the compiler makes one kernel of all chunks, whose registers do not
+    suffice for many of them, and every chunk is a product and a launch more.
+    """
+    return max(CHUNK, GPU_LOGITS // (4 * vocab_size)) if hidden.is_cuda else CHUNK
 
 
 def packed_loss(

@@ -52,7 +52,9 @@ class Throughput:
         self.minutes += minutes
 
     def figures(self, model: Model, waited: float) -> dict[str, float]:
-        """Since the last call. waited: seconds that training has waited for data, ever."""
+        """Since the last call, {} if nothing went by. waited: seconds that training waited for data, ever."""
+        if not self.counts:
+            return {}
         tokens, _, examples, pairs, _ = (sum(column) for column in zip(*self.counts, strict=True))
         seconds = max(60 * self.minutes, 1e-9)
         figures = {
