@@ -100,6 +100,7 @@ def test_a_planted_change_is_found_and_its_gain_recovered(world, tmp_path, monke
     nats = summary["nats"]
     assert summary["nats_recovered"] > 0.9
     assert nats["after"] == 0
+    assert (after.folder / "figures" / "diff.csv").is_file()
     gains, living = analysis.of_run(after.folder)
     direction = np.linalg.svd(np.array(living["written"].to_list()))[2][0]
     assert abs(direction @ planted_direction.numpy()) > 0.95
@@ -119,11 +120,11 @@ def test_a_planted_change_is_found_and_its_gain_recovered(world, tmp_path, monke
 def test_where_nothing_changed_nothing_is_found(world):
     _, after, _ = world
     fit = Sampling(problems=16, temperature=1.0)
-    asked = Asked("before", 16, fit, replace(QUICK, steps=20), (4,), LEAST, 0)
+    asked = Asked("after", 16, fit, replace(QUICK, steps=20), (4,), LEAST, 0)
     found = of_runs(after, after, asked, problems=8)
     assert len(found.features) == 0
     assert found.summary["nats_recovered"] is None
-    assert set(found.outcomes["variant"].to_pylist()) == {"before", "after", "adapted"}
+    assert set(found.outcomes["variant"].to_pylist()) == {"before", "after", "MLPs before", "adapted"}
     gains = analysis.gains(pl.from_arrow(found.outcomes).lazy(), by=["split"])
     assert gains["gain"].to_list() == [0.0] * len(gains)
     assert gains["recovered"].null_count() == len(gains)
