@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tracelab.core.settings import Count, Finite, Place, Share, Weight, settings
+from tracelab.core.settings import Count, Finite, Place, Share, settings
+from tracelab.probes.settings import Fit
 from tracelab.runs.entry import entry
 
 
 @settings
-class Fit:
-    """The completions that directions are found on: of problems of the validation split."""
+class Carried:
+    """Another run whose directions are carried over, and how."""
 
-    problems: Count
-    samples: Count
-    temperature: Weight
+    run: Place | None
+    rank: Count
+    tokens: Count
+    places: list[str] | None
 
 
 @settings
@@ -30,6 +32,7 @@ class Steering:
     kind: str | None
     match: str
     fit: Fit
+    transfer: Carried
     places: list[str] | None
     together: bool
     ways: list[Literal["add", "project_out", "edit_heads"]]
@@ -48,7 +51,8 @@ def main(asked: Steering) -> None:
 
     from tracelab.analysis import steering as analysis
     from tracelab.evaluation import outcomes
-    from tracelab.probes.steering import Asked, of_run
+    from tracelab.probes.finding import Asked, Transfer
+    from tracelab.probes.steering import of_run
     from tracelab.runs.folder import Run
     from tracelab.runs.weight_tables import print_steering
     from tracelab.training import accelerate
@@ -56,6 +60,11 @@ def main(asked: Steering) -> None:
     accelerate.start(asked.threads)
     run = Run.open(asked.run)
     fit = replace(run.settings.eval, **vars(asked.fit))
+    source = asked.transfer
+    transfer = None
+    if source.run is not None:
+        places = tuple(source.places) if source.places else None
+        transfer = Transfer(Run.open(source.run, "transfer.run"), source.rank, source.tokens, places)
     what = Asked(
         contrast=asked.contrast,
         kind=asked.kind,
@@ -67,6 +76,7 @@ def main(asked: Steering) -> None:
         scales=tuple(asked.scales),
         heads=asked.heads,
         control=asked.control,
+        transfer=transfer,
     )
     other = Run.open(asked.other, "other") if asked.other else None
     known, found = of_run(run, what, other, asked.splits, asked.problems)

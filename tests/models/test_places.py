@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn.functional import silu
 
 from tests.models.test_models import built
 from tracelab.core.paths import CONF
@@ -30,6 +31,8 @@ def test_the_stream_is_the_sum_of_what_is_added_to_it(model):
         torch.testing.assert_close(
             block.out(seen.whole(f"blocks.{i}.heads")), seen.whole(f"blocks.{i}.mixing")
         )
+        gate, up = block.gate_up(seen.whole(f"blocks.{i}.mlp_in")).chunk(2, -1)
+        torch.testing.assert_close(silu(gate) * up, seen.whole(f"blocks.{i}.neurons"))
         torch.testing.assert_close(
             block.down(seen.whole(f"blocks.{i}.neurons")), seen.whole(f"blocks.{i}.mlp")
         )

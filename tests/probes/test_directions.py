@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tracelab.probes.alignment import align, as_deep
 from tracelab.probes.directions import concordance_of, contrast_weights, find
 
 GENERATOR = np.random.default_rng(0)
@@ -58,3 +59,42 @@ def test_weights_and_pairs_by_hand():
     assert concordance_of(np.zeros(5), ~label, np.arange(5)) == 0.5
     with pytest.raises(ValueError, match=r"no stratum has both groups.*fit\.samples"):
         find(NOISE[:5], label, np.arange(5), np.arange(5), seed=0)
+
+
+# --- carried from one model to another ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def source():
+    """(activations, problems): 200 problems of 5 tokens each, that vary along 6 of 12 axes."""
+    random = np.random.default_rng(3)
+    rows = random.normal(size=(1000, 6)) * [5, 4, 3, 2, 1, 1]
+    return rows @ np.linalg.qr(random.normal(size=(12, 6)))[0].T, np.repeat(np.arange(200), 5)
+
+
+def test_a_direction_is_carried_to_a_linear_image(source):
+    rows, group = source
+    map = np.random.default_rng(4).normal(size=(12, 20))
+    found = align(rows, rows @ map + 7, group, rank=6, seed=0)
+    direction = rows[:500].mean(0) - rows[500:].mean(0)
+    assert direction @ found.map == pytest.approx(direction @ map, abs=1e-8)
+    assert found.explained == pytest.approx(1)
+    assert found.exchanged < 0.1
+    assert found.p == pytest.approx(1 / 21)
+    few = align(rows, rows @ map + 7, group, rank=2, seed=0)
+    assert np.linalg.matrix_rank(few.map) == 2
+    assert 0.4 < few.explained < found.explained
+
+
+def test_nothing_is_carried_where_activations_have_nothing_in_common(source):
+    rows, group = source
+    found = align(rows, np.random.default_rng(5).normal(size=(1000, 20)), group, rank=6, seed=0)
+    assert found.explained == pytest.approx(found.exchanged, abs=0.02)
+    assert abs(found.explained) < 0.05
+    assert found.p > 1 / 21
+
+
+def test_places_as_deep():
+    assert [as_deep(f"blocks.{i}.mlp", 4, 7) for i in range(4)] == [f"blocks.{i}.mlp" for i in (0, 2, 4, 6)]
+    assert as_deep("blocks.1", 2, 1) == as_deep("blocks.0", 1, 4) == "blocks.0"
+    assert as_deep("norm", 2, 4) == "norm"

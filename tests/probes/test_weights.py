@@ -3,11 +3,13 @@
 import copy
 import shutil
 import sys
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from tests.helpers.runs import KEPT, post_training, small
 from tracelab import analysis
@@ -22,7 +24,8 @@ from tracelab.probes.activations import OTHER, SOLUTION, Written, means
 from tracelab.probes.arithmetic import CONTROL, SUM, Merge, check_related, merge
 from tracelab.probes.contrasts import contrast, lengths
 from tracelab.probes.directions import contrast_weights
-from tracelab.probes.steering import Asked, changes, directions, of_run
+from tracelab.probes.finding import Asked, Transfer, directions
+from tracelab.probes.steering import changes, of_run
 from tracelab.probes.task_vectors import cosine, effective_rank, matrices, random_like, trimmed
 from tracelab.report.sections.steering import section as steered
 from tracelab.report.sections.task_vectors import section
@@ -270,9 +273,11 @@ def asked(*ways, **more):
 
 
 def test_the_parts_of_a_completion(written):
-    for trace, solution, parts in zip(
-        written.examples.trace, written.examples.solution, written.parts, strict=True
+    for trace, solution, parts, within in zip(
+        written.examples.trace, written.examples.solution, written.parts, written.within, strict=True
     ):
+        assert within[1 : 1 + 4 * len(trace)].tolist() == [0, 1, 2, 3] * len(trace)
+        assert not within[1 + 4 * len(trace) :].any()
         assert parts[0] == OTHER  # the word that opens the trace
         assert np.array_equal(parts[1 : 1 + 4 * len(trace)], np.repeat(trace[:, 0], 4))
         assert (parts[2 + 4 * len(trace) :] == SOLUTION).sum() == len(solution) + 1  # and the stop
@@ -369,3 +374,41 @@ def test_steering_by_the_command(world, tmp_path, monkeypatch, capsys):
     assert "Outcomes under steering" in shown
     with pytest.raises(ValueError, match=r"name it, other=runs/"):
         of_run(base, asked("add"), None, None, 2)
+
+
+def twice_as_wide(run, to):
+    """A copy of a run whose model has each number of the stream twice, and says the same."""
+    copied = Run.open(shutil.copytree(run.folder, to))
+    model = {**copied.config["model"], "width": 64, "head_dim": 16}
+    copied.write_text("config.yaml", OmegaConf.to_yaml(OmegaConf.create({**copied.config, "model": model})))
+    state = weights(run)
+    for name, weight in state.items():
+        if name.endswith(("out.weight", "down.weight")):
+            state[name] = torch.cat([weight, weight])
+        elif weight.shape[-1] == 32:  # what reads the stream: half of the sum of both
+            halved = not name.endswith("_norm.weight") and "embed" not in name and "head" not in name
+            state[name] = torch.cat([weight, weight], -1) / (2 if halved else 1)
+    save_weights(copied.checkpoint(), state, copied.read_json("run.json"))
+    return Run.open(to)
+
+
+def test_a_direction_of_a_narrow_model_steers_a_wide_one(world, tmp_path):
+    """The wide one is an image of the narrow one, so there the direction does what it does here."""
+    narrow, other = world["base"], world["tuned"]
+    wide = twice_as_wide(narrow, tmp_path / "wide")
+    fit = Sampling(problems=32, samples=2, temperature=1.0)
+    plain = asked("add", scales=(1.0, -20.0), control=False, fit=fit)
+    transfer = Transfer(narrow, rank=32, tokens=12)
+    known, found = of_run(wide, replace(plain, transfer=transfer), other, None, 6)
+    here, outcomes = of_run(narrow, plain, other, None, 6)
+    (vector,), (mine,) = (np.array(table["vector"].to_pylist()) for table in (known, here))
+    assert vector == pytest.approx(np.tile(mine, 2), abs=1e-4 * np.abs(mine).max())
+    assert known["explained"][0].as_py() > 0.999 > 0.5 > known["exchanged"][0].as_py()
+    assert (known["source"][0].as_py(), known["place"][0].as_py()) == ("blocks.0", "blocks.0")
+    figures = ["problem_key", "way", "scale", "completion"]
+    assert found.select(figures).equals(outcomes.select(figures))
+    with pytest.raises(ValueError, match=r"leave it out, or transfer\.run"):
+        of_run(wide, replace(plain, transfer=transfer, ways=("edit_heads",)), other, None, 6)
+    pair = replace(transfer, places=("blocks.0", "blocks.1"))
+    with pytest.raises(ValueError, match="names 2 places for 1"):
+        of_run(wide, replace(plain, transfer=pair), other, None, 6)

@@ -11,6 +11,7 @@ from textwrap import fill
 
 import polars as pl
 
+from tracelab.analysis.diff import name_of
 from tracelab.analysis.panels import ACROSS, SHARE, bars, panels, save, style_of
 
 TITLE = 40  # characters of a line above a panel
@@ -60,6 +61,25 @@ def steered(path: Path, frame: pl.DataFrame, level: str = "strict") -> None:
                     label = f"{direction}, {what.partition('_')[0]}"
                     ax.errorbar(line["scale"], y, dy, ms=4, lw=1.2, label=label, **style_of(k), **look)
             ax.set(ylim=SHARE, xlabel="scale")
+        for ax in axes[::ACROSS]:
+            ax.set_ylabel("share valid")
+    save(path, frame)
+
+
+def recovered(path: Path, frame: pl.DataFrame, level: str = "strict") -> None:
+    """Figure of `diff.by_variant`: a panel per group, accuracy and validity of each model. Hollow: traces."""
+    by = [name for name in ("arm", "split") if name in frame.columns]
+    groups = list(frame.group_by(by, maintain_order=True))
+    with panels(path, [fill(", ".join(map(str, name)), TITLE) for name, _ in groups], 3.4) as axes:
+        for ax, (_, part) in zip(axes, groups, strict=True):
+            names = [name_of(*row) for row in part.select("variant", "removed").iter_rows()]
+            for k, (what, look) in enumerate({"solution": {}, f"trace_{level}": {"mfc": "white"}}.items()):
+                y, dy = bars(part, (what, f"{what}_low", f"{what}_high"))
+                place = [i + 0.2 * k for i in range(len(names))]
+                label = what.partition("_")[0]
+                ax.errorbar(place, y, dy, ms=4, lw=0, elinewidth=1.2, label=label, **style_of(k), **look)
+            ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
+            ax.set_ylim(SHARE)
         for ax in axes[::ACROSS]:
             ax.set_ylabel("share valid")
     save(path, frame)

@@ -12,6 +12,7 @@ The places, of every model in `conf/model/`:
     blocks.I          the residual stream after layer I
     blocks.I.heads    what its attention found, heads side by side; before its last matrix
     blocks.I.mixing   what its attention adds to the stream
+    blocks.I.mlp_in   what its MLP reads: the stream, normed
     blocks.I.neurons  what its MLP found; before its last matrix
     blocks.I.mlp      what its MLP adds to the stream
     norm              the last norm's result, which the head reads
@@ -36,7 +37,13 @@ from tracelab.models.base import Model
 Change = Callable[[Tensor], Tensor]  # (B, T, features) -> the same shape
 
 # What a layer has -> the module that has it, and whether it is what goes in or what comes out.
-WITHIN = {"heads": ("out", True), "mixing": ("out", False), "neurons": ("down", True), "mlp": ("down", False)}
+WITHIN = {
+    "heads": ("out", True),
+    "mixing": ("out", False),
+    "mlp_in": ("mlp_norm", False),
+    "neurons": ("down", True),
+    "mlp": ("down", False),
+}
 PLACE = re.compile(r"embed|norm|blocks\.(\d+)(?:\.(\w+))?")
 
 

@@ -34,20 +34,22 @@ class Written:
     """n completions behind their prompts, and what each of their tokens is.
 
     parts: a number per token: of a step of the trace the step's operation, else SOLUTION or OTHER (words that
-    open a part, and what does not parse).
+    open a part, and what does not parse); within: its place in its step, from 0 on, and 0 outside of steps.
     """
 
     examples: Examples
     prompts: Ragged
     completions: Ragged
     parts: Ragged
+    within: Ragged
 
     @staticmethod
     def of(task: Task, examples: Examples, completions: Ragged, lead: Sequence[int] = ()) -> Written:
         """Completions (tokens) of the examples' problems, taken apart. lead: `Model.lead`."""
-        parts = Ragged.of([parts_of(task, row) for row in completions], dtype=np.int64)
+        both = [parts_of(task, row) for row in completions]
+        parts, within = (Ragged.of(rows, dtype=np.int64) for rows in zip(*both, strict=True))
         behind = Ragged.of([list(lead)] * len(examples))
-        return Written(examples, task.prompts(examples).joined(behind), completions, parts)
+        return Written(examples, task.prompts(examples).joined(behind), completions, parts, within)
 
     @property
     def trace_tokens(self) -> NDArray[np.int64]:
@@ -56,22 +58,23 @@ class Written:
 
     def take(self, rows: NDArray[np.int64]) -> Written:
         """The given completions, in the given order."""
-        ragged = (part.take(rows) for part in (self.prompts, self.completions, self.parts))
+        ragged = (part.take(rows) for part in (self.prompts, self.completions, self.parts, self.within))
         return Written(self.examples.take(rows), *ragged)
 
 
-def parts_of(task: Task, completion: NDArray[np.int32]) -> NDArray[np.int64]:
-    """(tokens,): the part that each token of a completion belongs to, see `Written`."""
+def parts_of(task: Task, completion: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(tokens,): the part that each token of a completion belongs to, and its place there; see `Written`."""
     codec = task.codec
     trace_open, solution_open, _ = codec.markers
-    parts = np.full(len(completion), OTHER, np.int64)
+    parts, within = np.full(len(completion), OTHER, np.int64), np.zeros(len(completion), np.int64)
     start = int(len(completion) > 0 and completion[0] == trace_open)
     rows, read = codec.decode(codec.trace, completion[start:])
     steps = codec.encode(codec.trace, Ragged(rows, np.arange(len(rows) + 1)))
     parts[start : start + read] = np.repeat(rows[:, 0], steps.lengths)
+    within[start : start + read] = np.arange(read) - np.repeat(steps.offsets[:-1], steps.lengths)
     opens = np.flatnonzero(completion == solution_open)
     parts[opens[0] + 1 if len(opens) else start + read :] = SOLUTION
-    return parts
+    return parts, within
 
 
 @torch.no_grad()

@@ -72,7 +72,7 @@ def find(rows: Floats, label: Flags, stratum: Integers, group: Integers, seed: i
             "times (fit.samples=8 fit.temperature=1), or take match=<a measure of complexity>; of parts and "
             "steps, take a run that writes traces"
         )
-    half = _halves(group, seed)
+    half = halves(group, seed)
     concordance, agreement = _held_out(rows, label, stratum, half)
     others = [_held_out(rows, _shuffled(label, stratum, seed, k), stratum, half)[0] for k in range(SHUFFLES)]
     p = (1 + sum(other >= concordance for other in others)) / (1 + SHUFFLES)
@@ -81,7 +81,7 @@ def find(rows: Floats, label: Flags, stratum: Integers, group: Integers, seed: i
     )
 
 
-def _halves(group: Integers, seed: int) -> Flags:
+def halves(group: Integers, seed: int) -> Flags:
     """(n,): is a row of the first half of the groups?"""
     known, place = np.unique(group, return_inverse=True)
     order = rng.rng(seed, "val", 0, "halves").permutation(len(known))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,6 +23,18 @@ from tracelab.models.places import capture
 BEGIN, END = range(2)
 AT = ("begin", "end")
 BATCH_TOKENS = 16384  # read at once
+
+
+class Points(Protocol):
+    """Where activations are read. text: (n,) which text; word: (n,) its place there."""
+
+    @property
+    def text(self) -> NDArray[np.int64]:
+        """Which texts."""
+
+    @property
+    def word(self) -> NDArray[np.int64]:
+        """Places in them."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +95,8 @@ def quantities(
 
 
 @torch.no_grad()
-def activations(model: Model, texts: Ragged, moments: Moments, places: Sequence[str]) -> dict[str, Any]:
-    """Place -> (n, features) float32: what the model has there at each moment."""
+def activations(model: Model, texts: Ragged, points: Points, places: Sequence[str]) -> dict[str, Any]:
+    """Place -> (n, features) float32: what the model has there at each point."""
     found: dict[str, Any] = {}
     lengths = np.minimum(texts.lengths, model.context)
     order = np.argsort(-lengths, kind="stable")
@@ -94,13 +106,13 @@ def activations(model: Model, texts: Ragged, moments: Moments, places: Sequence[
         tokens = np.zeros((len(rows), width), np.int64)
         for k, row in enumerate(rows):
             tokens[k, : lengths[row]] = texts[int(row)][: lengths[row]]
-        mine = np.flatnonzero(np.isin(moments.text, rows))
-        within = np.argsort(rows)[np.searchsorted(np.sort(rows), moments.text[mine])]
+        mine = np.flatnonzero(np.isin(points.text, rows))
+        within = np.argsort(rows)[np.searchsorted(np.sort(rows), points.text[mine])]
         with capture(model, *places) as seen, model.computing():
             model.hidden(torch.from_numpy(tokens).to(model.device))
         for place in places:
-            values = seen.whole(place)[within, moments.word[mine]].float().cpu().numpy()
-            found.setdefault(place, np.empty((len(moments.text), values.shape[1]), np.float32))[mine] = values
+            values = seen.whole(place)[within, points.word[mine]].float().cpu().numpy()
+            found.setdefault(place, np.empty((len(points.text), values.shape[1]), np.float32))[mine] = values
     return found
 
 

@@ -9,7 +9,7 @@ projecting out, Sun et al. 2025 (ThinkEdit, arXiv 2503.22048) for the heads that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,41 +20,22 @@ import torch
 from torch import Tensor
 
 from tracelab.core import rng
-from tracelab.core.types import Task
 from tracelab.evaluation.judging import judge_model, labels, trained_model
 from tracelab.evaluation.outcomes import table_of
 from tracelab.models import places as at
 from tracelab.models.base import Model
 from tracelab.probes import heads
-from tracelab.probes.activations import Written
-from tracelab.probes.contrasts import Contrast, contrast
-from tracelab.probes.directions import Direction, find
+from tracelab.probes.contrasts import Contrast
+from tracelab.probes.directions import Direction
+from tracelab.probes.finding import EDIT_HEADS, Asked, contrasted, directions, transferred
 from tracelab.runs import sets
 from tracelab.runs.build import build_task
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
-from tracelab.runs.knobs import options
 from tracelab.runs.settings import Sampling
-from tracelab.training.resuming import check_vocabulary
 
-NOTHING, ADD, PROJECT_OUT, EDIT_HEADS = ("none", "add", "project_out", "edit_heads")
+NOTHING, ADD, PROJECT_OUT = "none", "add", "project_out"
 FOUND, RANDOM, TOGETHER = "found", "random", "together"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is asked for: conf/steer.yaml says what each is."""
-
-    contrast: str
-    kind: str | None
-    match: str
-    fit: Sampling
-    places: tuple[str, ...] | None
-    together: bool
-    ways: tuple[str, ...]
-    scales: tuple[float, ...]
-    heads: float
-    control: bool
 
 
 @dataclass(frozen=True)
@@ -69,11 +50,6 @@ class Changed:
     scale: float | None
     what: str
     context: AbstractContextManager[Any]
-
-
-def directions(found: Contrast, places: Sequence[str], seed: int) -> dict[str, Direction]:
-    """The direction at each place."""
-    return {place: find(found.rows[place], found.label, found.stratum, found.group, seed) for place in places}
 
 
 def like(vector: Tensor, place: str, seed: int) -> Tensor:
@@ -100,26 +76,6 @@ def changes(model: Model, vectors: Mapping[str, Tensor], asked: Asked, seed: int
                 yield Changed(where, PROJECT_OUT, None, what, at.change(model, functions))
 
 
-def written_of(run: Run, task: Task, model: Model, fit: Sampling, max_new: int) -> Written:
-    """What the run's model writes on problems of the validation split, less what was cut off."""
-    examples = sets.problems(run.settings, task, "val", fit.problems)
-    judged = judge_model(model, task, examples, fit, max_new)
-    whole = np.flatnonzero(~judged.completions.truncated)
-    if not len(whole):
-        raise ValueError(f"{run.folder}: no completion ends, so nothing can be contrasted: train it longer")
-    examples, completions = judged.examples.take(whole), judged.completions.tokens.take(whole)
-    return Written.of(task, examples, completions, model.lead)
-
-
-def reader_of(other: Run, run: Run, task: Task) -> Model:
-    """The other run's model. ValueError if it has another shape or other words, so no place is common."""
-    check_vocabulary(other.folder, task.codec.vocabulary)
-    theirs, ours = (options(each.settings.model) for each in (other, run))
-    if theirs != ours:
-        raise ValueError(f"other={other.folder} has another shape than the run ({theirs}, not {ours})")
-    return trained_model(other, task, other.settings.eval.checkpoint, other.read_json("run.json")["context"])
-
-
 def of_run(
     run: Run, asked: Asked, other: Run | None, splits: list[str] | None, problems: int | None
 ) -> tuple[pa.Table, pa.Table]:
@@ -132,14 +88,13 @@ def of_run(
     sampling = replace(run.settings.eval, problems=problems or run.settings.eval.problems)
     tests = sets.chosen(sets.test_sets(replace(run.settings, eval=sampling), task), splits)
     model = trained_model(run, task, sampling.checkpoint, record["context"])
-    theirs = None if other is None else reader_of(other, run, task)
-    written = written_of(run, task, model, asked.fit, asked.fit.max_new or record["max_new"])
     where = asked.places or tuple(f"blocks.{i}" for i in range(len(model.blocks)))
     editing = heads.places(model) if EDIT_HEADS in asked.ways else []
-    seen = list(dict.fromkeys([*where, *editing]))
-    about = {"other": theirs, "kind": asked.kind, "match": asked.match}
-    found = contrast(asked.contrast, task, model, written, seen, **about)
-    known = directions(found, where, sampling.seed)
+    if asked.transfer is None:
+        found = contrasted(run, model, asked, other, list(dict.fromkeys([*where, *editing])))[0]
+        known = directions(found, where, sampling.seed)
+    else:
+        known = transferred(asked.transfer, model, task, where, asked, other)
     vectors = {place: torch.from_numpy(direction.vector) for place, direction in known.items()}
     every = list(changes(model, vectors, asked, sampling.seed))
     if editing:

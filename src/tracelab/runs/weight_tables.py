@@ -7,7 +7,9 @@ from typing import Any
 
 from rich.table import Table
 
-from tracelab.runs.tables import cell, print_tables
+from tracelab.runs.tables import ENDS, cell, print_tables
+
+SHOWN = 10  # features
 
 
 def print_vectors(frame: Any, title: str) -> None:
@@ -36,7 +38,8 @@ def print_vectors(frame: Any, title: str) -> None:
 def print_steering(directions: Any, changes: Any, title: str, path: Path) -> None:
     """Two tables: of the directions, and a row per change; frames: of `analysis.steering.of_run`."""
     found = Table(title=f"{title}: directions", title_justify="left", caption="concordance: 0.5 by chance")
-    names = ("norm", "concordance", "shuffled", "p", "agreement", "n")
+    names = ["norm", "concordance", "shuffled", "p", "agreement", "n"]
+    names += [name for name in ("explained", "exchanged") if name in directions.columns]  # carried over
     found.add_column("place")
     for name in names:
         found.add_column(name, justify="right")
@@ -57,4 +60,32 @@ def print_steering(directions: Any, changes: Any, title: str, path: Path) -> Non
         words = ("" if row[name] is None else str(row[name]) for name in texts)
         table.add_row(*words, *figures, f"{row['trace_steps']:.1f}", str(row["n"]))
     print_tables(found, table)
+    print(f"  {path}")
+
+
+def print_diff(gains: Any, features: Any, summary: dict[str, Any], title: str, path: Path) -> None:
+    """Two tables: of the gains of each model, and of the features that add most; `analysis.diff.of_run`."""
+    share = summary["nats_recovered"]
+    left = "there is none" if share is None else f"{100 * share:.1f} % is gone"
+    caption = f"per cent, 95 % interval; a dash: no gain. Of the divergence from the model after, {left}"
+    table = Table(title=f"{title}: gains", title_justify="left", caption=caption)
+    for name in ("split", "model", "verdict", "before", "after", "this model", "recovered", "n"):
+        table.add_column(name, justify="left" if name in ("split", "model", "verdict") else "right")
+    for row in gains.iter_rows(named=True):
+        model = row["variant"] + (f" {row['removed']}" if row["removed"] else "")
+        shares = (f"{100 * row[name]:.1f}" for name in ("before", "after", "value"))
+        ends = {end: row[f"recovered{place}"] for end, place in ENDS.items()}
+        table.add_row(row["split"], model, row["of"], *shares, cell("recovered", ends), str(row["n"]))
+    living = summary["features"]
+    found = Table(title=f"features: {living['living']} of {living['of']} live", title_justify="left")
+    for name in ("layer", "feature", "added, %", "fires, %", "at", "place", "word"):
+        found.add_column(name, justify="right" if name in ("layer", "feature") or "%" in name else "left")
+    for row in features.head(SHOWN).iter_rows(named=True):
+        where = (
+            f"{row[name]} ({100 * row[f'{name}_added']:.0f} %, of tokens {100 * row[f'{name}_tokens']:.0f} %)"
+            for name in ("kind", "place", "word")
+        )
+        numbers = (f"{100 * row[name]:.1f}" for name in ("added", "fires"))
+        found.add_row(str(row["layer"]), str(row["feature"]), *numbers, *where)
+    print_tables(table, found)
     print(f"  {path}")

@@ -1,0 +1,126 @@
+"""Where directions come from: what a model writes, a contrast of it, and another model's, carried over.
+
+found, written = contrasted(run, model, asked, other, places)
+known = directions(found, places, seed)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracelab.core.types import Task
+from tracelab.evaluation.judging import judge_model, trained_model
+from tracelab.models.base import Model
+from tracelab.probes.activations import Written
+from tracelab.probes.alignment import align, as_deep, carry, tokens
+from tracelab.probes.contrasts import Contrast, contrast
+from tracelab.probes.directions import Direction, find
+from tracelab.probes.moments import activations
+from tracelab.runs import sets
+from tracelab.runs.build import build_task
+from tracelab.runs.folder import Run
+from tracelab.runs.knobs import options
+from tracelab.runs.settings import Sampling
+from tracelab.training.resuming import check_vocabulary
+
+EDIT_HEADS = "edit_heads"  # a way to change the model, by the contrast itself
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Another run, in whose model directions are found, and how they are carried; see conf/steer.yaml."""
+
+    run: Run
+    rank: int
+    tokens: int
+    places: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for: conf/steer.yaml says what each is."""
+
+    contrast: str
+    kind: str | None
+    match: str
+    fit: Sampling
+    places: tuple[str, ...] | None
+    together: bool
+    ways: tuple[str, ...]
+    scales: tuple[float, ...]
+    heads: float
+    control: bool
+    transfer: Transfer | None = None
+
+
+def written_of(run: Run, task: Task, model: Model, fit: Sampling, max_new: int) -> Written:
+    """What the run's model writes on problems of the validation split, less what was cut off."""
+    examples = sets.problems(run.settings, task, "val", fit.problems)
+    judged = judge_model(model, task, examples, fit, max_new)
+    whole = np.flatnonzero(~judged.completions.truncated)
+    if not len(whole):
+        raise ValueError(f"{run.folder}: no completion ends, so nothing can be contrasted: train it longer")
+    examples, completions = judged.examples.take(whole), judged.completions.tokens.take(whole)
+    return Written.of(task, examples, completions, model.lead)
+
+
+def reader_of(other: Run, run: Run, task: Task, knob: str = "other") -> Model:
+    """The other run's model. ValueError if it has another shape or other words, so no place is common.
+
+    knob: which names it.
+    """
+    check_vocabulary(other.folder, task.codec.vocabulary)
+    theirs, ours = (options(each.settings.model) for each in (other, run))
+    if theirs != ours:
+        raise ValueError(
+            f"{knob}={other.folder} has another shape than {run.folder} ({theirs}, not {ours}): take "
+            "two runs of one model, such as a run and what it was post-trained to"
+        )
+    return trained_model(other, task, other.settings.eval.checkpoint, other.read_json("run.json")["context"])
+
+
+def contrasted(
+    run: Run, model: Model, asked: Asked, other: Run | None, seen: Sequence[str]
+) -> tuple[Contrast, Written]:
+    """The contrast in a run's model at these places, and the completions that it is of."""
+    task = build_task(run.settings.task)
+    theirs = None if other is None else reader_of(other, run, task)
+    max_new = asked.fit.max_new or run.read_json("run.json")["max_new"]
+    written = written_of(run, task, model, asked.fit, max_new)
+    about = {"other": theirs, "kind": asked.kind, "match": asked.match}
+    return contrast(asked.contrast, task, model, written, seen, **about), written
+
+
+def directions(found: Contrast, places: Sequence[str], seed: int) -> dict[str, Direction]:
+    """The direction at each place."""
+    return {place: find(found.rows[place], found.label, found.stratum, found.group, seed) for place in places}
+
+
+def transferred(
+    transfer: Transfer, model: Model, task: Task, where: Sequence[str], asked: Asked, other: Run | None
+) -> dict[str, Direction]:
+    """Directions of another run's model, carried over to these places of this one.
+
+    ValueError if it has other words, if places do not pair, or if heads are to be edited.
+    """
+    if EDIT_HEADS in asked.ways:
+        raise ValueError("ways=[edit_heads] is by the run's own contrast: leave it out, or transfer.run")
+    run = transfer.run
+    check_vocabulary(run.folder, task.codec.vocabulary)
+    theirs = trained_model(run, task, run.settings.eval.checkpoint, run.read_json("run.json")["context"])
+    places = transfer.places or [as_deep(place, len(model.blocks), len(theirs.blocks)) for place in where]
+    if len(places) != len(where):
+        raise ValueError(f"transfer.places names {len(places)} places for {len(where)}: name one for each")
+    found, written = contrasted(run, theirs, asked, other, list(dict.fromkeys(places)))
+    known = directions(found, list(dict.fromkeys(places)), run.settings.eval.seed)
+    drawn = tokens(written, transfer.tokens, run.settings.eval.seed, min(theirs.context, model.context))
+    texts, group = written.prompts.joined(written.completions), written.examples.index[drawn.text]
+    source, target = (activations(one, texts, drawn, at) for one, at in ((theirs, places), (model, where)))
+    rank, seed = transfer.rank, run.settings.eval.seed
+    return {
+        place: carry(known[its], its, align(source[its], target[place], group, rank, seed), rank)
+        for place, its in zip(where, places, strict=True)
+    }

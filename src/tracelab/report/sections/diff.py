@@ -1,0 +1,53 @@
+"""What post-training changed in the MLPs: how much of its gain features have, and what makes them fire."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tracelab.analysis import weight_figures
+from tracelab.analysis.diff import FEATURES, FILE, by_variant, gains, load_diffs, name_of
+from tracelab.analysis.panels import save
+from tracelab.core.terminal import counted
+from tracelab.report.markup import Html, drawing, paragraph, share, table
+from tracelab.report.study import STRICT, Study
+
+TITLE, PLACE = "What post-training changed inside", 116
+SHOWN = ("solution", f"trace_{STRICT}")
+
+
+def section(study: Study) -> Html | None:
+    """Gains that features have, and the kinds of steps at which they fire; None where no run was asked."""
+    has = [run for run in study.runs["run"] if (Path(run) / FILE).is_file()]
+    if not has:
+        return None
+    found, path = load_diffs(*has), study.data / "diff"
+    weight_figures.recovered(path, by_variant(found), STRICT)
+    headings = ["arm", "test set", "model", "verdict", "before, %", "after, %", "this model, %"]
+    headings += ["of the gain, %", "n", "seeds"]
+    rows = [_cells(row) for row in gains(found).filter(pl.col("of").is_in(SHOWN)).iter_rows(named=True)]
+    living = pl.concat(pl.read_parquet(Path(run) / FEATURES, glob=False) for run in has)
+    save(study.data / "diff_features", living.drop("read", "written"))
+    kinds = living.group_by("kind").agg(pl.len().alias("n"), pl.col("added").sum())
+    kinds = kinds.sort("n", "kind", descending=[True, False])
+    note = f"Of {len(has)} of {counted(len(study.runs), 'run')}. adapted: the model before, with sparse "
+    note += "features beside its MLPs; less top, less random: without those that add most, and as many "
+    note += "that are drawn by chance."
+    by_kind = table(
+        "Living features by where they add most",
+        ["part of a completion", "features", "add, % of their MLPs"],
+        [[row["kind"], row["n"], f"{100 * row['added']:.1f}"] for row in kinds.iter_rows(named=True)],
+    )
+    shown = drawing(path, "Accuracy and validity of each model. Hollow: traces.", study.data.name)
+    return Html(
+        shown + table("The gain, and what features have of it", headings, rows) + by_kind + paragraph(note)
+    )
+
+
+def _cells(row: dict[str, Any]) -> list[object]:
+    about = [row["arm"], row["split"], name_of(row["variant"], row["removed"]), row["of"]]
+    shares = [f"{100 * row[name]:.1f}" for name in ("before", "after", "value")]
+    part = share(*(row[f"recovered{end}"] for end in ("", "_low", "_high")))
+    return [*about, *shares, part, row["n"], row["seeds"]]

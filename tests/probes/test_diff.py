@@ -1,0 +1,248 @@
+"""What a training changed in the MLPs is found where it was planted, and nothing where nothing was."""
+
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from tests.helpers.runs import small
+from tests.probes.test_weights import TINY, planted
+from tracelab.analysis import diff as analysis
+from tracelab.data.frozen import references
+from tracelab.diff import main
+from tracelab.evaluation.judging import trained_model
+from tracelab.models.gpt import GPT
+from tracelab.models.places import capture, change
+from tracelab.probes.activations import OTHER, SOLUTION, Written
+from tracelab.probes.diff import Asked, hybrid, of_runs
+from tracelab.probes.diffing import Pair, batches, divergences, losses, real_tokens
+from tracelab.probes.firing import features
+from tracelab.probes.settings import Fitting
+from tracelab.probes.transcoders import adapted, beside, without
+from tracelab.report.sections.diff import section
+from tracelab.report.study import study_of
+from tracelab.runs import sets
+from tracelab.runs.build import build_task
+from tracelab.runs.folder import Run
+from tracelab.runs.settings import Sampling
+from tracelab.training.experiment import train
+
+LAYER = 0  # of what is planted
+CONTEXT = 128
+LEAST = 1e-3  # the default
+EASY = (
+    "task.generator=drunkards_walk",
+    "task.coverage=0.9",
+    "task.size=4",
+    f"model.context={CONTEXT}",
+    "data.train_size=1000",
+    "data.batch_tokens=1024",
+    "eval.problems=64",
+    "optim.optimizer.lr=0.03",
+    "optim.schedule.warmup=10",
+    "budget.steps=100",
+)
+QUICK = Fitting(steps=100, batch_tokens=512, learning_rate=0.01, sparsity=0.01)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A run that solves easy mazes, one whose MLP lacks a direction, and that: the change has rank 1."""
+    folder = tmp_path_factory.mktemp("diff")
+    after = train(small(folder / "after", *TINY, *EASY)).run
+    direction = written_most(after)
+
+    def damage(state):
+        weight = state[f"blocks.{LAYER}.down.weight"]
+        weight -= torch.outer(direction, direction @ weight)
+
+    return planted(after, folder / "before", damage), after, direction
+
+
+@torch.no_grad()
+def written_most(run):
+    """The direction along which what an MLP gives varies most, over prompts."""
+    task, found = build_task(run.settings.task), []
+    model = trained_model(run, task, "last", CONTEXT)
+    for prompt in task.prompts(sets.problems(run.settings, task, "val", 16)):
+        with capture(model, f"blocks.{LAYER}.mlp") as seen:
+            model(torch.from_numpy(prompt.astype(np.int64))[None])
+        found.append(seen.whole(f"blocks.{LAYER}.mlp")[0])
+    return torch.pca_lowrank(torch.cat(found), 4, niter=8)[2][:, 0]
+
+
+@pytest.fixture(scope="module")
+def pair(world):
+    task = build_task(world[0].settings.task)
+    return Pair(*(trained_model(run, task, "last", CONTEXT) for run in world[:2])), task
+
+
+@pytest.fixture(scope="module")
+def written(pair):
+    """Reference completions, with their traces."""
+    _, task = pair
+    examples = task.generate(np.arange(8, dtype=np.uint64), "val")
+    return Written.of(task, examples, references(task, examples))
+
+
+def test_a_planted_change_is_found_and_its_gain_recovered(world, tmp_path, monkeypatch, capsys):
+    before, after, planted_direction = world
+    words = [f"before={before.folder}", f"after={after.folder}", "features=32", "fit.problems=32"]
+    words += [f"fitting.{name}={value}" for name, value in vars(QUICK).items()] + ["removed=[1,100]"]
+    monkeypatch.setattr(sys, "argv", ["diff", *words])
+    main()
+    assert "recovered" in capsys.readouterr().out
+    summary = json.loads((after.folder / analysis.SUMMARY).read_text())
+    nats = summary["nats"]
+    assert summary["nats_recovered"] > 0.9
+    assert nats["after"] == 0
+    assert (after.folder / "figures" / "diff.csv").is_file()
+    gains, living = analysis.of_run(after.folder)
+    direction = np.linalg.svd(np.array(living["written"].to_list()))[2][0]
+    assert abs(direction @ planted_direction.numpy()) > 0.95
+    assert living.filter(layer=LAYER)["added"].sum() > 0.9 * living["added"].sum()
+    found = {row["variant"]: row for row in gains.filter(of="solution").iter_rows(named=True)}
+    adapted, less = found["adapted"], found["less top"]
+    assert adapted["recovered"] > 0.5
+    assert adapted["recovered_low"] > 0
+    assert less["removed"] == len(living) == summary["features"]["living"]
+    assert nats[f"less top {len(living)}"] == pytest.approx(nats["before"], rel=0.1), "all of it is theirs"
+    assert less["recovered"] < 0.4
+    assert "The gain, and what features have of it" in section(
+        study_of([after.folder], tmp_path / "page.html")
+    )
+
+
+def test_where_nothing_changed_nothing_is_found(world):
+    _, after, _ = world
+    fit = Sampling(problems=16, temperature=1.0)
+    asked = Asked("after", 16, fit, replace(QUICK, steps=20), (4,), LEAST, 0)
+    found = of_runs(after, after, asked, problems=8)
+    assert len(found.features) == 0
+    assert found.summary["nats_recovered"] is None
+    assert set(found.outcomes["variant"].to_pylist()) == {"before", "after", "MLPs before", "adapted"}
+    gains = analysis.gains(pl.from_arrow(found.outcomes).lazy(), by=["split"])
+    assert gains["gain"].to_list() == [0.0] * len(gains)
+    assert gains["recovered"].null_count() == len(gains)
+
+
+def test_at_first_the_adapted_model_is_the_model(pair, written):
+    before, after = pair[0].before, pair[0].after
+    transcoders = beside(before, 16, seed=0)
+    tokens = torch.arange(12).view(2, 6)
+    with torch.no_grad():
+        plain = before(tokens)
+        with adapted(before, transcoders) as found:
+            assert torch.equal(before(tokens), plain)
+    assert found[LAYER].shape == (2, 6, 16)
+    assert torch.equal(before(tokens), plain), "the hooks are gone"
+    micro = next(batches(written, QUICK, 0))
+    real = real_tokens(written, micro)
+    for cut in (0, 1, 2):
+        changed, same = (
+            [term.item() for term in losses(Pair(before, model), transcoders, micro, real, cut)]
+            for model in (after, before)
+        )
+        # one MLP was changed: of the two mixed models one is before, and the other after or not asked for
+        kl, bridging, error, sparsity = changed
+        assert bridging == pytest.approx(kl, rel=1e-4)
+        assert min(kl, error) > 1e-3
+        assert sparsity == 0
+        assert same == pytest.approx([0.0] * 4, abs=1e-6)
+
+
+def test_what_a_feature_adds_goes_with_it(pair, written):
+    model = pair[0].before
+    transcoders = beside(model, 16, seed=0)
+    with torch.no_grad():
+        transcoders[LAYER].decode.weight[:, 3:5] = 0.5
+    others = {
+        "plain": (model, lambda: change(model, {})),
+        "both": (model, lambda: adapted(model, transcoders)),
+    }
+    nats = divergences(model, written, others)
+    assert nats["plain"] == 0
+    assert nats["both"] > 1e-3
+    with without(transcoders, [(LAYER, 3), (LAYER, 4)]):
+        assert divergences(model, written, others)["both"] == 0
+    assert divergences(model, written, others) == nats
+
+
+@torch.no_grad()
+def read_by_the_first_mlp(model, texts):
+    found = []
+    for text in texts:
+        with capture(model, "blocks.0.mlp_in") as seen:
+            model(torch.from_numpy(text.astype(np.int64))[None])
+        found.append(seen.whole("blocks.0.mlp_in")[0])
+    return torch.cat(found)
+
+
+def test_what_makes_features_fire_by_hand(pair, written):
+    """A feature that is on for a tenth of the tokens: how often it is, and where it adds most."""
+    model, task = pair[0].before, pair[1]
+    transcoders = beside(model, 4, seed=0)
+    texts = [np.concatenate(both)[:-1] for both in zip(written.prompts, written.completions, strict=True)]
+    values = read_by_the_first_mlp(model, texts) @ transcoders[0].encode.weight[2].detach()
+    with torch.no_grad():
+        transcoders[0].encode.bias[2] = -values.quantile(0.9)
+        transcoders[0].decode.weight[0, 2] = 0.5
+    on, words = torch.relu(values - values.quantile(0.9)).numpy() / 2, np.concatenate(texts)
+    (row,) = features(model, transcoders, written, task, least=1e-9)
+    assert (row["layer"], row["feature"], row["fires"]) == (0, 2, pytest.approx(0.1, abs=0.005))
+    sums = np.bincount(words, on)
+    assert row["word"] == task.codec.vocabulary[sums.argmax()]
+    assert row["word_added"] == pytest.approx(sums.max() / on.sum(), rel=1e-3)
+    assert row["word_tokens"] == pytest.approx((words == sums.argmax()).mean())
+    kinds = [
+        "prompt" if k < len(prompt) else {SOLUTION: "solution", OTHER: "other"}.get(part, f"step {part}")
+        for prompt, parts in zip(written.prompts, written.parts, strict=True)
+        for k, part in enumerate([*prompt, *parts[:-1].tolist()])
+    ]
+    by_kind = {kind: on[np.array(kinds) == kind].sum() / on.sum() for kind in sorted(set(kinds))}
+    assert len(by_kind) == 5
+    assert row["kind_added"] == pytest.approx(max(by_kind.values()), rel=1e-3)
+    assert row["kind_added"] >= row["place_added"] > 0
+
+
+def test_a_hybrid_has_the_mlps_before_and_all_else_after():
+    shape = {"vocab_size": 20, "context": 16, "layers": 2, "width": 16, "heads": 2, "mlp": 24}
+    before, after = GPT(**shape, seed=0), GPT(**shape, seed=1)
+    mixed = hybrid(before, after)
+    for name, weight in mixed.state_dict().items():
+        theirs = before if "down" in name or "gate_up" in name else after
+        assert torch.equal(weight, theirs.state_dict()[name]), name
+
+
+def test_gains_by_hand():
+    """Of four problems one is right before, all are after, and two or three are of the changed models."""
+    right = {"before": [1, 0, 0, 0], "after": [1, 1, 1, 1], "adapted": [1, 1, 1, 0], "less top": [1, 1, 0, 0]}
+    rows = [
+        {"split": "a", "run": "r", "problem_key": k, "variant": name, "removed": int(name == "less top")}
+        | {"solution_valid": bool(valid), "trace_strict": True, "trace_strict_reason": ""}
+        for name, values in right.items()
+        for k, valid in enumerate(values * 10)
+    ]
+    found = analysis.gains(pl.LazyFrame(rows), by=["split"])
+    solution = found.filter(of="solution")
+    assert solution["variant"].to_list() == ["adapted", "less top"]
+    assert solution["gain"].to_list() == [0.75, 0.75]
+    assert solution["recovered"].to_list() == [pytest.approx(2 / 3), pytest.approx(1 / 3)]
+    assert found.filter(of="trace_strict")["recovered"].to_list() == [None, None]
+    low, high = solution.row(0, named=True)["recovered_low"], solution.row(0, named=True)["recovered_high"]
+    assert low < 2 / 3 < high
+
+
+def test_strangers_are_refused(world):
+    before, after, _ = world
+    asked = Asked("before", 4, Sampling(problems=4), QUICK, (), LEAST, 0)
+    other = Run(before.folder, {**before.config, "model": {**before.config["model"], "layers": 3}})
+    with pytest.raises(ValueError, match=r"before=.* has another shape than .* take two runs of one model"):
+        of_runs(other, after, asked)
+    larger = Run(after.folder, {**after.config, "task": {**after.config["task"], "size": 5}})
+    with pytest.raises(ValueError, match="holds a checkpoint of another vocabulary"):
+        of_runs(before, larger, asked)
