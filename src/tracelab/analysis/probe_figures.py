@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from tracelab.analysis.latents import BY_ANSWER, CONTROL
 from tracelab.analysis.panels import SHARE, bars, panels, save, style_of
 from tracelab.plots import BLUE, GREEN, GREY, ORANGE, RED
 
@@ -86,4 +87,32 @@ def decoded(path: Path, frame: pl.DataFrame) -> None:
             ax.set_xlabel("clock, word, stream after layer")
             ax.set_ylabel("R²" if mine["number"].all() else "accuracy")
             ax.set_ylim(-0.54 if mine["number"].all() else SHARE[0], SHARE[1])
+    save(path, frame)
+
+
+def thought(path: Path, frame: pl.DataFrame) -> None:
+    """Figure of `latents.shares` of one arm and test set: a panel per question.
+
+    Of what is read and found: for right and wrong answers, filled, and hollow in the control.
+    """
+    names = frame["question"].unique(maintain_order=True).to_list()
+    with panels(path, names, 3.6, 2.9) as axes:
+        for ax, name in zip(axes, names, strict=True):
+            mine, apart = frame.filter(question=name), name in BY_ANSWER
+            rows, series = ("counted", "answers") if apart else ("what", "counted")
+            mine = mine.filter(pl.col("answers") != "all") if apart else mine
+            labels = mine[rows].unique(maintain_order=True).to_list()
+            keys = mine[series].unique(maintain_order=True).sort().to_list()
+            mine = mine.with_columns(hollow=(pl.col("what") == CONTROL))
+            for (key, hollow), part in mine.group_by(series, "hollow", maintain_order=True):
+                k = keys.index(key)
+                y = np.array([labels.index(label) for label in part[rows]]) + 0.2 * (k - 0.5)
+                x, dx = bars(part, ("share", "share_low", "share_high"))
+                style = {**style_of(k), **({"mfc": "white"} if hollow else {"label": str(key)})}
+                ax.errorbar(x, y, xerr=dx, ls="", ms=3.5, lw=1, **style)
+            ax.set_yticks(range(len(labels)), labels)
+            ax.set(xlim=SHARE, xlabel="share (95 %)")
+            ax.set_ylim(len(labels) - 0.5, -0.5)
+            ax.grid(axis="y", visible=False)
+            ax.legend(fontsize=7)
     save(path, frame)

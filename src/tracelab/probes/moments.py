@@ -18,7 +18,7 @@ from tracelab.core import rng
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import UNKNOWN, Examples, Quantity
 from tracelab.models.base import Model
-from tracelab.models.places import capture
+from tracelab.models.places import capture, in_columns
 
 BEGIN, END = range(2)
 AT = ("begin", "end")
@@ -96,10 +96,12 @@ def activations(model: Model, texts: Ragged, moments: Moments, places: Sequence[
             tokens[k, : lengths[row]] = texts[int(row)][: lengths[row]]
         mine = np.flatnonzero(np.isin(moments.text, rows))
         within = np.argsort(rows)[np.searchsorted(np.sort(rows), moments.text[mine])]
+        read = torch.from_numpy(tokens).to(model.device)
         with capture(model, *places) as seen, model.computing():
-            model.hidden(torch.from_numpy(tokens).to(model.device))
+            model.hidden(read)
         for place in places:
-            values = seen.whole(place)[within, moments.word[mine]].float().cpu().numpy()
+            there = in_columns(model, read, seen, place)
+            values = there[within, moments.word[mine]].float().cpu().numpy()
             found.setdefault(place, np.empty((len(moments.text), values.shape[1]), np.float32))[mine] = values
     return found
 
