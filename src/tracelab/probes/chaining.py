@@ -83,13 +83,13 @@ def varied_of(
     """A prompt and its changed ones, and (quantities, versions) the numbers that stand in each."""
     places = np.flatnonzero(np.isin(prompt, words))
     value = {int(word): k for k, word in enumerate(words)}
+    others = {place: random.permutation(words[words != prompt[place]])[:changes] for place in places}
     rows = [np.array(prompt)]
-    for place in places:
-        others = random.permutation([word for word in words if word != prompt[place]])
-        for word in others[:changes]:
-            row = np.array(prompt)
-            row[place] = word
-            rows.append(row)
+    for k in range(changes):  # one of each number, then another one of each
+        for place in places:
+            if k < len(others[place]):
+                rows.append(np.array(prompt))
+                rows[-1][place] = others[place][k]
     numbers = np.array([[value[int(row[place])] for row in rows] for place in places], np.int64)
     return Ragged.of(rows), numbers.reshape(len(places), len(rows))
 

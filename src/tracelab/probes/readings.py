@@ -92,7 +92,7 @@ def read_off(steps: Sequence[Step], words: Integers, prompt: Integers) -> Read:
 
 
 def decoded(task: Any, traces: Sequence[Integers], words: Integers, prompts: Ragged) -> list[Read]:
-    """For each problem: how much of a trace, its own or another's, is read off its places.
+    """How much of a trace is read off each problem's places, its own or another's.
 
     words: (n, places, top).
     """

@@ -29,7 +29,7 @@ REPLACED = ("removed", "noised", "mean", "permuted", "other")
 
 
 class Thoughts(NamedTuple):
-    """Of n problems. states: (n, K + 1, width), before the head; inputs: (n, K, width), of latents."""
+    """What n problems' latents are. states: (n, K + 1, width), before the head; inputs: (n, K, width), of latents."""
 
     states: Tensor
     inputs: Tensor
