@@ -87,6 +87,8 @@ def test_a_run_goes_on_bit_for_bit_across_a_change_of_stage(folder):
     folder, _ = folder
     weights = [load_weights(folder / run / "checkpoints" / "last.ckpt") for run in ("whole", "run")]
     assert "feed.factor" in weights[0]
+    logged = set((folder / "run" / "metrics.csv").read_text().splitlines()[0].split(","))
+    assert logged >= {f"train/{name}_loss" for name in ("steps", "distillation", "teacher")}
     assert all(torch.equal(a, b) for a, b in zip(weights[0].values(), weights[1].values(), strict=True))
     other, last = (
         torch.load(folder / run / "checkpoints" / "last.ckpt", weights_only=True) for run in ("whole", "run")

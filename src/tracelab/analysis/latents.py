@@ -56,7 +56,8 @@ def shares(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.Data
         about = dict(zip([*keys, "answers"], group, strict=True))
         control = frame.filter(**{**about, "what": CONTROL}) if about["question"] in BY_ANSWER else None
         rows.append({**about, **_share(part, control if about["what"] != CONTROL else None)})
-    found = pl.DataFrame(rows, infer_schema_length=None)
+    place = pl.col("question").replace_strict(QUESTIONS, range(len(QUESTIONS)))
+    found = pl.DataFrame(rows, infer_schema_length=None).sort(*by, place, maintain_order=True)
     return with_seeds(found, every, [*keys, "answers"])
 
 

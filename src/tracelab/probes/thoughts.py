@@ -29,7 +29,7 @@ REPLACED = ("removed", "noised", "mean", "permuted", "other")
 
 
 class Thoughts(NamedTuple):
-    """What n problems' latents are. states: (n, K + 1, width), before the head; inputs: (n, K, width), of latents."""
+    """What n problems' latents are. states: (n, K + 1, width), before the head; inputs: (n, K, width)."""
 
     states: Tensor
     inputs: Tensor
