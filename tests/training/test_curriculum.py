@@ -1,5 +1,6 @@
 """Training on what changes: where turns begin, and a run over several stages of latents that is stopped."""
 
+import shutil
 import signal
 
 import numpy as np
@@ -11,20 +12,34 @@ from tests.helpers.runs import small
 from tests.models.test_models import interrupt_at
 from tests.posttraining.test_posttrain import settings
 from tracelab.evaluation.judging import judge_model, trained_model
+from tracelab.evaluation.outcomes import write
 from tracelab.exchange.exporting import export
 from tracelab.posttraining.experiment import posttrain
 from tracelab.probes.exposure import seen
-from tracelab.probes.latents import of_run
+from tracelab.probes.latents import Latents
+from tracelab.report.sections import latents as section
+from tracelab.report.study import study_of
 from tracelab.runs.build import build_task
-from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.checkpoints import load_progress, load_weights
+from tracelab.runs.sets import prepared
 from tracelab.runs.sets import test_sets as sets_of
+from tracelab.runs.settings import Amounts
 from tracelab.traces.base import Turn
 from tracelab.traces.correct import Correct
+from tracelab.training.budget import begun_with, extended
 from tracelab.training.curriculum import Curriculum, Quotas
-from tracelab.training.experiment import train
+from tracelab.training.experiment import build_loaders, train
 from tracelab.training.learner import Learner
 
-LATENT = ("trace=latent", "trace.stages=2", "trace.anew=true", "trainer.precision=32-true", "threads=1")
+LOSSES = ("loss.step_weight=1", "loss.distillation_weight=1")
+LATENT = (
+    "trace=latent",
+    "trace.stages=2",
+    "trace.anew=true",
+    "trainer.precision=32-true",
+    "threads=1",
+    *LOSSES,
+)
 SETS = [sequences(30, seed=seed) for seed in range(2)]  # chunks of every turn
 
 
@@ -72,10 +87,45 @@ def test_a_run_goes_on_bit_for_bit_across_a_change_of_stage(folder):
     folder, _ = folder
     weights = [load_weights(folder / run / "checkpoints" / "last.ckpt") for run in ("whole", "run")]
     assert "feed.factor" in weights[0]
+    logged = set((folder / "run" / "metrics.csv").read_text().splitlines()[0].split(","))
+    assert logged >= {f"train/{name}_loss" for name in ("steps", "distillation", "teacher")}
     assert all(torch.equal(a, b) for a, b in zip(weights[0].values(), weights[1].values(), strict=True))
-    last = torch.load(folder / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    other, last = (
+        torch.load(folder / run / "checkpoints" / "last.ckpt", weights_only=True) for run in ("whole", "run")
+    )
+    decoder = [name for name in last["state_dict"] if name.startswith("decoder.")]
+    assert decoder, "it is in the checkpoint, not among the model's weights"
+    assert all(torch.equal(last["state_dict"][name], other["state_dict"][name]) for name in decoder)
     steps = {float(own["step"]) for own in last["optimizer_states"][0]["state"].values() if "step" in own}
     assert max(steps) < 12 - 4, "after the stop, at step 4, the optimiser began anew"
+
+
+def test_a_larger_budget_adds_to_the_last_stage(folder, tmp_path, monkeypatch):
+    """The same command, with more of it: what was trained on stays where it was."""
+    folder, run = folder
+    words, seen = (*LATENT, "budget.steps=15"), []
+    monkeypatch.setattr(
+        Learner, "on_train_batch_start", lambda self, *_: seen.append(self.trainer.train_dataloader)
+    )
+    shutil.copytree(folder / "whole", tmp_path / "longer")
+    longer = train(small(tmp_path / "longer", *words)).run
+    progress = load_progress(longer.checkpoint())
+    assert len(seen) == 3
+    assert progress["steps"] == 15
+    begun = build_loaders(run.settings, prepared(run.settings), 512)[0].chunk
+    k = seen[-1].trained[0]
+    assert [seen[-1].chunk.part(j) for j in range(k + 2)] == [begun.part(j) for j in range(k + 2)]
+    assert begun.part(k).turn == 3
+
+
+def test_a_budget_that_was_extended_is_known_to_the_last_token():
+    had, wanted = Amounts(tokens=12_345_678), Amounts(tokens=20_000_000)
+    assert extended(had, wanted) == "12345678 tokens"
+    assert extended(Amounts(tokens=5_000_000), wanted) == "5e+06 tokens"
+    for before in (had, Amounts(tokens=5_000_000)):
+        found = begun_with(wanted, [extended(before, wanted), "13000000 tokens"])
+        assert (found.unit, found.amount) == ("tokens", before.tokens)
+    assert begun_with(wanted, []).amount == 20_000_000
 
 
 def test_latents_stand_behind_prompts_wherever_a_model_is_asked(folder):
@@ -90,7 +140,13 @@ def test_latents_stand_behind_prompts_wherever_a_model_is_asked(folder):
         judge_model(model, task, examples, run.settings.eval, 20).completions.mean_logprob
         != found.mean_logprob
     ).any()
-    assert of_run(run, problems=5).accuracy.shape == (3,)
+    probe = Latents(problems=5)
+    write(probe(run), run.folder / probe.file)
+    assert {row[0] for row in probe.shown(run.folder / probe.file).rows} == {"needed", "replaced"}
+    (folder / "page_data").mkdir()
+    page = section.section(study_of([run.folder], folder / "page.html"))
+    assert page.count("<tr>") == 1 + 2 * 3 + 2 + 1 + 2 * 5
+    assert (folder / "page_data" / "latents_0.svg").is_file()
     after = posttrain(settings(folder / "run", folder / "after", "budget.steps=1", "reward=[form]"))
     assert after.state == "finished"
 
@@ -107,6 +163,8 @@ def test_what_latents_do_not_go_with_says_so(folder, tmp_path, monkeypatch):
         ("trainer.devices=2",): "wait for each other",
         ("budget.steps=null", "budget.minutes=1"): "give budget.tokens",
         ("trace.stage=4",): "the last stage of",
+        ("trace.feedback=pause",): "not made of states",
+        ("trace.feedback=none",): "ask something of latents",
         ("trace.feedback=typo",): "choose one of recycled",
     }.items():
         with pytest.raises(ValueError, match=message):

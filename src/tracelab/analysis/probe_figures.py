@@ -12,8 +12,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from tracelab.analysis.latents import BY_ANSWER, CONTROL
 from tracelab.analysis.panels import SHARE, bars, panels, save, style_of
 from tracelab.plots import BLUE, GREEN, GREY, ORANGE, RED
+
+COUNTED = {  # of latents, by what their marks are told apart
+    "counted": ["solution valid", "answer changed", "answer as behind all", "share of the latents"],
+    "answers": ["right", "wrong"],
+}
 
 
 def memorised(path: Path, frame: pl.DataFrame) -> None:
@@ -108,4 +114,33 @@ def reasked(path: Path, frame: pl.DataFrame) -> None:
             ax.set(xlim=SHARE, xlabel=f"share (n = {part['n'].to_numpy().min()}, 95 %)")
             ax.invert_yaxis()
             ax.grid(axis="y", visible=False)
+    save(path, frame)
+
+
+def thought(path: Path, frame: pl.DataFrame) -> None:
+    """Figure of `latents.shares` of one arm and test set: a panel per question.
+
+    Of what is read and found: for right and wrong answers, filled, and hollow in the control.
+    """
+    names = frame["question"].unique(maintain_order=True).to_list()
+    with panels(path, names, 3.6, 2.9) as axes:
+        for ax, name in zip(axes, names, strict=True):
+            mine, apart = frame.filter(question=name), name in BY_ANSWER
+            rows, series = ("counted", "answers") if apart else ("what", "counted")
+            mine = mine.filter(pl.col("answers") != "all") if apart else mine
+            labels = mine[rows].unique(maintain_order=True).to_list()
+            keys = COUNTED[series]
+            mine = mine.with_columns(hollow=(pl.col("what") == CONTROL))
+            for (key, hollow), part in mine.group_by(series, "hollow", maintain_order=True):
+                k = keys.index(key)
+                y = np.array([labels.index(label) for label in part[rows]]) + 0.14 * (k - 1) + 0.07 * hollow
+                x, dx = bars(part, ("share", "share_low", "share_high"))
+                style = {**style_of(k), **({"mfc": "white"} if hollow else {"label": str(key)})}
+                ax.errorbar(x, y, xerr=dx, ls="", ms=3.5, lw=1, **style)
+            ax.set_yticks(range(len(labels)), labels)
+            ax.set(xlim=SHARE, xlabel="share (95 %)")
+            ax.set_ylim(len(labels) - 0.5, -0.5)
+            ax.grid(axis="y", visible=False)
+            if ax is not axes[0]:  # whose legend stands below all
+                ax.legend(fontsize=7)
     save(path, frame)

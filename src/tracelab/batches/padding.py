@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tracelab.batches.explained import Beside, Explained, beside
 from tracelab.core import rng
 from tracelab.core.codec import Sequences
 from tracelab.core.ragged import Integers, Ragged
@@ -38,7 +39,7 @@ class Batch(NamedTuple):
 
     tokens: (B, T) int64, right-padded; at: (n,) places in the flattened (B * T) of the positions whose
     next token belongs to a completion; targets: (n,) those tokens; trace: (n,) bool, is it a trace's?
-    (else a solution's). after: the (chunk, step) that comes next.
+    (else a solution's). after: the (chunk, step) that comes next; beside: what latents stand for, if asked.
     """
 
     tokens: Tensor
@@ -47,6 +48,7 @@ class Batch(NamedTuple):
     trace: Tensor
     counts: Counts
     after: tuple[int, int] = (0, 0)
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,11 @@ def collate(sequences: Sequences, pad: int) -> Batch:
     targets = padded[:, 1:].ravel()[at]
     as_tensor = torch.from_numpy
     tokens = as_tensor(np.ascontiguousarray(padded[:, :-1]))
-    return Batch(tokens, as_tensor(at), as_tensor(targets), as_tensor(trace), count(sequences))
+    batch = Batch(tokens, as_tensor(at), as_tensor(targets), as_tensor(trace), count(sequences))
+    if not isinstance(sequences, Explained):
+        return batch
+    explicit = collate(sequences.explicit, pad)
+    return batch._replace(beside=beside(sequences, (explicit.tokens, explicit.at, explicit.targets)))
 
 
 def count(sequences: Sequences, rows: Integers | slice = slice(None)) -> Counts:

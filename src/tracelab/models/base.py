@@ -49,6 +49,12 @@ class Model(nn.Module):
         """(B, T) -> (B, T, width); what is embedded already, as it is."""
         return tokens if tokens.is_floating_point() else self.embed(tokens)
 
+    def shift(self, tokens: Tensor) -> Tensor:
+        """(B,): by how many columns each row is moved to be read; what is captured inside (`places`) is so
+        much further on.
+        """
+        return torch.zeros_like(tokens[:, 0])
+
     def opened(self, prompts: Ragged) -> Ragged:
         """Prompts with what is read behind each."""
         return prompts.joined(Ragged.of([self.lead] * len(prompts))) if self.lead else prompts

@@ -2,6 +2,8 @@
 
     model = thinking(GPT(...), count=6, feedback="recycled", scale=0.02, seed=0)
     model.hidden(tokens)    # a token model.vocab_size is a latent
+    with given(model, vectors):         # and model.vocab_size + 1 + k one whose input is vectors[k]
+        model.hidden(tokens)
 
 What a latent's input is, its `feedback`:
 
@@ -19,6 +21,8 @@ have tokens beyond the vocabulary, so that none can be written, and other weight
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -47,6 +51,16 @@ def thinking(model: Model, count: int, feedback: str, scale: float, seed: int) -
     return model
 
 
+@contextmanager
+def given(model: Any, vectors: Tensor) -> Iterator[None]:
+    """While the context lasts, tokens beyond a latent's are places whose inputs are these, (n, width)."""
+    model.given = vectors
+    try:
+        yield
+    finally:
+        model.given = None
+
+
 @cache
 def _kind(kind: Any) -> Any:
     """The class of models of this kind that think."""
@@ -59,6 +73,7 @@ class Latent(Model):
     packs = False
     compiles = False  # how many passes there are depends on the tokens
     feed: Feed
+    given: Tensor | None = None
 
     def hidden(self, tokens: Tensor, past: Past | None = None, documents: Documents | None = None) -> Tensor:
         """(B, T) -> (B, T, width), before the head.
@@ -69,18 +84,25 @@ class Latent(Model):
         if documents is not None:
             raise ValueError("latents are computed row by row: take data.packing=null")
         latent = tokens == self.vocab_size
-        inputs = self.embedded(tokens.masked_fill(latent, 0))
+        inputs = self.embedded(tokens.masked_fill(tokens >= self.vocab_size, 0))
+        if self.given is not None and len(self.given):
+            row = tokens - self.vocab_size - 1
+            inputs = torch.where(row[..., None] >= 0, self.given[row.clamp(min=0)].to(inputs), inputs)
         if self.feed.sequential and latent.any():
             return self._passes(inputs, latent, past) if past is not None else self._aligned(inputs, latent)
         if not self.feed.sequential:
             inputs = torch.where(latent[..., None], self.feed(latent.cumsum(1) - 1), inputs)
         return super().hidden(inputs, past)
 
+    def shift(self, tokens: Tensor) -> Tensor:
+        """(B,), see `Model`: so far that first latents are in one column."""
+        latent = tokens == self.vocab_size
+        return _shift(latent) if self.feed.sequential else torch.zeros_like(tokens[:, 0])
+
     def _aligned(self, inputs: Tensor, latent: Tensor) -> Tensor:
         """Rows moved so that their first latents are in one column, read, and moved back."""
         _, T, width = inputs.shape
-        first = latent.int().argmax(1)
-        shift = (first.max() - first).where(latent.any(1), 0)
+        shift = _shift(latent)
         column = torch.arange(T + int(shift.max()), device=inputs.device) - shift[:, None]
         there = (column >= 0) & (column < T)
         column = column.clamp(0, T - 1)
@@ -104,10 +126,25 @@ class Latent(Model):
         return torch.cat(read, 1)
 
 
+def _shift(latent: Tensor) -> Tensor:
+    """(B,): as far as rows are moved so that their first latents, if any, are in one column."""
+    first = latent.int().argmax(1)
+    return (first.where(latent.any(1), 0).max() - first).where(latent.any(1), 0)
+
+
 class Feed(nn.Module):
-    """What latents' inputs are made of. sequential: does each wait for the one before it?"""
+    """What latents' inputs are made of. sequential: does each wait for the one before it? made_of_state: is
+    its input the state there?
+    """
 
     sequential: ClassVar[bool] = True
+    made_of_state: ClassVar[bool] = True
+
+    def inputs(self, states: Tensor) -> Tensor:
+        """(B, K, width), the states before K latents -> the inputs of these."""
+        count = torch.arange(states.shape[1], device=states.device)
+        fed: Tensor = self(states if self.sequential else count)
+        return fed.expand_as(states)
 
 
 class Recycled(Feed):
@@ -142,7 +179,7 @@ class Projected(Feed):
 class Pause(Feed):
     """Whatever it gets -> (width,), one learned vector."""
 
-    sequential = False
+    sequential = made_of_state = False
 
     def __init__(self, width: int, count: int, scale: float, generator: torch.Generator) -> None:
         super().__init__()
@@ -162,7 +199,7 @@ class PauseSequential(Pause):
 class Random(Feed):
     """(B, T) which latent of its row a place is -> (B, T, width), its vector; anything where it is none."""
 
-    sequential = False
+    sequential = made_of_state = False
 
     def __init__(self, width: int, count: int, scale: float, generator: torch.Generator) -> None:
         super().__init__()

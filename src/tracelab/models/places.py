@@ -55,6 +55,15 @@ class Seen(dict[str, list[Tensor]]):
         return torch.cat(self[place], 1)
 
 
+def in_columns(model: Model, tokens: Tensor, seen: Seen, place: str) -> Tensor:
+    """(B, T, features): what was there when the model read these (B, T) tokens, each in its own column."""
+    there = seen.whole(place)
+    if place == "embed":  # before rows are moved
+        return there
+    column = torch.arange(tokens.shape[1], device=tokens.device) + model.shift(tokens)[:, None]
+    return there.gather(1, column[..., None].expand(-1, -1, there.shape[2]))
+
+
 def places(model: Model) -> list[str]:
     """All places of a model, from the embedding to the last norm."""
     layers = [f"blocks.{i}" for i in range(len(model.blocks))]

@@ -20,7 +20,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.decoding.logprobs import micro_batches
 from tracelab.models.base import Model
-from tracelab.models.places import capture
+from tracelab.models.places import capture, in_columns
 
 MICRO_TOKENS = 16384
 SOLUTION, OTHER = -1, -2  # parts of a completion beside the operations of its trace's steps
@@ -92,11 +92,13 @@ def means(
     for micro in micro_batches(written.prompts, written.completions, MICRO_TOKENS):
         rows = micro.rows.numpy()
         mask = _laid_out(micro.tokens.shape, written.prompts, flags, rows)
+        read = micro.tokens.to(model.device)
         with capture(model, *places) as seen, model.computing():
-            model.hidden(micro.tokens.to(model.device))
+            model.hidden(read)
         counts[rows] = mask.sum(1).numpy()
         for place in places:
-            sums = torch.einsum("bt,btd->bd", mask.to(model.device), seen.whole(place).float())
+            there = in_columns(model, read, seen, place).float()
+            sums = torch.einsum("bt,btd->bd", mask.to(model.device), there)
             whole = found.setdefault(place, np.zeros((n, sums.shape[1])))
             whole[rows] = sums.double().cpu().numpy()
     return {place: sums / np.maximum(counts, 1)[:, None] for place, sums in found.items()}, counts > 0

@@ -18,7 +18,7 @@ from tracelab.core import rng
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import UNKNOWN, Examples, Quantity
 from tracelab.models.base import Model
-from tracelab.models.places import capture
+from tracelab.models.places import capture, in_columns
 
 BEGIN, END = range(2)
 AT = ("begin", "end")
@@ -108,10 +108,12 @@ def activations(model: Model, texts: Ragged, points: Points, places: Sequence[st
             tokens[k, : lengths[row]] = texts[int(row)][: lengths[row]]
         mine = np.flatnonzero(np.isin(points.text, rows))
         within = np.argsort(rows)[np.searchsorted(np.sort(rows), points.text[mine])]
+        read = torch.from_numpy(tokens).to(model.device)
         with capture(model, *places) as seen, model.computing():
-            model.hidden(torch.from_numpy(tokens).to(model.device))
+            model.hidden(read)
         for place in places:
-            values = seen.whole(place)[within, points.word[mine]].float().cpu().numpy()
+            there = in_columns(model, read, seen, place)
+            values = there[within, points.word[mine]].float().cpu().numpy()
             found.setdefault(place, np.empty((len(points.text), values.shape[1]), np.float32))[mine] = values
     return found
 

@@ -31,9 +31,10 @@ def save_weights(path: Path, state: Mapping[str, Tensor], record: Mapping[str, A
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:
-    """The model's state dict in a checkpoint of a learner."""
+    """The model's state dict in a checkpoint of a learner, which may have more."""
     state = _read(path, mmap=False)["state_dict"]
-    return {name.removeprefix("model."): weight for name, weight in state.items()}
+    mine = "model."
+    return {name.removeprefix(mine): weight for name, weight in state.items() if name.startswith(mine)}
 
 
 def load_progress(path: str | Path) -> dict[str, Any]:

@@ -17,9 +17,11 @@ from tracelab.data.compiling import compile_ahead
 from tracelab.data.pieces import Chunks, Endless, Frozen
 from tracelab.data.survey import survey
 from tracelab.runs.build import build_task, build_treatment
+from tracelab.runs.explaining import explained
 from tracelab.runs.settings import Experiment
 from tracelab.traces.base import Treatment, Turn
 from tracelab.traces.correct import Correct
+from tracelab.traces.latent import Latent
 from tracelab.traces.solution_only import SolutionOnly
 
 ROUND = 64  # a context that the data decides is a multiple
@@ -131,7 +133,11 @@ def arms(experiment: Experiment, task: Task, treatment: Treatment, chunks: Chunk
     def treated(examples: Examples, split: str) -> card.Arm:
         if isinstance(chunks, from_files.Files) and split == "train":
             return from_files.arm(chunks, task)
-        return card.Arm(examples, *frozen.arm(task, treatment, examples, experiment.seed, split))
+        sequences, done = frozen.arm(task, treatment, examples, experiment.seed, split)
+        if experiment.loss.of_latents and split == "train":
+            assert isinstance(treatment, Latent), "checked before anything is drawn"
+            sequences = explained(task, treatment, examples, done, sequences)
+        return card.Arm(examples, sequences, done)
 
     return treated
 

@@ -74,16 +74,28 @@ class Data:
 
 @settings
 class Loss:
-    """Weights of a token of the trace and of the solution in the loss."""
+    """Weights of a token of the trace and of the solution in the loss, and of what is asked of latents.
+
+    step_weight: of the steps that they stand for, decoded; distillation_weight: of the distance from states
+    behind whole traces; teacher_weight: of these whole traces, where states are distilled (None: 1).
+    """
 
     trace_weight: Weight
     solution_weight: Weight
+    step_weight: Weight | None = None
+    distillation_weight: Weight | None = None
+    teacher_weight: Weight | None = None
 
     def __post_init__(self) -> None:
         if self.trace_weight == self.solution_weight == 0:
             raise ValueError(
                 "loss.trace_weight and loss.solution_weight are both 0: nothing would be learned"
             )
+
+    @property
+    def of_latents(self) -> bool:
+        """Is anything asked of latents?"""
+        return bool(self.step_weight or self.distillation_weight)
 
 
 @settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -82,7 +83,17 @@ def extended(before: Amounts, asked: Amounts) -> str | None:
             f"budget.{wanted.unit}={wanted.amount:g}: this run has a budget of {had.amount:g} {had.unit}, "
             "which can be extended, not changed: take another run_dir"
         )
-    return f"{had.amount:g} {had.unit}"
+    short = f"{had.amount:g}"
+    return f"{short if float(short) == had.amount else had.amount} {had.unit}"
+
+
+def begun_with(asked: Amounts, before: Sequence[str]) -> Budget:
+    """The budget that a run was begun with. before: those that it had, as `extended` names them, in order."""
+    if not before:
+        return build_budget(asked)
+    amount, unit = before[0].split()
+    known: dict[str, Any] = {unit: float(amount)}
+    return Budget(**known)
 
 
 def short_first(experiment: Experiment, lengths: NDArray[np.int64]) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 
 from tracelab.core.codec import Sequences
 from tracelab.runs.sets import Turns
-from tracelab.training.budget import build_budget
+from tracelab.training.budget import begun_with
 from tracelab.training.settings import Training
 
 
@@ -30,11 +30,14 @@ class Quotas(NamedTuple):
     in_sequences: bool
 
 
-def quotas(experiment: Training, shares: Sequence[float]) -> Quotas:
+def quotas(experiment: Training, shares: Sequence[float], before: Sequence[str] = ()) -> Quotas:
     """Shares of the budget, but the last, which takes the rest. Of one in steps they are about right: batches
     are not quite full. ValueError for a budget of minutes.
+
+    before: budgets that the run had (run.json's extended_from). What a larger one adds is the last turn's, so
+    that what was trained on stays where it was.
     """
-    budget = build_budget(experiment.budget)
+    budget = begun_with(experiment.budget, before)
     if budget.unit == "minutes":
         raise ValueError(
             f"trace={experiment.names.trace} changes in the course of a training, by shares of its budget, "

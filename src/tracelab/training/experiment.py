@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from tracelab.core.settings import read
 from tracelab.core.terminal import counted
 from tracelab.models.attention import KERNELS
 from tracelab.models.base import Model
+from tracelab.models.latent import FEEDS
 from tracelab.models.precision import Precision
 from tracelab.optim.muon import MuonAdamW
-from tracelab.runs.build import build_task, build_treatment, device_of, precision_of
+from tracelab.runs.build import build, build_task, build_treatment, device_of, precision_of
 from tracelab.runs.checkpoints import load_attention, load_progress
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
@@ -32,6 +34,7 @@ from tracelab.training.checks import check
 from tracelab.training.curriculum import BeginAnew, Curriculum, quotas
 from tracelab.training.fitting import Trained, conclude, finished_before, fit
 from tracelab.training.initial import build_initial, origin, with_source
+from tracelab.training.latents import LatentLearner
 from tracelab.training.learner import Learner
 from tracelab.training.processes import in_shards, together, wished
 from tracelab.training.resuming import Before, before, begin, resume_from
@@ -90,6 +93,7 @@ def check_parts(experiment: Training) -> None:
     """ValueError if parts do not go together, or refuse their knobs: before anything is drawn."""
     check(experiment)
     check_turns(experiment)
+    check_losses(experiment)
     one_of("attention", experiment.attention, ("auto", *KERNELS))
     model = get_object(experiment.model["_target_"])
     packing = experiment.data.packing
@@ -121,6 +125,21 @@ def check_turns(experiment: Training) -> None:
         raise ValueError(
             f"{name} has latents, whose number differs between the shares of a batch, so that several "
             "devices would wait for each other: leave trainer.devices at 1, and trainer at auto"
+        )
+
+
+def check_losses(experiment: Training) -> None:
+    """ValueError if something is asked of latents that are not there, or not made so."""
+    loss, thinks = experiment.loss, build_treatment(experiment.trace).thinks
+    if loss.of_latents and thinks is None:
+        raise ValueError(
+            "loss.step_weight and loss.distillation_weight ask something of latents, and "
+            f"trace={experiment.names.trace} has none here: take trace=latent, or leave them out"
+        )
+    if loss.step_weight and thinks is not None and not FEEDS[thinks.feedback].made_of_state:
+        raise ValueError(
+            f"loss.step_weight={loss.step_weight}: latents of trace.feedback={thinks.feedback} are not made "
+            "of states: take recycled or projected"
         )
 
 
@@ -171,7 +190,8 @@ def fit_validated(
     loggers: list[Logger],
 ) -> bool:
     """Train, with a look at losses and held-out problems every so many steps -> is it finished?"""
-    loaders = build_loaders(experiment, data, learner.model.context)
+    budgets = run.read_json("run.json").get("extended_from", ())
+    loaders = build_loaders(experiment, data, learner.model.context, budgets)
     held_out = build_held_out(experiment, data)
     callbacks: list[Callback] = [] if held_out is None else [Validation(held_out)]
     if data.turns:
@@ -199,18 +219,26 @@ def build_held_out(experiment: Training, data: Sets) -> HeldOut | None:
 
 def build_learner(experiment: Training, model: Model) -> Learner:
     """The learner with its recipe and loss weights."""
-    return Learner(
-        model,
-        build_recipe(experiment),
-        trace_weight=experiment.loss.trace_weight,
-        solution_weight=experiment.loss.solution_weight,
-        compile=experiment.compile,
-        attention=experiment.attention,
-    )
+    recipe, loss = build_recipe(experiment), experiment.loss
+    options: dict[str, Any] = {"compile": experiment.compile, "attention": experiment.attention}
+    if loss.of_latents:
+        decoder = build_decoder(experiment, model) if loss.step_weight else None
+        return LatentLearner(model, recipe, decoder, loss, **options)
+    return Learner(model, recipe, loss.trace_weight, loss.solution_weight, **options)
 
 
-def build_loaders(experiment: Training, data: Sets, context: int) -> tuple[Loader, FixedLoader]:
-    """Loaders of the training and of the validation sequences."""
+def build_decoder(experiment: Training, model: Model) -> Model:
+    """What decodes the steps that latents stand for: the model as it was before its first step."""
+    shape = {name: value for name, value in experiment.model.items() if name != "context"}
+    sizes = {"vocab_size": model.vocab_size, "context": model.context}
+    decoder: Model = build("model", shape, **sizes, seed=experiment.seed)
+    return decoder
+
+
+def build_loaders(
+    experiment: Training, data: Sets, context: int, before: Sequence[str] = ()
+) -> tuple[Loader, FixedLoader]:
+    """Loaders of the training and of the validation sequences. before: budgets that the run had."""
     sizes: dict[str, Any] = {
         "batch_tokens": experiment.data.batch_tokens,
         "packing": experiment.data.packing,
@@ -219,7 +247,7 @@ def build_loaders(experiment: Training, data: Sets, context: int) -> tuple[Loade
     chunk = data.chunk
     if data.turns:
         shares = [turn.share for turn, _ in data.turns]
-        chunk = Curriculum(data.turns, quotas(experiment, shares))
+        chunk = Curriculum(data.turns, quotas(experiment, shares, before))
     first = short_first(experiment, chunk(0).tokens.lengths)
     pins = device_of(experiment.trainer).type == "cuda"
     loader = Loader(chunk, **sizes, short_first=first, seed=experiment.seed, pins=pins)

@@ -1,0 +1,109 @@
+"""Can a problem's trace be read off latents? Its steps are looked for in the likeliest words at each place.
+
+    found = decoded(task, examples.trace, words, task.prompts(examples), traces)
+
+A step is read off where its result is among the words at a place, and its operands are among those of earlier
+places or stand in the prompt; the two are counted apart. The same is asked with other problems' traces of as
+many steps, beside their own prompts: of ten words among fifty some are there by chance. Source: Dilgren and
+Wiegreffe 2026 (arXiv 2604.04902).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core import rng
+from tracelab.core.ragged import Integers, Ragged
+
+# Of tasks: the column of a step's result, and those of its operands.
+PARTS = {
+    "arithmetic": ("value", ("left", "right")),
+    "deduction": ("literal", ("rule",)),
+    "graph_path": ("node", ()),
+}
+FIELD = re.compile(r"{([\w.]+)\??}")
+
+Words = list[int]
+
+
+class Step(NamedTuple):
+    """What a step says, as tokens."""
+
+    result: Words
+    operands: Words
+
+
+class Read(NamedTuple):
+    """How many of a trace's steps are read off.
+
+    steps: there are; with_operands: of these have any; result: whose result is read anywhere; step: and whose
+    operands are read before, or stand in the prompt; inside: and whose operands are all read before.
+    """
+
+    steps: int
+    with_operands: int
+    result: int
+    step: int
+    inside: int
+
+
+def spelled(task: Any, op: int, column: int, value: int) -> Words:
+    """The tokens that a column's value is written with in a step of this operation, if any."""
+    codec = task.codec
+    template = list(codec.format.trace.values())[op]
+    fields = [codec.format.fields[name] for name in FIELD.findall(template)]
+    words = (f.words[value // f.div % len(f.words)] for f in fields if f.column == column)
+    return [codec.token[word] for word in words]
+
+
+def steps_of(task: Any, trace: Integers) -> list[Step]:
+    """What each step of a trace (rows) says."""
+    names = [column.name for column in task.columns]
+    result, operands = PARTS[task.name]
+    at, from_ = names.index(result), [names.index(name) for name in operands]
+    return [
+        Step(
+            spelled(task, int(row[0]), at, int(row[at])),
+            [word for k in from_ for word in spelled(task, int(row[0]), k, int(row[k]))],
+        )
+        for row in trace
+    ]
+
+
+def read_off(steps: Sequence[Step], words: Integers, prompt: Integers) -> Read:
+    """Which steps are read off one problem's places. words: (places, top)."""
+    said = [set(here) for here in words.tolist()]
+    before: list[set[int]] = [set().union(*said[:p]) for p in range(len(said))]
+    written = set(prompt.tolist())
+    counts = np.zeros(3, np.int64)
+    for step in steps:
+        at = [p for p, here in enumerate(said) if step.result and here.issuperset(step.result)]
+        counts += (
+            bool(at),
+            any((before[p] | written).issuperset(step.operands) for p in at),
+            bool(step.operands) and any(before[p].issuperset(step.operands) for p in at),
+        )
+    return Read(len(steps), sum(bool(step.operands) for step in steps), *counts.tolist())
+
+
+def decoded(task: Any, traces: Sequence[Integers], words: Integers, prompts: Ragged) -> list[Read]:
+    """How much of a trace is read off each problem's places, its own or another's.
+
+    words: (n, places, top).
+    """
+    return [read_off(steps_of(task, trace), words[i], prompts[i]) for i, trace in enumerate(traces)]
+
+
+def alike(lengths: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
+    """(n, count): other problems whose traces have as many steps, each once; -1 where there are too few."""
+    found = np.full((len(lengths), count), -1)
+    for i, length in enumerate(lengths):
+        same = np.flatnonzero((lengths == length) & (np.arange(len(lengths)) != i))
+        chosen = rng.rng(seed, "test", i, "other traces").permutation(same)[:count]
+        found[i, : len(chosen)] = chosen
+    return found
