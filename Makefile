@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo doctor test test-slow lint format docs bench bench-gpu paper-maze-gpu verify clean
+.PHONY: help install demo doctor test test-slow lint format docs bench bench-gpu check-gpu paper-maze-gpu verify clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ verify: $(VENV)/installed-test ## Check the verifiers on millions of traces, and
 
 bench: $(VENV)/installed-bench ## Compare speeds with peers in a quarter of an hour; one table at the end
 	$(BIN)/python bench/suite.py
+
+check-gpu: $(VENV)/installed-bench ## Check the GPU's code on one GPU, in nine minutes, before all else there
+	$(BIN)/python bench/gpu_check.py
 
 bench-gpu: $(VENV)/installed-bench ## The same on one GPU, in nine minutes: MFU, training and sampling
 	$(BIN)/python bench/gpu.py

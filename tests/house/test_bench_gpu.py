@@ -6,8 +6,10 @@ import sys
 from importlib.util import find_spec
 
 import pytest
+import torch
 
 from tracelab.core.paths import ROOT
+from tracelab.models.kernels import ON_GPUS
 
 PEERS = ("transformers", "accelerate")
 
@@ -25,8 +27,22 @@ def test_smoke(tmp_path):
     assert f"Ratios are {result['ratios_are']}" in done.stdout
     assert result["sides"]["sample base"]["slow"] == []
     ours = result["sides"]["train base 8k"]
-    assert ours["attention"] == "plain"
     assert ours["model_tflops"] > 0
-    assert ours["mfu"] is None  # no known device
+    on_gpu = torch.cuda.is_available()
+    assert ours["attention"] in (ON_GPUS if on_gpu else ("plain",))
+    assert on_gpu or ours["mfu"] is None  # no known device
     assert result["machine"]["versions"]["torch"]
     assert "train base 8k" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_check_of_a_gpu_runs(tmp_path):
+    """At toy sizes, where there is none: attention, lines, losses and resumption are as they must be."""
+    output = tmp_path / "check.json"
+    command = [sys.executable, ROOT / "bench" / "gpu_check.py", "--smoke", "--output", output]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    stages = json.loads(output.read_text())["stages"]
+    assert len(stages) == 8
+    assert not {name: said["failed"] for name, said in stages.items() if "failed" in said}
+    assert stages["train base"]["kernels_ms"]
