@@ -69,7 +69,7 @@ def _plain(may_see: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 def _flex(mask: BlockMask, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     q, k, v = (x.transpose(0, 1) for x in (q, k, v))
     alone = q.is_cuda and not torch.compiler.is_compiling()
-    flex: Callable[..., Any] = fused() if alone else flex_attention
+    flex: Any = fused() if alone else flex_attention
     y = flex(q, k, v, block_mask=mask, enable_gqa=q.shape[1] != k.shape[1])
     return y.transpose(0, 1)
 

@@ -63,7 +63,7 @@ def figures(
 ) -> dict[str, float]:
     """What is logged of what the line shows, by its key. known: in place of what lies on a GPU."""
     logged = {key: trainer.callback_metrics.get(key) for key, _ in learner.shown.values()}
-    there = {key: value for key, value in logged.items() if value is not None}
+    there: dict[str, Any] = {key: value for key, value in logged.items() if value is not None}
     if known is not None:
         there = {key: known.get(key) if value.is_cuda else value for key, value in there.items()}
     return {key: float(value) for key, value in there.items() if value is not None}
