@@ -11,9 +11,9 @@ from hydra import initialize_config_dir
 from tracelab.batches.loader import FixedLoader, card
 from tracelab.batches.packing import PROMPT, TRACE
 from tracelab.core.paths import CONF
+from tracelab.runs import sets
 from tracelab.runs.build import build_model, build_task, precision_of
 from tracelab.runs.entry import compose
-from tracelab.runs.sets import prepare, test_sets
 from tracelab.training.experiment import build_learner
 from tracelab.training.settings import Training
 
@@ -44,7 +44,7 @@ def test_arms_are_one_setting(experiment, model):
 @pytest.mark.parametrize("experiment", ARMS)
 def test_arms_train(experiment, online):
     composed = compose(Training, "train", f"experiment={experiment}", f"data.online={online}", *FEW, *TINY)
-    data = prepare(composed)
+    data = sets.prepare(composed)
     assert len(data.vocabulary) == 944
     sizes = {"batch_tokens": 8192, "packing": 8192}
     assert card(data.train, **sizes, seed=0)["padding"] < 0.5
@@ -82,6 +82,6 @@ def test_a_sweep_of_the_study_is_the_planned_one(task):
 @pytest.mark.parametrize("task", STUDY)
 def test_the_test_sets_of_the_study_are_drawn(task):
     composed = compose(Training, "train", f"experiment=study/{task}", "eval.problems=2")
-    drawn = test_sets(composed, build_task(composed.task))
+    drawn = sets.test_sets(composed, build_task(composed.task))
     assert len(drawn) == 1 + len(composed.task["ood"]) + (task == "countdown")  # held-out targets
     assert {len(examples) for _, examples in drawn.values()} == {2}

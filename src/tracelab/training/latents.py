@@ -78,7 +78,8 @@ class LatentLearner(Learner):
         """One optimiser for model and decoder; none of the decoder's matrices is Muon's."""
         if self.decoder is None:
             return super().configure_optimizers()
-        optimizer = self.recipe.optimizer(Both(self.model, self.decoder))  # type: ignore[arg-type]
+        both: Any = Both(self.model, self.decoder)  # all that an optimiser asks of a model
+        optimizer = self.recipe.optimizer(both)
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]
         return optimizer

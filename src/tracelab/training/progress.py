@@ -30,9 +30,9 @@ class ProgressLine(lightning.Callback):
         self._printed = 0.0
         self._figures: dict[str, float] = {}
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, learner: Any, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: Any, learner: Any, *_: Any) -> None:
         """Show the line if it is time to."""
-        if learner.progress.steps % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        if learner.progress.steps % trainer.log_every_n_steps == 0:
             self._figures = figures(trainer, learner)
         if time.monotonic() - self._printed > (0.2 if sys.stderr.isatty() else self.seconds):
             self._show(trainer, learner)
