@@ -1,4 +1,4 @@
-"""What each process does that torchrun starts: a run, and the same broken off after step 8 and resumed.
+"""What each process does that torchrun starts: a run, the same broken off and resumed, and its post-training.
 
 torchrun --nnodes=2 ... -m tests.helpers.launched FOLDER
 """
@@ -8,12 +8,33 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.runs import small
+from tests.helpers.runs import post_training, small
+from tracelab.posttraining.experiment import posttrain
 from tracelab.training.experiment import train
 from tracelab.training.learner import Learner
 
 COMMON = ("trainer.precision=32-true", "trace=corrupted", "threads=1", "optim=adamw", "task.ood=[]")
 SHARED = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.num_nodes=2", "trainer.devices=1")
+
+AFTER = (
+    "trainer.precision=32-true",
+    "threads=1",
+    "rollout.prompts=5",
+    "rollout.group=4",
+    "rollout.max_new=40",
+    "rollout.equal=keep",
+    "reward=[length]",
+    "held_out.problems=3",
+    "passes.problems=4",
+    "passes.samples=2",
+    "eval.problems=4",
+    "budget.steps=2",
+)
+
+
+def after(folder, name, *words):
+    """The settings of a post-training of the run that was not broken off."""
+    return post_training(*AFTER, f"run={folder / 'shared'}", f"run_dir={folder / name}", *words)
 
 
 def crashed(self):
@@ -29,7 +50,8 @@ def main(folder: Path) -> None:
         with pytest.raises(RuntimeError, match="crash"):
             train(small(folder / "resumed", *COMMON, *SHARED))
     states += [train(small(folder / "resumed", *COMMON, *SHARED)).state for _ in range(2)]
-    assert states == ["finished", "resumed", "skipped"]  # each process is told
+    states.append(posttrain(after(folder, "after", *SHARED)).state)
+    assert states == ["finished", "resumed", "skipped", "finished"]  # each process is told
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from tracelab.training.processes import own_environment, together
 from tracelab.training.settings import Training
 from tracelab.training.validation import HeldOut
 
-ROUNDS = 4
+ROUNDS = 2
 # an odd number of groups, shared unequally; of one group, of which one process has none
 CASES = {
     "grpo": {"equal": "hint", "kl": 0.1, "entropy": 0.01, "passes": 2},
@@ -135,7 +135,7 @@ def rows(path):
 def test_rewards_norms_and_weights_are_those_of_one_process(folder, name):
     alone, shared = folder / f"alone-{name}", folder / f"shared-{name}"
     a, b = rows(alone / "metrics.csv"), rows(shared / "metrics.csv")
-    assert [row["step"] for row in a] == [row["step"] for row in b] == ["0", "1", "2", "3", "4"]
+    assert [row["step"] for row in a] == [row["step"] for row in b] == ["0", "1", "2"]
     for one, two in zip(a, b, strict=True):
         for figure in one.keys() - LEFT_OUT:
             assert bool(one[figure]) == bool(two[figure]), figure

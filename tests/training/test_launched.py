@@ -9,9 +9,10 @@ import pytest
 from lightning.fabric.plugins.environments.lightning import find_free_network_port
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
-from tests.helpers.launched import COMMON
+from tests.helpers.launched import COMMON, after
 from tests.helpers.runs import small
 from tests.training.test_processes import assert_same_figures, assert_same_weights
+from tracelab.posttraining.experiment import posttrain
 from tracelab.runs.checkpoints import load_progress
 from tracelab.runs.entry import compose
 from tracelab.runs.folder import Run
@@ -59,6 +60,20 @@ def test_two_machines_train_the_run_of_one_process(folder, name):
     assert load_progress(run.checkpoint())["tokens"] == load_progress(alone.checkpoint())["tokens"]
     files = [sorted(path.name for path in place.folder.rglob("*")) for place in (alone, run)]
     assert files[0] == files[1]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:rollout.group=4")
+def test_machines_and_processes_post_train_the_run_of_one(folder):
+    alone = posttrain(after(folder, "after-alone", "trainer=cpu"))
+    shared = posttrain(after(folder, "after-ddp", "trainer=ddp", "trainer.accelerator=cpu"))
+    for run in (shared.run, Run.open(folder / "after")):
+        assert_same_weights(alone.run.checkpoint(), run.checkpoint(), rtol=1e-3, atol=1e-5)
+        records = [each.read_json("run.json") for each in (alone.run, run)]
+        assert records[0]["updates"] == records[1]["updates"] > 0
+        assert alone.run.read_json("passes_after.json") == run.read_json("passes_after.json")
+        files = [sorted(path.name for path in each.folder.rglob("*")) for each in (alone.run, run)]
+        assert files[0] == files[1]
 
 
 @pytest.mark.slow
