@@ -447,6 +447,7 @@ DIVERGES = (
         (("+task.size=9",), "another vocabulary"),
         (("updates.truncated=drop",), r"updates\.truncated=drop"),
         (("updates.passes=0",), r"updates\.passes=0"),
+        (("trainer=fsdp",), "take trainer=ddp"),
         (DIVERGES, "the gradient's norm is nan"),
     ],
 )

@@ -42,6 +42,7 @@ ELSEWHERE = {
     "data.address": "tests/data/test_frozen.py::test_processes_give_the_same_bytes",
     "compile": "tests/runs/test_identity.py::test_compiled_losses_are_the_same",
     "trainer.devices": BY_PROCESSES,
+    "trainer.num_nodes": "tests/training/test_launched.py::test_two_machines_train_the_run_of_one_process",
     "trainer.strategy": BY_PROCESSES,
     "trainer.plugins": BY_PROCESSES,
 }

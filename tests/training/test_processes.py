@@ -26,7 +26,7 @@ from tracelab.training import processes
 from tracelab.training.budget import Budget
 from tracelab.training.checkpoint import Checkpoints
 from tracelab.training.experiment import train
-from tracelab.training.processes import together
+from tracelab.training.processes import own_environment, together
 from tracelab.training.settings import Training
 from tracelab.training.shards import shard
 
@@ -80,10 +80,10 @@ def take_part(folder):
     """What each of two processes does: every run, crashing after step 8 and resumed after step 5."""
     for name in SHARED:
         trainer = compose(Training, "train", f"trainer={name}").trainer
-        chosen = {part: trainer[part] for part in ("devices", "strategy", "plugins")}
+        chosen = {part: trainer[part] for part in ("devices", "strategy")}
 
         def parts(chosen=chosen):
-            return instantiate(chosen, _convert_="all")
+            return {**instantiate(chosen, _convert_="all"), "plugins": own_environment()}
 
         for layout in LAYOUTS:
             place = folder / f"{name}-{layout}"

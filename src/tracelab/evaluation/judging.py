@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from tracelab.core.types import Examples, Task
 from tracelab.core.waiting import waiting
@@ -93,8 +94,10 @@ def evaluate(run: Run, tested: Sampling, tests: TestSets, folder: Path) -> dict[
     return metrics
 
 
-def trained_model(run: Run, task: Task, checkpoint: str, context: int) -> Model:
-    """A run's model with the weights of a checkpoint, on the GPU where there is one."""
+def trained_model(
+    run: Run, task: Task, checkpoint: str, context: int, device: torch.device | None = None
+) -> Model:
+    """A run's model with the weights of a checkpoint. device: None: the GPU where there is one."""
     path = run.trained(checkpoint)
     experiment = run.settings
     nobody_asked = "precision" not in run.read_json("run.json")  # as in earlier versions
@@ -103,7 +106,7 @@ def trained_model(run: Run, task: Task, checkpoint: str, context: int) -> Model:
     vocabulary = task.codec.vocabulary
     model = build_model(experiment.model, vocabulary, context, experiment.seed, precision, treatment)
     model.load_state_dict(load_weights(path))
-    return model.to(device_of(experiment.trainer)).eval()
+    return model.to(device or device_of(experiment.trainer)).eval()
 
 
 def labels(run: Run) -> dict[str, Any]:

@@ -5,24 +5,29 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from lightning.pytorch.loggers import Logger
 
 from tracelab.algorithms.base import Algorithm
+from tracelab.core.settings import read
 from tracelab.core.types import Task
 from tracelab.evaluation import curves, figures
 from tracelab.evaluation.judging import judge_model, labels, trained_model
 from tracelab.evaluation.outcomes import metrics_of, table_of
 from tracelab.metrics.pass_at_k import PassAtK
 from tracelab.models.base import Model
+from tracelab.models.precision import Precision
 from tracelab.posttraining.groups import Sampler
 from tracelab.posttraining.learner import NOTHING_LEARNED, PostLearner, Rounds
 from tracelab.posttraining.settings import PostTraining
 from tracelab.runs.build import build, build_task, precision_of
+from tracelab.runs.checkpoints import load_updates
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
 from tracelab.runs.identity import lineage, own_id
@@ -30,8 +35,9 @@ from tracelab.runs.sets import TestSets, problems, test_sets
 from tracelab.training import accelerate
 from tracelab.training.budgeted import build_recipe
 from tracelab.training.checks import check, check_levels
-from tracelab.training.fitting import Trained, conclude, finished_before, fit
-from tracelab.training.processes import wished
+from tracelab.training.fitting import Trained, conclude, finished_before, fit, fit_together, is_shared
+from tracelab.training.launched import led
+from tracelab.training.processes import in_shards, wished_here
 from tracelab.training.resuming import Before, before, begin, check_vocabulary, resume_from
 from tracelab.training.tracking import tracking
 from tracelab.training.validation import HeldOut
@@ -42,6 +48,10 @@ FEW = 4  # completions of a prompt
 def posttrain(experiment: PostTraining) -> Trained:
     """Post-train (or resume), evaluate, draw; or find that all this is done."""
     check_parts(experiment)
+    return led(experiment, lambda: _claimed(experiment))
+
+
+def _claimed(experiment: PostTraining) -> Trained:
     with claimed(experiment.run_dir):
         went = before(experiment)
         return finished_before(experiment, "passes_after.json") or _posttrain(experiment, went)
@@ -59,10 +69,8 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
     theirs = source.read_json("run.json")
     limits = {name: theirs[name] for name in ("parameters", "context", "max_new")}
     resume = resume_from(run, task.codec.vocabulary, went)
-    model = trained_model(source, task, experiment.checkpoint, limits["context"])
-    model.products = precision.products
     tests = test_sets(experiment, task)
-    learner = build_learner(experiment, task, model, limits["max_new"])
+    learner = build_learner(experiment, task, precision, limits)
     run.write_json("data_card.json", source.read_json("data_card.json"))
     made = {"source": str(source.folder), "ancestors": lineage(source), "precision": precision.as_dict()}
     made |= went.as_dict() if went else {}
@@ -70,26 +78,55 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
     run.write_json("run.json", {**record, "status": "training"})
     passes = build_passes(run, experiment, tests, limits["max_new"])
     if run.read_json("passes_before.json") is None:
-        run.write_json("passes_before.json", passes(model))
-    model.train()
-    options: dict[str, Any] = {"gradient_clip_val": None, "limit_val_batches": 0}
+        run.write_json("passes_before.json", passes(learner.model))
     with tracking(run) as loggers:
-        finished = fit(run, learner, (Rounds(),), resume, began, logger=loggers, **options)
-        if learner.silent:
+        if is_shared(experiment):
+            progress, finished = fit_together(run, take_part)
+            updates = load_updates(run.checkpoint()) if progress.steps else 0
+        else:
+            finished = fit_rounds(run, learner, resume, began, loggers)
+            progress, updates = learner.progress, learner.made
+        silent = progress.steps > 0 and updates == 0
+        if silent:
             warnings.warn(NOTHING_LEARNED, stacklevel=2)
-        record |= {"updates": learner.made, "warning": NOTHING_LEARNED if learner.silent else None}
-        metrics = conclude(run, record, learner.progress, finished, began, tests, went)
+        record |= {"updates": updates, "warning": NOTHING_LEARNED if silent else None}
+        metrics = conclude(run, record, progress, finished, began, tests, went)
         if metrics is not None:
-            run.write_json("passes_after.json", passes(model.eval()))
+            run.write_json("passes_after.json", passes(trained_model(run, task, "last", limits["context"])))
             draw(run)
     return Trained(run, metrics, "resumed" if resume else "finished")
+
+
+def take_part(folder: str) -> None:
+    """Post-train the run in a folder as one of several processes."""
+    run = Run.open(folder)
+    experiment = read(PostTraining, run.config)
+    accelerate.start(experiment.threads, wished_here(experiment.trainer))
+    began = time.monotonic()
+    record, went = run.read_json("run.json"), before(experiment)
+    precision = Precision(**record["precision"])
+    learner = build_learner(experiment, build_task(experiment.task), precision, record, torch.device("cpu"))
+    with tracking(run) as loggers:
+        fit_rounds(run, learner, went.checkpoint if went else None, began, loggers)
+
+
+def fit_rounds(
+    run: Run, learner: PostLearner, resume: Path | None, began: float, loggers: list[Logger]
+) -> bool:
+    """Post-train, round after round -> is it finished?"""
+    learner.model.train()
+    options: dict[str, Any] = {"gradient_clip_val": None, "limit_val_batches": 0}
+    return fit(run, learner, (Rounds(),), resume, began, logger=loggers, **options)
 
 
 def check_parts(experiment: PostTraining) -> None:
     """ValueError if parts do not go together, or refuse their knobs: before anything is drawn."""
     task = check(experiment)
-    if wished(experiment.trainer) > 1:
-        raise ValueError("post-training uses one device: leave trainer.devices at 1, and trainer at auto")
+    if in_shards(experiment.trainer):
+        raise ValueError(
+            "post-training samples from whole models, of which trainer=fsdp leaves each process a shard: "
+            "take trainer=ddp"
+        )
     check_group(experiment.rollout.group, build("algorithm", experiment.algorithm))
     rewards = build_rewards(experiment)
     check_levels("reward", rewards, task)
@@ -101,8 +138,20 @@ def build_rewards(experiment: PostTraining) -> dict[str, Any]:
     return {name: build(f"reward.{name}", part) for name, part in experiment.reward.items()}
 
 
-def build_learner(experiment: PostTraining, task: Task, model: Model, max_new: int) -> PostLearner:
-    """The learner with algorithm, rewards, sampler and what measures it. ValueError if they do not fit."""
+def build_learner(
+    experiment: PostTraining,
+    task: Task,
+    precision: Precision,
+    limits: Mapping[str, Any],
+    device: torch.device | None = None,
+) -> PostLearner:
+    """The learner with the source's model, algorithm, rewards, sampler and what measures it.
+
+    limits: as run.json has them. device: where its model begins; None: where models compute.
+    """
+    source, max_new = Run.open(experiment.run), limits["max_new"]
+    model = trained_model(source, task, experiment.checkpoint, limits["context"], device)
+    model.products = precision.products
     algorithm: Algorithm = build("algorithm", experiment.algorithm)
     rollout = replace(experiment.rollout, max_new=experiment.rollout.max_new or max_new)
     held_out = problems(experiment, task, "val", experiment.held_out.problems)

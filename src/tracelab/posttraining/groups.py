@@ -12,7 +12,7 @@ A group whose completions all have one reward teaches nothing. What is done with
 
 `Rollout.curriculum` names a complexity measure by which problems go from the easiest to the hardest quarter.
 Problems and samples come from named streams of their own, so that a resumed run goes on with what would
-have come.
+have come. Several processes share the groups of a round, and draw what one would have drawn.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from tracelab.decoding.sampling import Stream
 from tracelab.models.base import Model
 from tracelab.posttraining.rollout import Rollout, Rollouts, describe, roll
 from tracelab.rewards.base import Reward
+from tracelab.training.processes import gathered, share
 
 HINT_STEP = 0.05  # by what share of the trace a hint grows or shrinks
 POOL = 4  # problems drawn per prompt for a curriculum to choose from
@@ -92,9 +93,16 @@ class Sampler:
         return examples.take(np.argsort(examples.complexity[measure], kind="stable")[first : first + n])
 
     def _roll(self, model: Model, examples: Examples, hints: Ragged | None = None) -> Rollouts:
-        stream = Stream(self.seed, "rollout", self.cursor.samples)
-        self.cursor.samples += len(examples) * self.settings.group
-        return roll(model, self.task, examples, self.rewards, self.settings, stream, hints)
+        """All groups, of which each of several processes completes and judges a share."""
+        mine, size = share(len(examples)), self.settings.group
+        rollouts = None
+        if len(mine):
+            stream = Stream(self.seed, "rollout", self.cursor.samples + int(mine[0]) * size)
+            behind = None if hints is None else hints.take(mine)
+            some = examples.take(mine)
+            rollouts = roll(model, self.task, some, self.rewards, self.settings, stream, behind)
+        self.cursor.samples += len(examples) * size
+        return Rollouts.concat([part for part in gathered(rollouts) if part is not None])
 
     def _resampled(self, model: Model, rollouts: Rollouts, used: float) -> Rollouts:
         wanted, good = len(rollouts), [with_signal(rollouts)]

@@ -1,13 +1,15 @@
 """Post-training under Lightning: sample, judge, reward, then one or several updates on what was sampled.
 
-Optimisation is manual: a training step is a whole round of rollouts and updates.
+Optimisation is manual: a training step is a whole round of rollouts and updates. Several processes share
+both; what is logged, counted and kept is of all of them.
 """
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import torch
@@ -17,7 +19,10 @@ from tracelab.decoding.logprobs import token_figures
 from tracelab.models.base import Model
 from tracelab.posttraining.groups import Sampler
 from tracelab.posttraining.updates import Updater, Updates
+from tracelab.runs.checkpoints import updates_of
 from tracelab.training.budgeted import Budgeted, Recipe
+from tracelab.training.processes import most
+from tracelab.training.validation import HeldOut, found_together
 
 SILENT_ROUNDS = 20  # rounds without an update, in a row, before a warning
 ADVICE = (
@@ -33,7 +38,7 @@ class PostLearner(Budgeted):
     """A model that learns from the rewards of its own completions.
 
     reference: the frozen model that a KL term pulls to. held_out: measures the model every `every` rounds,
-    before the first and after the last -> figures to log. compile: torch.compile the forward pass; None
+    before the first and after the last. compile: torch.compile the forward pass; None
     does so on GPUs alone.
     """
 
@@ -50,7 +55,7 @@ class PostLearner(Budgeted):
         algorithm: Algorithm,
         sampler: Sampler,
         updates: Updates,
-        held_out: Callable[[Model], dict[str, float]],
+        held_out: HeldOut,
         every: int = 20,
         reference: Model | None = None,
         compile: bool | None = None,
@@ -108,7 +113,9 @@ class PostLearner(Budgeted):
         updates = 0
         if len(rollouts):
             assert self._learn is not None
-            learned, updates = self._learn(rollouts)
+            alone = getattr(self.trainer.model, "no_sync", nullcontext)  # updates add up gradients themselves
+            with alone():
+                learned, updates = self._learn(rollouts)
             figures |= learned
         self._warn_if_silent(updates)
         ended = time.perf_counter()
@@ -118,7 +125,8 @@ class PostLearner(Budgeted):
         self.progress.tokens += tokens
         self.progress.examples += len(rollouts)
         self.progress.completion_tokens += tokens
-        self.progress.minutes += (ended - began) / 60
+        minutes = (ended - began) / 60  # rates follow a budget of them, so they must be the same everywhere
+        self.progress.minutes += most(minutes) if self.recipe.budget.unit == "minutes" else minutes
         if self.progress.steps % self.every == 0 or self.used() >= 1.0:
             figures |= self._measure()
         self._report(figures | self.so_far())
@@ -126,8 +134,8 @@ class PostLearner(Budgeted):
 
     def _measure(self) -> dict[str, float]:
         self.model.eval()
-        figures = {f"val/{name}": value for name, value in self.held_out(self.model).items()}
-        return figures
+        figures = found_together(self.held_out, self.trainer, self)
+        return {f"val/{name}": value for name, value in figures.items()}
 
     def _report(self, figures: dict[str, float]) -> None:
         """Log, by round."""
@@ -135,15 +143,10 @@ class PostLearner(Budgeted):
             logger.log_metrics(figures, step=self.progress.steps)
         self.trainer.callback_metrics.update({k: torch.tensor(v) for k, v in figures.items()})
 
-    @property
-    def silent(self) -> bool:
-        """Were there rounds, and no update in any?"""
-        return self.progress.steps > 0 and self.made == 0
-
     def _warn_if_silent(self, updates: int) -> None:
         self.made += updates
         self._silent = 0 if updates else self._silent + 1
-        if self._silent == SILENT_ROUNDS:
+        if self._silent == SILENT_ROUNDS and self.trainer.is_global_zero:
             warnings.warn(
                 f"in {SILENT_ROUNDS} rounds no group had rewards that differ, so nothing was learned: "
                 + ADVICE,
@@ -153,13 +156,13 @@ class PostLearner(Budgeted):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the progress, the updates, and where the streams are."""
         super().on_save_checkpoint(checkpoint)
-        checkpoint["updates"] = self.made
+        checkpoint["updates"] = self.made  # `load_updates` reads it
         checkpoint["sampler"] = self.sampler.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from there."""
         super().on_load_checkpoint(checkpoint)
-        self.made = checkpoint.get("updates", self.progress.examples)  # which were not counted once
+        self.made = updates_of(checkpoint)
         self.sampler.load_state_dict(checkpoint["sampler"])
 
 

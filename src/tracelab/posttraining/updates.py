@@ -1,5 +1,8 @@
 """A round's updates: the gradient steps that are made of rollouts.
 
+Several processes have the same rollouts. Advantages are over whole groups and weights over all completions
+of an update; each process computes the losses of some completions, and gradients are added up.
+
 The probabilities of the policy that sampled ("old") are computed before a round's first update, by the same
 forward and in the same micro-batches as the new ones, so there the ratio is exactly 1; how far they are from
 the sampler's own is logged.
@@ -13,13 +16,14 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 from tracelab.algorithms.base import Algorithm, Batch
 from tracelab.core.settings import Count, Positive, settings
 from tracelab.decoding.logprobs import Forward, Micro, evaluate, lay_out, micro_batches
 from tracelab.models.base import Model
 from tracelab.posttraining.rollout import Rollouts
+from tracelab.training.processes import among, gathered
 
 Sums = dict[str, Tensor]  # float64, where the model is: to ask for a value is to wait for a GPU
 
@@ -78,16 +82,18 @@ class Updater:
         advantages = self.algorithm.advantages(torch.from_numpy(rollouts.rewards)).float()  # (P, G)
         parts = np.array_split(np.arange(len(rollouts)), min(self.knobs.parts, len(rollouts)))
         prepared = [self._prepared(rollouts.take(part), advantages[part]) for part in parts]
-        prepared = [part for part in prepared if part]  # a step where nothing counts would follow momentum
+        counting = [part for part in prepared if part is not None]  # else a step would follow momentum
         found: Sums = {}
-        norms = [self._update(part, found) for _ in range(self.knobs.passes) for part in prepared]
-        sums = dict(zip(found, torch.stack([*found.values()]).tolist(), strict=True)) if found else {}
+        norms = [self._update(part, found) for _ in range(self.knobs.passes) for part in counting]
+        sums = added_up(found)
         figures = {f"update/{name}": sums[name] / max(sums["tokens"], 1) for name in sums if name != "tokens"}
         return figures | {"update/grad_norm": float(np.mean(norms)) if norms else 0.0}, len(norms)
 
     @torch.no_grad()
-    def _prepared(self, rollouts: Rollouts, advantages: Tensor) -> list[Part]:
-        """Some groups as micro-batches, with all that updates will not change; [] if no token counts."""
+    def _prepared(self, rollouts: Rollouts, advantages: Tensor) -> list[Part] | None:
+        """Some groups as micro-batches, this process's completions of them, with all that updates will not
+        change; None if no token counts.
+        """
         group, done = rollouts.rewards.shape[1], rollouts.completions
         rows = np.repeat(np.arange(len(rollouts)), group)
         kept = ~done.truncated if self.knobs.truncated == "mask" else np.ones(len(rows), bool)
@@ -96,12 +102,14 @@ class Updater:
         flat = advantages.flatten()
         weights = self.algorithm.weights(mask, flat, self.max_new)
         if not weights.any():
-            return []
+            return None
+        rank, processes = among()
         prompts = rollouts.prompts.take(rows)
+        mine = np.argsort(-(prompts.lengths + lengths), kind="stable")[rank::processes]
         device = self.model.device
         parts = []
-        for micro in micro_batches(prompts, done.tokens, self.knobs.micro_tokens):
-            places, T = micro.rows, micro.mask.shape[1]
+        for micro in micro_batches(prompts.take(mine), done.tokens.take(mine), self.knobs.micro_tokens):
+            places, T = torch.from_numpy(mine[micro.rows.numpy()]), micro.mask.shape[1]
             sampled = torch.from_numpy(done.logprobs.take(places.numpy()).values)
             moved = Micro(*(part.to(device) for part in micro))
             parts.append(
@@ -148,6 +156,7 @@ class Updater:
             difference = (old - part.sampled).abs().where(part.mask, 0.0).sum()
             for name, value in (terms.sums | {"sampler_difference": difference}).items():
                 sums[name] = sums.get(name, 0.0) + value.double()
+        add_up_gradients(self.model)
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.knobs.clip))
         if not np.isfinite(norm):
             raise ValueError(
@@ -156,3 +165,25 @@ class Updater:
             )
         self.optimizer.step()
         return norm
+
+
+def add_up_gradients(model: Model) -> None:
+    """Give all processes the sum of their gradients. One that had no completion has none."""
+    if among()[1] == 1:
+        return
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    gradients = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    distributed.all_reduce(flat)
+    sums = flat.split([weight.numel() for weight in weights])
+    for weight, summed in zip(weights, sums, strict=True):
+        weight.grad = summed.view_as(weight)
+
+
+def added_up(sums: Sums) -> dict[str, float]:
+    """Sums over all processes, by name."""
+    mine = dict(zip(sums, torch.stack([*sums.values()]).tolist(), strict=True)) if sums else {}
+    total: dict[str, float] = {}
+    for each in gathered(mine):
+        total |= {name: total.get(name, 0.0) + value for name, value in each.items()}
+    return total

@@ -55,6 +55,17 @@ def seconds_of(checkpoint: dict[str, Any]) -> float:
     return seconds
 
 
+def load_updates(path: str | Path) -> int:
+    """How many updates a post-training had made when a checkpoint was written."""
+    return updates_of(_read(path))
+
+
+def updates_of(checkpoint: dict[str, Any]) -> int:
+    """The same of a checkpoint's content; before they were counted, the groups that were learned from."""
+    updates: int = checkpoint.get("updates", checkpoint["progress"]["examples"])
+    return updates
+
+
 def load_precision(path: str | Path) -> str:
     """The precision that a checkpoint's run computes in; before runs recorded it, all had one."""
     precision: str = _read(path).get("precision", BEFORE_RECORDED)

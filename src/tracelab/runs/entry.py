@@ -61,10 +61,16 @@ def prepare_process() -> None:
 
 
 def register_resolvers() -> None:
-    """`run_name`, `run_folder`: made of what was overridden; `absolute`: an absolute path."""
+    """`run_name`, `run_folder`: made of what was overridden; `absolute`: a path; `processes`: of a run."""
     OmegaConf.register_new_resolver("run_name", run_name, replace=True)
     OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
     OmegaConf.register_new_resolver("absolute", lambda path: str(Path(path).resolve()), replace=True)
+    OmegaConf.register_new_resolver("processes", processes, replace=True)
+
+
+def processes(devices: int | Sequence[int], nodes: int) -> int:
+    """How many processes train a run. devices: how many on each machine, or which."""
+    return nodes * (devices if isinstance(devices, int) else len(devices))
 
 
 def run_name(overrides: str) -> str:

@@ -31,6 +31,7 @@ SAME_BUT_FOR_ROUNDING = (
     "trainer.deterministic",
     "trainer.accelerator",
     "trainer.devices",
+    "trainer.num_nodes",
     "trainer.strategy",
     "trainer.plugins",
 )

@@ -22,21 +22,22 @@ from tracelab.models.latent import FEEDS
 from tracelab.models.precision import Precision
 from tracelab.optim.muon import MuonAdamW
 from tracelab.runs.build import build, build_task, build_treatment, device_of, precision_of
-from tracelab.runs.checkpoints import load_attention, load_progress
+from tracelab.runs.checkpoints import load_attention
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
 from tracelab.runs.identity import own_id, with_checksums
 from tracelab.runs.sets import Data, Sets, prepare, prepared, problems
 from tracelab.training import accelerate
-from tracelab.training.budget import Progress, build_budget, short_first
+from tracelab.training.budget import short_first
 from tracelab.training.budgeted import build_recipe
 from tracelab.training.checks import check
 from tracelab.training.curriculum import BeginAnew, Curriculum, quotas
-from tracelab.training.fitting import Trained, conclude, finished_before, fit
+from tracelab.training.fitting import Trained, conclude, finished_before, fit, fit_together, is_shared
 from tracelab.training.initial import build_initial, origin, with_source
 from tracelab.training.latents import LatentLearner
+from tracelab.training.launched import led
 from tracelab.training.learner import Learner
-from tracelab.training.processes import in_shards, together, wished
+from tracelab.training.processes import in_shards, wished, wished_here
 from tracelab.training.resuming import Before, before, begin, resume_from
 from tracelab.training.settings import Training
 from tracelab.training.tracking import tracking
@@ -47,6 +48,10 @@ def train(experiment: Training) -> Trained:
     """Train from scratch (or resume), evaluate, draw; or find that all this is done."""
     check_parts(experiment)
     experiment = with_checksums(with_source(experiment))
+    return led(experiment, lambda: _claimed(experiment))
+
+
+def _claimed(experiment: Training) -> Trained:
     with claimed(experiment.run_dir):
         went = before(experiment)
         return finished_before(experiment) or _train(experiment, went)
@@ -77,8 +82,8 @@ def _train(experiment: Training, went: Before | None) -> Trained:
     }
     run.write_json("run.json", {**record, "status": "training"})
     with tracking(run) as loggers:
-        if "strategy" in experiment.trainer or wished(experiment.trainer) > 1:
-            progress, finished = fit_together(run, experiment)
+        if is_shared(experiment):
+            progress, finished = fit_together(run, take_part)
         else:
             learner = build_learner(experiment, model)
             finished = fit_validated(run, experiment, learner, data, resume, began, loggers)
@@ -156,20 +161,11 @@ def describe(run: Run, experiment: Training, data: Data, precision: Precision) -
         )
 
 
-def fit_together(run: Run, experiment: Training) -> tuple[Progress, bool]:
-    """Train in several processes -> how far they came, and is it finished?"""
-    together(wished(experiment.trainer), take_part, str(run.folder))
-    if not run.checkpoint().is_file():
-        return Progress(), False
-    progress = Progress(**load_progress(run.checkpoint()))
-    return progress, build_budget(experiment.budget).used(progress) >= 1.0
-
-
 def take_part(folder: str) -> None:
     """Train the run in a folder as one of several processes."""
     run = Run.open(folder)
     experiment = read(Training, run.config)
-    accelerate.start(experiment.threads, wished(experiment.trainer))
+    accelerate.start(experiment.threads, wished_here(experiment.trainer))
     began = time.monotonic()
     record, data = run.read_json("run.json"), prepared(experiment)
     precision = Precision(**record["precision"])

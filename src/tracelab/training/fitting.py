@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ from hydra.utils import instantiate
 from tracelab.evaluation import curves
 from tracelab.evaluation.judging import evaluate
 from tracelab.models.precision import name_of
+from tracelab.runs.checkpoints import load_progress
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import TestSets
 from tracelab.runs.settings import Experiment
-from tracelab.training.budget import Progress
+from tracelab.training.budget import Progress, build_budget
 from tracelab.training.checkpoint import Checkpoints
-from tracelab.training.processes import own_environment
+from tracelab.training.processes import own_environment, together, wished
 from tracelab.training.progress import ProgressLine
 from tracelab.training.resuming import Before
 
@@ -65,7 +66,6 @@ def fit(
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     lightning.seed_everything(experiment.seed, verbose=False)
-    environment = own_environment()
     trainer = instantiate(
         experiment.trainer,
         precision=name_of(learner.model.products),
@@ -75,7 +75,7 @@ def fit(
             Checkpoints(run.folder / "checkpoints", every=experiment.checkpoint_every, began=began),
             ProgressLine(),
         ],
-        **({} if "plugins" in experiment.trainer else {"plugins": [environment]}),
+        **({} if "plugins" in experiment.trainer else {"plugins": [own_environment()]}),
         **options,
     )
     for logger in trainer.loggers:
@@ -90,6 +90,20 @@ def fit(
     except (KeyboardInterrupt, SystemExit):
         return False
     return not trainer.interrupted
+
+
+def is_shared(experiment: Experiment) -> bool:
+    """Does it train in several processes, or in one of its own?"""
+    return "strategy" in experiment.trainer or wished(experiment.trainer) > 1
+
+
+def fit_together(run: Run, take_part: Callable[[str], None]) -> tuple[Progress, bool]:
+    """Train in several processes -> how far they came, and is it finished? take_part: of the run's folder."""
+    together(wished(run.settings.trainer), take_part, str(run.folder))
+    if not run.checkpoint().is_file():
+        return Progress(), False
+    progress = Progress(**load_progress(run.checkpoint()))
+    return progress, build_budget(run.settings.budget).used(progress) >= 1.0
 
 
 def conclude(

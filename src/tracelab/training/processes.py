@@ -1,22 +1,28 @@
-"""Several processes on this machine, one per device, that train one run together.
+"""Several processes, one per device, that train one run together.
 
     together(2, take_part, folder)  # take_part(folder), twice
 
 They are started by the run's own process, which waits for them and has no part in the training: so the
 crash of one ends all, as an error like any other, and a sweep goes on. A signal is passed on to them; they
-agree after which step to stop.
+agree after which step to stop. Where torchrun or SLURM has started them (`training.launched`), the first
+calls upon the others, and takes part itself.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextvars import ContextVar
+from datetime import timedelta
 from functools import lru_cache
 from itertools import dropwhile
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
+from numpy.typing import NDArray
 from torch import distributed
 from torch.multiprocessing.spawn import ProcessException, start_processes
 
@@ -27,10 +33,25 @@ from tracelab.runs.signals import passed_on
 RANK = "TRACELAB_RANK"  # in the environment of a process that was started here
 MOST_DEVICES = 1024  # on one machine
 PATIENCE = 10.0  # seconds that the others have to end by themselves when one has failed
+WAITING = timedelta(days=30)  # how long one waits for another, which may draw problems or judge
+
+T = TypeVar("T")
+# who started this process as one of a run's, if not the run's own process did
+JOINED: ContextVar[ClusterEnvironment | None] = ContextVar("JOINED", default=None)
 
 
 def wished(trainer: Part) -> int:
-    """How many processes a trainer's config asks for. devices: how many, or which."""
+    """How many processes a trainer's config asks for, on all machines."""
+    nodes = trainer.get("num_nodes", 1)
+    if not isinstance(nodes, int) or isinstance(nodes, bool) or nodes < 1:
+        raise ValueError(
+            f"trainer.num_nodes={nodes}: say how many machines there are, such as trainer.num_nodes=2"
+        )
+    return nodes * wished_here(trainer)
+
+
+def wished_here(trainer: Part) -> int:
+    """How many of them on each machine. devices: how many, or which."""
     devices = trainer["devices"]
     count = len(devices) if isinstance(devices, list) else devices
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_DEVICES:
@@ -46,6 +67,10 @@ def in_shards(trainer: Part) -> bool:
 
 def together(count: int, function: Callable[..., None], *arguments: Any) -> None:
     """Call a function in as many processes, which Lightning joins. RuntimeError if one fails; all end."""
+    if JOINED.get() is not None:
+        tell((function, arguments))
+        function(*arguments)
+        return
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(find_free_network_port()), "NODE_RANK": "0"}
     started: Any = start_processes(_part, (place, function, arguments), nprocs=count, join=False)
     try:
@@ -76,11 +101,26 @@ def _what(traceback: str) -> str:
     return "\n".join(dropwhile(lambda line: line.startswith(" "), lines))
 
 
-def own_environment() -> LightningEnvironment:
+def tell(message: Any) -> None:
+    """Tell all others what the first process wants of them."""
+    distributed.broadcast_object_list([message], src=0, group=hosts())
+
+
+def heard() -> Any:
+    """What the first process tells, once it does."""
+    message = [None]
+    distributed.broadcast_object_list(message, src=0, group=hosts())
+    return message[0]
+
+
+def own_environment() -> ClusterEnvironment:
     """What Lightning is to know of this process: it is the only one, or one of those that were started here.
 
-    Batch systems and launchers leave ranks in the environment: of tasks, which train runs of their own.
+    Or one of those that a launcher has started. Batch systems leave ranks in the environment of tasks, too,
+    which train runs of their own.
     """
+    if (joined := JOINED.get()) is not None:
+        return joined
     environment = LightningEnvironment()
     environment.set_global_rank(int(os.environ.get(RANK, 0)))  # loggers ask for it, too
     return environment
@@ -88,14 +128,39 @@ def own_environment() -> LightningEnvironment:
 
 def most(value: float) -> float:
     """The largest of what all processes give. Their hosts agree on it: no GPU is waited for."""
-    if not distributed.is_initialized() or distributed.get_world_size() == 1:
+    if among()[1] == 1:
         return value
     number = torch.tensor(value, dtype=torch.float64)
-    distributed.all_reduce(number, distributed.ReduceOp.MAX, group=_hosts(distributed.group.WORLD))
+    distributed.all_reduce(number, distributed.ReduceOp.MAX, group=hosts())
     return number.item()
+
+
+def among() -> tuple[int, int]:
+    """Rank of this process, and of how many it is one."""
+    if not distributed.is_initialized():
+        return 0, 1
+    return distributed.get_rank(), distributed.get_world_size()
+
+
+def share(number: int) -> NDArray[np.int64]:
+    """Which of so many things are this process's: some in a row, or none."""
+    rank, processes = among()
+    return np.array_split(np.arange(number), processes)[rank]
+
+
+def gathered(value: T) -> list[T]:
+    """What all processes give, in the order of their ranks."""
+    found: list[Any] = [value] * among()[1]
+    if len(found) > 1:
+        distributed.all_gather_object(found, value, group=hosts())
+    return found
+
+
+def hosts() -> Any:
+    """The group of all processes' hosts."""
+    return _hosts(distributed.group.WORLD)
 
 
 @lru_cache(maxsize=1)
 def _hosts(everyone: Any) -> Any:
-    """The group of all processes' hosts."""
-    return distributed.new_group(backend="gloo")
+    return distributed.new_group(backend="gloo", timeout=WAITING)

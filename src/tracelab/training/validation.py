@@ -104,11 +104,16 @@ class Validation(lightning.Callback):
 
     def on_validation_epoch_end(self, trainer: lightning.Trainer, learner: Any) -> None:
         """Log the figures. It runs before the learner's own hook, which restarts the clock of training."""
-
-        def add(sums: Tensor) -> Tensor:
-            summed: Tensor = trainer.strategy.reduce(sums.to(learner.device), reduce_op="sum")
-            return summed
-
         with torch.inference_mode(False), torch.no_grad():  # as in evaluation, for which sampling compiles
-            figures = self.held_out(learner.model, trainer.global_rank, trainer.world_size, add)
+            figures = found_together(self.held_out, trainer, learner)
         learner.log_dict({f"val/{name}": value for name, value in figures.items()}, batch_size=1)
+
+
+def found_together(held_out: HeldOut, trainer: lightning.Trainer, learner: Any) -> dict[str, float]:
+    """The figures of a learner's model, of which each process finds a share."""
+
+    def add(sums: Tensor) -> Tensor:
+        summed: Tensor = trainer.strategy.reduce(sums.to(learner.device), reduce_op="sum")
+        return summed
+
+    return held_out(learner.model, trainer.global_rank, trainer.world_size, add)
