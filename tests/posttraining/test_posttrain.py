@@ -26,7 +26,7 @@ from tracelab.rewards.length import Length
 from tracelab.rewards.solution import Solution
 from tracelab.rewards.trace import Trace
 from tracelab.runs.build import build_task
-from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.checkpoints import load_precision, load_weights
 from tracelab.runs.entry import compose
 from tracelab.runs.folder import Run
 from tracelab.runs.tables import print_trained
@@ -379,6 +379,18 @@ def test_resume_continues_bit_for_bit(source, tmp_path, overrides):
         for name in ("whole", "parts")
     )
     assert left == right
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_resumed_post_training_keeps_its_precision(source, tmp_path, recorded):
+    """Its checkpoints did not have it once; run.json did."""
+    posttrain(settings(source, tmp_path, "trainer.precision=32-true", "budget.steps=1"))
+    path = tmp_path / "checkpoints" / "last.ckpt"
+    content = torch.load(path, weights_only=True)
+    if not recorded:
+        del content["precision"]
+        torch.save(content, path)
+    assert load_precision(path) == "32-true"
 
 
 def stop_at(step):

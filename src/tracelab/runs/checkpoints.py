@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tracelab.core.files import whole
+from tracelab.core.files import read_json, whole
 from tracelab.models.precision import FULL, REDUCED, name_of
 
 BEFORE_RECORDED = name_of(REDUCED)
@@ -67,9 +67,15 @@ def updates_of(checkpoint: dict[str, Any]) -> int:
 
 
 def load_precision(path: str | Path) -> str:
-    """The precision that a checkpoint's run computes in; before runs recorded it, all had one."""
-    precision: str = _read(path).get("precision", BEFORE_RECORDED)
-    return precision
+    """The precision that a checkpoint's run computes in; before runs recorded it, all had one.
+
+    Of a post-training run.json alone had it once.
+    """
+    saved = _read(path)
+    if "precision" in saved or "sampler" not in saved:
+        return str(saved.get("precision", BEFORE_RECORDED))
+    record = read_json(Path(path).parents[1] / "run.json") or {}
+    return str(record.get("precision", {}).get("name", BEFORE_RECORDED))
 
 
 def load_attention(path: str | Path) -> str | None:

@@ -16,6 +16,7 @@ import torch
 from torch.optim import Optimizer
 
 from tracelab.models.base import Model
+from tracelab.models.precision import name_of
 from tracelab.runs.build import build_optim
 from tracelab.runs.settings import Experiment
 from tracelab.training.budget import Budget, Progress, build_budget
@@ -78,8 +79,9 @@ class Budgeted(lightning.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the progress, and torch's random state for models that draw numbers (dropout)."""
+        """Keep the progress, the precision, and torch's random state for models that draw numbers."""
         checkpoint["progress"] = asdict(self.progress)
+        checkpoint["precision"] = name_of(self.model.products)
         checkpoint["torch_rng"] = torch.get_rng_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

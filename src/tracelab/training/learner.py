@@ -24,7 +24,6 @@ from tracelab.batches.padding import Batch
 from tracelab.models.base import Model
 from tracelab.models.gpt import GPT
 from tracelab.models.kernels import choose
-from tracelab.models.precision import name_of
 from tracelab.training.budgeted import Budgeted, Recipe
 from tracelab.training.losses import Sums, means, packed_loss, padded_losses, total_weight, weighted_sum
 from tracelab.training.processes import most
@@ -175,7 +174,6 @@ class Learner(Budgeted):
         self._refuse_unless_finite()
         super().on_save_checkpoint(checkpoint)
         checkpoint["attention"] = self.attention
-        checkpoint["precision"] = name_of(self.model.products)
         checkpoint["sharded"] = self.device_mesh is not None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
