@@ -63,7 +63,7 @@ class Chosen(Asking):
         super().check(task)
 
     def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
-        """For each problem the best of its candidates, found one draw after the other."""
+        """The best of each problem's candidates, found one draw after the other."""
         self.check(task)
         offers: Any = task
         rows, every = examples.trace, np.arange(len(examples))
@@ -96,7 +96,7 @@ class Chosen(Asking):
         return read_by(self.asked, task, examples, task.codec.encode(task.codec.trace, traces))[0]
 
     def _measured(self, task: Task, examples: Examples, treated: Treated, valid: int) -> dict[str, float]:
-        """For the data card."""
+        """What the data card is told."""
         assert treated.rows is not None, "it is made of steps"
         pairs = zip(treated.rows, examples.trace, strict=True)
         other = sum(not np.array_equal(ours, reference) for ours, reference in pairs)
