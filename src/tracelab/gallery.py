@@ -26,8 +26,8 @@ MOST_STEPS = 24  # of a trace that are shown
 QUANTILE = 0.3  # the example's trace is longer than this share of those drawn
 HEAD = """# Gallery
 
-One problem of each task, at its default knobs, under every treatment with its defaults; `!` marks a step
-that was damaged or added.
+One problem of each task, at its default knobs, under every treatment with its defaults (but those that need a
+trained model); `!` marks a step that was damaged or added.
 The verdicts are the verifiers' own, on the treated trace with the reference solution.
 Made by `python -m tracelab.gallery`.
 """
@@ -81,7 +81,10 @@ def section(name: str, page: Page, pictures: Path) -> str:
     lines += ["", "Solution:", *fenced(codec.words_of(codec.encode(codec.solution, one.solution)[0]).split())]
     for arm in sorted(path.stem for path in CONF.glob("trace/*.yaml")):
         treatment_keys = rng.keys(page.seed, "train", 0, page.among, "treatment")
-        treated = built("trace", arm)(task, examples, treatment_keys)
+        treatment = built("trace", arm)
+        if treatment.lacks:  # a trained model, say
+            continue
+        treated = treatment(task, examples, treatment_keys)
         lines += ["", f"### {name}, {arm}", "", *treated_lines(task, one, treated, i)]
     return "\n".join([*lines, ""])
 

@@ -159,11 +159,11 @@ class Arithmetic(Deriving, Perturbed):
         """The program that a prompt's tokens write, as it is stored. ValueError if they write none."""
         return problem_of(self.codec, prompt, self._names, self.modulus)
 
-    def solved(self, problems: Ragged) -> Examples:
-        """Programs that were read, evaluated."""
+    def solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
+        """Programs that were read, evaluated. keys: see `search.derivation.batch`."""
         longest = int(problems.lengths.max(initial=HEADER))
         room = batch.Room(longest, (longest - HEADER) // WIDTH, 5, 1, 2)
-        return batch.solved(self._system(), room, MEASURES, problems)
+        return batch.solved(self._system(), room, MEASURES, problems, keys)
 
     @property
     def changes(self) -> Mapping[str, Change]:

@@ -195,11 +195,11 @@ class Deduction(Deriving, Perturbed):
         words = self._words
         return problem_of(self.codec, prompt, words["entities"], words["signs"], self._quantified)
 
-    def solved(self, problems: Ragged) -> Examples:
-        """Problems that were read, with their searches for a proof."""
+    def solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
+        """Problems that were read, with their searches for a proof. keys: see `search.derivation.batch`."""
         longest, words = int(problems.lengths.max(initial=HEADER)), self._words
         room = self._room(longest, words["atoms"], words["labels"])
-        return batch.solved(self._system(), room, MEASURES, problems)
+        return batch.solved(self._system(), room, MEASURES, problems, keys)
 
     @property
     def changes(self) -> Mapping[str, Change]:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.ragged import Ragged
+from tracelab.core.types import Examples
 from tracelab.search.derivation.detours import detours
 from tracelab.search.derivation.judge import judge, judge_traces
 from tracelab.search.derivation.needed import needed
@@ -21,6 +28,16 @@ class Deriving(Tabled):
     @abstractmethod
     def _system(self) -> System:
         """Tables of their own for each call: threads may generate at the same time."""
+
+    @abstractmethod
+    def solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
+        """Stored problems with their derivations. keys: (n,) of ties; None: each problem has its own."""
+
+    def alternatives(self, examples: Examples, keys: NDArray[np.uint64]) -> Ragged:
+        """Another derivation of each problem (see `core.types.Task`)."""
+        task: Any = self
+        at_random: Deriving = replace(task, tie_break="random")
+        return at_random.solved(examples.problem, keys).trace
 
     def _tables(self) -> System:
         return self._system()

@@ -16,7 +16,9 @@ from tracelab.search.best_first.needed import needed
 from tracelab.search.best_first.provenance import provenance
 from tracelab.search.best_first.search import Strategy
 from tracelab.search.best_first.space import Space
+from tracelab.search.best_first.ties import other_traces
 from tracelab.search.detours import longer
+from tracelab.search.ties import limits_of
 from tracelab.tasks.shared.variants import Varied
 
 
@@ -61,6 +63,12 @@ class Searching(Varied):
         """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
         space = self._space_for(examples, longer(examples, wanted))
         return detours(space, self._strategy, examples, wanted, keys, self.columns)
+
+    def alternatives(self, examples: Examples, keys: NDArray[np.uint64]) -> Ragged:
+        """Another search of each problem (see `core.types.Task`)."""
+        limits = limits_of(examples)
+        space = self._space_for(examples, Ragged(examples.trace.values[:0], offsets_of(limits)))
+        return other_traces(space, self._strategy, examples, limits, keys)
 
     def needed(self, examples: Examples, traces: Ragged, solutions: Ragged) -> tuple[Ragged, Integers]:
         """Which steps the solutions need, and when they are settled (see `core.types.Task`)."""

@@ -368,7 +368,7 @@ def test_the_models_own_trace_changes_nothing(intervened):
 def test_doses_and_lengths(intervened):
     *_, task, examples, found = intervened
     every = {path.stem for path in (CONF / "trace").glob("*.yaml")}
-    empty = {"solution_only", "latent"}  # nothing to impose
+    empty = {"solution_only", "latent", "speculative"}  # nothing to impose, or a model to be asked
     assert set(found["intervention"]) == {"own", "none", "prefix", "matched"} | every - empty
     assert (found.filter(intervention="none")["trace_tokens"] == 0).all()
     assert (found.filter(intervention="prefix", dose=0.0)["trace_tokens"] == 1).all()

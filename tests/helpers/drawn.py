@@ -22,6 +22,7 @@ import yaml
 from hydra.utils import instantiate
 
 from tests.helpers.garbling import KINDS, garble
+from tests.helpers.students import asking_none
 from tests.tasks.test_task_contract import completions, draw, settings_of
 from tracelab.core import rng
 from tracelab.core.paths import CONF
@@ -52,7 +53,8 @@ def of_task(task: Any) -> Iterator[tuple[str, str]]:
     yield "others", digest(task.judge_traces(examples, rolled))
     examples, keys = examples.take(np.arange(FEW)), keys[:FEW]
     for path in sorted((CONF / "trace").glob("*.yaml")):
-        treated = instantiate(yaml.safe_load(path.read_text()))(task, examples, keys)
+        treatment = asking_none(instantiate(yaml.safe_load(path.read_text())))
+        treated = treatment(task, examples, keys)
         yield path.stem, digest(treated)
         if treated.rows is not None:
             yield (

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "data": "core traces",
     "models": "core batches",
     "decoding": "core batches models",
-    "runs": "core batches data models traces",
+    "runs": "core batches data decoding models traces",
     "sweeps": "core runs",
     "launching": "core runs sweeps",
     "exchange": "core models runs",

@@ -6,6 +6,7 @@ import yaml
 from hydra.utils import instantiate
 
 from tests.helpers.garbling import mutate
+from tests.helpers.students import asking_none
 from tests.tasks.test_task_contract import discover
 from tracelab.core import rng
 from tracelab.core.codec import Sequences
@@ -16,7 +17,7 @@ from tracelab.data.jsonl import read_jsonl, write_jsonl
 from tracelab.tasks.sokoban import Sokoban
 
 TREATMENTS = {
-    path.stem: instantiate(yaml.safe_load(path.read_text()))
+    path.stem: asking_none(instantiate(yaml.safe_load(path.read_text())))
     for path in sorted((CONF / "trace").glob("*.yaml"))
 }
 

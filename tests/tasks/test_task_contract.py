@@ -11,6 +11,7 @@ import yaml
 from hydra.utils import instantiate
 
 from tests.helpers.runs import task_names
+from tests.helpers.students import asking_none
 from tracelab.core import rng
 from tracelab.core.codec import SPECIALS
 from tracelab.core.paths import CLONE, CONF
@@ -337,7 +338,7 @@ def test_every_treatment_can_be_had(task, name):
     """Prompts and solutions are written apart from them; only the traces may differ."""
     examples = draw(task, 60)
     keys = rng.keys(0, "train", 0, 60, "treatment")
-    treatment = instantiate(yaml.safe_load((CONF / "trace" / f"{name}.yaml").read_text()))
+    treatment = asking_none(instantiate(yaml.safe_load((CONF / "trace" / f"{name}.yaml").read_text())))
     treated = treatment(task, examples, keys)
     assert len(treated) == 60
     promised = {"valid": 60, "invalid": 0}.get(treatment.promise, treated.residual_valid.sum())

@@ -10,6 +10,7 @@ import yaml
 from hydra.utils import get_class, instantiate
 
 from tests.helpers.pages import module_of
+from tests.helpers.students import asking_none
 from tracelab import traces
 from tracelab.core import rng
 from tracelab.core.codec import FILLER
@@ -44,6 +45,11 @@ EXAMPLES = drawn(TASK, 0, "train", "problem", 0, 400)
 KEYS = rng.keys(0, "train", 0, len(EXAMPLES), "treatment")
 
 
+def made(name):
+    """A treatment as its YAML describes it."""
+    return asking_none(instantiate(TREATMENTS[name]))
+
+
 def pairs(treated):
     """(reference rows, treated rows, labels) of every example."""
     return zip(EXAMPLES.trace, treated.rows, treated.damaged, strict=True)
@@ -67,7 +73,7 @@ def test_every_file_has_a_yaml_and_the_reverse():
 class TestContract:
     def test_prompt_and_solution_are_the_reference_ones(self, name, task):
         examples = drawn(task, 0, "train", "problem", 0, 100)
-        sequences, treated = arm(task, instantiate(TREATMENTS[name]), examples, 0, "train")
+        sequences, treated = arm(task, made(name), examples, 0, "train")
         codec = task.codec
         prompts = task.prompts(examples)
         nothing = Ragged(np.empty(0, np.int32), np.zeros(len(examples) + 1, np.int64))
@@ -83,7 +89,7 @@ class TestContract:
 
     def test_same_key_same_bytes_other_key_other_bytes(self, name, task):
         examples = drawn(task, 0, "train", "problem", 0, 100)
-        treatment = instantiate(TREATMENTS[name])
+        treatment = made(name)
         before = examples.trace.values.copy()
         one, two, other = (arm(task, treatment, examples, seed, "train")[1] for seed in (0, 0, 1))
         assert one.trace.values.tobytes() == two.trace.values.tobytes()
@@ -93,7 +99,7 @@ class TestContract:
 
     def test_shapes_verdicts_and_card(self, name, task):
         examples = drawn(task, 0, "train", "problem", 0, 100)
-        treatment = instantiate(TREATMENTS[name])
+        treatment = made(name)
         sequences, treated = arm(task, treatment, examples, 0, "train")
         assert len(treated) == len(treated.donor) == len(treated.damage) == len(sequences) == 100
         assert (treated.rows is None) == (treated.damaged is None)
@@ -366,9 +372,7 @@ def test_dropped_probabilities():
 
 def test_shuffled_keeps_the_bag_and_filler_the_length():
     reference = TASK.codec.encode(TASK.codec.trace, EXAMPLES.trace)
-    shuffled, filler = (
-        instantiate(TREATMENTS[n])(TASK, EXAMPLES, KEYS).trace for n in ("shuffled", "filler")
-    )
+    shuffled, filler = (made(n)(TASK, EXAMPLES, KEYS).trace for n in ("shuffled", "filler"))
     assert (filler.lengths == reference.lengths).all()
     assert TASK.codec.words_of(np.unique(filler.values)) == "<|unk|>"
     moved = 0

@@ -164,7 +164,7 @@ def pinned(batch: Some) -> Some:
 
 def check_lengths(sequences: Sequences, context: int) -> None:
     """ValueError if a sequence does not fit the model."""
-    longest = int(sequences.tokens.lengths.max(initial=0))
+    longest = sequences.longest
     if longest > context:
         raise ValueError(
             f"the longest sequence has {longest} tokens, the model's context is {context}: "

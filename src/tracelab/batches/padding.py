@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tracelab.batches.explained import Beside, Explained, beside
+from tracelab.batches.ranked import Ranked, Twins
 from tracelab.core import rng
 from tracelab.core.codec import Sequences
 from tracelab.core.ragged import Integers, Ragged
@@ -39,7 +40,8 @@ class Batch(NamedTuple):
 
     tokens: (B, T) int64, right-padded; at: (n,) places in the flattened (B * T) of the positions whose
     next token belongs to a completion; targets: (n,) those tokens; trace: (n,) bool, is it a trace's?
-    (else a solution's). after: the (chunk, step) that comes next; beside: what latents stand for, if asked.
+    (else a solution's). after: the (chunk, step) that comes next; beside: what latents stand for, if asked;
+    twins: damaged ones of the traces, if these are ranked.
     """
 
     tokens: Tensor
@@ -49,6 +51,7 @@ class Batch(NamedTuple):
     counts: Counts
     after: tuple[int, int] = (0, 0)
     beside: Beside | None = None
+    twins: Twins | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,9 @@ def collate(sequences: Sequences, pad: int) -> Batch:
     as_tensor = torch.from_numpy
     tokens = as_tensor(np.ascontiguousarray(padded[:, :-1]))
     batch = Batch(tokens, as_tensor(at), as_tensor(targets), as_tensor(trace), count(sequences))
+    if isinstance(sequences, Ranked):
+        twin = collate(sequences.twin, pad)
+        return batch._replace(twins=Twins(twin.tokens, twin.at, twin.targets, as_tensor(sequences.invalid)))
     if not isinstance(sequences, Explained):
         return batch
     explicit = collate(sequences.explicit, pad)

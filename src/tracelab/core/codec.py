@@ -163,6 +163,11 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    @property
+    def longest(self) -> int:
+        """The tokens of the longest."""
+        return int(self.tokens.lengths.max(initial=0))
+
     def take(self, rows: Integers) -> Sequences:
         """The given sequences, in the given order."""
         return Sequences(self.tokens.take(rows), self.prompt[rows], self.trace[rows])

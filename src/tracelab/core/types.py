@@ -125,6 +125,10 @@ class Task(Protocol):
     (Ragged both). wanted, keys: (n,) steps to add to each, int64, or as near to that as its problem allows,
     and a random key. The traces are locally valid.
 
+    A task may also offer other searches of its problems: `alternatives(examples, keys)` gives for each
+    another trace of its own solver (Ragged), whose ties are broken at random by its key; without steps where
+    that search was given up. It may lead to another solution than the example's: `judge_traces` says so.
+
     A task may also say what solutions need of traces: `needed(examples, traces, solutions)`, rows that may be
     wrong in any way, gives for each step whether the solution needs it (Ragged), and (n,) how many steps come
     until the answer is settled, -1 where it never is.

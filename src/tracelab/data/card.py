@@ -82,6 +82,7 @@ def _remarks(split: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "added" in split:
         d = split["added"]
         remarks.append(("steps added", f"{d['got']:.4f} of all (asked for: {d['asked']:g})"))
+    remarks += [(name, f"{value:9.4f}") for name, value in split.get("measured", {}).items()]
     for measure, d in split.get("donors", {}).get("distance", {}).items():
         remarks.append((f"donor's {measure}", f"differs by {d['mean']:.3g} on average, {d['max']:g} at most"))
     return remarks
@@ -113,6 +114,8 @@ def describe(task: Task, treatment: Treatment, arm: Arm, split: str) -> dict[str
         part["damage"] = _damage(float(getattr(treatment, treatment.dose)), arm, int(strict.sum()))
     if treatment.adds is not None:
         part["added"] = _added(float(getattr(treatment, treatment.adds)), treated)
+    if treated.measured:
+        part["measured"] = dict(treated.measured)
     if (treated.donor >= 0).any():
         part["donors"] = _donors(arm)
     _enforce(task, treatment, arm, verdicts, split)

@@ -116,7 +116,7 @@ def arm(
     Each problem's random key is that of its index in the stream "treatment".
     """
     with waiting(f"Treating traces ({split})"):
-        treated = treatment(task, examples, _keys(examples, seed, split))
+        treated = treatment(task, examples, keys_of(examples, seed, split, "treatment"))
     solutions = task.codec.encode(task.codec.solution, examples.solution)
     prompts = task.prompts(examples)
     read = prompts if treated.lead is None else prompts.joined(treated.lead)
@@ -182,10 +182,10 @@ def columns(examples: Examples, sequences: Sequences, treated: Treated) -> Colum
     return _columns(examples) | {name: values for name, values in of_arm.items() if values is not None}
 
 
-def _keys(examples: Examples, seed: int, split: str) -> Keys:
-    """Each example's key of the stream "treatment"."""
+def keys_of(examples: Examples, seed: int, split: str, purpose: str) -> Keys:
+    """Each example's key of a named stream."""
     first = int(examples.index.min())
-    keys = rng.keys(seed, split, first, int(examples.index.max()) + 1, "treatment")
+    keys = rng.keys(seed, split, first, int(examples.index.max()) + 1, purpose)
     return keys[examples.index - first]
 
 

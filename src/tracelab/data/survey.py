@@ -32,7 +32,7 @@ def survey(
         reasons.update(part["strict_reasons"])
         for of in ("solution", "trace"):
             passed.update({(of, name): rate["successes"] for name, rate in part[of].items()})
-        longest = max(longest, int(arm.sequences.tokens.lengths.max()))
+        longest = max(longest, arm.sequences.longest)
     rates: dict[str, dict[str, Any]] = {"solution": {}, "trace": {}}
     for (of, name), successes in passed.items():
         rates[of][name] = rate_of(successes, totals["problems"])

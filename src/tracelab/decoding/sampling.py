@@ -168,7 +168,7 @@ def _decoded(
     tokens = torch.full((len(words), steps), stop, device=device)
     logprobs = torch.zeros(tokens.shape, device=device)
     sampled = logprobs if temperature in (0.0, 1.0) else torch.zeros_like(logprobs)
-    new, start = _left_pad(prompts, device)
+    new, start = left_pad(prompts, device)
     cache = model.reading(start)
     for step in range(steps):
         logits = model.logits(model.hidden(new, cache)[:, -1])  # (B, vocab_size)
@@ -195,7 +195,7 @@ def _decoded(
     return tokens.int().cpu().numpy(), logprobs.cpu().numpy(), sampled.cpu().numpy()
 
 
-def _left_pad(prompts: Ragged, device: torch.device) -> tuple[Tensor, Tensor]:
+def left_pad(prompts: Ragged, device: torch.device) -> tuple[Tensor, Tensor]:
     """Prompts -> (B, T) tokens that end in the last column, and (B,) where each begins."""
     T = int(prompts.lengths.max())
     start = T - prompts.lengths

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from tracelab.core.types import Examples, Task
 from tracelab.core.waiting import waiting
@@ -20,12 +19,12 @@ from tracelab.decoding.sampling import Stream, generate
 from tracelab.evaluation.outcomes import Judged, metrics_of, table_of, write
 from tracelab.models.base import Model
 from tracelab.models.precision import name_of
-from tracelab.runs.build import build, build_model, build_treatment, device_of, precision_of
-from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.build import build
 from tracelab.runs.folder import Run
 from tracelab.runs.knobs import options
 from tracelab.runs.sets import TestSets
 from tracelab.runs.settings import Sampling
+from tracelab.runs.trained import trained_model as trained_model
 
 
 def judge_model(model: Model, task: Task, examples: Examples, sampling: Sampling, max_new: int) -> Judged:
@@ -92,21 +91,6 @@ def evaluate(run: Run, tested: Sampling, tests: TestSets, folder: Path) -> dict[
     run.write_json(str((folder / "metrics.json").relative_to(run.folder)), content)
     draw(run, table, metrics, tests, folder / "figures")
     return metrics
-
-
-def trained_model(
-    run: Run, task: Task, checkpoint: str, context: int, device: torch.device | None = None
-) -> Model:
-    """A run's model with the weights of a checkpoint. device: None: the GPU where there is one."""
-    path = run.trained(checkpoint)
-    experiment = run.settings
-    nobody_asked = "precision" not in run.read_json("run.json")  # as in earlier versions
-    precision = precision_of(experiment, wished="auto" if nobody_asked else None)
-    treatment = build_treatment(experiment.trace)
-    vocabulary = task.codec.vocabulary
-    model = build_model(experiment.model, vocabulary, context, experiment.seed, precision, treatment)
-    model.load_state_dict(load_weights(path))
-    return model.to(device or device_of(experiment.trainer)).eval()
 
 
 def labels(run: Run) -> dict[str, Any]:

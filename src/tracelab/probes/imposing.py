@@ -6,7 +6,8 @@ What `interventions` gives, by name:
     prefix 0.5    its first half (early answering); 0 is no trace, but with its opening word
     none          no trace at all
     correct, swapped, filler, ...  the reference under each treatment in conf/trace; where it has a dose
-                  (`corrupted`), with several. Left out are those that leave no trace, or are not for the task
+                  (`corrupted`), with several. Left out are those that leave no trace, are not for the task,
+                  or ask a trained model
     matched       swapped, with the trace of a problem whose reference is as long, or nearly
 """
 
@@ -84,7 +85,9 @@ def treatments(rates: Sequence[float]) -> Iterator[tuple[str, float | None, Trea
         knob = kind.dose
         doses: Sequence[float | None] = [None] if knob is None else rates
         for dose in doses:
-            yield path.stem, dose, instantiate(config, **({} if knob is None else {knob: dose}))
+            treatment = instantiate(config, **({} if knob is None else {knob: dose}))
+            if not treatment.lacks:
+                yield path.stem, dose, treatment
     yield "matched", None, Swapped(match="length")
 
 

@@ -12,6 +12,7 @@ from hydra.utils import get_object, instantiate
 from tracelab.core.settings import Part, typed
 from tracelab.core.types import Task
 from tracelab.runs.settings import Experiment
+from tracelab.traces._asking import Asking
 from tracelab.traces.base import Treatment
 
 if TYPE_CHECKING:
@@ -44,8 +45,12 @@ def build_task(part: Part) -> Task:
 
 
 def build_treatment(part: Part) -> Treatment:
-    """The treatment that a config's part describes."""
+    """The treatment that a config's part describes, with the model that it asks, if it asks one."""
     treatment: Treatment = build("trace", part)
+    if isinstance(treatment, Asking) and treatment.student is not None:
+        from tracelab.runs.students import RunStudent
+
+        return treatment.given(RunStudent(treatment.student))
     return treatment
 
 

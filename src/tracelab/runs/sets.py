@@ -18,6 +18,7 @@ from tracelab.data.pieces import Chunks, Endless, Frozen
 from tracelab.data.survey import survey
 from tracelab.runs.build import build_task, build_treatment
 from tracelab.runs.explaining import explained
+from tracelab.runs.ranking import ranked, twins_of
 from tracelab.runs.settings import Experiment
 from tracelab.traces.base import Treatment, Turn
 from tracelab.traces.correct import Correct
@@ -94,7 +95,7 @@ def prepare(experiment: Experiment) -> Data:
     if isinstance(chunks, from_files.Files):
         the_card["read"] = chunks.about
         summary += "\n" + from_files.summary(chunks.about)
-    longest = int(train.sequences.tokens.lengths.max())
+    longest = train.sequences.longest
     if len(chunks) > 1:
         held_out = {"val": val.examples} | {name: examples for name, (_, examples) in tests.items()}
         whole = survey(
@@ -137,6 +138,9 @@ def arms(experiment: Experiment, task: Task, treatment: Treatment, chunks: Chunk
         if experiment.loss.of_latents and split == "train":
             assert isinstance(treatment, Latent), "checked before anything is drawn"
             sequences = explained(task, treatment, examples, done, sequences)
+        if experiment.loss.ranking_weight and split == "train":
+            damage = twins_of(experiment.loss)
+            sequences = ranked(task, examples, done, sequences, damage, experiment.seed)
         return card.Arm(examples, sequences, done)
 
     return treated

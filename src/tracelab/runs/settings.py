@@ -74,10 +74,13 @@ class Data:
 
 @settings
 class Loss:
-    """Weights of a token of the trace and of the solution in the loss, and of what is asked of latents.
+    """Weights of a token of the trace and of the solution in the loss, of what is asked of latents, and of
+    the ranking of valid traces above damaged twins.
 
     step_weight: of the steps that they stand for, decoded; distillation_weight: of the distance from states
     behind whole traces; teacher_weight: of these whole traces, where states are distilled (None: 1).
+    ranking_weight: of the ranking; ranking_bound: how far below, in nats per token, a twin is pushed (None:
+    without an end); ranking_rate, ranking_kind: how twins are damaged (None: a tenth of the steps, mixed).
     """
 
     trace_weight: Weight
@@ -85,6 +88,10 @@ class Loss:
     step_weight: Weight | None = None
     distillation_weight: Weight | None = None
     teacher_weight: Weight | None = None
+    ranking_weight: Weight | None = None
+    ranking_bound: Positive | None = None
+    ranking_rate: Share | None = None
+    ranking_kind: str | None = None
 
     def __post_init__(self) -> None:
         if self.trace_weight == self.solution_weight == 0:

@@ -54,11 +54,17 @@ def examples_drawn(
 
 
 def examples_given(
-    solve: Callable[[Stored, Owned, Words], Drawn], measures: Sequence[str], problems: Ragged, fault: str
+    solve: Callable[[Stored, Owned, Words], Drawn],
+    measures: Sequence[str],
+    problems: Ragged,
+    fault: str,
+    keys: NDArray[np.uint64] | None = None,
 ) -> Examples:
-    """Stored problems, solved. solve: compiled; fault: of a problem that it could not solve, a ValueError."""
+    """Stored problems, solved. solve: compiled; fault: of a problem that it could not solve, a ValueError;
+    keys: (n,) by which ties are broken in another way; None: as they always are.
+    """
     stored = problems.values.astype(np.int16, copy=False), problems.offsets
-    solved = solve(stored, ANY, np.zeros(len(problems), np.uint64))
+    solved = solve(stored, ANY, np.zeros(len(problems), np.uint64) if keys is None else keys)
     if solved[0] >= 0:
         raise ValueError(fault)
     return _examples(measures, solved)

@@ -9,8 +9,8 @@ prompt's or the solution's tokens: those are written by the codec, the same in e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -30,7 +30,8 @@ class Treated:
     strictly valid for the problems that have them now. donor: (n,) the place in the batch of the
     example whose trace it is, -1 where its own. damage: (n,) how many steps were damaged, or added. rows,
     damaged: the steps and, for each, whether it is damaged or added; None where a treatment works on tokens.
-    lead: tokens behind the prompts that are read with these, not written; None: there are none.
+    lead: tokens behind the prompts that are read with these, not written; None: there are none. measured:
+    what the treatment has to say of all of them on the data card, by name.
     """
 
     trace: Ragged
@@ -40,6 +41,7 @@ class Treated:
     rows: Ragged | None = None
     damaged: Ragged | None = None
     lead: Ragged | None = None
+    measured: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.trace)
@@ -88,6 +90,11 @@ class Treatment:
     def thinks(self) -> Latents | None:
         """Latents that stand behind each prompt when a model is tested; None: there are none."""
         return None
+
+    @property
+    def lacks(self) -> str:
+        """The override that is missing, without which no trace can be treated: a student, say; "": none."""
+        return ""
 
     def in_turn(self) -> Sequence[Turn]:
         """What is trained on, one after the other, where that changes; the treatment itself is what data card

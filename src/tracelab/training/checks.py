@@ -21,6 +21,7 @@ from tracelab.core.types import Task
 from tracelab.loggers import check_installed
 from tracelab.models.precision import check_name
 from tracelab.runs.build import build, build_optim, build_task, build_treatment
+from tracelab.runs.ranking import check_words, twins_of
 from tracelab.runs.settings import Experiment
 from tracelab.training.processes import wished
 
@@ -77,3 +78,22 @@ def check_levels(kind: str, parts: Mapping[str, Any], task: Task) -> None:
     for name, part in parts.items():
         if (level := getattr(part, "level", None)) is not None:
             one_of(f"{kind}.{name}.level", level, task.levels)
+
+
+def check_ranking(experiment: Experiment, task: Task) -> None:
+    """ValueError if traces are to be ranked that are not all valid, or batches cannot have twins."""
+    if not experiment.loss.ranking_weight:
+        return
+    name, data = f"trace={experiment.names.trace}", experiment.data
+    if data.files is not None or build_treatment(experiment.trace).promise != "valid":
+        raise ValueError(
+            f"loss.ranking_weight ranks valid traces above damaged ones, and not all of {name} are valid"
+            f"{'' if data.files is None else ' in data.files'}: take trace=correct or chosen, without files"
+        )
+    if data.packing is not None or wished(experiment.trainer) > 1:
+        raise ValueError(
+            "loss.ranking_weight compares each row of a batch with its twin: take data.packing=null and one "
+            "device (trainer.devices=1)"
+        )
+    check_words(task)
+    twins_of(experiment.loss).check(task)

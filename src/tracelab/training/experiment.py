@@ -30,7 +30,7 @@ from tracelab.runs.sets import Data, Sets, prepare, prepared, problems
 from tracelab.training import accelerate
 from tracelab.training.budget import short_first
 from tracelab.training.budgeted import build_recipe
-from tracelab.training.checks import check
+from tracelab.training.checks import check, check_ranking
 from tracelab.training.curriculum import BeginAnew, Curriculum, quotas
 from tracelab.training.fitting import Trained, conclude, finished_before, fit, fit_together, is_shared
 from tracelab.training.initial import build_initial, origin, with_source
@@ -38,6 +38,7 @@ from tracelab.training.latents import LatentLearner
 from tracelab.training.launched import led
 from tracelab.training.learner import Learner
 from tracelab.training.processes import in_shards, wished, wished_here
+from tracelab.training.ranking import RankingLearner
 from tracelab.training.resuming import Before, before, begin, resume_from
 from tracelab.training.settings import Training
 from tracelab.training.tracking import tracking
@@ -96,7 +97,7 @@ def _train(experiment: Training, went: Before | None) -> Trained:
 
 def check_parts(experiment: Training) -> None:
     """ValueError if parts do not go together, or refuse their knobs: before anything is drawn."""
-    check(experiment)
+    check_ranking(experiment, check(experiment))
     check_turns(experiment)
     check_losses(experiment)
     one_of("attention", experiment.attention, ("auto", *KERNELS))
@@ -220,6 +221,8 @@ def build_learner(experiment: Training, model: Model) -> Learner:
     if loss.of_latents:
         decoder = build_decoder(experiment, model) if loss.step_weight else None
         return LatentLearner(model, recipe, decoder, loss, **options)
+    if loss.ranking_weight:
+        return RankingLearner(model, recipe, loss, **options)
     return Learner(model, recipe, loss.trace_weight, loss.solution_weight, **options)
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tracelab.core.files import read_json
 from tracelab.runs.checkpoints import is_sharded, load_progress, load_seconds, sound
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, is_run
 from tracelab.runs.knobs import FREE_TO_CHANGE, differences
 from tracelab.runs.settings import Experiment
+from tracelab.runs.trained import check_vocabulary as check_vocabulary
 from tracelab.training.budget import extended
 from tracelab.training.processes import in_shards
 
@@ -92,18 +92,6 @@ def resume_from(run: Run, vocabulary: tuple[str, ...], went: Before | None) -> P
         say(f"Resuming from {went.checkpoint}")
     run.write_json("vocab.json", list(vocabulary))
     return None if went is None else went.checkpoint
-
-
-def check_vocabulary(folder: Path, vocabulary: tuple[str, ...]) -> None:
-    """ValueError if the run in a folder was trained on other words."""
-    path = folder / "vocab.json"
-    theirs = read_json(path) or list(vocabulary)
-    if theirs != list(vocabulary):
-        raise ValueError(
-            f"{folder} holds a checkpoint of another vocabulary (it has {len(theirs)} words, this task "
-            f"{len(vocabulary)}): take the task and the task.format, task.size and task.reach that it was "
-            "trained with"
-        )
 
 
 def check_shards(path: Path, wished: bool) -> None:

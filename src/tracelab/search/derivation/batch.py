@@ -37,10 +37,16 @@ def generate(
     return examples_drawn(own, measures, keys, split, advice)
 
 
-def solved(system: System, room: Room, measures: tuple[str, ...], problems: Ragged) -> Examples:
-    """Stored problems with their derivations."""
+def solved(
+    system: System,
+    room: Room,
+    measures: tuple[str, ...],
+    problems: Ragged,
+    keys: NDArray[np.uint64] | None = None,
+) -> Examples:
+    """Stored problems with their derivations. keys: (n,) of ties; None: a problem's are always the same."""
     own = partial(_generate, system, room, len(measures))
-    return examples_given(own, measures, problems, "it cannot be derived")
+    return examples_given(own, measures, problems, "it cannot be derived", keys)
 
 
 @njit
@@ -60,8 +66,9 @@ def _generate(system: System, room: Room, measures: int, given: Stored, owned: O
         if length == 0:
             failed = i
             break
-        # ties do not depend on how often a problem was drawn, or where one that is given stood
-        random[0] = mix64(keys[i] if len(mine) == 0 else hashes[i])
+        # ties do not depend on how often a problem was drawn, or where one that is given stood (its key is 0
+        # unless other ties are asked for)
+        random[0] = mix64(keys[i] if len(mine) == 0 else hashes[i] ^ keys[i])
         count = solve(system, random, rows[ends[1, i] :])
         measure(system, rows[ends[1, i] : ends[1, i] + count], figures[i])
         written = write_solution(system, solutions[ends[2, i] :])

@@ -1,0 +1,228 @@
+"""Traces that a student prefers: by a planted rule, and by a run's model that has learned a little."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from tests.helpers.runs import KEPT, small
+from tests.helpers.students import Rising, falls
+from tracelab.core import rng
+from tracelab.data.card import Arm, data_card, text
+from tracelab.data.frozen import arm, drawn
+from tracelab.runs.build import build_task, build_treatment
+from tracelab.runs.folder import Run
+from tracelab.runs.sets import prepare
+from tracelab.runs.students import RunStudent
+from tracelab.tasks.arithmetic import Arithmetic
+from tracelab.tasks.deduction import Deduction
+from tracelab.tasks.graph_path import GraphPath
+from tracelab.tasks.maze import Maze
+from tracelab.tasks.sat import Sat
+from tracelab.tasks.sudoku import Sudoku
+from tracelab.traces._asking import between_words, read_by
+from tracelab.traces.base import reference
+from tracelab.traces.chosen import Chosen
+from tracelab.traces.speculative import Speculative
+
+N = 24
+GRAPHS = GraphPath()
+TASKS = (Maze(size=7, format="compact"), GRAPHS, Sat(), Sudoku(), Arithmetic(), Deduction())
+OLDER = "ignore:.*an older spelling:FutureWarning"  # of KEPT's task's knobs
+pytestmark = pytest.mark.filterwarnings(OLDER)
+
+
+def treated_by(treatment, task, n=N, seed=0):
+    examples = drawn(task, 0, "train", "problem", 0, n)
+    return treatment(task, examples, rng.keys(seed, "train", 0, n, "treatment")), examples
+
+
+@pytest.fixture(scope="module")
+def student():
+    """A run that has learned a little."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*an older spelling", FutureWarning)
+        return Run.open(KEPT)
+
+
+@pytest.fixture(scope="module")
+def mazes(student):
+    """The student's task, and problems that it did not see."""
+    task = build_task(student.settings.task)
+    return task, drawn(task, 1, "test", "problem", 0, N)
+
+
+def unlikely(student, mazes, share):
+    """Below what is this share of the reference's tokens, for the student?"""
+    task, examples = mazes
+    known, _ = read_by(RunStudent(str(student.folder)), task, examples, reference(task, examples))
+    return float(np.exp(np.quantile(known.values, share)))
+
+
+def asked(student, **part):
+    """A treatment with the run as its student."""
+    kind = "chosen.Chosen" if "by" in part else "speculative.Speculative"
+    config = {"_target_": f"tracelab.traces.{kind}", "student": str(student.folder), **part}
+    return build_treatment(config)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_the_verifier_certifies_what_was_chosen(task):
+    """By the tokens that are trained on; and another key chooses another trace, so that there is a choice."""
+    chosen = Chosen()
+    examples = drawn(task, 0, "train", "problem", 0, N)
+    one, other = (arm(task, chosen, examples, seed, "train") for seed in range(2))
+    card = data_card(task, chosen, {"train": Arm(examples, *one)})["splits"]["train"]
+    assert card["trace"]["strict"]["successes"] == N
+    assert card["solution"]["solution optimal"]["successes"] == N
+    differ = [not np.array_equal(a, b) for a, b in zip(one[1].rows, other[1].rows, strict=True)]
+    assert np.mean(differ) > 0.3
+    changed = [not np.array_equal(a, b) for a, b in zip(one[1].rows, examples.trace, strict=True)]
+    assert card["measured"]["traces not the reference's"] == pytest.approx(np.mean(changed))
+    assert card["measured"]["draws strictly valid"] > 0.3
+
+
+def test_a_planted_preference_is_followed():
+    """Of all candidates, found again, the student's favourite is written, or what it likes least."""
+    examples, keys = drawn(GRAPHS, 0, "train", "problem", 0, N), rng.keys(0, "train", 0, N, "treatment")
+    candidates = [examples.trace]
+    candidates += [GRAPHS.alternatives(examples, keys + np.uint64(draw)) for draw in range(1, 8)]
+    rates = []  # (8, N) falls per token, which the student likes least; nan of what is not valid
+    for traces in candidates:
+        valid = GRAPHS.judge_traces(examples, traces)
+        assert valid.mean() > 0.5
+        rates.append(np.where(valid, falling(examples, traces), np.nan))
+    for by, best in (("likeliest", np.nanmin), ("unlikeliest", np.nanmax)):
+        treated = Chosen(by=by).given(Rising())(GRAPHS, examples, keys)
+        assert falling(examples, treated.rows) == pytest.approx(best(rates, axis=0))
+    assert (np.nanmin(rates, axis=0) < np.nanmax(rates, axis=0)).mean() > 0.8, "there is a choice"
+
+
+def falling(examples, rows):
+    """(n,) of each trace's tokens, between the words around it, the share that falls."""
+    found = []
+    for trace in rows:
+        if len(trace) == 0:
+            found.append(np.nan)
+            continue
+        one = type(rows)(trace, np.array([0, len(trace)]))
+        tokens = between_words(GRAPHS, GRAPHS.codec.encode(GRAPHS.codec.trace, one))
+        found.append(falls(tokens).mean())
+    return np.array(found)
+
+
+def test_facts_are_propagated_in_other_orders():
+    """Of what follows at the same time, any may come first; what it follows from stays beside it."""
+    task = Sudoku()
+    examples, keys = drawn(task, 0, "train", "problem", 0, N), rng.keys(0, "train", 0, N, "treatment")
+    other = task.alternatives(examples, keys)
+    assert task.judge_traces(examples, other).all()
+    without_choice = [i for i, rows in enumerate(examples.trace) if (rows[:, 0] == 1).all()]
+    assert len(without_choice) > 5
+    for i in without_choice:
+        assert sorted(map(tuple, other[i][:, :2])) == sorted(map(tuple, examples.trace[i][:, :2]))
+    assert np.mean([(other[i] != examples.trace[i]).any() for i in without_choice]) > 0.8
+
+
+def test_where_there_is_no_choice_it_is_the_reference():
+    treated, examples = treated_by(Chosen(), Arithmetic(solver="backward"))
+    assert (treated.rows.values == examples.trace.values).all()
+    assert treated.measured["traces not the reference's"] == 0
+    alone, examples = treated_by(Chosen(candidates=1), GRAPHS)
+    assert (alone.rows.values == examples.trace.values).all()
+
+
+def test_what_the_student_finds_likelier_is_on_the_card(student, mazes):
+    """Of each trace, read alone and at once, without a cache."""
+    task, examples = mazes
+    model, means = RunStudent(str(student.folder)).model, {}
+    for by in ("likeliest", "random", "unlikeliest"):
+        treatment = asked(student, by=by)
+        sequences, treated = arm(task, treatment, examples, 0, "test")
+        whole = data_card(task, treatment, {"test": Arm(examples, sequences, treated)})
+        card = whole["splits"]["test"]["measured"]
+        for name, traces in {
+            "logprob per token": treated.trace,
+            "reference's": reference(task, examples),
+        }.items():
+            known = []  # of each trace, one after the other
+            for prompt, trace in zip(task.prompts(examples), between_words(task, traces), strict=True):
+                row = torch.from_numpy(np.concatenate([prompt, trace]).astype(np.int64))
+                logprobs = model(row[None, :-1]).log_softmax(-1)[0, len(prompt) - 1 :]
+                known.append(logprobs.gather(1, row[len(prompt) :, None])[:, 0])
+            assert card[name] == pytest.approx(torch.cat(known).mean().item(), rel=1e-4)
+            means[by, name] = np.mean([trace.mean().item() for trace in known])
+        assert f"logprob per token     {card['logprob per token']:9.4f}" in text(whole)
+    least, chance, most = (means[by, "logprob per token"] for by in ("unlikeliest", "random", "likeliest"))
+    assert least < chance < most
+    assert least < means["random", "reference's"] < most
+
+
+def test_what_is_proposed_is_written_but_where_it_is_unlikely(student, mazes):
+    """Token by token, each behind all that was written before it, without a cache."""
+    task, examples = mazes
+    model, threshold = RunStudent(str(student.folder)).model, unlikely(student, mazes, 0.3)
+    treated = asked(student, threshold=threshold, keep="all")(task, examples, None)
+    proposed, replaced = reference(task, examples), 0
+    words = np.unique(proposed.values)
+    opens = task.codec.markers[0]
+    for i in range(4):
+        row = [*task.prompts(examples)[i].tolist(), opens]
+        for place, token in enumerate(proposed[i]):
+            with torch.no_grad():
+                likely = model(torch.tensor([row]))[0, -1].softmax(-1)
+            refused = bool(likely[int(token)] < threshold)
+            row.append(int(words[likely[words].argmax()]) if refused else int(token))
+            assert treated.trace[i][place] == row[-1]
+            replaced += refused
+        assert len(treated.trace[i]) == len(proposed[i])
+    assert 0 < replaced < sum(map(len, list(proposed)[:4]))
+
+
+def test_a_threshold_of_nothing_is_the_reference_and_invalid_traces_are_put_back(student, mazes):
+    task, examples = mazes
+    proposed = reference(task, examples)
+    nothing = asked(student, threshold=0.0, keep="all")(task, examples, None)
+    assert (nothing.trace.values == proposed.values).all()
+    assert nothing.measured["tokens replaced"] == 0
+    threshold = unlikely(student, mazes, 0.03)
+    everything = asked(student, threshold=threshold, keep="all")(task, examples, None)
+    valid = everything.residual_valid
+    assert 0 < everything.measured["still strictly valid"] == valid.mean() < 1
+    assert everything.measured["logprob per token"] > everything.measured["reference's"]
+    kept = asked(student, threshold=threshold)(task, examples, None)
+    assert kept.residual_valid.all()
+    assert kept.measured["still strictly valid"] == valid.mean()
+    for i, trace in enumerate(kept.trace):
+        assert (trace == (everything.trace if valid[i] else proposed)[i]).all()
+
+
+def test_a_run_is_prepared_with_its_student(student, tmp_path):
+    words = ("trace=chosen", "trace.by=likeliest", f"trace.student={student.folder}")
+    data = prepare(small(tmp_path, "task.format=compact", "data.train_size=40", *words))
+    train_split = data.card["splits"]["train"]
+    assert train_split["trace"]["strict"]["rate"] == 1
+    assert train_split["measured"]["logprob per token"] > train_split["measured"]["reference's"]
+    assert data.card["treatment"]["student"] == str(student.folder)
+
+
+def test_a_student_that_is_missing_or_of_other_words_is_named(student, tmp_path):
+    with pytest.raises(ValueError, match=r"chosen traces need trace\.student=<run folder>"):
+        Chosen(by="likeliest").check(GRAPHS)
+    with pytest.raises(ValueError, match=r"speculative traces need trace\.student"):
+        Speculative().check(GRAPHS)
+    with pytest.raises(ValueError, match="choose one of likeliest, random, unlikeliest"):
+        Chosen(by="best")
+    with pytest.raises(ValueError, match="choose one of valid, all"):
+        Speculative(keep="some")
+    with pytest.raises(ValueError, match="another vocabulary"):
+        asked(student, by="likeliest").check(GRAPHS)
+    with pytest.raises(ValueError, match=r"trace\.student=.* is no run's folder"):
+        asked(Run(tmp_path, {}), by="likeliest").check(GRAPHS)
+    with pytest.raises(ValueError, match="is not loaded"):
+        Chosen(by="likeliest", student="somewhere").check(GRAPHS)
+    longer = Maze(size=9, reach={"side": 9})
+    examples = drawn(longer, 0, "train", "problem", 0, 2)
+    with pytest.raises(ValueError, match="tokens at most"):
+        RunStudent(str(student.folder)).logprobs(longer.prompts(examples), reference(longer, examples))
