@@ -189,7 +189,7 @@ def draw(board: Board, random: Random, problem: Integers) -> int:
 @games.implements(games.identity, Board)
 @wrapping
 def identity(board: Board) -> np.uint64:
-    """Equal for boards that are turned or mirrored (with gravity left and right alone), whoever has which mark."""
+    """Equal for boards that are turned or mirrored (with gravity left and right alone), with marks traded."""
     height, width, whole = board.state[HEIGHT], board.state[WIDTH], np.uint64(0)
     for turn in range(2 if board.gravity else 8 if height == width else 4):
         word = mix64(np.uint64(height * 256 + width))

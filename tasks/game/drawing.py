@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 
 from tracelab.core.ragged import Integers
@@ -27,7 +27,7 @@ def tree_of(trace: Integers, words: Words, sides: tuple[str, str]) -> Tree:
 
     sides: who moves first, and who does not, as it is written.
     """
-    nodes, closed, at = [Node(0, 0, "", -1)], dict[int, int](), 0
+    nodes, closed, at = [Node(0, 0, "", -1)], dict[Hashable, int](), 0
     for step, (op, move, value) in enumerate(trace):
         if op == ENTER:
             label = f"{sides[nodes[at].depth % 2]}{words(int(move))}"
@@ -43,7 +43,7 @@ def tree_of(trace: Integers, words: Words, sides: tuple[str, str]) -> Tree:
     return Tree(nodes, closed, len(trace))
 
 
-def path_of(tree: Tree, solution: Integers, label: str) -> set[int]:
+def path_of(tree: Tree, solution: Integers, label: str) -> set[Hashable]:
     """The places of the problem's position, and of the first entered by the solution's move."""
     if len(solution) == 0:
         return {0}

@@ -9,6 +9,7 @@ move_object     an object comes to lie in another heap
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -31,6 +32,8 @@ from tracelab.tasks.shared.perturbing import (
     with_operands,
 )
 
+Turn = Callable[[NDArray[np.int64]], NDArray[np.int64]]  # cells -> which one comes to lie in each place
+
 
 def board_changes(stride: int, gravity: bool, same: tuple[str, ...]) -> dict[str, Change]:
     """Changes of boards by name. stride: of a move's number; same: the measures that do not change."""
@@ -48,9 +51,7 @@ def heaps_changes(count: int, most: int, same: tuple[str, ...]) -> dict[str, Cha
     }
 
 
-def moved(
-    stride: int, gravity: bool, turn: partial[NDArray[np.int64]], problem: Integers, draw: np.random.Generator
-) -> Changed:
+def moved(stride: int, gravity: bool, turn: Turn, problem: Integers, draw: np.random.Generator) -> Changed:
     """Who is to move stays."""
     height, width, _ = (int(number) for number in problem[: board.HEADER])
     places = turn(numbered(height, width))
@@ -80,7 +81,7 @@ def permute_heaps(count: int, most: int, problem: Integers, draw: np.random.Gene
 
 
 def move_object(count: int, problem: Integers, draw: np.random.Generator) -> Changed | None:
-    """As many objects as before."""
+    """One object lies elsewhere."""
     sizes = _sizes(problem, count)
     if len(sizes) < 2:
         return None

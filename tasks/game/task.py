@@ -29,7 +29,8 @@ from tracelab.search.game_tree.judge import Searched
 from tracelab.search.game_tree.reasons import NAMES
 from tracelab.search.game_tree.search import SEARCHES, TIE_BREAKS
 from tracelab.search.game_tree.states import tree_states
-from tracelab.tasks.game import board, heaps
+from tracelab.tasks.game import board as boards
+from tracelab.tasks.game import heaps as piles
 from tracelab.tasks.game.drawing import LEGEND, PICTURE_LEGEND, draw_search, plot_search
 from tracelab.tasks.game.parsing import board_of, heaps_of
 from tracelab.tasks.game.perturbations import board_changes, heaps_changes
@@ -150,13 +151,13 @@ class Game(Playing, Perturbed):
         """What the vocabulary can write, in the order of a stored problem's header."""
         return self.reaches
 
-    def _board(self) -> board.Board:
-        far, draws = self.reaches, board.Draws(*self._left, *self.board)
-        return board.new_board(draws, far["rows"], far["columns"], self.line, self.misere, self._falls)
+    def _board(self) -> boards.Board:
+        far, draws = self.reaches, boards.Draws(*self._left, *self.board)
+        return boards.new_board(draws, far["rows"], far["columns"], self.line, self.misere, self._falls)
 
-    def _heaps(self) -> heaps.Heaps:
-        far, draws = self.reaches, heaps.Draws(*self._left, self.heaps)
-        return heaps.new_heaps(draws, far["heaps"], far["objects"], self.misere)
+    def _heaps(self) -> piles.Heaps:
+        far, draws = self.reaches, piles.Draws(*self._left, self.heaps)
+        return piles.new_heaps(draws, far["heaps"], far["objects"], self.misere)
 
     def _searched(self) -> Searched:
         """Arrays of their own for each call: threads may generate at the same time."""
@@ -165,7 +166,7 @@ class Game(Playing, Perturbed):
 
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
         """One searched position per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
-        room = heaps.HEADER + self.heaps if self._nim else board.HEADER + self.board[0] * self.board[1]
+        room = piles.HEADER + self.heaps if self._nim else boards.HEADER + self.board[0] * self.board[1]
         limits = batch.Limits(self.longest, room, self.telling)
         advice = (
             "widen task.left, take a larger board or more heaps for splits that share no position, raise "

@@ -46,7 +46,7 @@ def test_the_whole_of_tic_tac_toe():
     assert len(seen) == 5_478
     _, others = drawn(1, **CLASSIC, left=9, telling=False, longest=1_200_000, search="alphabeta")
     assert others.trace[0][-1, 2] == DRAW
-    assert others.complexity["leaves"][0] < 255_168 / 50
+    assert others.complexity["leaves"][0] < 255_168 / 30
 
 
 @pytest.mark.parametrize("misere", [False, True])
