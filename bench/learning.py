@@ -66,6 +66,7 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
         "hard": ("task.variables=12", "task.ratio=4.3"),
     },
     "sudoku": {"easy": ("task.size=4", "task.clues=[5,8]"), "hard": ("task.size=9", "task.clues=[28,34]")},
+    "game": {"easy": ("task.left=[2,3]",), "hard": ("task.left=[5,6]", "task.search=alphabeta")},
     "knights_knaves": {"easy": ("task.people=3", "task.depth=1"), "hard": ("task.people=8", "task.depth=3")},
 }
 

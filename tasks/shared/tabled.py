@@ -1,4 +1,4 @@
-"""What tasks have in common whose grammar judges traces by a problem's tables: backtracking, derivations."""
+"""What tasks have in common whose grammar judges traces by a problem's tables: all but best-first search."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import drawn, references
 from tracelab.report.sections.minimality import section
 from tracelab.tasks.arithmetic import Arithmetic
+from tracelab.tasks.game import Game
 from tracelab.tasks.knights_knaves import KnightsKnaves
 from tracelab.tasks.maze import Maze
 from tracelab.traces.redundant import Redundant
@@ -28,10 +29,12 @@ def table(task, examples, arms):
 
 
 @pytest.mark.parametrize(
-    "task", [Maze(size=7, format="compact"), KnightsKnaves(), Arithmetic()], ids=lambda task: task.name
+    "task",
+    [Maze(size=7, format="compact"), KnightsKnaves(), Arithmetic(), Game()],
+    ids=lambda task: task.name,
 )
 def test_detours_are_steps_that_nothing_needs(task):
-    """In all three grammars: as many steps are needed as without them."""
+    """In all four grammars: as many steps are needed as without them."""
     examples = drawn(task, 0, "test", "problem", 0, N)
     treated = Redundant()(task, examples, rng.keys(0, "test", 0, N, "treatment"))
     arms = {"plain": examples.trace, "redundant": treated.rows}

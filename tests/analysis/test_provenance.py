@@ -21,6 +21,7 @@ from tracelab.core.types import PROVENANCES
 from tracelab.data.frozen import drawn, references
 from tracelab.report.sections.provenance import section
 from tracelab.tasks.arithmetic import Arithmetic
+from tracelab.tasks.game import Game
 from tracelab.tasks.knights_knaves import KnightsKnaves
 from tracelab.tasks.maze import Maze
 from tracelab.traces.corrupted import Corrupted
@@ -88,6 +89,18 @@ NOTHING = [
     ("apply r2 E apply r0 C apply r1 D apply r3 F", "unused", " solution unknown end"),
     ("apply r0 C apply r1 D", "rebuilt", " solution unknown end"),
 ]
+# X O X / O O X / . . . to X: c3 wins, b3 holds a draw, a3 loses
+A3 = "enter a3 enter b3 leaf loss enter c3 enter b3 leaf draw return draw return loss"
+B3 = "enter b3 enter a3 enter c3 leaf win return win enter c3 enter a3 leaf draw return draw return draw"
+GAME = [
+    (f"enter c3 leaf win enter c3 leaf win {A3} {B3} return win", "legal", " solution c3 end"),
+    (f"enter a1 {A3} {B3} enter c3 leaf win return win", "unused", " solution c3 end"),
+    (f"{A3} {B3} enter c3 leaf draw leaf win return win", "undone", " solution c3 end"),
+    ("enter c3 leaf win enter a3 leaf loss return win", "luck", " solution c3 end"),
+    ("enter c3 leaf draw enter a3 leaf loss return draw", "luck", " solution c3 end"),
+    (f"{A3} enter c3 leaf win", "rebuilt", " solution c3 end"),
+    ("enter c3 leaf draw enter a3 leaf win return win", "rebuilt", " solution c3 end"),
+]
 N = 40
 
 
@@ -101,6 +114,12 @@ def computing():
     task = Arithmetic()
     examples = drawn(task, 0, "test", "problem", 0, 1)
     return task, replace(examples, problem=Ragged.of([CASE], dtype=np.int16))
+
+
+def playing():
+    task = Game(board=[3, 3], line=3)
+    problem = task.parse(task.codec.tokens_of("X O X / O O X / . . . to X"))
+    return task, task.solved(Ragged.of([problem], np.int16))
 
 
 def in_words(text):
@@ -118,8 +137,9 @@ def in_words(text):
         (computing, ARITHMETIC),
         (lambda: theory(PLACES["D"], "forward"), DEDUCTION),
         (lambda: theory(PLACES["E"], "forward"), NOTHING),
+        (playing, GAME),
     ],
-    ids=["maze", "sat", "unsat", "arithmetic", "deduction", "unknown"],
+    ids=["maze", "sat", "unsat", "arithmetic", "deduction", "unknown", "game"],
 )
 def test_classes_that_are_known_by_construction(case, written):
     """One of each class in each grammar, and more."""
@@ -137,7 +157,9 @@ def test_classes_that_are_known_by_construction(case, written):
 
 
 @pytest.mark.parametrize(
-    "task", [Maze(size=7, format="compact"), KnightsKnaves(), Arithmetic()], ids=lambda task: task.name
+    "task",
+    [Maze(size=7, format="compact"), KnightsKnaves(), Arithmetic(), Game()],
+    ids=lambda task: task.name,
 )
 def test_what_is_classified_and_that_shares_add_up(task):
     """Valid traces never are; of damaged ones behind right solutions each is, of one class."""

@@ -45,6 +45,9 @@ SETTINGS = (  # words of the command line: at least one of each task, generator,
     "task=deduction task.logic=[and,or,not,forall] task.solver=backward trace=shuffled",
     "task=arithmetic",
     "task=arithmetic task.solver=backward task.tie_break=random trace=solution_only",
+    "task=game",
+    "task=game task.game=connect task.search=alphabeta task.tie_break=random trace=corrupted",
+    "task=game task.game=nim task.misere=true task.ood=[] trace=redundant",
 )
 
 

@@ -66,6 +66,23 @@ EXTREMES: dict[str, list[tuple[range, dict[str, tuple[Any, ...]]]]] = {
     ],
     "sudoku": [(range(2), {"size": (4, 6, 9), "clues": (15,), "max_steps": (2000,), "rule": RULES})],
     "knights_knaves": [(range(3), {"people": (3, 8), "depth": (1, 4), "rule": RULES})],
+    "game": [
+        (
+            range(2),
+            {
+                "game": ("tictactoe", "connect"),
+                "board": ([3, 3], [3, 8]),
+                "line": (3,),
+                "left": (1, 4),
+                "telling": (False,),
+                "search": ("minimax", "alphabeta"),
+            },
+        ),
+        (
+            range(2),
+            {"game": ("nim",), "heaps": (1, 26), "left": (1, 5), "telling": (False,), "search": ("minimax",)},
+        ),
+    ],
     "arithmetic": [
         (range(3), {"operations": (1, 100), "modulus": (2, 200), "solver": ("forward", "backward")}),
         (range(3), {"operations": (100,), "distractors": (100,), "edges": (0, 1)}),

@@ -32,6 +32,19 @@ SMALL = {
         {"logic": ["or"], "width": 3, "depth": 4, "solver": "backward"},
         {"logic": ["forall"], "entities": 4, "depth": [2, 6], "tie_break": "random", "ood": [{"depth": 8}]},
     ],
+    "game": [
+        {"board": [3, 3], "line": 3, "ood": [{"left": 5}]},
+        {
+            "board": [3, 4],
+            "line": 3,
+            "left": [3, 5],
+            "search": "alphabeta",
+            "tie_break": "random",
+            "misere": True,
+        },
+        {"game": "nim", "left": [3, 5], "ood": [{"left": 6, "search": "alphabeta"}, {"heaps": 7}]},
+        {"game": "connect", "search": "alphabeta", "telling": False, "reach": {"columns": 5}},
+    ],
     "maze": [
         {"size": 6},
         {"size": [5, 7], "generator": "searchformer", "solver": "dijkstra", "format": "searchformer"},

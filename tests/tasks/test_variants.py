@@ -18,6 +18,7 @@ NAMES = {
     "arithmetic": "operations_10 operations_14 distractors_8",
     "countdown": "held_out_targets number_range_51x100 target_range_101x150",
     "deduction": "depth_5x6 width_3 distractors_8x10",
+    "game": "left_5",
     "graph_path": "grid_density_1.2 star density_2.0 nodes_20",
     "knights_knaves": "4_people 6_people depth_1 depth_3",
     "maze": "kruskal dfs braided drunkards_walk searchformer wilson_9x9",

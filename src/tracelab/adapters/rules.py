@@ -20,6 +20,16 @@ TASKS = {
     "anybody. The solution is a proof, a rule and its conclusion at a time, each after its premises and the "
     "asked one last, or `unknown` if there is none. A step `apply` derives a rule's conclusion; with "
     "solver=backward `try` opens a goal, a premise of a rule for the last goal, and `fail` gives one up.",
+    "game": "Two sides move in turn. In tictactoe and connect a side sets its mark, X or O, in an empty "
+    "cell, and the setting `line` says how many of one side in a row, a column or a diagonal end the "
+    "game; rows are written from the top, and `to` names who is to move. A cell is its column's letter "
+    "and its row, counted from 1 at the top; in connect a move is a column, and the mark falls to its "
+    "lowest empty cell. In nim a side takes one or more objects from one heap, and nothing left ends the "
+    "game. Who makes the line or takes the last object wins, or loses with misere=True; a full board "
+    "without a line is a draw. The solution is a move of the side to move that keeps the most that it can "
+    "have: a win, else a draw. `enter` makes a move, `leaf` gives the value where the game is over, "
+    "`return` that of a position whose moves have all been entered, `cut` that of one whose other moves "
+    "cannot matter. Values are those of the side that was to move first.",
     "graph_path": "Find a way from the start to the goal (of two goals, the one that can be reached) along "
     "edges, each written as its two nodes and, where edges have costs, its cost. Edges lead both ways unless "
     "directed=True or, where the setting says None, the generator is star, dag or two_targets. `at` gives a "
@@ -78,10 +88,20 @@ DERIVATION = {
     "strict": "and nothing is derived twice or without need for the setting's solver, and the last step "
     "answers the question.",
 }
+GAME_TREE = {
+    "parses": BEST_FIRST["parses"],
+    "local": "and each step is sound after those before: moves are legal, and values are those of the "
+    "rules or the best of what came back for the side to move; a cut comes where the best value so far is "
+    "the highest there is, or no better for the other side than what it can have earlier on the line.",
+    "strict": "and it is a search of the setting's kind: no move is entered twice in a position, minimax "
+    "never cuts, alphabeta does where it may, the first position gets its value last, and the solution is "
+    "a move that was found to be best (with alphabeta the first).",
+}
 
 
 def levels_of(task: Task) -> dict[str, str]:
     """What a trace must do at each of a task's levels, weak to strong, in English."""
     steps = task.codec.format.trace
-    grammar = BEST_FIRST if "close" in steps else BACKTRACKING if "backtrack" in steps else DERIVATION
+    marks = {"close": BEST_FIRST, "backtrack": BACKTRACKING, "leaf": GAME_TREE}
+    grammar = next((told for mark, told in marks.items() if mark in steps), DERIVATION)
     return {level: grammar[level] for level in task.levels}

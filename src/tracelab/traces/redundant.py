@@ -1,9 +1,10 @@
 """The problem's own trace with detours: steps that are valid and that the solution does not need.
 
 What a detour is, the task's grammar says: a best-first search expands more open states, a backtracking one
-tries values only to refute them, a derivation derives more than is asked for. Steps are added, none is
-damaged. Every trace is locally valid and few are strictly: the solver would not have taken these ways. (The
-data card has both rates, and how much was added: a small maze may be explored before that is enough.)
+tries values only to refute them, a derivation derives more than is asked for, a game's tree is searched again
+in parts. Steps are added, none is damaged. Every trace is locally valid and few are strictly: the solver
+would not have taken these ways. (The data card has both rates, and how much was added: a small maze may be
+explored before that is enough.)
 
     python -m tracelab.train trace=redundant trace.share=0.5
 """
