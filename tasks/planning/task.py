@@ -1,7 +1,7 @@
 """Classical planning: blocks are stacked, packages are carried; the trace is a best-first search for a plan.
 
     close table a hand c1 c3      where each block is (a, b, c in their order), g and h
-    create stack c b c2 c2        an action and the costs after it; format=states names the state before it
+    create stack c b c2 c2        an action; format=states names the state that it leads to in front of it
 
 Two domains, as planners know them in PDDL (`pddl.py` writes and reads it): blocksworld with four actions, and
 logistics, where trucks drive within cities and airplanes fly between them. The solution is the plan; optimal
@@ -66,7 +66,7 @@ class Planning(Searching, Perturbed):
     locations, planes: of logistics; locations: of each city, of which one has an airport; each city has a
     truck. scramble: fewest and most random moves of a block or package from the start to the goal; None: the
     goal is drawn for itself. solver, tie_break: see `search.best_first`. heuristic: one of HEURISTICS.
-    format: does a creation name the action alone (compact), or the state before it (states)? longest:
+    format: does a creation name the action alone (compact), or its state, too (states)? longest:
     problems whose reference trace has more steps are drawn anew (None: none are). ood: the
     out-of-distribution test sets, each the knobs that it changes; those of the other domain are passed over.
     reach: how far the vocabulary goes, by KINDS (default: as far as is in use, test sets included).
