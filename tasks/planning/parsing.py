@@ -18,7 +18,7 @@ from tracelab.tasks.shared.reading import alone, check_written
 
 
 def problem_of(codec: Codec, prompt: Integers, reach: Mapping[str, int], world: World) -> Integers:
-    """The problem that a prompt's tokens write, as it is stored; ValueError if none. world: any of this reach."""
+    """The stored problem that a prompt's tokens write; ValueError if none. world: any of this reach."""
     read = codec.read_prompt(prompt)
     words = Words.of(reach).objects
     cities, airports, init, goals = (read[read[:, 0] == op] for op in range(GOAL_ROW + 1))

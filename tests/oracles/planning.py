@@ -117,7 +117,7 @@ class Puzzle:
         return "truck" if place in self.trucks else "plane" if place in self.planes else "none"
 
     def legs(self, at: str, place: str, goal: str) -> list[tuple[str, tuple]]:
-        """(vehicle, (from or None if it is in there, to)) of each leg of a package's way; one airport a city."""
+        """(vehicle, (from or None if it is in there, to)) of each leg of a way; one airport a city."""
         hub = {self.city[airport]: airport for airport in self.airports}
         boarded = self.vehicle(at)
         if boarded != "plane" and self.city[place] == self.city[goal]:
@@ -178,7 +178,7 @@ class Written(Puzzle):
         self.solver, self.states = task.solver, task.format == "states"
         words = [w for w in task.codec.words if w not in (*task.codec.format.trace, *ACTIONS)]
         skipped = ("reasoning", "solution", "end", "init", "goal", "in-city", "airport")
-        self.objects = {w for w in words if w not in skipped and w[0] != "c" or w == "c"}
+        self.objects = {w for w in words if (w not in skipped and w[0] != "c") or w == "c"}
         self.verbs = {w for w in task.codec.words if w in ACTIONS}
         self.most = sum(column.name[0] == "s" for column in task.columns)
 
