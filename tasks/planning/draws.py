@@ -143,8 +143,8 @@ def place_things(
             airport = cities <= k < cities + problem[PLANES]
             location = city * locations + (0 if airport else below(random, locations))
             places[row, k] = things + location
-    if low >= 0:
-        goal[:things] = start[:things]
+    for k in range(things if low >= 0 else 0):
+        goal[k] = start[k]
     for _ in range(low + below(random, high - low + 1) if low >= 0 else 0):
         if domain == BLOCKSWORLD:
             relocate_block(things, random, goal)
