@@ -155,7 +155,7 @@ def may_move(world: World, places: Integers, thing: int, place: int) -> bool:
 
 @kernel
 def _may_stack(places: Integers, count: int, thing: int, place: int) -> bool:
-    """Into the empty hand if nothing is on it; from the hand onto the table or a clear block."""
+    """A clear block comes into the empty hand, and from there onto the table or a clear block."""
     table, hand = count, count + 1
     if places[thing] == hand:
         return place == table or (place < count and place != thing and is_clear(places, count, place))
