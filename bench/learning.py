@@ -61,6 +61,10 @@ DIFFICULTIES: dict[str, dict[str, tuple[str, ...]]] = {
         "easy": ("task.pulls=[1,3]", "task.longest=40"),
         "hard": ("task.boxes=2", "task.pulls=[2,8]", "task.longest=120"),
     },
+    "planning": {
+        "easy": ("task.scramble=[1,2]",),
+        "hard": ("task.blocks=7", "task.longest=160"),
+    },
     "sat": {
         "easy": ("task.variables=5", "task.clause_size=2", "task.ratio=1.6", "task.satisfiable=yes"),
         "hard": ("task.variables=12", "task.ratio=4.3"),

@@ -60,6 +60,33 @@ EXTREMES: dict[str, list[tuple[range, dict[str, tuple[Any, ...]]]]] = {
             {"shape": ([4, 4], [2, 8]), "scramble": ([1, 8],), "format": ("boards",), "solver": ("astar",)},
         ),
     ],
+    "planning": [
+        (range(3), {"blocks": (2, [2, 4]), "solver": SOLVERS, "format": ("compact", "states")}),
+        (range(1), {"blocks": (12,), "scramble": ([1, 2],), "solver": ("astar",)}),
+        (
+            range(2),
+            {
+                "domain": ("logistics",),
+                "packages": (1,),
+                "locations": (2,),
+                "solver": SOLVERS,
+                "longest": (None,),
+            },
+        ),
+        (
+            range(1),
+            {
+                "domain": ("logistics",),
+                "packages": (3,),
+                "cities": (5,),
+                "locations": (4,),
+                "planes": (4,),
+                "scramble": ([1, 1],),
+                "heuristic": ("misplaced",),
+                "longest": (None,),
+            },
+        ),
+    ],
     "sat": [
         (range(3), {"variables": (1, 30), "clause_size": (1,), "satisfiable": ("natural",), "rule": RULES}),
         (range(3), {"variables": (100,), "ratio": (0.5, 2.0), "satisfiable": ("yes",), "rule": RULES}),

@@ -70,7 +70,9 @@ def test_hostile_sequences_and_lines():
     """As docs/verdicts.md has it."""
     found, text = recorded("hostile"), (CLONE / "docs" / "verdicts.md").read_text(encoding="utf-8")
     assert "A million sequences that nobody meant well, 100,000 a task" in text
-    assert set(found["tasks"]) == {path.stem for path in (CLONE / "conf" / "task").glob("*.yaml")}
+    tasks = {path.stem for path in (CLONE / "conf" / "task").glob("*.yaml")}
+    later = {task for task in tasks if f"At that size `{task}`, which came later, is not measured" in text}
+    assert set(found["tasks"]) == tasks - later
     for task in found["tasks"].values():
         assert task["sequences"] == task["judged_by_the_oracle"] == sum(task["kinds"].values()) == 100_000
         assert task["raised"] == task["other_than_the_oracle"] == 0

@@ -104,6 +104,18 @@ SMALL = {
             "deadlocks": "corners",
         },
     ],
+    "planning": [
+        {"ood": [{"blocks": 6, "longest": 160}, {"domain": "logistics", "packages": 1}]},
+        {
+            "domain": "logistics",
+            "locations": 2,
+            "solver": "greedy",
+            "tie_break": "random",
+            "format": "states",
+        },
+        {"blocks": [4, 6], "scramble": [1, 3], "solver": "bfs", "heuristic": "goals", "longest": 200},
+        {"domain": "logistics", "packages": [1, 2], "cities": 3, "scramble": [1, 2], "reach": {"blocks": 3}},
+    ],
     "graph_path": [
         {"nodes": 10, "ood": [{"generator": "grid", "grid": [4, 4]}, {"nodes": 14, "max_weight": 3}]},
         {"generator": "grid", "coordinates": True, "solver": "astar", "tie_break": "random", "max_weight": 2},

@@ -43,6 +43,14 @@ TASKS = {
     "time and never into a wall. A cell is its column and its row, counted from 0. The solution is the cells "
     "of the way, both ends included; the best one has the fewest moves. g is the number of moves from the "
     "start, h the Manhattan distance to the goal.",
+    "planning": "Find a plan that brings all things to where `goal` says; `init` says where they are. The "
+    "hand holds one block: `pick-up` and `put-down` take it from and onto the table, `unstack` and `stack` "
+    "from and onto the block named second; nothing may lie on a block that is taken or stacked on. `drive- "
+    "truck` takes a truck to a location of its city, `fly-airplane` an airplane to another airport; `load-` "
+    "and `unload-` take a package into the vehicle named second, and out of it, where that is. The solution "
+    "is the actions in their order; the best one has the fewest. A step `close` names where each thing is, "
+    "in their order, a step `create` the action (with format=states the state after it, too). g counts "
+    "actions; h is the heuristic of the setting.",
     "sat": "Give each variable a value so that every clause has a true literal: 3 says that variable 3 is "
     "true, -3 that it is false. `variables` names the last variable; then each clause has its name and its "
     "literals. The solution is a literal for each variable in their order, or `unsat` if there is none. "
