@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+from tracelab.core.ragged import Ragged
+from tracelab.core.types import Examples
 from tracelab.search.derivation.detours import detours
 from tracelab.search.derivation.judge import judge, judge_traces
 from tracelab.search.derivation.needed import needed
 from tracelab.search.derivation.problem import System
 from tracelab.search.derivation.provenance import provenance
+from tracelab.search.derivation.tree import tree
 from tracelab.tasks.shared.tabled import Rules, Tabled
 
 
@@ -24,3 +27,7 @@ class Deriving(Tabled):
 
     def _tables(self) -> System:
         return self._system()
+
+    def tree(self, examples: Examples, traces: Ragged, solutions: Ragged) -> Ragged:
+        """The tree of steps on which each solution rests (see `core.types.Task`)."""
+        return tree(self._tables(), examples, traces, solutions)

@@ -45,6 +45,8 @@ SETTINGS = (  # words of the command line: at least one of each task, generator,
     "task=deduction task.logic=[and,or,not,forall] task.solver=backward trace=shuffled",
     "task=arithmetic",
     "task=arithmetic task.solver=backward task.tie_break=random trace=solution_only",
+    "task=hops",
+    "task=hops task.solver=backward task.motifs=[bridge] trace=corrupted",
 )
 
 

@@ -31,6 +31,11 @@ SMALL = {
         {"logic": ["or"], "width": 3, "depth": 4, "solver": "backward"},
         {"logic": ["forall"], "entities": 4, "depth": [2, 6], "tie_break": "random", "ood": [{"depth": 8}]},
     ],
+    "hops": [
+        {"ood": [{"hops": 6}, {"distractors": [9, 12]}]},
+        {"solver": "backward", "hops": [3, 7], "motifs": ["bridge", "converging"], "entities": 30},
+        {"tie_break": "random", "hops": [1, 6], "distractors": [0, 3], "relations": 2, "pairings": 4},
+    ],
     "maze": [
         {"size": 6},
         {"size": [5, 7], "generator": "searchformer", "solver": "dijkstra", "format": "searchformer"},
