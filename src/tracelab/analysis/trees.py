@@ -88,8 +88,9 @@ def sound(counted: pl.DataFrame, by: Sequence[str] = ("arm", "split")) -> pl.Dat
 
     sound: the share of the trees' steps that are; answered: of traces that have a tree; faulty: of the
     trees in which a step is wrong in itself; accuracy_faulty, accuracy_sound: of solutions that are right
-    with such trees, and with others; first_depth, first_height, deepest_depth, deepest_height: means over faulty trees.
-    Each with _low and _high (95 %, for other problems), null where there is none; n: traces; n_trees; seeds.
+    with such trees, and with others; first_depth, first_height, deepest_depth, deepest_height: means over
+    faulty trees. Each with _low and _high (95 %, for other problems), null where there is none; n: traces;
+    n_trees; seeds.
     """
     valid, tree, faulty = pl.col("solution_valid"), pl.col("nodes") > 0, pl.col("wrong") > 0
     flags = {

@@ -140,8 +140,9 @@ class Task(Protocol):
     A task on derivations may also say how solutions rest on steps: `tree(examples, traces, solutions)`, rows
     that may be wrong in any way, gives for each step (Ragged, int64) its place in ROLES, how many steps
     it lies from the answer's (on the shortest way) and from the leaves (on the longest), -1 where it is
-    aside. aside: the solution does not rest on it; wrong: it is not licensed by the problem and what the trace said
-    before, each step taken at its word; standing: it is, and what it uses is wrong or stands on what is.
+    aside. aside: the solution does not rest on it; wrong: it is not licensed by the problem and what the
+    trace said before, each step taken at its word; standing: it is, and what it uses is wrong or stands on
+    what is.
 
     A task may also say what its solver knows, for probes of a model's hidden state: `solver_state(problem,
     trace)` gives Quantities by name, for a stored problem and the rows of a trace. The trace is taken at its
