@@ -22,6 +22,7 @@ from tracelab.tasks.hops.world import (
     add,
     fact_about,
     fact_of,
+    number_of,
     value_of,
 )
 
@@ -177,7 +178,7 @@ def identity(world: World) -> np.uint64:
 @kernel
 def name_of(world: World, kind: int, relation: int) -> int:
     """The place of a relation or a pairing among colours: entities come first."""
-    return world.entities + relation + (world.relations if kind == JOIN else 0)
+    return world.entities + number_of(world, kind, relation)
 
 
 @kernel

@@ -6,7 +6,7 @@ from tracelab.core.arrays import Integers, Random
 from tracelab.core.jit import kernel
 from tracelab.core.rng import below
 from tracelab.search.derivation import problem as problems
-from tracelab.tasks.hops.world import NONE, World, fact_of, value_of
+from tracelab.tasks.hops.world import NONE, World, fact_of, number_of, value_of
 
 FORWARD, BACKWARD = range(2)
 SOLVERS = ("forward", "backward")
@@ -51,7 +51,8 @@ def is_ready(world: World, k: int) -> bool:
 @kernel
 def record(world: World, k: int, row: Integers) -> None:
     """Write a step, and know it."""
-    row[0], row[1], row[2] = world.kind[k], k, world.relation[k]
+    row[0], row[1] = world.kind[k], k
+    row[2] = number_of(world, world.kind[k], world.relation[k])
     row[3], row[4] = value_of(world.known, world.left[k]), value_of(world.known, world.right[k])
     row[5] = world.known[k] = world.facts[fact_of(world, k, world.known), 4]
 

@@ -124,7 +124,7 @@ class Hops(Deriving, Perturbed):
     def columns(self) -> tuple[Column, ...]:
         """Columns of a trace row."""
         far = self.reaches
-        named = Column("relation", "state", max(far["relations"], far["pairings"]))
+        named = Column("relation", "state", far["relations"] + far["pairings"])
         entities = [Column(name, "state", far["entities"]) for name in ("left", "right", "value")]
         return Column("op", "op", len(OPS)), Column("step", "state", far["hops"]), named, *entities
 
@@ -183,8 +183,10 @@ class Hops(Deriving, Perturbed):
 
     def draw(self, examples: Examples, i: int, step: int | None = None) -> str:
         """Example i as text for a terminal, with what is answered up to `step`."""
-        return draw_world(examples.problem[i], examples.trace[i], examples.solution[i], step)
+        return draw_world(
+            examples.problem[i], examples.trace[i], examples.solution[i], step, self.reaches["relations"]
+        )
 
     def plot(self, ax: Any, problem: Integers, trace: Integers, solution: Integers, bad: int | None) -> None:
         """A problem with a trace and a solution on matplotlib axes; step `bad` is marked."""
-        plot_world(ax, problem, trace, bad)
+        plot_world(ax, problem, trace, bad, self.reaches["relations"])

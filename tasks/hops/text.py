@@ -36,8 +36,7 @@ def codec_of(hops: int, entities: int, relations: int, pairings: int) -> Codec:
             "b": Field(3, names),
             "c": Field(4, names),
             "step": Field(1, numbers),
-            "relation": Field(2, ones),
-            "pairing": Field(2, twos),
+            "asked": Field(2, ones + twos),
             "left": Field(3, names),
             "right": Field(4, names),
             "value": Field(5, names),
@@ -51,8 +50,8 @@ def codec_of(hops: int, entities: int, relations: int, pairings: int) -> Codec:
             "close": ")",
         },
         trace={
-            "hop": "hop {step} {relation} {left} {value}",
-            "join": "join {step} {pairing} {left} {right} {value}",
+            "hop": "hop {step} {asked} {left} {value}",
+            "join": "join {step} {asked} {left} {right} {value}",
         },
         solution={"answer": "{entity}"},
     )
@@ -106,23 +105,26 @@ def told(steps: Integers, operand: int) -> str:
     return f"{named(kind, relation)}({', '.join(told(steps, o) for o in operands if o != NONE)})"
 
 
-def draw_world(problem: Integers, trace: Integers, solution: Integers, step: int | None) -> str:
+def draw_world(
+    problem: Integers, trace: Integers, solution: Integers, step: int | None, relations: int
+) -> str:
     """The facts, each with the steps that ask it, and the question."""
     asked: dict[tuple[int, ...], list[str]] = {}
-    for row in trace if step is None else trace[: step + 1]:
-        asked.setdefault(tuple(row[[0, 2, 3, 4, 5]].tolist()), []).append(str(row[1] + 1))
+    for op, k, number, *entities in (trace if step is None else trace[: step + 1]).tolist():
+        fact = op, number - relations * (op == JOIN), *entities
+        asked.setdefault(fact, []).append(str(k + 1))
     lines = []
-    for fact in facts_of(problem):
-        kind, relation, left, right, given = fact.tolist()
+    for kind, relation, left, right, given in facts_of(problem).tolist():
+        fact = kind, relation, left, right, given
         operands = ", ".join(letters(o) for o in (left, right) if o != NONE)
-        text, mark = f"{named(kind, relation)}({operands})", ", ".join(asked.get(tuple(fact.tolist()), "."))
+        text, mark = f"{named(kind, relation)}({operands})", ", ".join(asked.get(fact, "."))
         lines.append(f"{text:10} = {letters(given):3} {mark}")
     answer = letters(int(solution[0, 1])) if len(solution) else "no answer"
     steps = steps_of(problem)
     return "\n".join([*lines, f"{told(steps, -1 - len(steps))} = {answer}"])
 
 
-def plot_world(ax: Axes, problem: Integers, trace: Integers, bad: int | None) -> None:
+def plot_world(ax: Axes, problem: Integers, trace: Integers, bad: int | None, relations: int) -> None:
     """Answered steps by depth from left to right, with arrows to what rests on them."""
     steps, derived = steps_of(problem), []
     for row in trace[:bad]:
@@ -130,6 +132,7 @@ def plot_world(ax: Axes, problem: Integers, trace: Integers, bad: int | None) ->
         if k < len(steps):
             operands = [-2 - int(o) for o in steps[k, 2:] if o < NONE]
             given = " ".join(letters(int(o)) for o in row[3:5] if o >= 0)
-            text = f"{named(int(row[0]), int(row[2]))} {given} = {letters(int(row[5]))}"
+            kind = int(row[2] >= relations)
+            text = f"{named(kind, int(row[2]) - relations * kind)} {given} = {letters(int(row[5]))}"
             derived.append((k, operands, text))
     plot_derived(ax, derived, len(steps) - 1, bad is not None and bad < len(trace))

@@ -95,6 +95,12 @@ def add(world: World, number: int, fact: Integers) -> None:
 
 
 @kernel
+def number_of(world: World, kind: int, relation: int) -> int:
+    """A relation or a pairing as a step's row has it: pairings come after relations."""
+    return relation + (world.relations if kind == JOIN else 0)
+
+
+@kernel
 def value_of(values: Integers, operand: int) -> int:
     """The entity that an operand is, -1 where it has none (yet)."""
     return int64(values[-2 - operand]) if operand < NONE else int64(operand)
@@ -135,7 +141,7 @@ def fault(world: World, row: Integers) -> int:
     k = row[1]
     if k < 0 or k >= world.shape[0]:
         return R.not_given
-    if row[0] != world.kind[k] or row[2] != world.relation[k]:
+    if row[0] != world.kind[k] or row[2] != number_of(world, world.kind[k], world.relation[k]):
         return R.wrong_rule
     left, right = value_of(world.known, world.left[k]), value_of(world.known, world.right[k])
     if left < 0 or (world.kind[k] == JOIN and right < 0):

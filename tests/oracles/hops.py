@@ -43,11 +43,13 @@ def parse(words, vocabulary):
         return [], False, tail(words, 0)
     steps, at = [], 1
     while at < len(words) and words[at] in ("hop", "join"):
-        kind = "r" if words[at] == "hop" else "p"
-        part = words[at + 1 : at + (5 if kind == "r" else 6)]
-        if len(part) < (4 if kind == "r" else 5) or not set(part) <= set(vocabulary):
+        width = 4 if words[at] == "hop" else 5
+        part = words[at + 1 : at + 1 + width]
+        if len(part) < width or not set(part) <= set(vocabulary):
             break
-        if not (part[0].isdigit() and part[1][0] == kind and set(part[2:]) <= names):
+        if not (
+            part[0].isdigit() and part[1][0] in "rp" and part[1][1:].isdigit() and set(part[2:]) <= names
+        ):
             break
         steps.append((int(part[0]) - 1, part[1], part[2:-1], part[-1]))
         at += len(part) + 1

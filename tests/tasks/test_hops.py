@@ -126,6 +126,7 @@ WHOLE = "hop 1 r1 A C hop 2 r2 B D join 3 p1 C D E"
         ("hop 1 r1 A D", "E", "wrong_conclusion", "wrong_conclusion", "ok"),
         ("hop 1 r2 A C", "E", "wrong_rule", "wrong_rule", "ok"),
         ("hop 3 r1 C D", "E", "wrong_rule", "wrong_rule", "ok"),
+        ("hop 1 p1 A C", "E", "wrong_rule", "wrong_rule", "ok"),
         ("hop 1 r1 C D", "E", "wrong_premise", "wrong_premise", "ok"),
         ("hop 1 r1 A C hop 2 r2 B D join 3 p1 D C E", "E", "wrong_premise", "wrong_premise", "ok"),
         ("hop 1 r1 A C join 3 p1 C D E", "E", "premise_missing", "premise_missing", "ok"),
