@@ -5,7 +5,8 @@ from __future__ import annotations
 from tracelab.core.codec import Codec
 from tracelab.core.ragged import Integers
 from tracelab.tasks.arithmetic.program import LET
-from tracelab.tasks.arithmetic.text import SIGNS, name_of, prompt_rows
+from tracelab.tasks.arithmetic.text import SIGNS, prompt_rows
+from tracelab.tasks.shared.derived import letters
 from tracelab.tasks.shared.reading import alone, check_written, stored
 
 Definition = tuple[int, int, int, int]  # name, rule, left, right: as they are stored
@@ -13,7 +14,7 @@ Definition = tuple[int, int, int, int]  # name, rule, left, right: as they are s
 
 def problem_of(codec: Codec, prompt: Integers, names: int, modulus: int) -> Integers:
     """The stored program that a prompt's tokens write. ValueError if they write none with a value."""
-    operands = {name_of(k): k for k in range(names)} | {str(c): -1 - c for c in range(modulus)}
+    operands = {letters(k): k for k in range(names)} | {str(c): -1 - c for c in range(modulus)}
     words = codec.words_of(prompt).split()
     definitions, at = list[Definition](), 0
     while words[at + 1 : at + 2] == ["="] and at + 3 < len(words):

@@ -189,6 +189,19 @@ def rests_on(program: Program, solution: Integers, count: int, row: Integers) ->
     return name if defined and program.needed[name] else int64(-1)
 
 
+@problems.implements(problems.premises, Program)
+def premises(program: Program, row: Integers, out: Integers) -> int:
+    """The names among a definition's operands."""
+    name, count = int64(row[1]), 0
+    if not 0 <= name < len(program.rule) or program.rule[name] < 0:
+        return 0
+    for operand in (program.left[name], program.right[name]):
+        if operand >= 0:
+            out[count] = operand
+            count += 1
+    return count
+
+
 @problems.implements(problems.concludes, Program)
 def concludes(program: Program, row: Integers) -> bool:
     """The value that is asked for is given."""

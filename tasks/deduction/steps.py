@@ -176,6 +176,39 @@ def rests_on(theory: Theory, solution: Integers, count: int, row: Integers) -> i
     return int64(-1)
 
 
+@problems.implements(problems.premises, Theory)
+def premises(theory: Theory, row: Integers, out: Integers) -> int:
+    """What a rule is applied to; of a goal the goal that it serves; of one that failed that it was a goal,
+    and what failed of the rules that may give it.
+    """
+    literal, label = ground_of(theory, row), row[1]
+    if literal < 0:
+        return 0
+    entity, count = literal % theory.entities, 0
+    if row[0] == FAIL:
+        out[0], count = literal * len(OPS) + TRY, 1
+        for r in range(theory.shape[0]):
+            if theory.head[theory.listed[r]] == row[2] and fits(theory, theory.listed[r], entity):
+                count = premises_of(theory, theory.listed[r], entity, FAIL, out, count)
+        return count
+    if label < 0 or label >= len(theory.kind) or theory.kind[label] < 0:
+        return 0
+    if row[0] == TRY:
+        out[0] = ground(theory, theory.head[label], entity) * len(OPS) + TRY
+        return 1
+    return premises_of(theory, label, entity, APPLY, out, 0)
+
+
+@kernel
+def premises_of(theory: Theory, label: int, entity: int, op: int, out: Integers, count: int) -> int:
+    """Append that an operation was done on a rule's premises -> how many there are."""
+    for premise in theory.premises[label]:
+        if premise >= 0:
+            out[count] = ground(theory, premise, entity) * len(OPS) + op
+            count += 1
+    return count
+
+
 @problems.implements(problems.concludes, Theory)
 def concludes(theory: Theory, row: Integers) -> bool:
     """The query is derived, or given up."""

@@ -16,6 +16,7 @@ from tracelab.search.derivation.judge import judge, judge_traces
 from tracelab.search.derivation.needed import needed
 from tracelab.search.derivation.problem import System
 from tracelab.search.derivation.provenance import provenance
+from tracelab.search.derivation.tree import tree
 from tracelab.tasks.shared.tabled import Rules, Tabled
 
 
@@ -41,3 +42,7 @@ class Deriving(Tabled):
 
     def _tables(self) -> System:
         return self._system()
+
+    def tree(self, examples: Examples, traces: Ragged, solutions: Ragged) -> Ragged:
+        """The tree of steps on which each solution rests (see `core.types.Task`)."""
+        return tree(self._tables(), examples, traces, solutions)

@@ -84,7 +84,7 @@ class Perturbed(ABC):
         if self.other_question is None:
             raise ValueError(
                 f"a problem of {self.name} has one question alone: ask again where there are goals or names "
-                "to choose from, in maze, graph_path, arithmetic or deduction"
+                "to choose from, in maze, graph_path, arithmetic, deduction or hops"
             )
         return self._made_and_solved(self.other_question, examples, keys)
 

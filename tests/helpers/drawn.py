@@ -61,6 +61,8 @@ def of_task(task: Any) -> Iterator[tuple[str, str]]:
                 f"{path.stem}, judged",
                 digest(task.judge(examples, completions(task, examples, treated.rows))),
             )
+    if hasattr(task, "tree"):
+        yield "tree", digest(task.tree(examples, rolled.take(np.arange(FEW)), examples.solution))
     for kind in getattr(task, "perturbations", ()):
         yield kind, digest(task.perturb(examples, kind, keys))
 

@@ -50,6 +50,8 @@ SETTINGS = (  # words of the command line: at least one of each task, generator,
     "task=game",
     "task=game task.game=connect task.search=alphabeta task.tie_break=random trace=corrupted",
     "task=game task.game=nim task.misere=true task.ood=[] trace=redundant",
+    "task=hops",
+    "task=hops task.solver=backward task.motifs=[bridge] trace=corrupted",
 )
 
 

@@ -114,6 +114,10 @@ EXTREMES: dict[str, list[tuple[range, dict[str, tuple[Any, ...]]]]] = {
         (range(3), {"operations": (1, 100), "modulus": (2, 200), "solver": ("forward", "backward")}),
         (range(3), {"operations": (100,), "distractors": (100,), "edges": (0, 1)}),
     ],
+    "hops": [
+        (range(1), {"hops": (1, 98), "entities": (100,), "distractors": (0, 100)}),
+        (range(1), {"hops": (50,), "entities": (52,), "motifs": (["bridge"], ["converging"])}),
+    ],
     "deduction": [
         (
             range(3),

@@ -1,5 +1,6 @@
 """Outcomes of completions that a test writes itself, as those of a run, and a study of them."""
 
+import re
 import shutil
 
 import numpy as np
@@ -30,12 +31,18 @@ def outcomes(task, examples, tokens, arm="plain", split=None):
     return pl.DataFrame(table_of(judged, task, {"run": arm, "arm": arm, "seed": 0, "split": own}))
 
 
-def study(folder, count, write):
-    """A study of a run that writes `write(task, examples)` on so many problems of each test set."""
+def study(folder, count, write, knobs=None):
+    """A study of a run that writes `write(task, examples)` on so many problems of each test set.
+
+    knobs: the part `task:` of its config, the kept run's if there is none.
+    """
     shutil.copytree(KEPT, folder / "run")
+    if knobs:
+        config = folder / "run" / "config.yaml"
+        config.write_text(re.sub(r"(?ms)^task:$.*?^(?=\w)", knobs, config.read_text()))
     own = build_task(Run.open(folder / "run").settings.task)
     parts = []
-    for split, task in {own.in_distribution: own, **own.test_sets()}.items():
+    for split, task in {getattr(own, "in_distribution", own.name): own, **own.test_sets()}.items():
         examples = drawn(task, 0, "test", "problem", 0, count)
         parts.append(outcomes(task, examples, write(task, examples), "run", split))
     pl.concat(parts).write_parquet(folder / "run" / "outcomes.parquet")

@@ -20,6 +20,7 @@ from tracelab.report.study import study_of
 from tracelab.tasks.arithmetic import Arithmetic
 from tracelab.tasks.deduction import Deduction
 from tracelab.tasks.graph_path import GraphPath
+from tracelab.tasks.hops import Hops
 from tracelab.tasks.maze import Maze
 from tracelab.traces.base import reference
 
@@ -28,6 +29,7 @@ ASKED = {  # places of the question in a stored problem
     Arithmetic(): {3},
     Deduction(): {5, 6},
     GraphPath(): {5},
+    Hops(hops=3): set(range(5, 17)),
     Maze(size=7, format="compact"): {4, 5},
 }
 

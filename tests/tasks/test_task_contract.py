@@ -45,6 +45,11 @@ SMALL = {
         {"game": "nim", "left": [3, 5], "ood": [{"left": 6, "search": "alphabeta"}, {"heaps": 7}]},
         {"game": "connect", "search": "alphabeta", "telling": False, "reach": {"columns": 5}},
     ],
+    "hops": [
+        {"ood": [{"hops": 6}, {"distractors": [9, 12]}]},
+        {"solver": "backward", "hops": [3, 7], "motifs": ["bridge", "converging"], "entities": 30},
+        {"tie_break": "random", "hops": [1, 6], "distractors": [0, 3], "relations": 2, "pairings": 4},
+    ],
     "maze": [
         {"size": 6},
         {"size": [5, 7], "generator": "searchformer", "solver": "dijkstra", "format": "searchformer"},

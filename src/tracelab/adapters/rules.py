@@ -35,6 +35,11 @@ TASKS = {
     "directed=True or, where the setting says None, the generator is star, dag or two_targets. `at` gives a "
     "node's place. The solution is the nodes of the way, both ends included; the best one costs least. g is "
     "the cost from the start; h, where it is written, the Manhattan distance to the goal.",
+    "hops": "Each fact says what a relation (r1, r2, ...) gives of one entity, or a pairing (p1, p2, ...) of "
+    "two in their order. The question is nested: what stands in parentheses is an entity, that which a fact "
+    "gives. The solution is the entity that the outermost parentheses are. Parentheses are numbered in the "
+    "order in which they close. A step `hop` or `join` answers one pair of them: its number, the relation or "
+    "pairing, the one or two entities that it asks of, and the entity that the fact gives.",
     "knights_knaves": "What a knight says is true, what a knave says is false; everybody is one of them. A "
     "statement stands in prefix order, each connective before its one or two parts. The solution is the kind "
     "of everybody, in alphabetical order. `decide` supposes somebody's kind, `propagate` names a kind that "

@@ -47,3 +47,21 @@ def provenance(path: Path, found: pl.DataFrame, splits: Sequence[str]) -> None:
             ax.set(xlim=SHARE, ylim=(len(PROVENANCES) - 0.5, -0.5), xlabel="share of them")
             ax.grid(axis="y", visible=False)
     save(path, found)
+
+
+def trees(path: Path, found: pl.DataFrame, splits: Sequence[str]) -> None:
+    """A panel per test set, for each arm (of `trees.levels`) the share of steps that are wrong in themselves,
+    by how far they lie from the answer's, 95 %.
+    """
+    arms, farthest = sorted(set(found["arm"])), found["depth"].to_numpy().max()
+    with panels(path, splits) as axes:
+        for ax, split in zip(axes, splits, strict=True):
+            for k, arm in enumerate(arms):
+                mine = found.filter(arm=arm, split=split)
+                y, dy = bars(mine, ("wrong", "wrong_low", "wrong_high"))
+                x = mine["depth"].to_numpy() + 0.3 * ((k + 0.5) / len(arms) - 0.5)
+                ax.errorbar(x, y, dy, ls="-", ms=4, lw=1, label=arm, **style_of(k))
+            ax.set(xlim=(-0.5, farthest + 0.5), ylim=SHARE, xlabel="steps from the answer")
+        for ax in axes[::ACROSS]:
+            ax.set_ylabel("wrong in themselves")
+    save(path, found)

@@ -19,6 +19,8 @@ BINS = 32
 SPLITS = {"train": (0, 29), "val": (29, 30), "test": (30, 31), "ood": (31, 32)}
 # Where a right answer behind an invalid trace comes from, see Task.
 PROVENANCES = ("legal", "unused", "undone", "luck", "rebuilt")
+# What a step is to the solution of a derivation, see Task.
+ROLES = ("aside", "sound", "wrong", "standing")
 UNKNOWN = -1  # a label that is not defined
 MAX_REDRAWS = 20_000  # draws for one problem before its knobs are called impossible
 
@@ -138,6 +140,13 @@ class Task(Protocol):
     legal after the right steps before it. legal: all are, and give the solution; unused: right steps alone
     give it, and wrong ones stand beside them; undone: they do, and one that it needs was said wrongly before;
     luck: only all steps at their word give it; rebuilt: nor do these. `grammar` is its traces' family.
+
+    A task on derivations may also say how solutions rest on steps: `tree(examples, traces, solutions)`, rows
+    that may be wrong in any way, gives for each step (Ragged, int64) its place in ROLES, how many steps
+    it lies from the answer's (on the shortest way) and from the leaves (on the longest), -1 where it is
+    aside. aside: the solution does not rest on it; wrong: it is not licensed by the problem and what the
+    trace said before, each step taken at its word; standing: it is, and what it uses is wrong or stands on
+    what is.
 
     A task may also say what its solver knows, for probes of a model's hidden state: `solver_state(problem,
     trace)` gives Quantities by name, for a stored problem and the rows of a trace. The trace is taken at its

@@ -6,8 +6,8 @@ time an example is trained on; with a frozen set it is drawn once, in a stream e
 
 In a backtracking trace conflicts stand for closings and propagations for creations: what goes first can
 be told from what stays, what goes next is the bulk of the trace. It has no costs: level 2 is level 1.
-In a deduction failures of goals go first, then a share of the applications of rules. In a game's tree values
-that are returned go first, then those of leaves and cuts, then a share of the moves.
+In a deduction failures of goals go first, then a share of the applications of rules; of hops the joins. In a
+game's tree values that are returned go first, then those of leaves and cuts, then a share of the moves.
 
     python -m tracelab.train trace=dropped
 """
@@ -34,6 +34,7 @@ PARTS = (
     ("let", "add"),
     ("fail", "apply"),
     ("return", "enter"),
+    ("join", "hop"),
 )  # by grammar: dropped first, and in shares
 LEVELS = ("nothing", "closes", "costs", "creates", "everything")
 # chances of the levels, added up; share of creations dropped; codes of what is dropped in shares, and first

@@ -91,6 +91,17 @@ def rests_on(system: System, solution: Integers, count: int, row: Integers) -> i
 
 
 @stub
+def premises(system: System, row: Integers, out: Integers) -> int:
+    """Write the statements that a step's conclusion rests on directly, by the numbers of `rests_on` -> how
+    many.
+
+    Those that the problem gives may be among them. Any integers may stand in the step; what is derived so far
+    does not matter. out: has room for as many as a stored problem has integers, and one.
+    """
+    raise NotImplementedError
+
+
+@stub
 def concludes(system: System, row: Integers) -> bool:
     """Does a step, legal or not, say what the question asks?"""
     raise NotImplementedError
