@@ -19,11 +19,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tracelab.core.ragged import Ragged, offsets_of
+from tracelab.core.ragged import Integers, Ragged, offsets_of
 from tracelab.core.types import Examples, Task
 from tracelab.data.frozen import drawn
 from tracelab.decoding.sampling import Stream
@@ -33,6 +33,30 @@ from tracelab.rewards.base import Reward
 
 HINT_STEP = 0.05  # by what share of the trace a hint grows or shrinks
 POOL = 4  # problems drawn per prompt for a curriculum to choose from
+
+
+class Sampled(NamedTuple):
+    """What sampling has read and written: tokens of completions; places that were read, of a group's prompt
+    once; and pairs of such a place and one that it may see.
+    """
+
+    tokens: int = 0
+    places: int = 0
+    pairs: int = 0
+
+    def and_of(self, rollouts: Rollouts) -> Sampled:
+        """With some rollouts more."""
+        prompts, written = rollouts.prompts.lengths, rollouts.completions.tokens.lengths
+        whole = np.repeat(prompts, rollouts.rewards.shape[1]) + written - 1  # the last token is read by none
+        places = prompts.sum() + (written - 1).sum()
+        again = pairs_within(np.repeat(prompts, rollouts.rewards.shape[1])) - pairs_within(prompts)
+        more = int(written.sum()), int(places), pairs_within(whole) - again
+        return Sampled(*(a + b for a, b in zip(self, more, strict=True)))
+
+
+def pairs_within(lengths: Integers) -> int:
+    """Pairs of a token and one that it may see, in sequences of such lengths."""
+    return int((lengths * (lengths + 1) // 2).sum())
 
 
 @dataclass
@@ -45,7 +69,7 @@ class Cursor:
 
 
 class Sampler:
-    """Draws rollouts. Its `cursor` is all that changes."""
+    """Draws rollouts. Its `cursor` is all that changes, and `sampled`: what the last call read and wrote."""
 
     def __init__(self, task: Task, rewards: Mapping[str, Reward], settings: Rollout, seed: int) -> None:
         self.task = task
@@ -53,6 +77,7 @@ class Sampler:
         self.settings = settings
         self.seed = seed
         self.cursor = Cursor()
+        self.sampled = Sampled()
         if settings.curriculum is not None and settings.curriculum not in task.complexities:
             raise ValueError(
                 f"rollout.curriculum={settings.curriculum} is no measure of this task; it has "
@@ -61,6 +86,7 @@ class Sampler:
 
     def __call__(self, model: Model, used: float) -> tuple[Rollouts, dict[str, float]]:
         """The groups to learn from, and figures on what was sampled first. used: share of the budget."""
+        self.sampled = Sampled()
         rollouts = self._roll(model, self._problems(self.settings.prompts, used))
         figures = describe(rollouts)
         if self.settings.equal == "resample":
@@ -94,7 +120,9 @@ class Sampler:
     def _roll(self, model: Model, examples: Examples, hints: Ragged | None = None) -> Rollouts:
         stream = Stream(self.seed, "rollout", self.cursor.samples)
         self.cursor.samples += len(examples) * self.settings.group
-        return roll(model, self.task, examples, self.rewards, self.settings, stream, hints)
+        rollouts = roll(model, self.task, examples, self.rewards, self.settings, stream, hints)
+        self.sampled = self.sampled.and_of(rollouts)
+        return rollouts
 
     def _resampled(self, model: Model, rollouts: Rollouts, used: float) -> Rollouts:
         wanted, good = len(rollouts), [with_signal(rollouts)]
