@@ -15,6 +15,7 @@ from tracelab.analysis import efforts, intervals, laws
 from tracelab.core.files import read_json
 from tracelab.report.sections import laws as section
 from tracelab.report.study import study_of
+from tracelab.runs.folder import Run
 from tracelab.training.experiment import train
 
 PLACES = (2, 3, 4, 6, 8)
@@ -188,8 +189,8 @@ def test_shares_and_the_reports_section(runs, figures):
     shares = efforts.shares(runs, against="data.train_size")
     assert {"solution_valid", "trace_strict", "silent_failure", "ece"} <= set(shares["figure"])
     for row in shares.filter(figure="solution_valid").iter_rows(named=True):
-        told = next(iter(read_json(Path(row["run"]) / "metrics.json").values()))
-        assert row["value"] == pytest.approx(told["solution_valid"]["value"])
+        told = Run.open(row["run"]).read_json("metrics.json")["test sets"]
+        assert row["value"] == pytest.approx(told["wilson"]["solution_valid"]["value"])
     about = study_of([runs], runs / "page.html")
     about.data.mkdir()
     page = section.section(about)

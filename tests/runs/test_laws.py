@@ -97,6 +97,7 @@ def test_few_traces_behind_solutions(tmp_path, monkeypatch):
     assert known[1][1].startswith("correct")
 
 
+@pytest.mark.filterwarnings("ignore:no update was made")
 def test_post_training_on_deeper_problems(tmp_path, monkeypatch):
     """law/rl_compute goes on from law/rl_start on other depths, and says what it took."""
     monkeypatch.chdir(tmp_path)

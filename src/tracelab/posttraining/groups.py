@@ -45,7 +45,7 @@ class Sampled(NamedTuple):
     pairs: int = 0
 
     def and_of(self, rollouts: Rollouts) -> Sampled:
-        """With some rollouts more."""
+        """The sums with those of some rollouts more."""
         prompts, written = rollouts.prompts.lengths, rollouts.completions.tokens.lengths
         whole = np.repeat(prompts, rollouts.rewards.shape[1]) + written - 1  # the last token is read by none
         places = prompts.sum() + (written - 1).sum()
