@@ -43,7 +43,8 @@ def laws(path: Path, known: pl.DataFrame, fits: pl.DataFrame, x_name: str, effor
                 look = {"ls": "", "ms": 4, "alpha": 0.7, "mfc": face, "clip_on": False}
                 ax.plot(part["x"], effort_of, label=row["law"] if reached else None, **look, **style)
             for kind in KINDS if row["better"] == "open" else {row["better"]} - {None}:
-                x = np.geomspace(*np.quantile(mine["x"], (0, 1)), PLACES)
+                ends = mine["x"].to_numpy()
+                x = np.geomspace(float(ends.min()), float(ends.max()), PLACES)
                 ax.plot(x, predicted(row, kind, x), LINES[kind], lw=1, color=style["color"])
         ax.set(xscale="log", yscale="log", xlabel=x_name, ylabel=effort)
     save(path, known)
