@@ -194,6 +194,19 @@ def test_what_is_done_with_equal_groups(policy):
     assert not resampled.equal.any()
 
 
+def test_all_that_is_sampled_is_counted(policy):
+    """Learned from or not; a group's prompt is read once. Counted token by token."""
+    model, task = policy
+    keeps, filters = sampler(task), sampler(task, equal="filter")
+    (rollouts, _), _ = keeps(model, 0.0), filters(model, 0.0)
+    seen = []
+    for i, prompt in enumerate(rollouts.prompts):
+        written = rollouts.completions.tokens.lengths[4 * i : 4 * i + 4]
+        seen += [*range(1, len(prompt) + 1), *(len(prompt) + k for n in written for k in range(1, n))]
+    assert keeps.sampled == (rollouts.completions.tokens.lengths.sum(), len(seen), sum(seen))
+    assert filters.sampled == keeps.sampled
+
+
 def test_rollouts_are_told_apart_from_their_neighbours(policy):
     model, task = policy
     rollouts, _ = sampler(task)(model, 0.0)
@@ -308,6 +321,7 @@ def test_a_run_from_folder_to_figures(whole):
         assert all(row[f"val/trace_{level}"] for row in (rows[0], rows[-1]))
     assert {rows[k]["val/problems"] for k in (0, -1)} == {"16"}
     assert float(rows[-1]["train/tokens"]) == record["progress"]["tokens"]
+    assert float(rows[-1]["train/flops"]) == record["progress"]["flops"] > 0
     for figure in ("reward", "equal_groups", "tokens", "truncated", "seconds"):
         assert all(row[f"rollout/{figure}"] for row in rows[1:])
     for figure in ("clip_share", "entropy", "grad_norm", "seconds"):

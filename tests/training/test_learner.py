@@ -58,7 +58,13 @@ def test_overfits_one_batch(optimizer):
 
 @pytest.mark.parametrize(
     ("budget", "steps"),
-    [({"steps": 7}, 7), ({"examples": 40}, None), ({"tokens": 900}, None), ({"minutes": 0.002}, None)],
+    [
+        ({"steps": 7}, 7),
+        ({"examples": 40}, None),
+        ({"tokens": 900}, None),
+        ({"minutes": 0.002}, None),
+        ({"flops": 1e8}, None),
+    ],
 )
 def test_the_budget_ends_training(budget, steps):
     module = learner(Budget(**budget))
@@ -67,6 +73,8 @@ def test_the_budget_ends_training(budget, steps):
     assert getattr(module.progress, unit) >= amount
     assert steps in (None, module.progress.steps)
     assert module.progress.tokens > module.progress.completion_tokens > 0
+    read = module.progress.tokens - module.progress.examples
+    assert module.model.flops(read, read) < module.progress.flops < module.model.flops(read, read * 64)
 
 
 def test_accumulated_batches_are_one_step():

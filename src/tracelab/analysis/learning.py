@@ -48,17 +48,10 @@ def learning_curves(*folders: str | Path, part: str = "all") -> pl.DataFrame:
 
 def _curve(folder: Path, arm: str, seed: int, part: str) -> pl.DataFrame | None:
     """Learning curves of one run, as in `learning_curves`; None, with a warning, if it has none."""
-    path, prefix = folder / "metrics.csv", f"val/{PARTS[part]}"
-    lines = "".join(whole_lines(path)) if path.is_file() else ""
-    table = pl.read_csv(lines.encode(), infer_schema_length=None) if lines else pl.DataFrame()
-    if not {*NEEDED, f"{prefix}solution_valid"} <= set(table.columns):
-        warnings.warn(
-            f"{folder} is left out: it completed no held-out problems during training (validate_problems=0, "
-            "or an older version)",
-            stacklevel=3,
-        )
+    prefix = f"val/{PARTS[part]}"
+    rows = validations(folder, f"{prefix}solution_valid")
+    if rows is None:
         return None
-    rows = table.filter(pl.col(f"{prefix}solution_valid").is_not_null())
     metrics = [
         name for name in rows.select(pl.col(f"^{prefix}{VERDICTS}$")).columns if name not in NO_VERDICT
     ]
@@ -78,6 +71,23 @@ def _curve(folder: Path, arm: str, seed: int, part: str) -> pl.DataFrame | None:
         .select("run", "arm", "seed", *AT, "metric", "value", "n")
         .drop_nulls("value")  # a resumed run began without it
     )
+
+
+def validations(folder: Path, column: str = "val/solution_valid") -> pl.DataFrame | None:
+    """The rows of a run's metrics.csv in which held-out problems were completed; None, with a warning, if
+    there are none. column: what says so.
+    """
+    path = folder / "metrics.csv"
+    lines = "".join(whole_lines(path)) if path.is_file() else ""
+    table = pl.read_csv(lines.encode(), infer_schema_length=None) if lines else pl.DataFrame()
+    if not {*NEEDED, column} <= set(table.columns):
+        warnings.warn(
+            f"{folder} is left out: it completed no held-out problems during training (validate_problems=0, "
+            "or an older version)",
+            stacklevel=4,
+        )
+        return None
+    return table.filter(pl.col(column).is_not_null())
 
 
 def time_to_quality(curves: pl.DataFrame, **least: float) -> pl.DataFrame:

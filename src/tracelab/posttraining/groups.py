@@ -19,11 +19,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tracelab.core.ragged import Ragged, offsets_of
+from tracelab.core.ragged import Integers, Ragged, offsets_of
 from tracelab.core.types import Examples, Task
 from tracelab.data.frozen import drawn
 from tracelab.decoding.sampling import Stream
@@ -36,6 +36,30 @@ HINT_STEP = 0.05  # by what share of the trace a hint grows or shrinks
 POOL = 4  # problems drawn per prompt for a curriculum to choose from
 
 
+class Sampled(NamedTuple):
+    """What sampling has read and written: tokens of completions; places that were read, of a group's prompt
+    once; and pairs of such a place and one that it may see.
+    """
+
+    tokens: int = 0
+    places: int = 0
+    pairs: int = 0
+
+    def and_of(self, rollouts: Rollouts) -> Sampled:
+        """The sums with those of some rollouts more."""
+        prompts, written = rollouts.prompts.lengths, rollouts.completions.tokens.lengths
+        whole = np.repeat(prompts, rollouts.rewards.shape[1]) + written - 1  # the last token is read by none
+        places = prompts.sum() + (written - 1).sum()
+        again = pairs_within(np.repeat(prompts, rollouts.rewards.shape[1])) - pairs_within(prompts)
+        more = int(written.sum()), int(places), pairs_within(whole) - again
+        return Sampled(*(a + b for a, b in zip(self, more, strict=True)))
+
+
+def pairs_within(lengths: Integers) -> int:
+    """Pairs of a token and one that it may see, in sequences of such lengths."""
+    return int((lengths * (lengths + 1) // 2).sum())
+
+
 @dataclass
 class Cursor:
     """Where the streams are; kept with checkpoints. hint: the share of a trace that a hint shows."""
@@ -46,7 +70,7 @@ class Cursor:
 
 
 class Sampler:
-    """Draws rollouts. Its `cursor` is all that changes."""
+    """Draws rollouts. Its `cursor` is all that changes, and `sampled`: what the last call read and wrote."""
 
     def __init__(self, task: Task, rewards: Mapping[str, Reward], settings: Rollout, seed: int) -> None:
         self.task = task
@@ -54,6 +78,7 @@ class Sampler:
         self.settings = settings
         self.seed = seed
         self.cursor = Cursor()
+        self.sampled = Sampled()
         if settings.curriculum is not None and settings.curriculum not in task.complexities:
             raise ValueError(
                 f"rollout.curriculum={settings.curriculum} is no measure of this task; it has "
@@ -62,6 +87,7 @@ class Sampler:
 
     def __call__(self, model: Model, used: float) -> tuple[Rollouts, dict[str, float]]:
         """The groups to learn from, and figures on what was sampled first. used: share of the budget."""
+        self.sampled = Sampled()
         rollouts = self._roll(model, self._problems(self.settings.prompts, used))
         figures = describe(rollouts)
         if self.settings.equal == "resample":
@@ -102,7 +128,9 @@ class Sampler:
             some = examples.take(mine)
             rollouts = roll(model, self.task, some, self.rewards, self.settings, stream, behind)
         self.cursor.samples += len(examples) * size
-        return Rollouts.concat([part for part in gathered(rollouts) if part is not None])
+        everyone = Rollouts.concat([part for part in gathered(rollouts) if part is not None])
+        self.sampled = self.sampled.and_of(everyone)
+        return everyone
 
     def _resampled(self, model: Model, rollouts: Rollouts, used: float) -> Rollouts:
         wanted, good = len(rollouts), [with_signal(rollouts)]

@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from tracelab.algorithms.base import Algorithm
 from tracelab.decoding.logprobs import token_figures
 from tracelab.models.base import Model
-from tracelab.posttraining.groups import Sampler
+from tracelab.posttraining.groups import Sampled, Sampler, pairs_within
+from tracelab.posttraining.rollout import Rollouts
 from tracelab.posttraining.updates import Updater, Updates
 from tracelab.runs.checkpoints import updates_of
 from tracelab.training.budgeted import Budgeted, Recipe
@@ -106,7 +108,6 @@ class PostLearner(Budgeted):
         rollouts, figures = self.sampler(self.model, self.used())
         sampled = time.perf_counter()
         figures = {f"rollout/{name}": value for name, value in figures.items()}
-        tokens = int(rollouts.completions.tokens.offsets[-1])
         figures["rollout/groups_trained_on"] = float(len(rollouts))
         self.model.train()
         self.set_rates()
@@ -122,15 +123,24 @@ class PostLearner(Budgeted):
         figures["rollout/seconds"] = sampled - began
         figures["update/seconds"] = ended - sampled
         self.progress.steps += 1
-        self.progress.tokens += tokens
+        self.progress.tokens += self.sampler.sampled.tokens
         self.progress.examples += len(rollouts)
-        self.progress.completion_tokens += tokens
+        self.progress.completion_tokens += int(rollouts.completions.tokens.offsets[-1])
+        self.progress.flops += flops_of(self.model, self.sampler.sampled, rollouts, self._passes(updates))
         minutes = (ended - began) / 60  # rates follow a budget of them, so they must be the same everywhere
         self.progress.minutes += most(minutes) if self.recipe.budget.unit == "minutes" else minutes
         if self.progress.steps % self.every == 0 or self.used() >= 1.0:
             figures |= self._measure()
         self._report(figures | self.so_far())
         self.stop_if_used()
+
+    def _passes(self, updates: int) -> float:
+        """Passes forward and backward of what is trained on; one forward alone is a third."""
+        if not updates:
+            return 0.0
+        knobs, reference = self.updates, self._frozen[0]
+        alone = (knobs.passes * knobs.parts > 1) + (reference is not None)
+        return knobs.passes + alone / 3
 
     def _measure(self) -> dict[str, float]:
         self.model.eval()
@@ -164,6 +174,14 @@ class PostLearner(Budgeted):
         super().on_load_checkpoint(checkpoint)
         self.made = updates_of(checkpoint)
         self.sampler.load_state_dict(checkpoint["sampler"])
+
+
+def flops_of(model: Model, sampled: Sampled, rollouts: Rollouts, passes: float) -> float:
+    """Operations of a round's matrix products: to sample is to go forward once, a third of `Model.flops`."""
+    prompts, written = rollouts.prompts.lengths, rollouts.completions.tokens.lengths
+    whole = np.repeat(prompts, rollouts.rewards.shape[1]) + written - 1
+    learned = model.flops(int(whole.sum()), pairs_within(whole)) if len(whole) else 0.0
+    return model.flops(sampled.places, sampled.pairs) / 3 + passes * learned
 
 
 class Rounds:

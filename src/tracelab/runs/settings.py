@@ -124,12 +124,13 @@ class Sampling:
 
 @settings
 class Amounts:
-    """A budget: one of the first four, else the default that is given."""
+    """A budget: one of the first five, else the default that is given."""
 
     tokens: Count | None = None
     steps: Count | None = None
     minutes: Positive | None = None
     examples: Count | None = None
+    flops: Positive | None = None
     default_tokens: Count | None = None
     default_steps: Count | None = None
 

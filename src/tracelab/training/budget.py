@@ -1,4 +1,4 @@
-"""How long to train: one of tokens, steps, minutes or examples; and how much of it is used."""
+"""How long to train: one of tokens, steps, minutes, examples or FLOPs; and how much of it is used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ class Progress:
     """What a run has trained on so far; saved with its checkpoints.
 
     tokens: all that are not padding; completion_tokens: those the loss is taken on; minutes: of
-    training, without validation.
+    training, without validation; flops: operations of matrix products, forward and backward (`Model.flops`),
+    with those of sampling where completions are sampled. Of runs that earlier versions began they are of what
+    came after.
     """
 
     steps: int = 0
@@ -25,21 +27,25 @@ class Progress:
     completion_tokens: int = 0
     examples: int = 0
     minutes: float = 0.0
+    flops: float = 0.0
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Exactly one of the four is given. `minutes` depends on the machine: such a run is not repeatable."""
+    """Exactly one of these is given. `minutes` depends on the machine: such a run is not repeatable."""
 
     tokens: int | None = None
     steps: int | None = None
     minutes: float | None = None
     examples: int | None = None
+    flops: float | None = None
 
     def __post_init__(self) -> None:
         given = {unit: amount for unit, amount in asdict(self).items() if amount is not None}
         if len(given) != 1:
-            raise ValueError(f"give one of budget.tokens, steps, minutes or examples, not {given or 'none'}")
+            raise ValueError(
+                f"give one of budget.tokens, steps, minutes, examples or flops, not {given or 'none'}"
+            )
         if min(given.values()) <= 0:
             raise ValueError(f"a budget must be more than 0, not {given}")
 
@@ -99,11 +105,18 @@ def begun_with(asked: Amounts, before: Sequence[str]) -> Budget:
 def short_first(experiment: Experiment, lengths: NDArray[np.int64]) -> int:
     """Tokens of training over which short sequences come first: the share data.short_first of the budget.
 
-    lengths: of sequences, for budgets of examples. Budgets of minutes and packed rows know no such tokens: 0.
+    lengths: of sequences, for budgets of examples. Budgets of minutes and of FLOPs, and packed rows, know no
+    such tokens: 0.
     """
     data = experiment.data
     if data.short_first is None or data.packing is not None:
         return 0
     budget = build_budget(experiment.budget)
-    each = {"tokens": 1.0, "steps": data.batch_tokens, "examples": lengths.mean(), "minutes": 0.0}
+    each = {
+        "tokens": 1.0,
+        "steps": data.batch_tokens,
+        "examples": lengths.mean(),
+        "minutes": 0.0,
+        "flops": 0.0,
+    }
     return int(data.short_first * budget.amount * each[budget.unit])

@@ -71,10 +71,11 @@ class Budgeted(lightning.LightningModule):
         self.trainer.should_stop |= self.used() >= 1.0
 
     def so_far(self) -> dict[str, float]:
-        """Tokens and minutes of training so far, without validation, and the share of the budget."""
+        """Tokens, minutes and FLOPs of training so far, without validation, and the share of the budget."""
         return {
             "train/tokens": float(self.progress.tokens),
             "train/minutes": self.progress.minutes,
+            "train/flops": self.progress.flops,
             "train/used": self.used(),
         }
 

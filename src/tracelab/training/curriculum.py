@@ -32,16 +32,16 @@ class Quotas(NamedTuple):
 
 def quotas(experiment: Training, shares: Sequence[float], before: Sequence[str] = ()) -> Quotas:
     """Shares of the budget, but the last, which takes the rest. Of one in steps they are about right: batches
-    are not quite full. ValueError for a budget of minutes.
+    are not quite full. ValueError for a budget of minutes or FLOPs.
 
     before: budgets that the run had (run.json's extended_from). What a larger one adds is the last turn's, so
     that what was trained on stays where it was.
     """
     budget = begun_with(experiment.budget, before)
-    if budget.unit == "minutes":
+    if budget.unit in ("minutes", "flops"):
         raise ValueError(
             f"trace={experiment.names.trace} changes in the course of a training, by shares of its budget, "
-            "and nobody knows how many tokens go into minutes: give budget.tokens, steps or examples"
+            f"and nobody knows how many tokens go into {budget.unit}: give budget.tokens, steps or examples"
         )
     each = experiment.data.batch_tokens if budget.unit == "steps" else 1
     return Quotas([share * budget.amount * each for share in shares[:-1]], budget.unit == "examples")

@@ -1,0 +1,222 @@
+"""Laws of effort: known ones are found, with who never got there; the likelier of two; real runs."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import optimize, stats
+
+from tests.helpers.runs import small
+from tracelab.analysis import efforts, intervals, laws
+from tracelab.core.files import read_json
+from tracelab.report.sections import laws as section
+from tracelab.report.study import study_of
+from tracelab.runs.folder import Run
+from tracelab.training.experiment import train
+
+PLACES = (2, 3, 4, 6, 8)
+SPREAD, EVERY = 0.25, 5  # of the logarithm; between two looks
+EXPONENT, RATE = 1.6, 0.45
+
+
+def study(draw, log_effort, seeds=3, most=np.inf, law="a"):
+    """As of `efforts.until`: runs watched every 5 steps until `most`. log_effort: x -> its mean."""
+    rows = []
+    for x in PLACES:
+        for seed in range(seeds):
+            k = np.ceil(np.exp(log_effort(x) + SPREAD * draw.standard_normal()) / EVERY)
+            there = bool(k * EVERY <= most)
+            ends = ((k - 1) * EVERY, k * EVERY) if there else (most, np.inf)
+            rows.append((law, seed, float(x), "", there, *map(float, ends)))
+    names = ["law", "seed", "x", "run", "reached", "low", "high"]
+    return pl.DataFrame(rows, names, orient="row", infer_schema_length=None)
+
+
+def power(x):
+    return np.log(20) + EXPONENT * np.log(x / 2)
+
+
+def exponential(x):
+    return np.log(20) + RATE * (x - 2)
+
+
+def test_the_line_is_the_likeliest():
+    """Another optimiser finds the same maximum of the likelihood as it is written down, by interval."""
+    known = study(np.random.default_rng(1), power, most=150)
+    x = known["x"].log().to_numpy()
+    with np.errstate(divide="ignore"):
+        low, high = (np.log(known[name].to_numpy()) for name in ("low", "high"))
+
+    def unlikely(at):
+        ends = [stats.norm.cdf((y - at[0] - at[1] * x) / np.exp(at[2])) for y in (high, low)]
+        return -np.log(ends[0] - ends[1]).sum()
+
+    wanted = optimize.minimize(unlikely, (2, 1, -1), method="Nelder-Mead", options={"fatol": 1e-9})
+    line = intervals.fit(x, low, high, np.ones((1, len(x))))
+    found = (line.intercept[0], line.slope[0], np.log(line.spread[0]))
+    np.testing.assert_allclose(found, wanted.x, atol=2e-3)
+    assert line.likelihood[0] == pytest.approx(-wanted.fun, abs=1e-2)
+
+
+def test_a_weight_is_a_run_that_many_times():
+    known = study(np.random.default_rng(2), power, most=200)
+    x, low, high = known["x"].log().to_numpy(), known["low"].to_numpy(), known["high"].to_numpy()
+    with np.errstate(divide="ignore"):
+        ends = np.log(low), np.log(high)
+    times = np.arange(len(x)) % 3
+    weighted = intervals.fit(x, *ends, np.stack([np.ones(len(x)), times.astype(float)]))
+    again = [np.repeat(values, times) for values in (x, *ends)]
+    repeated = intervals.fit(*again, np.ones((1, times.sum())))
+    assert weighted.slope[1] == pytest.approx(repeated.slope[0], rel=1e-3)
+    assert weighted.spread[1] == pytest.approx(repeated.spread[0], rel=1e-3)
+    assert weighted.slope[0] != pytest.approx(weighted.slope[1], rel=1e-2)
+
+
+def test_the_exponents_interval_covers_it():
+    """Of 60 studies of three seeds, in which a fifth of the runs are censored, at a nominal 95 %."""
+    draw, hits, slopes, shares = np.random.default_rng(0), [], [], []
+    for _ in range(60):
+        (row,) = laws.fits(study(draw, power, most=150), resamples=100).iter_rows(named=True)
+        hits.append(row["exponent_low"] <= EXPONENT <= row["exponent_high"])
+        slopes.append(row["exponent"])
+        shares.append(1 - row["reached"] / row["runs"])
+    assert 0.85 <= np.mean(hits) < 1
+    assert np.median(slopes) == pytest.approx(EXPONENT, abs=0.08)
+    assert np.mean(shares) == pytest.approx(0.2, abs=0.06)
+
+
+def test_who_never_got_there_is_no_slow_run_and_no_missing_one():
+    """Left out, or counted at their last look, censored runs would flatten the law."""
+    draw = np.random.default_rng(3)
+    known = study(draw, power, seeds=60, most=80)
+    (row,) = laws.fits(known, resamples=2).iter_rows(named=True)
+    assert 0.3 < 1 - row["reached"] / row["runs"] < 0.5
+    assert row["exponent"] == pytest.approx(EXPONENT, abs=0.12)
+    seen = known.filter("reached")
+    as_if = known.with_columns(reached=True, high=pl.col("high").clip(upper_bound=80.5))
+    for wrong in (seen, as_if):
+        assert laws.fits(wrong, resamples=2)["exponent"].item() < row["exponent"] - 0.1
+
+
+@pytest.mark.parametrize(("law", "winner"), [(power, "power"), (exponential, "exponential")])
+def test_the_likelier_law_is_found(law, winner):
+    draw = np.random.default_rng(4)
+    (row,) = laws.fits(study(draw, law, seeds=12, most=400), resamples=50).iter_rows(named=True)
+    assert row["better"] == winner
+    assert row["aic"] * (1 if winner == "power" else -1) > laws.DECIDES
+    assert (row["power_share"] > 0.9) == (winner == "power")
+    name, slope = {"power": ("exponent", EXPONENT), "exponential": ("rate", RATE)}[winner]
+    assert row[f"{name}_low"] < slope < row[f"{name}_high"]
+    assert laws.predicted(row, winner, np.array([4.0])) == pytest.approx(np.exp(law(4)), rel=0.1)
+
+
+def test_where_there_is_no_law_it_is_said_why():
+    draw = np.random.default_rng(5)
+    known = study(draw, power)
+    never = known.with_columns(reached=False, low=pl.lit(10.0), high=pl.lit(np.inf), law=pl.lit("never"))
+    two = known.filter(pl.col("x") < 4).with_columns(law=pl.lit("two"))
+    found = laws.fits(pl.concat([known, never, two]), resamples=20)
+    assert found["exponent"].null_count() == 2
+    assert "fewer than two x" in found.filter(law="never")["why"].item()
+    assert "2 different x" in found.filter(law="two")["why"].item()
+    alone = laws.fits(known.filter(seed=0), resamples=20)
+    assert alone.select("exponent_low", "exponent_high").row(0) == (None, None)
+    words = laws.in_words(found)
+    assert [len(row) for row in words] == [len(laws.HEADINGS)] * 3
+
+
+# --- on runs --------------------------------------------------------------------------------------
+
+TINY = (
+    "task.ood=[]",
+    "budget.steps=6",
+    "validate_every=2",
+    "eval.samples=2",
+    "eval.temperature=1",
+    "eval.problems=8",
+)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Three sizes of data sets, two seeds of one of them."""
+    folder = tmp_path_factory.mktemp("law")
+    for size, seed in ((16, 0), (32, 0), (64, 0), (64, 1)):
+        train(small(folder / f"{size}-{seed}", f"data.train_size={size}", f"seed={seed}", *TINY))
+    return folder
+
+
+def test_efforts_are_what_the_runs_have_logged(runs):
+    """A share that all reach is reached at the first look; one that none does is censored at the last."""
+    easy = efforts.until(runs, against="data.train_size", least={"truncated": 0.0})
+    assert easy["x"].to_list() == [16, 32, 64, 64]
+    assert easy["law"].unique().to_list() == ["correct"]
+    assert easy["reached"].all()
+    assert set(easy.select("low", "high").rows()) == {(0.0, 2.0)}
+    hard = efforts.until(runs, against="data.train_size", of="tokens", least={"solution_valid": 1.0})
+    assert not hard["reached"].any()
+    for row in hard.iter_rows(named=True):
+        assert row["low"] == read_json(Path(row["run"]) / "run.json")["progress"]["tokens"]
+    with pytest.raises(ValueError, match=r"did you mean data\.train_size"):
+        efforts.until(runs, against="data.trainsize")
+    with pytest.raises(ValueError, match="has no val/solved in metrics"):
+        efforts.until(runs, against="data.train_size", least={"solved": 0.5})
+    with pytest.raises(ValueError, match=r"two runs of the law .* have the seed 0"):
+        efforts.until(runs, against="budget.steps", by=["names.trace"])
+    looks = pl.DataFrame(
+        {"step": [1, 3], "val/solution_valid": [0.0, 1.0]}
+    )  # behind the second and the fourth
+    assert efforts._first(looks, "step", {"solution_valid": 0.9}, "run")["high"] == 4.0
+
+
+def test_the_first_look_that_is_good_enough():
+    looks = pl.DataFrame(
+        {"step": [0, 4, 8, 12], "rollout/reward": None, "val/solution_valid": [0.1, 0.2, 0.95, 0.5]}
+    )
+    seen = efforts._first(looks, "step", {"solution_valid": 0.9}, "run")
+    assert seen == {"reached": True, "low": 4.0, "high": 8.0}
+    never = efforts._first(looks, "step", {"solution_valid": 0.96}, "run")
+    assert never == {"reached": False, "low": 12.0, "high": float("inf")}
+    at_once = efforts._first(looks, "step", {"solution_valid": 0.1}, "run")
+    assert at_once == {"reached": True, "low": 0.0, "high": 4.0}
+
+
+def test_shares_and_the_reports_section(runs, figures):
+    shares = efforts.shares(runs, against="data.train_size")
+    assert {"solution_valid", "trace_strict", "silent_failure", "ece"} <= set(shares["figure"])
+    for row in shares.filter(figure="solution_valid").iter_rows(named=True):
+        told = Run.open(row["run"]).read_json("metrics.json")["test sets"]
+        assert row["value"] == pytest.approx(told["wilson"]["solution_valid"]["value"])
+    about = study_of([runs], runs / "page.html")
+    about.data.mkdir()
+    page = section.section(about)
+    assert "train_size" in page
+    assert "Power law or exponential" in page
+    drawn = pl.read_csv(about.data / "shares_train_size.csv")
+    assert drawn.filter(figure="ece")["x"].to_list() == [16, 32, 64]
+    assert drawn.filter(figure="ece")["seeds"].to_list() == [1, 1, 2]
+    assert (about.data / "laws_train_size.svg").is_file()
+    one = study_of([runs / "16-0"], runs / "one.html")
+    assert section.section(one) is None
+
+
+def test_a_law_from_the_command_line(runs, tmp_path):
+    """Learning curves by hand: a power law of exponent 2, and one run that never gets there."""
+    for size, seed in ((16, 0), (32, 0), (64, 0), (64, 1)):
+        shutil.copytree(runs / f"{size}-{seed}", tmp_path / "runs" / f"{size}-{seed}")
+        effort = (size / 16) ** 2 * 100 * (1.1 if seed else 1.0)
+        steps = np.arange(0, 1650, 25)
+        lines = [f"{step},{int(step >= effort)},8,{step},{step}" for step in steps]
+        head = "step,val/solution_valid,val/problems,train/tokens,train/minutes"
+        (tmp_path / "runs" / f"{size}-{seed}" / "metrics.csv").write_text("\n".join([head, *lines, ""]))
+    words = ["-m", "tracelab.fit_law", "run=runs", "against=data.train_size", "out=found/law", "resamples=50"]
+    done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "3 of 4" in done.stdout
+    (row,) = pl.read_csv(tmp_path / "found" / "law_fits.csv").iter_rows(named=True)
+    assert row["exponent"] == pytest.approx(2, abs=0.1)
+    assert (tmp_path / "found" / "law.svg").is_file()
