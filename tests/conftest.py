@@ -7,6 +7,7 @@ from hypothesis import settings
 
 from tests.helpers.runs import FORMATS, figures_saved
 from tracelab.core import paths
+from tracelab.core.jit import kernels_folder
 
 os.environ[FORMATS] = ""  # saving them would be half the time of a small run; see `figures`
 
@@ -39,6 +40,17 @@ def pytest_sessionstart(session):
 def nothing_told(monkeypatch):
     """What a process says once, each test hears."""
     monkeypatch.setattr(paths, "_told", set())
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """A cache folder of the test's own, but for compiled kernels: those are everybody's."""
+    kernels, cache = kernels_folder().parent, tmp_path / "cache"
+    kernels.mkdir(parents=True, exist_ok=True)
+    cache.mkdir()
+    (cache / "kernels").symlink_to(kernels)
+    monkeypatch.setenv("TRACELAB_CACHE", str(cache))
+    return cache
 
 
 @pytest.fixture

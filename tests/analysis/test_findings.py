@@ -26,6 +26,7 @@ from tracelab.report.study import Study
 from tracelab.tasks.maze import Maze
 
 PROBLEMS, SEEDS = 300, 6
+FEW = 60  # problems, where no verdict is asked for
 # Accuracy in distribution and far, and validity given a right solution, of each arm.
 CLAIMED = {
     ("correct", "", None): (0.75, 0.3, 0.6),
@@ -47,21 +48,21 @@ OPPOSITE = {
 }
 
 
-def study(arms, claims_hold, seeds=SEEDS, seed=0):
+def study(arms, claims_hold, seeds=SEEDS, seed=0, problems=PROBLEMS):
     """Outcomes of simulated runs, on one test set in distribution and two far ones."""
     draw, parts = np.random.default_rng(seed), []
-    size = {split: draw.integers(10, 100, PROBLEMS) for split in ("near", "far_1", "far_2")}
-    keys = {split: np.arange(PROBLEMS, dtype=np.uint64) + 1000 * k for k, split in enumerate(size)}
+    size = {split: draw.integers(10, 100, problems) for split in ("near", "far_1", "far_2")}
+    keys = {split: np.arange(problems, dtype=np.uint64) + 1000 * k for k, split in enumerate(size)}
     for (treatment, options, algorithm), (near, far, valid) in arms.items():
         arm = " ".join(filter(None, (treatment, options, algorithm)))
         for s in range(seeds):
             for split, sizes in size.items():
-                right = draw.random(PROBLEMS) < (near if split == "near" else far)
-                wish = np.full(PROBLEMS, valid)
+                right = draw.random(problems) < (near if split == "near" else far)
+                wish = np.full(problems, valid)
                 if claims_hold and split == "near" and valid:  # shorter traces are more often valid
                     wish = np.clip(valid + 0.3 * (sizes < 40) - 0.3 * (sizes > 70), 0, 1)
-                strict = (draw.random(PROBLEMS) < wish) & (
-                    right | (draw.random(PROBLEMS) < 0.9 * claims_hold)
+                strict = (draw.random(problems) < wish) & (
+                    right | (draw.random(problems) < 0.9 * claims_hold)
                 )
                 follows = split == "near" or not claims_hold
                 parts.append(
@@ -70,20 +71,20 @@ def study(arms, claims_hold, seeds=SEEDS, seed=0):
                             "arm": arm,
                             "treatment": treatment,
                             "treatment_options": options,
-                            "algorithm": pl.Series([algorithm] * PROBLEMS, dtype=pl.String),
+                            "algorithm": pl.Series([algorithm] * problems, dtype=pl.String),
                             "run": f"{arm}-{s}",
                             "seed": s,
                             "split": split,
-                            "index": np.arange(PROBLEMS),
+                            "index": np.arange(problems),
                             "problem_key": keys[split],
                             "solution_valid": right,
                             "trace_strict": strict,
                             "trace_local": strict,
-                            "trace_strict_at": np.full(PROBLEMS, 5 if algorithm and claims_hold else 1),
-                            "trace_steps": np.full(PROBLEMS, 10),
+                            "trace_strict_at": np.full(problems, 5 if algorithm and claims_hold else 1),
+                            "trace_steps": np.full(problems, 10),
                             "reference_steps": sizes,
                             "expansions": sizes,
-                            "completion_tokens": 4 * sizes if follows else draw.integers(10, 400, PROBLEMS),
+                            "completion_tokens": 4 * sizes if follows else draw.integers(10, 400, problems),
                             "truncated": False,
                         }
                     )
@@ -132,15 +133,19 @@ class Made(Study):
         return Maze(size=5)
 
 
-def test_the_report_shows_each_part_with_its_verdict(tmp_path, claimed):
-    made = Made(pl.DataFrame(), study(CLAIMED, True), (), None, tmp_path / "page.html")
+def test_the_report_shows_each_part_with_its_verdict(tmp_path):
+    outcomes = study(CLAIMED, True, problems=FEW)
+    claimed = findings.measurements({"maze": outcomes})
+    assert len(set(claimed["verdict"])) > 1
+    made = Made(pl.DataFrame(), outcomes, (), None, tmp_path / "page.html")
     made.data.mkdir()
     page = section(made)
     assert all(part.claim in page for part in findings.PARTS.values())
     assert page.count("<td>replicated</td>") == (claimed["verdict"] == REPLICATED).sum()
     written = pl.read_csv(made.data / "findings.csv")
     assert written["value"].to_list() == pytest.approx(claimed["value"].to_list())
-    several = pl.concat([study(CLAIMED, True), study({("correct", "x=1", None): (0.5, 0.5, 0.5)}, True)])
+    other = study({("correct", "x=1", None): (0.5, 0.5, 0.5)}, True, problems=FEW)
+    several = pl.concat([outcomes, other])
     page = section(Made(pl.DataFrame(), several, (), None, tmp_path / "page.html"))
     assert "No finding can be judged: several arms are trace=correct" in page
 
@@ -154,8 +159,8 @@ def test_a_share_of_nothing_seen_is_not_nothing(claimed):
 
 def test_a_problem_that_was_drawn_twice_is_one():
     """Every problem twice: no interval is narrower than of the problems once."""
-    once = study(CLAIMED, True).collect()
-    twice = pl.concat([once, once.with_columns(pl.col("index") + PROBLEMS)])
+    once = study(CLAIMED, True, problems=FEW).collect()
+    twice = pl.concat([once, once.with_columns(pl.col("index") + FEW)])
     one, two = (findings.measurements({"maze": table.lazy()}) for table in (once, twice))
     assert two["value"].to_list() == pytest.approx(one["value"].to_list(), abs=1e-9)
     widths = [(frame["high"] - frame["low"]).to_numpy() for frame in (one, two)]
@@ -163,7 +168,7 @@ def test_a_problem_that_was_drawn_twice_is_one():
 
 
 def test_arms_judged_on_other_problems_are_refused():
-    moved = study(CLAIMED, True).with_columns(
+    moved = study(CLAIMED, True, problems=FEW).with_columns(
         pl.when(pl.col("treatment") == "swapped")
         .then(pl.col("problem_key") + 7)
         .otherwise(pl.col("problem_key"))
@@ -175,16 +180,16 @@ def test_arms_judged_on_other_problems_are_refused():
 
 def test_few_seeds_settle_nothing():
     two = {key: value for key, value in CLAIMED.items() if key[0] in ("correct", "solution_only")}
-    found = findings.measurements({"maze": study(two, True, seeds=4)})
+    found = findings.measurements({"maze": study(two, True, seeds=4, problems=FEW)})
     assert set(found["verdict"]) == {OPEN}
 
 
 def test_arms_that_are_not_there_have_no_rows_and_two_settings_are_refused():
     few = {key: value for key, value in CLAIMED.items() if key[0] != "swapped" and key[2] is None}
-    found = findings.measurements({"maze": study(few, True)})
+    found = findings.measurements({"maze": study(few, True, problems=FEW)})
     assert not {"c1", "c2", "d1", "d2", "g"} & set(found["part"])
     assert "c" not in set(findings.verdicts(found)["finding"])
-    two = study({**few, ("correct", "width=64", None): (0.9, 0.3, 0.6)}, True)
+    two = study({**few, ("correct", "width=64", None): (0.9, 0.3, 0.6)}, True, problems=FEW)
     with pytest.raises(ValueError, match="several arms are trace=correct"):
         findings.measurements({"maze": two})
 

@@ -6,12 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from hydra.utils import get_class
+from omegaconf import OmegaConf
 
 from tests.helpers.drawn import digests
 from tracelab.core import jit
 from tracelab.core.paths import CONF
 
-TASKS = sorted(path.stem for path in CONF.glob("task/*.yaml"))
+TASKS, ARMS = (sorted(path.stem for path in CONF.glob(f"{axis}/*.yaml")) for axis in ("task", "trace"))
+PAIRS = [(TASKS[k % len(TASKS)], ARMS[k % len(ARMS)]) for k in range(max(len(TASKS), len(ARMS)))]
 
 
 def python(*words, **options):
@@ -30,17 +33,22 @@ def test_interpreted_kernels_give_the_same_bytes_and_verdicts(task):
     assert {name for name in compiled if interpreted.get(name) != compiled[name]} == set()
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_an_example_is_shown_without_a_compiler(task, tmp_path):
+@pytest.mark.parametrize(("task", "arm"), PAIRS)
+def test_an_example_is_shown_without_a_compiler(task, arm, tmp_path):
+    """Of every task, and of every treatment, whose promise is seen."""
     code = f"""
 import sys
-sys.argv = ["show", "task={task}", "trace=corrupted", "index=3", "among=8"]
+sys.argv = ["show", "task={task}", "trace={arm}", "index=3", "among=8"]
 from tracelab.show import main
 main()
 print(*sys.modules)
 """
     *shown, modules = python("-c", code, cwd=tmp_path).strip().splitlines()
-    assert any(line.startswith("trace strict") for line in shown)
+    assert "█" in "".join(shown) or task != "maze"
+    (strict,) = (line for line in shown if line.startswith("trace strict"))
+    promise = get_class(OmegaConf.load(CONF / "trace" / f"{arm}.yaml")._target_).promise
+    ok = strict.split()[2] == "ok"
+    assert {"valid": ok, "invalid": not ok, "deranged": not ok}.get(promise, True)
     assert not {"numba", "llvmlite", "torch", "lightning"} & set(modules.split())
 
 

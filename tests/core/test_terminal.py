@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.helpers.forked import run
 from tracelab.core.terminal import counted
 
 SAY = "from tracelab.core.terminal import endure; import sys; endure()\n"
@@ -41,7 +42,8 @@ nothing = {"value": None, "low": None, "high": None, "n": 24, "label": "solution
 print_results({"test": {"solution_valid": nothing}}, "a run", Path("runs"))
 print(bar(0.5))
 """
-    text = python(code, PYTHONIOENCODING="ascii").decode("ascii")
+    text = run("-c", f"import sys; sys.stdout.reconfigure(encoding='ascii')\n{SAY}{code}").stdout
+    assert text.isascii()
     assert "solution valid" in text
     assert "==========----------" in text
 

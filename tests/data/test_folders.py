@@ -2,12 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import polars as pl
 import pytest
 
+from tests.helpers.forked import run
 from tracelab.core.files import read_json
 from tracelab.evaluation.verifying import judge_file
 from tracelab.tasks.maze import Maze
@@ -18,8 +17,7 @@ FILES = ("train.parquet", "set.arrow", "set.jsonl")
 
 
 def generate(cwd, *words):
-    command = [sys.executable, "-m", "tracelab.generate", *KNOBS, *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return run("-m", "tracelab.generate", *KNOBS, *words, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

@@ -29,10 +29,9 @@ TASK = Maze(size=7, format="compact")
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
+def cache(own_cache):
     """Every test has a cache folder of its own."""
-    monkeypatch.setenv("TRACELAB_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "data"
+    return own_cache / "data"
 
 
 def bytes_of(examples):

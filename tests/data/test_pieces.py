@@ -24,9 +24,8 @@ MAZES = ("task.ood=[{size:9}]", "eval.problems=4", "data.val_size=4")
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
+def cache(own_cache, monkeypatch):
     """A cache folder of its own, and small pieces."""
-    monkeypatch.setenv("TRACELAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(pieces, "PIECE", 32)
 
 

@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import subprocess
-import sys
 import tracemalloc
 from contextlib import suppress
 
@@ -14,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.data.test_jsonl import PUBLISHED
-from tests.helpers import hostile
+from tests.helpers import forked, hostile
 from tests.helpers.hostile import GOOD, TASK
 from tests.oracles import arithmetic
 from tracelab.data import reading, records
@@ -243,8 +241,7 @@ def test_names_of_files():
 
 
 def run(*words, cwd):
-    command = [sys.executable, "-m", "tracelab.judge", "task.size=7", "task.format=paper", *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return forked.run("-m", "tracelab.judge", "task.size=7", "task.format=paper", *words, cwd=cwd)
 
 
 def test_the_command_and_its_exit_status(tmp_path):

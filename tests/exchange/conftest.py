@@ -1,20 +1,15 @@
 """A run that is trained long enough to end its completions, and its export, by the command."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
+from tests.helpers import forked
 from tests.helpers.runs import small
 from tracelab.training.experiment import train
 
 
 def command(name, *words, cwd):
     """A command in a process of its own -> it, done."""
-    line = [sys.executable, "-m", f"tracelab.{name}", *words]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(line, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    return forked.run("-m", f"tracelab.{name}", *words, cwd=cwd)
 
 
 @pytest.fixture(scope="session")

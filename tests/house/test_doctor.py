@@ -41,13 +41,17 @@ def test_one_screen_on_a_machine_that_can_train(tmp_path):
     assert not (tmp_path / "runs").exists(), "it leaves nothing behind"
 
 
-def test_what_cannot_be_written_is_bad_and_says_how_to_mend_it(tmp_path):
+def test_what_cannot_be_written_is_bad_and_says_how_to_mend_it(tmp_path, monkeypatch, capsys):
     (tmp_path / "runs").write_text("a file in the way")
     (tmp_path / "cache").write_text("another")
-    status, lines, _ = examined(tmp_path, TRACELAB_CACHE=str(tmp_path / "cache"))
-    text = "\n".join(lines)
-    assert status == 1
-    assert lines[-1] == "Training cannot run here: mend what is BAD."
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRACELAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(screen, "CHECKS", {name: CHECKS[name] for name in ("cache", "runs")})
+    with pytest.raises(SystemExit) as ended:
+        screen.main()
+    assert ended.value.code == 1
+    text = capsys.readouterr().out
+    assert text.splitlines()[-1] == "Training cannot run here: mend what is BAD."
     assert re.search(
         rf"{NOTE} +cache +\S+/cache cannot be written.*\n +→ TRACELAB_CACHE=<folder> moves", text
     )

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.helpers.forked import run
 from tests.helpers.runs import SMALL, small
 from tracelab import loggers
 from tracelab.core.paths import CLONE
@@ -48,11 +49,10 @@ print(json.dumps(kept))
 
 def tracked(folder, *words, **environment):
     """What W&B was asked for by the runs of a sweep, and what was said."""
-    command = [sys.executable, "-c", SWEEP, str(folder), *words]
     home = {"WANDB_API_KEY": "", "HOME": str(folder), "MLFLOW_TRACKING_URI": str(folder / "mlruns")}
     home["TRACELAB_FORMATS"] = "png"
     environment = {**os.environ, **home, **environment}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=CLONE, check=False)
+    done = run("-c", SWEEP, str(folder), *words, cwd=CLONE, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "takes no more" not in done.stderr
     return json.loads(done.stdout.strip().splitlines()[-1]), done.stderr

@@ -1,4 +1,4 @@
-"""The command line: folder names, a sweep, showing and generating."""
+"""The command line: folder names, a sweep, and generating."""
 
 import os
 import re
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hydra.utils import get_class
 from omegaconf import OmegaConf
 
+from tests.helpers import forked
 from tests.helpers.runs import SMALL
 from tracelab.core.paths import CONF
 from tracelab.core.settings import read
@@ -40,28 +40,18 @@ def test_an_experiment_sets_what_it_states(path):
 
 
 def run(*words, cwd):
-    command = [sys.executable, "-m", *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return forked.run("-m", *words, cwd=cwd)
 
 
 def test_a_sweep_is_one_table(tmp_path):
     arms = "trace=correct,solution_only"
-    done = run("tracelab.train", "-m", *SMALL, "budget.steps=2", arms, "seed=0,1", cwd=tmp_path)
+    words = ("-m", *SMALL, "budget.steps=2", arms, "seed=0,1")
+    done = forked.run("-m", "tracelab.train", *words, cwd=tmp_path, spawns=False)
     assert done.returncode == 0, done.stderr[-2000:]
     outcomes = pl.read_parquet(tmp_path / "runs/*/*/outcomes.parquet")
     groups = outcomes.group_by("treatment", "seed", "split").len()
     assert len(groups) == 2 * 2 * 2
     assert set(groups["len"]) == {24}
-
-
-@pytest.mark.parametrize("arm", sorted(path.stem for path in CONF.glob("trace/*.yaml")))
-def test_show(tmp_path, arm):
-    done = run("tracelab.show", f"trace={arm}", "index=3", "among=8", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "█" in done.stdout
-    strict = next(line for line in done.stdout.splitlines() if line.startswith("trace strict"))
-    promise = get_class(OmegaConf.load(CONF / "trace" / f"{arm}.yaml")._target_).promise
-    assert ("ok" in strict) == (promise == "valid")
 
 
 def on_a_full_disk(*words, cwd):

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import subprocess
-import sys
 
 import pytest
 
@@ -49,13 +48,6 @@ def test_the_commit_is_the_projects_own(tmp_path):
     commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
     assert commit_of(tmp_path) == commit.strip()
     assert commit_of(tmp_path / "site-packages" / "tracelab") is None
-
-
-def test_one_process_trains_in_a_folder(tmp_path):
-    with claimed(tmp_path):
-        code = f"from tracelab.runs.folder import claimed\nwith claimed({str(tmp_path)!r}): pass"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "another process is training in" in done.stderr
 
 
 def test_without_locks_a_warning_is_enough(tmp_path, monkeypatch):

@@ -1,12 +1,11 @@
 """Trained on files in place of drawn problems: their tokens as they are, a card, and no test problem."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+from tests.helpers.forked import run
 from tests.helpers.runs import small
 from tracelab.core.types import BINS, SPLITS
 from tracelab.data.from_files import read_files
@@ -117,8 +116,7 @@ def test_a_run_on_a_file(tmp_path):
 def test_what_the_command_writes_is_trained_on(tmp_path):
     """`generate` with a treatment whose traces are no steps; README's way from one command to the other."""
     made = ("task.size=5", "task.ood=[]", "trace=shuffled", "count=30", f"output={tmp_path}/a.jsonl")
-    code = f"import sys; sys.argv = ['generate', *{made!r}]; from tracelab.generate import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    done = run("-m", "tracelab.generate", *made, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     data = prepare(small(tmp_path, "task.ood=[]", f"data.files=[{tmp_path}/a.jsonl]"))
     generated = json.loads((tmp_path / "a.card.json").read_text())["splits"]["train"]

@@ -4,8 +4,6 @@ import json
 import os
 import pickle
 import signal
-import subprocess
-import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +13,7 @@ import torch
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
+from tests.helpers.forked import run, start
 from tests.helpers.runs import SMALL, small
 from tracelab import sweeps
 from tracelab.core.paths import CONF
@@ -38,8 +37,7 @@ class Deadly:
 
 
 def sweep(cwd, *words, arm=ARM):
-    command = [sys.executable, "-m", "tracelab.train", "-m", *arm, *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return run("-m", "tracelab.train", "-m", *arm, *words, cwd=cwd, spawns=False)
 
 
 def deadly_sweep(cwd, *words):
@@ -126,7 +124,7 @@ def test_a_sweep_goes_on_where_it_was(tmp_path, monkeypatch):
 
 
 def workers(process):
-    """Ids of the processes that run jobs for a sweep's."""
+    """Ids of the spawned processes that run jobs for a sweep's."""
     below = [path.read_text().split() for path in Path(f"/proc/{process.pid}/task").glob("*/children")]
     return [
         int(child)
@@ -148,34 +146,31 @@ def test_a_job_that_is_killed_does_not_end_the_sweep(tmp_path):
 
 def test_a_job_whose_process_is_killed_takes_no_other_with_it(tmp_path):
     words = ("hydra/launcher=joblib", "seed=0,1,2", "eval.problems=4")
-    command = [sys.executable, "-m", "tracelab.train", "-m", *ARM, *words]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+    with start("-m", "tracelab.train", "-m", *ARM, *words, cwd=tmp_path) as process:
         while len(list(tmp_path.glob("runs/sweep/*/log.txt"))) < 2:
             assert process.poll() is None, "the sweep ended before a job was to be killed"
             time.sleep(0.05)
         os.kill(workers(process)[0], signal.SIGKILL)
-        said, _ = process.communicate(timeout=300)
+        done = process.wait(300)
     states, records = jobs(tmp_path)
-    assert process.returncode == 1
+    assert done.returncode == 1
     assert sorted(states) == ["failed", "finished", "finished"]
     assert states[2] == "finished"
     killed = records[states.index("failed")]
     assert killed["reason"] == "its process was killed (SIGKILL): out of memory?"
     assert killed["reason"] in (tmp_path / killed["folder"] / "error.txt").read_text()
-    assert all(f"seed={k}" in said for k in range(3))
+    assert all(f"seed={k}" in done.stdout for k in range(3))
 
 
 def test_ctrl_c_reaches_the_jobs_processes(tmp_path):
     """They save what they have; a job that was not begun is in the table, too."""
     words = (*ARM, "hydra/launcher=joblib", "seed=0,1,2", "budget.steps=1000000", "checkpoint_every=1000000")
-    command = [sys.executable, "-m", "tracelab.train", "-m", *words]
-    with subprocess.Popen(command, cwd=tmp_path) as process:
+    with start("-m", "tracelab.train", "-m", *words, cwd=tmp_path, spawns=False) as process:
         while len(list(tmp_path.glob("runs/sweep/*/metrics.csv"))) < 2:
             assert process.poll() is None, "the sweep ended before it was to be stopped"
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=120)
-    assert process.returncode == 130
+        assert process.wait(120).returncode == 130
     states, records = jobs(tmp_path)
     assert states == ["unfinished", "unfinished", "not begun"]
     for record in records[:2]:
@@ -193,18 +188,17 @@ def test_jobs_that_would_share_a_folder_are_refused(tmp_path, knob):
 
 def test_ctrl_c_stops_the_sweep_and_keeps_what_is_trained(tmp_path):
     words = (*ARM, "seed=0,1", "budget.steps=1000000", "checkpoint_every=1000000")
-    command = [sys.executable, "-m", "tracelab.train", "-m", *words]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    with start("-m", "tracelab.train", "-m", *words, cwd=tmp_path, spawns=False) as process:
         while not list(tmp_path.glob("runs/sweep/*/metrics.csv")):
             assert process.poll() is None, "the sweep ended before it was to be stopped"
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=120)
-    assert process.returncode == 130
+        done = process.wait(120)
+    assert done.returncode == 130
     states, records = jobs(tmp_path)
     assert states == ["unfinished", "not begun"]
     assert Run.open(tmp_path / records[0]["folder"]).checkpoint().is_file()
-    assert "nothing is lost" in said
+    assert "nothing is lost" in done.stderr
 
 
 def test_a_run_is_asked_for_again(tmp_path):
@@ -218,11 +212,10 @@ def test_a_run_is_asked_for_again(tmp_path):
 
 def test_two_processes_in_one_folder(tmp_path):
     code = f"from tracelab.runs.folder import claimed\nwith claimed({str(tmp_path)!r}): print('in')"
-    command = [sys.executable, "-c", code]
     with claimed(tmp_path):
-        other = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "another process is training" in other.stderr
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "in\n"
+        other = run("-c", code)
+    assert "another process is training in" in other.stderr
+    assert run("-c", code).stdout == "in\n"
 
 
 def test_folders():

@@ -15,6 +15,7 @@ import torch
 from hydra.utils import instantiate
 
 from tests.helpers.engine import CONTEXT, VOCABULARY, fit, learner, loader, sequences, tiny, trained_on
+from tests.helpers.forked import FORKED
 from tests.helpers.runs import SMALL, small
 from tests.training.test_resume import StopAt
 from tracelab.batches.loader import FixedLoader
@@ -185,6 +186,7 @@ def fail(raises):
 )
 def test_the_failure_of_one_process_ends_all(monkeypatch, raises, says):
     monkeypatch.setattr(processes, "PATIENCE", 0.5)
+    monkeypatch.setattr(processes, "start_processes", FORKED)
     with pytest.raises(RuntimeError, match=says):
         together(2, fail, raises)
 

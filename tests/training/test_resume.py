@@ -3,8 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 import torch
 
 from tests.helpers.engine import fit, learner
+from tests.helpers.forked import start
 from tracelab.runs.checkpoints import load_seconds, load_weights, sound
 from tracelab.runs.signals import heeded
 from tracelab.training.budget import Budget
@@ -79,13 +78,12 @@ def test_resume_after_a_crash(whole, tmp_path, step, every):
 
 def test_resume_after_sigkill(whole, tmp_path):
     code = f"from tests.training.test_resume import *; train(Path({str(tmp_path)!r}), slow=0.05)"
-    environment = {**os.environ, "PYTHONPATH": f"{CLONE}:{CLONE / 'src'}"}
-    with subprocess.Popen([sys.executable, "-c", code], cwd=CLONE, env=environment) as process:
+    with start("-c", code, cwd=CLONE) as process:
         while not (tmp_path / "last.ckpt").exists() and process.poll() is None:
             time.sleep(0.02)
         time.sleep(0.05 * (os.getpid() % 10))  # a random step
         process.kill()
-    assert process.returncode == -signal.SIGKILL
+        assert process.wait().returncode == -signal.SIGKILL
     assert full_state(tmp_path / "last.ckpt")["progress"]["steps"] < STEPS
     train(tmp_path, resume=tmp_path / "last.ckpt")
     assert equal(whole, tmp_path)

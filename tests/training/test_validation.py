@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.helpers.engine import fit, learner
+from tests.helpers.forked import FORKED
 from tests.helpers.runs import figures_saved, small
 from tracelab.data.frozen import references
 from tracelab.evaluation import curves
@@ -17,6 +18,7 @@ from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_weights
 from tracelab.runs.entry import compose
 from tracelab.runs.sets import problems
+from tracelab.training import processes
 from tracelab.training.budget import Budget
 from tracelab.training.experiment import train
 from tracelab.training.progress import ProgressLine
@@ -163,8 +165,9 @@ def test_the_shares_of_processes_add_up(whole):
         assert pytest.approx({**alone, **different}) == {**together, **different}
 
 
-def test_two_processes(whole, tmp_path):
+def test_two_processes(whole, tmp_path, monkeypatch):
     """Three problems for one, four for the other; the sums are of all."""
+    monkeypatch.setattr(processes, "start_processes", FORKED)
     more = ("trainer=ddp", "trainer.accelerator=cpu", "budget.steps=122", f"ckpt_path={whole.checkpoint()}")
     run = train(small(tmp_path, *WORDS, *more)).run
     rows = curves.measured(rows_of(tmp_path))

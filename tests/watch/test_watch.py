@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.helpers.forked import start
 from tests.helpers.runs import SMALL, small
 from tracelab.core.paths import CLONE
 from tracelab.training.experiment import train
@@ -38,9 +39,8 @@ def study(tmp_path_factory):
     record = folder / "failed" / "run.json"
     record.write_text(record.read_text().replace('"evaluated"', '"failed"'))
     endless = ("budget.steps=1000000", "data.short_first=null", "threads=1", f"run_dir={folder / 'going'}")
-    command = [sys.executable, "-m", "tracelab.train", *SMALL, *endless]
     until = time.monotonic() + 300
-    with subprocess.Popen(command, cwd=CLONE, env=ENVIRONMENT, stderr=subprocess.DEVNULL) as process:
+    with start("-m", "tracelab.train", *SMALL, *endless, cwd=CLONE) as process:
         try:
             while not (going := states(folder).get("going")) or not going.right:
                 assert process.poll() is None
