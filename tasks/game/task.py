@@ -180,9 +180,12 @@ class Game(Playing, Perturbed):
             return heaps_of(self.codec, prompt)
         return board_of(self.codec, prompt, self._board())
 
-    def solved(self, problems: Ragged) -> Examples:
-        """Positions that were read, searched. ValueError if a search takes more than MOST_STEPS steps."""
-        return batch.solved(self._searched(), problems)
+    def solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
+        """Positions that were read, searched. ValueError if a search takes more than MOST_STEPS steps.
+
+        keys: see `search.game_tree.batch`.
+        """
+        return batch.solved(self._searched(), problems, keys)
 
     @property
     def changes(self) -> Mapping[str, Change]:

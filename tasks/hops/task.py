@@ -158,10 +158,10 @@ class Hops(Deriving, Perturbed):
         """The problem that a prompt's tokens write, as it is stored. ValueError if they write none."""
         return problem_of(self.codec, prompt, self.reaches["hops"], self.reaches["relations"])
 
-    def solved(self, problems: Ragged) -> Examples:
-        """Problems that were read, answered."""
+    def solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
+        """Problems that were read, answered. keys: see `search.derivation.batch`."""
         room = batch.Room(int(problems.lengths.max(initial=HEADER)), self.reaches["hops"], 6, 1, 2)
-        return batch.solved(self._system(), room, MEASURES, problems)
+        return batch.solved(self._system(), room, MEASURES, problems, keys)
 
     @property
     def changes(self) -> Mapping[str, Change]:

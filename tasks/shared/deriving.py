@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples
@@ -17,10 +12,10 @@ from tracelab.search.derivation.needed import needed
 from tracelab.search.derivation.problem import System
 from tracelab.search.derivation.provenance import provenance
 from tracelab.search.derivation.tree import tree
-from tracelab.tasks.shared.tabled import Rules, Tabled
+from tracelab.tasks.shared.tabled import Retied, Rules
 
 
-class Deriving(Tabled):
+class Deriving(Retied):
     """A task whose traces are derivations."""
 
     grammar = "derivation"
@@ -29,16 +24,6 @@ class Deriving(Tabled):
     @abstractmethod
     def _system(self) -> System:
         """Tables of their own for each call: threads may generate at the same time."""
-
-    @abstractmethod
-    def solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
-        """Stored problems with their derivations. keys: (n,) of ties; None: each problem has its own."""
-
-    def alternatives(self, examples: Examples, keys: NDArray[np.uint64]) -> Ragged:
-        """Another derivation of each problem (see `core.types.Task`)."""
-        task: Any = self
-        at_random: Deriving = replace(task, tie_break="random")
-        return at_random.solved(examples.problem, keys).trace
 
     def _tables(self) -> System:
         return self._system()

@@ -8,10 +8,10 @@ from tracelab.search.game_tree.detours import detours
 from tracelab.search.game_tree.judge import Searched, judge, judge_traces
 from tracelab.search.game_tree.needed import needed
 from tracelab.search.game_tree.provenance import provenance
-from tracelab.tasks.shared.tabled import Rules, Tabled
+from tracelab.tasks.shared.tabled import Retied, Rules
 
 
-class Playing(Tabled):
+class Playing(Retied):
     """A task whose traces search a game's tree."""
 
     grammar = "game-tree"

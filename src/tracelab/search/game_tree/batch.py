@@ -47,11 +47,14 @@ def generate(
     return examples_drawn(own, MEASURES, keys, split, advice)
 
 
-def solved(searched: Searched, problems: Ragged) -> Examples:
-    """Stored problems with their searches. ValueError if one takes more than MOST_STEPS steps."""
+def solved(searched: Searched, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
+    """Stored problems with their searches. ValueError if one takes more than MOST_STEPS steps.
+
+    keys: (n,) of ties; None: a problem's are always the same.
+    """
     limits = Limits(MOST_STEPS, int(problems.lengths.max(initial=1)), False)
     fault = f"the game is over, or its search takes more than {MOST_STEPS:,} steps"
-    return examples_given(partial(_generate, *searched, limits), MEASURES, problems, fault)
+    return examples_given(partial(_generate, *searched, limits), MEASURES, problems, fault, keys)
 
 
 @njit
@@ -74,7 +77,8 @@ def _generate(
             length, hashes[i] = posed(game, owned, limits.telling, random, mine, stored, line, worth)
             if length > 0:
                 measures[i, LEFT] = left(game)
-                ties = mix64(keys[i] if len(mine) == 0 else hashes[i])
+                # of one that is given the key is 0, unless other ties are asked for
+                ties = mix64(keys[i] if len(mine) == 0 else hashes[i] ^ keys[i])
                 count = searched_with(game, kind, tie_break, ties, random, line, scratch)
             if count > 0:
                 break
