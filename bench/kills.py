@@ -91,10 +91,10 @@ def run_left(folder: Path) -> Any:
     timed = [name for name in metrics.columns if any(word in name for word in ("second", "minutes", "wait"))]
     return {
         "weights": {name: digest(weight.numpy().tobytes()) for name, weight in weights.items()},
-        "outcomes": digest(pl.read_parquet(folder / "outcomes.parquet").write_json().encode()),
-        "metrics": json.loads((folder / "metrics.json").read_text()) | {"sampling": None},
+        "outcomes": digest(pl.read_parquet(folder / "outcomes.parquet", glob=False).write_json().encode()),
+        "metrics": json.loads((folder / "metrics.json").read_text(encoding="utf-8")) | {"sampling": None},
         "curves": digest(metrics.drop(timed).write_json().encode()),
-        "status": json.loads((folder / "run.json").read_text())["status"],
+        "status": json.loads((folder / "run.json").read_text(encoding="utf-8"))["status"],
     }
 
 

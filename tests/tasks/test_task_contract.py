@@ -34,16 +34,9 @@ SMALL = {
     ],
     "game": [
         {"board": [3, 3], "line": 3, "ood": [{"left": 5}]},
-        {
-            "board": [3, 4],
-            "line": 3,
-            "left": [3, 5],
-            "search": "alphabeta",
-            "tie_break": "random",
-            "misere": True,
-        },
+        {"board": [3, 4], "line": 3, "left": [3, 5], "search": "alphabeta", "misere": True},
         {"game": "nim", "left": [3, 5], "ood": [{"left": 6, "search": "alphabeta"}, {"heaps": 7}]},
-        {"game": "connect", "search": "alphabeta", "telling": False, "reach": {"columns": 5}},
+        {"game": "connect", "tie_break": "random", "telling": False, "reach": {"columns": 5}},
     ],
     "hops": [
         {"ood": [{"hops": 6}, {"distractors": [9, 12]}]},
