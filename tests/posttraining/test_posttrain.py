@@ -8,16 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers.runs import figures_saved, post_training, small
+from tests.helpers.runs import figures_saved, post_training
 from tracelab.algorithms.grpo import GRPO
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
-from tracelab.decoding.sampling import Stream
-from tracelab.evaluation.judging import trained_model
 from tracelab.posttraining.experiment import posttrain
-from tracelab.posttraining.groups import Rollout, Sampler, hint_tokens
-from tracelab.posttraining.rollout import roll
+from tracelab.posttraining.groups import Rollout, Sampler
 from tracelab.rewards.base import Graded, total
 from tracelab.rewards.form import Form
 from tracelab.rewards.length import Length
@@ -26,9 +23,7 @@ from tracelab.rewards.trace import Trace
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_precision, load_weights
 from tracelab.runs.entry import compose
-from tracelab.runs.folder import Run
 from tracelab.runs.tables import print_trained
-from tracelab.training.experiment import train
 from tracelab.training.settings import Training
 
 SMALL = (
@@ -48,15 +43,6 @@ SMALL = (
     "threads=1",
     "reward=[form]",  # a model of a few steps earns it sometimes
 )
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory):
-    """A run that writes traces now and then."""
-    folder = tmp_path_factory.mktemp("source")
-    larger = ("model.width=64", "data.train_size=2000", "budget.steps=200")
-    train(small(folder, "trace=correct", "task.ood=[]", *larger))
-    return folder
 
 
 def settings(source, folder, *overrides):
@@ -115,13 +101,6 @@ def test_rewards():
 
 
 # --- groups -------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def policy(source):
-    run = Run.open(source)
-    task = build_task(run.settings.task)
-    return trained_model(run, task, "last", run.read_json("run.json")["context"]), task
 
 
 def sampler(task, **changes):
@@ -191,32 +170,6 @@ def test_a_curriculum_goes_from_easy_to_hard(policy):
     assert costs[0] < costs[2]
     with pytest.raises(ValueError, match=r"curriculum=beauty.*optimal_cost"):
         sampler(task, curriculum="beauty")
-
-
-def test_hints_begin_as_the_reference_does(policy):
-    _, task = policy
-    examples = task.generate(rng.keys(0, "train", 0, 10, "problem"), "train")
-    whole = references(task, examples)
-    for share in (0.0, 0.4, 1.0):
-        for hint, reference in zip(hint_tokens(task, examples, share), whole, strict=True):
-            assert hint.tolist() == reference[: len(hint)].tolist()
-    longest = hint_tokens(task, examples, 1.0)
-    assert [reference[len(hint)] for hint, reference in zip(longest, whole, strict=True)] == [
-        task.codec.token["solution"]
-    ] * 10
-
-
-def test_hinted_groups_are_judged_with_their_hints(policy):
-    model, task = policy
-    examples = task.generate(rng.keys(0, "train", 0, 6, "problem"), "train")
-    hints = hint_tokens(task, examples, 1.0)
-    sampled = Rollout(prompts=6, group=2, max_new=20)
-    rollouts = roll(
-        model, task, examples, {"trace": Trace(level="parses")}, sampled, Stream(name="rollout"), hints
-    )
-    assert rollouts.hinted.tolist() == hints.lengths.tolist()
-    assert (rollouts.graded.verdicts.steps >= np.repeat(examples.trace.lengths, 2)).all()
-    assert (rollouts.graded.lengths > rollouts.completions.tokens.lengths).all()
 
 
 def test_the_hint_adapts(policy):

@@ -7,8 +7,8 @@ A group whose completions all have one reward teaches nothing. What is done with
     keep      it stays in the batch, and in the denominator of a mean over it
     filter    it is left out
     resample  so it is, and new problems are drawn in its place, up to `rounds` times
-    hint      groups without a success try again behind the first steps of the reference trace; how many
-              adapts, so that half of the hinted groups succeed at least once. Then as filter
+    hint      groups without a success try again behind a hint (`posttraining.hints`), whose length adapts, so
+              that half of the hinted groups succeed at least once. Then as filter
 
 `Rollout.curriculum` names a complexity measure by which problems go from the easiest to the hardest quarter.
 Problems and samples come from named streams of their own, so that a resumed run goes on with what would
@@ -18,21 +18,22 @@ have come. Several processes share the groups of a round, and draw what one woul
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tracelab.core.ragged import Integers, Ragged, offsets_of
+from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.data.frozen import drawn
 from tracelab.decoding.sampling import Stream
 from tracelab.models.base import Model
+from tracelab.posttraining.hints import hint_tokens, reliance, weights
 from tracelab.posttraining.rollout import Rollout, Rollouts, describe, roll
 from tracelab.rewards.base import Reward
 from tracelab.training.processes import gathered, share
 
-HINT_STEP = 0.05  # by what share of the trace a hint grows or shrinks
+HINT_STEP = 0.05  # by what share of the steps a hint grows or shrinks
 POOL = 4  # problems drawn per prompt for a curriculum to choose from
 
 
@@ -62,7 +63,7 @@ def pairs_within(lengths: Integers) -> int:
 
 @dataclass
 class Cursor:
-    """Where the streams are; kept with checkpoints. hint: the share of a trace that a hint shows."""
+    """Where the streams are; kept with checkpoints. hint: the share of the steps that a hint shows."""
 
     problems: int = 0
     samples: int = 0
@@ -146,11 +147,16 @@ class Sampler:
         if len(failed) == 0:
             return rollouts, figures
         examples = rollouts.examples.take(failed)
-        again = self._roll(model, examples, hint_tokens(self.task, examples, self.cursor.hint))
+        hints = hint_tokens(self.task, examples, self.cursor.hint, self.settings.hint)
+        again = self._roll(model, examples, hints)
+        relied = reliance(model, again)
+        again = replace(again, weight=weights(relied, self.settings.reliance))
         success = float(again.solved.any(axis=1).mean())
         longer = HINT_STEP if success < 0.5 else -HINT_STEP
         self.cursor.hint = float(np.clip(self.cursor.hint + longer, 0.0, 1.0))
         figures |= {"hinted_groups_solved": success, "hinted_solution_valid": float(again.solved.mean())}
+        if success > 0:
+            figures |= {"hint_reliance": float(np.nanmean(relied)), "hint_weight": float(again.weight.mean())}
         others = np.setdiff1d(np.arange(len(rollouts)), failed)
         return Rollouts.concat([rollouts.take(others), again]), figures
 
@@ -158,13 +164,3 @@ class Sampler:
 def with_signal(rollouts: Rollouts) -> Rollouts:
     """The groups whose rewards differ."""
     return rollouts.take(np.flatnonzero(~rollouts.equal))
-
-
-def hint_tokens(task: Task, examples: Examples, share: float) -> Ragged:
-    """How a completion with the reference trace begins: its opening word, the first `share` of its steps."""
-    trace, opening = examples.trace, task.codec.format.trace_open
-    counts = np.floor(share * trace.lengths).astype(np.int64)
-    place = np.arange(len(trace.values)) - np.repeat(trace.offsets[:-1], trace.lengths)
-    kept = trace.values[place < np.repeat(counts, trace.lengths)]
-    steps = task.codec.encode(task.codec.trace, Ragged(kept, offsets_of(counts)))
-    return Ragged.of([task.codec.tokens_of(opening)] * len(examples)).joined(steps)

@@ -31,8 +31,9 @@ class Rollout:
 
     prompts, group: problems per step and completions of each. max_new: tokens of a completion; None: as many
     as in the run's evaluation. temperature: of sampling, and of the probabilities that are trained. equal,
-    rounds, curriculum: which groups are learned from (`posttraining.groups`). batch_size: rows sampled
-    together.
+    rounds, curriculum: which groups are learned from (`posttraining.groups`). hint: what a hint shows;
+    reliance: the scale, in nats per token, on which groups that rely on theirs weigh less; None: they do not
+    (`posttraining.hints`). batch_size: rows sampled together.
     """
 
     prompts: Count
@@ -40,6 +41,8 @@ class Rollout:
     max_new: Count | None = None
     temperature: Positive = 1.0
     equal: Literal["keep", "filter", "resample", "hint"] = "filter"
+    hint: Literal["trace", "solution", "waypoint"] = "trace"
+    reliance: Positive | None = None
     rounds: Count = 4
     curriculum: str | None = None
     batch_size: Count = 256
@@ -56,8 +59,8 @@ class Rollouts:
     """P groups of G completions: n = P * G rows, a group's one after the other.
 
     examples: P; prompts: P rows, with what the model reads behind them, and the hint where there is one;
-    completions: n rows, of what follows; graded: n verdicts on hint and completion together; rewards: (P, G);
-    hinted: (P,) tokens.
+    completions: n rows, of what follows; graded: n verdicts, on the completion with a hint of the trace;
+    rewards: (P, G); hinted: (P,) tokens; weight: (P,) by which a group's advantages are multiplied.
     """
 
     examples: Examples
@@ -66,6 +69,7 @@ class Rollouts:
     graded: Graded
     rewards: NDArray[np.float64]
     hinted: NDArray[np.int64]
+    weight: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.rewards)
@@ -91,6 +95,7 @@ class Rollouts:
             take(self.graded, rows),
             self.rewards[groups],
             self.hinted[groups],
+            self.weight[groups],
         )
 
     @staticmethod
@@ -110,7 +115,7 @@ def roll(
 ) -> Rollouts:
     """Complete each problem's prompt `settings.group` times, judge, reward.
 
-    hints: tokens to put behind the prompts; they are judged with what follows, but were not sampled.
+    hints: tokens to put behind the prompts, which were not sampled; a trace's are judged with what follows.
     """
     hints = Ragged.of([[]] * len(examples)) if hints is None else hints
     prompts = model.opened(task.prompts(examples)).joined(hints)
@@ -125,7 +130,8 @@ def roll(
         batch_size=settings.batch_size,
     )
     rows = np.repeat(np.arange(len(examples)), settings.group)
-    whole = hints.take(rows).joined(completions.tokens)
+    begun = settings.hint == "trace"
+    whole = hints.take(rows).joined(completions.tokens) if begun else completions.tokens
     lengths = references(task, examples).lengths[rows]
     verdicts = task.judge(examples.take(rows), whole)
     graded = Graded(verdicts, task.levels, whole.lengths, completions.truncated, lengths)
@@ -136,6 +142,7 @@ def roll(
         graded,
         total(rewards, graded).reshape(len(examples), settings.group),
         hints.lengths,
+        np.ones(len(examples)),
     )
 
 

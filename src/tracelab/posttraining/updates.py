@@ -80,6 +80,7 @@ class Updater:
     def __call__(self, rollouts: Rollouts) -> tuple[dict[str, float], int]:
         """All updates of a round -> figures, and how many there were."""
         advantages = self.algorithm.advantages(torch.from_numpy(rollouts.rewards)).float()  # (P, G)
+        advantages *= torch.from_numpy(rollouts.weight).float()[:, None]
         parts = np.array_split(np.arange(len(rollouts)), min(self.knobs.parts, len(rollouts)))
         prepared = [self._prepared(rollouts.take(part), advantages[part]) for part in parts]
         counting = [part for part in prepared if part is not None]  # else a step would follow momentum

@@ -1,0 +1,69 @@
+"""Hints for groups without a success: what they show, and how much their right answers rely on them.
+
+A hint is part of the reference's completion, put between the prompt and what is sampled (`Rollout.hint`):
+
+    trace      the trace's first steps; what is sampled goes on from there, and both are judged together
+    solution   the solution's first steps; what is sampled is judged alone, so all of it has to be written
+    waypoint   one step from the middle of the solution; judged alone, too
+
+How far hints go adapts (`posttraining.groups`), but for a waypoint. The reliance of a group is how much
+likelier its right completions are with the hint than without it, in nats per token. Where it is high, what is
+learned behind the hint need not help without one: exp(-max(reliance, 0) / Rollout.reliance) may weigh the
+group down.
+
+Source: Xia et al. 2026, Learning to Hint for Reinforcement Learning (arXiv 2604.00698). Theirs are written by
+a model that learns to hint, and reliance is in its reward; here it weighs groups.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelab.core.ragged import Ragged
+from tracelab.core.types import Examples, Task
+from tracelab.decoding.logprobs import sums, teacher_forced
+from tracelab.models.base import Model
+from tracelab.posttraining.rollout import Rollouts
+
+
+def hint_tokens(task: Task, examples: Examples, share: float, kind: str = "trace") -> Ragged:
+    """(n rows) Each problem's hint. share: of the trace's or the solution's steps; a waypoint is one step."""
+    codec, solutions = task.codec, examples.solution
+    if kind == "waypoint":
+        lengths = solutions.lengths
+        return codec.encode(codec.solution, solutions.between(lengths // 2, np.minimum(lengths, 1)))
+    rows, table, opening = (
+        (examples.trace, codec.trace, codec.format.trace_open)
+        if kind == "trace"
+        else (solutions, codec.solution, codec.format.solution_open)
+    )
+    counts = np.floor(share * rows.lengths).astype(np.int64)
+    steps = codec.encode(table, rows.between(np.zeros_like(counts), counts))
+    return Ragged.of([codec.tokens_of(opening)] * len(examples)).joined(steps)
+
+
+def reliance(model: Model, rollouts: Rollouts) -> NDArray[np.float64]:
+    """(P,) How much likelier each group's right completions are behind its hint than behind the prompt alone.
+
+    In nats per token, the mean over right completions; nan where none is right.
+    """
+    found, group = np.full(len(rollouts), np.nan), rollouts.rewards.shape[1]
+    right = np.flatnonzero(rollouts.solved.ravel())
+    if len(right) == 0:
+        return found
+    prompts, completions = rollouts.prompts.take(right // group), rollouts.completions.tokens.take(right)
+    lengths = prompts.lengths - rollouts.hinted[right // group]
+    bare = prompts.between(np.zeros_like(lengths), lengths)
+    behind, alone = (sums(teacher_forced(model, start, completions)) for start in (prompts, bare))
+    more = (behind - alone) / completions.lengths
+    for which in np.unique(right // group):
+        found[which] = more[right // group == which].mean()
+    return found
+
+
+def weights(relied: NDArray[np.float64], temperature: float | None) -> NDArray[np.float64]:
+    """(P,) What groups weigh: 1 where the temperature is None, or nothing is known of a group."""
+    if temperature is None:
+        return np.ones(len(relied))
+    return np.exp(-np.maximum(np.nan_to_num(relied), 0.0) / temperature)
