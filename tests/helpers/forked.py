@@ -54,7 +54,9 @@ class Started:
         spawns: bool = True,
     ) -> None:
         """folder: for what it says. words: those after `python`. spawns: does a sweep spawn its jobs?"""
-        env = dict(os.environ if env is None else env)
+        if env is None:  # Lightning may have set the number of threads since, for processes of its own
+            env = {**os.environ, "OMP_NUM_THREADS": AT_IMPORT["OMP_NUM_THREADS"]}
+        env = {name: value for name, value in env.items() if value is not None}
         assert all(env.get(name) == value for name, value in AT_IMPORT.items()), "take a fresh python"
         self.words, self.said = words, [folder / "stdout", folder / "stderr"]
         given = (words, str(cwd or os.getcwd()), env, self.said, spawns)

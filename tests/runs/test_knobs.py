@@ -46,6 +46,7 @@ def choices(group):
 
 
 RUN = f"run={KEPT}"
+ITS_TASK = ("task.size=5", "task.format=compact", "task.ood=[{generator:dfs}]")
 COMMANDS = {
     "train": (train, ["run_dir=never", "logger=wandb", "trainer=cpu"]),
     "train-adamw": (train, ["run_dir=never", "optim=adamw", "model=mingru", "metric=[pass_at_k]"]),
@@ -56,8 +57,12 @@ COMMANDS = {
     **{
         f"generate-{arm}": (generate, ["output=never.arrow", f"trace={arm}"])
         for arm in choices("trace")
-        if arm != "latent"
+        if arm not in ("latent", "speculative")
     },
+    "generate-speculative": (
+        generate,
+        ["output=never.arrow", "trace=speculative", f"trace.student={KEPT}", *ITS_TASK],
+    ),
     "train-latent": (train, ["run_dir=never", "trace=latent"]),
     **{
         f"posttrain-{one}": (posttrain, [RUN, "run_dir=never", f"algorithm={one}"])
