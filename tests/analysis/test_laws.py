@@ -124,7 +124,7 @@ def test_where_there_is_no_law_it_is_said_why():
     assert "fewer than two x" in found.filter(law="never")["why"].item()
     assert "2 different x" in found.filter(law="two")["why"].item()
     alone = laws.fits(known.filter(seed=0), resamples=20)
-    assert alone.select("exponent_low", "exponent_high").row(0) == (None, None)
+    assert alone.select("exponent_low", "exponent_high", "power_share").row(0) == (None, None, None)
     words = laws.in_words(found)
     assert [len(row) for row in words] == [len(laws.HEADINGS)] * 3
 

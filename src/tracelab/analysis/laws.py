@@ -89,17 +89,18 @@ def _row(known: Known, resamples: int, draw: np.random.Generator) -> dict[str, A
         ends_of_it = interval(slopes, x, x[known.high < np.inf])
         row |= dict(zip([f"{name}{end}" for end in ENDS], ends_of_it, strict=True))
         row |= {f"log_c_{kind}": float(line.intercept[0]), f"spread_{kind}": float(line.spread[0])}
-    return {**row, **_compared(lines), "why": None}
+    alone = np.unique(x, return_counts=True)[1].min() < 2  # nothing varies there
+    return {**row, **_compared(lines, alone), "why": None}
 
 
-def _compared(lines: Mapping[str, Line]) -> dict[str, Any]:
+def _compared(lines: Mapping[str, Line], alone: bool) -> dict[str, Any]:
     more = lines["power"].likelihood - lines["exponential"].likelihood
     aic = float(2 * more[0])
     better = "open" if abs(aic) < DECIDES else "power" if aic > 0 else "exponential"
     return {
         "aic": aic,
         "better": better,
-        "power_share": float((more[1:] > 0).mean()) if more[1:].size else None,
+        "power_share": float((more[1:] > 0).mean()) if more[1:].size and not alone else None,
     }
 
 

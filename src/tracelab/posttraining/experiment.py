@@ -92,7 +92,9 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
         record |= {"updates": updates, "warning": NOTHING_LEARNED if silent else None}
         metrics = conclude(run, record, progress, finished, began, tests, went)
         if metrics is not None:
-            run.write_json("passes_after.json", passes(trained_model(run, task, "last", limits["context"])))
+            after = trained_model(run, task, "last", limits["context"])
+            after.products = precision.products  # as before: another machine may choose otherwise
+            run.write_json("passes_after.json", passes(after))
             draw(run)
     return Trained(run, metrics, "resumed" if resume else "finished")
 
