@@ -340,6 +340,12 @@ def test_others_problems_are_read():
     assert solution == task.codec.words_of(task.codec.encode(task.codec.solution, examples.solution)[0])
 
 
+def test_a_goal_in_a_vehicle_is_refused():
+    """No heuristic bounds the way there."""
+    with pytest.raises(ValueError, match="in a vehicle is no goal"):
+        read_problem(UNTYPED.replace("(:goal (at pkg ap2))", "(:goal (in pkg tru1))"))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
