@@ -178,6 +178,13 @@ def test_what_is_proposed_is_written_but_where_it_is_unlikely(student, mazes):
             replaced += refused
         assert len(treated.trace[i]) == len(proposed[i])
     assert 0 < replaced < sum(map(len, list(proposed)[:4]))
+    few = asked(student, threshold=threshold, keep="all")(task, examples.take(np.arange(4)), None)
+    tokens = sum(map(len, list(proposed)[:4]))
+    assert few.measured["tokens refused"] == pytest.approx(replaced / tokens)
+    other = sum(int((few.trace[i] != proposed[i]).sum()) for i in range(4))
+    assert few.measured["tokens replaced"] == pytest.approx(other / tokens)
+    every = asked(student, threshold=1.0, keep="all")(task, examples, None)
+    assert every.measured["tokens replaced"] < every.measured["tokens refused"] == 1, "some were likeliest"
 
 
 def test_a_threshold_of_nothing_is_the_reference_and_invalid_traces_are_put_back(student, mazes):
@@ -185,7 +192,7 @@ def test_a_threshold_of_nothing_is_the_reference_and_invalid_traces_are_put_back
     proposed = reference(task, examples)
     nothing = asked(student, threshold=0.0, keep="all")(task, examples, None)
     assert (nothing.trace.values == proposed.values).all()
-    assert nothing.measured["tokens replaced"] == 0
+    assert nothing.measured["tokens refused"] == nothing.measured["tokens replaced"] == 0
     threshold = unlikely(student, mazes, 0.03)
     everything = asked(student, threshold=threshold, keep="all")(task, examples, None)
     valid = everything.residual_valid
@@ -194,6 +201,9 @@ def test_a_threshold_of_nothing_is_the_reference_and_invalid_traces_are_put_back
     kept = asked(student, threshold=threshold)(task, examples, None)
     assert kept.residual_valid.all()
     assert kept.measured["still strictly valid"] == valid.mean()
+    assert kept.measured["tokens refused"] == everything.measured["tokens refused"]
+    assert kept.measured["tokens replaced"] == (kept.trace.values != proposed.values).mean()
+    assert kept.measured["tokens replaced"] < everything.measured["tokens replaced"]
     for i, trace in enumerate(kept.trace):
         assert (trace == (everything.trace if valid[i] else proposed)[i]).all()
 

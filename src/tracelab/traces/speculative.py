@@ -56,13 +56,14 @@ class Speculative(Asking):
         written, own = self.asked.rewrite(prompts, proposed, float(self.threshold), words)
         treated = from_tokens(task, examples, written)
         measured = {
-            "tokens replaced": float(own.values.mean()),
+            "tokens refused": float(own.values.mean()),
             "still strictly valid": float(treated.residual_valid.mean()),
         }
         if self.keep == "valid":
             bad = np.flatnonzero(~treated.residual_valid)
             treated = from_tokens(task, examples, written.replace(bad, proposed.take(bad)))
             assert treated.residual_valid.all(), "the reference's traces are valid"
+        measured["tokens replaced"] = float((treated.trace.values != proposed.values).mean())
         for name, traces in {"logprob per token": treated.trace, "reference's": proposed}.items():
             logprobs, _ = read_by(self.asked, task, examples, traces)
             measured[name] = float(logprobs.values.mean())
