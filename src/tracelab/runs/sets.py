@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from tracelab.core.codec import Sequences
 from tracelab.core.types import Examples, Task
 from tracelab.data import card, from_files, frozen
@@ -26,6 +28,7 @@ from tracelab.traces.latent import Latent
 from tracelab.traces.solution_only import SolutionOnly
 
 ROUND = 64  # a context that the data decides is a multiple
+LONGEST = 256  # sequences, by which it is told how much longer traces are than the reference's
 
 TestSets = Mapping[str, tuple[Task, Examples]]
 Treated = Callable[[Examples, str], card.Arm]
@@ -103,7 +106,7 @@ def prepare(experiment: Experiment) -> Data:
         )
         the_card["whole training set"], longest = whole, whole["longest"]
         summary += "\n  the first of {pieces} pieces; all {problems:,} problems were judged".format(**whole)
-    max_new = experiment.eval.max_new or longest_completion(tests) * 3 // 2
+    max_new = experiment.eval.max_new or room_for(longest_completion(tests), task, train)
     turns, latents = turns_of(experiment, task, treatment, chunks), latents_of(treatment)
     if turns:  # none of them has longer sequences than the first, but for latents
         first = turns[0][1]
@@ -228,6 +231,17 @@ def context_for(longest: int, val: Sequences, tests: TestSets, max_new: int) -> 
     prompts = max(int(task.prompts(examples).lengths.max()) for task, examples in tests.values())
     needed = max(longest, int(val.tokens.lengths.max()), prompts + max_new)
     return -(-needed // ROUND) * ROUND
+
+
+def room_for(longest: int, task: Task, train: card.Arm) -> int:
+    """Tokens that a completion may have. longest: of the tests' reference completions.
+
+    Half as many again; more where traces are taught that are longer still, against the reference's.
+    """
+    lengths = train.sequences.tokens.lengths - train.sequences.prompt
+    rows = np.argsort(-lengths, kind="stable")[:LONGEST]
+    own = int(frozen.references(task, train.examples.take(rows)).lengths.max())
+    return max(longest * 3 // 2, -(-longest * int(lengths[rows].max()) // own))
 
 
 def longest_completion(tests: TestSets) -> int:
