@@ -249,6 +249,19 @@ def test_the_first_look_that_is_good_enough():
     assert at_once == {"reached": True, "low": 0.0, "high": 4.0}
 
 
+@pytest.mark.parametrize("column", ["train/flops", "val/trace_strict"])
+def test_a_run_that_an_older_version_began_is_refused(column):
+    """Its first looks lack a figure: what it took to be so good may be among them."""
+    looks = pl.DataFrame(
+        {"train/flops": [0, 10, 20, 30], "val/solution_valid": 1.0, "val/trace_strict": [0.0, 0.0, 1.0, 1.0]}
+    )
+    least = {"solution_valid": 0.9, "trace_strict": 0.9}
+    assert efforts._first(looks, "train/flops", least, "run")["high"] == 20.0
+    older = looks.with_columns(pl.when(pl.int_range(pl.len()) > 1).then(pl.col(column)).alias(column))
+    with pytest.raises(ValueError, match=rf"no {column} .* not at each look: of an older version"):
+        efforts._first(older, "train/flops", least, "run")
+
+
 def test_shares_and_the_reports_section(runs, figures):
     shares = efforts.shares(runs, against="data.train_size")
     assert {"solution_valid", "trace_strict", "silent_failure", "ece"} <= set(shares["figure"])

@@ -72,10 +72,13 @@ def until(
 
 
 def _first(looks: pl.DataFrame, column: str, least: Mapping[str, float], run: str) -> dict[str, Any]:
-    unknown = [name for name in (column, *(f"val/{metric}" for metric in least)) if name not in looks.columns]
+    needed = [column, *(f"val/{metric}" for metric in least)]
+    # a run that an older version began has it in its later rows alone
+    unknown = [name for name in needed if name not in looks.columns or looks[name].null_count()]
     if unknown:
         raise ValueError(
-            f"{run} has no {', '.join(unknown)} in metrics.csv: of an older version, or misspelt"
+            f"{run} has no {', '.join(unknown)} in metrics.csv, or not at each look: of an older version, or "
+            "misspelt"
         )
     good = pl.all_horizontal(pl.col(f"val/{metric}") >= share for metric, share in least.items())
     # in metrics.csv a training's first step has the number 0, and a post-training's first round the number 1
