@@ -1,5 +1,6 @@
 """Laws of effort: known ones are found, with who never got there; the likelier of two; real runs."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tracelab.analysis import efforts, intervals, laws
 from tracelab.core.files import read_json
 from tracelab.report.sections import laws as section
 from tracelab.report.study import study_of
+from tracelab.runs.arms import described
 from tracelab.runs.folder import Run
 from tracelab.training.experiment import train
 
@@ -260,6 +262,51 @@ def test_a_run_that_an_older_version_began_is_refused(column):
     older = looks.with_columns(pl.when(pl.int_range(pl.len()) > 1).then(pl.col(column)).alias(column))
     with pytest.raises(ValueError, match=rf"no {column} .* not at each look: of an older version"):
         efforts._first(older, "train/flops", least, "run")
+
+
+def noted(folder, parameters, config):
+    """What a run of so many parameters is, by its folder."""
+    folder.mkdir()
+    (folder / "run.json").write_text(f'{{"parameters": {parameters}}}')
+    return {folder: config}
+
+
+def with_model(config, kind="gpt.GPT", **knobs):
+    return config | {"model": {"_target_": f"tracelab.models.{kind}", **knobs}}
+
+
+def test_models_of_another_kind_are_another_law_of_size(runs, tmp_path):
+    """Sizes alone follow the number of parameters."""
+    config = described(runs / "16-0")
+    shapes = [
+        ("small", {"layers": 1, "heads": 1}),
+        ("grouped", {"layers": 2, "heads": 4, "kv_heads": 2}),
+        ("turned", {"layers": 2, "heads": 1, "rope_theta": 1e6}),
+        ("mingru", {"kind": "recurrent.Recurrent", "layers": 2, "inner": 8}),
+    ]
+    known = {}
+    for number, (name, knobs) in enumerate(shapes, 1):
+        known |= noted(tmp_path / name, 100 * number, with_model(config, **knobs))
+    rows = efforts.arranged(known, "parameters").select("run", "law").rows()
+    laws_of = {Path(run).name: law for run, law in rows}
+    assert laws_of["small"] == laws_of["grouped"]
+    assert len({*laws_of.values()}) == 3
+    assert "kind=Recurrent" in laws_of["mingru"]
+    assert "rope_theta" in laws_of["turned"]
+    with pytest.raises(ValueError, match=r"differ in more than their size \(model.kind, model.rope_theta\)"):
+        efforts.arranged(known, "parameters", ["names.trace"])
+
+
+def test_a_report_asks_for_three_sizes_before_it_refuses(runs, tmp_path):
+    """Two runs of one place are no fault of an ordinary report: one that draws no law says nothing of it."""
+    for name in "ab":
+        shutil.copytree(runs / "16-0", tmp_path / name)
+        record = read_json(tmp_path / name / "run.json")
+        (tmp_path / name / "run.json").write_text(json.dumps(record | {"id": name}))
+    with pytest.raises(ValueError, match="two runs of the law"):
+        efforts.places(tmp_path, against="parameters")
+    assert section.drawn(tmp_path, [str(tmp_path)], "parameters") is None
+    assert section.drawn(tmp_path, [str(tmp_path)], "rollout.group") is None
 
 
 def test_shares_and_the_reports_section(runs, figures):
