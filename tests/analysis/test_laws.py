@@ -297,6 +297,19 @@ def test_models_of_another_kind_are_another_law_of_size(runs, tmp_path):
         efforts.arranged(known, "parameters", ["names.trace"])
 
 
+def test_starts_of_several_arms_are_no_two_runs_of_one_law(runs, tmp_path):
+    config = described(runs / "16-0")
+    known = {}
+    for name, trace in (("one", "swapped"), ("two", "solution_only")):
+        names = config["names"] | {"trace": trace}
+        known |= noted(tmp_path / name, 1, config | {"names": names})
+        known |= noted(tmp_path / f"on_{name}", 1, config | {"init_from": str(tmp_path / name)})
+    found = efforts.arranged(known, "data.train_size").filter(x=0)
+    assert found["law"].to_list() == ["all: solution_only", "all: swapped"]
+    alone = {folder: what for folder, what in known.items() if folder.name.endswith("one")}
+    assert efforts.arranged(alone, "data.train_size")["law"].to_list() == [efforts.BEGUN, "correct"]
+
+
 def test_a_report_asks_for_three_sizes_before_it_refuses(runs, tmp_path):
     """Two runs of one place are no fault of an ordinary report: one that draws no law says nothing of it."""
     for name in "ab":

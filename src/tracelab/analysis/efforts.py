@@ -59,7 +59,7 @@ def until(
     """
     column = EFFORTS[of]
     rows = []
-    known = places(*folders, against=against, by=by).filter(pl.col("law") != BEGUN)
+    known = places(*folders, against=against, by=by).filter(~pl.col("law").str.contains(f"^{BEGUN}(: |$)"))
     for place in known.iter_rows(named=True):
         looks = validations(Path(place["run"]))
         if looks is not None:
@@ -98,9 +98,9 @@ def _first(looks: pl.DataFrame, column: str, least: Mapping[str, float], run: st
 def places(*folders: str | Path, against: str, by: Sequence[str] | None = None) -> pl.DataFrame:
     """The finished runs at or below the folders, a row each: law, seed, x and run (its folder).
 
-    A run that others begin with (init_from) has x = 0 and the law "all". ValueError if a knob is not there,
-    if two runs of a law have one x and one seed, if tasks or test problems of a law differ in more than
-    `against`, or its models in more than their size.
+    A run that others begin with (init_from) has x = 0 and the law "all"; where these are of several arms,
+    "all: " and its arm. ValueError if a knob is not there, if two runs of a law have one x and one seed, if
+    tasks or test problems of a law differ in more than `against`, or its models in more than their size.
     """
     frame = arranged(finished(*folders), against, by)
     twice = frame.filter(pl.struct("law", "x", "seed").is_duplicated())
@@ -132,7 +132,12 @@ def arranged(
         {"law": law, "seed": config["seed"], "x": values[folder], "run": str(folder)}
         for law, (folder, config) in zip(laws, others.items(), strict=True)
     ]
-    rows += [{"law": BEGUN, "seed": c["seed"], "x": 0.0, "run": str(folder)} for folder, c in starts.items()]
+    arms = arms_of([*starts.values()])
+    called = [BEGUN if len({*arms}) == 1 else f"{BEGUN}: {arm}" for arm in arms]
+    rows += [
+        {"law": law, "seed": config["seed"], "x": 0.0, "run": str(folder)}
+        for law, (folder, config) in zip(called, starts.items(), strict=True)
+    ]
     return pl.DataFrame(rows, schema_overrides={"x": pl.Float64}).sort("law", "x", "seed")
 
 
