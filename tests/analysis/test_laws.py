@@ -1,5 +1,6 @@
 """Laws of effort: known ones are found, with who never got there; the likelier of two; real runs."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tracelab.analysis import efforts, intervals, laws
 from tracelab.core.files import read_json
 from tracelab.report.sections import laws as section
 from tracelab.report.study import study_of
+from tracelab.runs.arms import described
 from tracelab.runs.folder import Run
 from tracelab.training.experiment import train
 
@@ -23,17 +25,26 @@ SPREAD, EVERY = 0.25, 5  # of the logarithm; between two looks
 EXPONENT, RATE = 1.6, 0.45
 
 
-def study(draw, log_effort, seeds=3, most=np.inf, law="a"):
-    """As of `efforts.until`: runs watched every 5 steps until `most`. log_effort: x -> its mean."""
+def study(draw, log_effort, seeds=3, most=np.inf, law="a", every=EVERY, spread=SPREAD):
+    """As of `efforts.until`: runs watched every so many steps until `most`. log_effort: x -> its mean."""
     rows = []
     for x in PLACES:
         for seed in range(seeds):
-            k = np.ceil(np.exp(log_effort(x) + SPREAD * draw.standard_normal()) / EVERY)
-            there = bool(k * EVERY <= most)
-            ends = ((k - 1) * EVERY, k * EVERY) if there else (most, np.inf)
+            k = np.ceil(np.exp(log_effort(x) + spread * draw.standard_normal()) / every)
+            there = bool(k * every <= most)
+            ends = ((k - 1) * every, k * every) if there else (most, np.inf)
             rows.append((law, seed, float(x), "", there, *map(float, ends)))
+    return frame_of(rows)
+
+
+def frame_of(rows):
     names = ["law", "seed", "x", "run", "reached", "low", "high"]
     return pl.DataFrame(rows, names, orient="row", infer_schema_length=None)
+
+
+def ties(*looks):
+    """Three seeds at each x, all of which got there between the same two looks: (x, low, high)."""
+    return frame_of([("a", seed, x, "", True, low, high) for x, low, high in looks for seed in range(3)])
 
 
 def power(x):
@@ -89,6 +100,60 @@ def test_the_exponents_interval_covers_it():
     assert np.mean(shares) == pytest.approx(0.2, abs=0.06)
 
 
+def test_the_interval_covers_it_where_looks_are_few():
+    """Of 30 studies in which most seeds of an x get there between the same two looks, two fifths of the runs
+    before the first look or never.
+    """
+    draw, hits, same, open_ = np.random.default_rng(7), [], [], []
+    for _ in range(30):
+        off = draw.uniform(0, 0.7)
+        known = study(draw, lambda x, off=off: power(x) + off, most=160, every=40, spread=0.1)
+        (row,) = laws.fits(known, resamples=20).iter_rows(named=True)
+        hits.append(row["exponent_low"] <= EXPONENT <= row["exponent_high"])
+        same.append((known.group_by("x").agg(pl.col("low").n_unique())["low"] == 1).mean())
+        open_.append(((known["low"] == 0) | ~known["reached"]).mean())
+    assert np.mean(hits) >= 0.95
+    assert np.mean(same) > 0.6
+    assert np.mean(open_) > 0.4
+
+
+def test_where_nothing_varies_the_looks_are_the_interval():
+    """All lines through the same intervals are as likely. Then no resample says which law is likelier."""
+    known = ties((2.0, 20.0, 40.0), (4.0, 60.0, 80.0), (6.0, 100.0, 120.0))
+    (row,) = laws.fits(known, resamples=20).iter_rows(named=True)
+    flattest, steepest = np.log(100 / 40) / np.log(3), np.log(120 / 20) / np.log(3)
+    assert row["exponent_low"] == pytest.approx(flattest, abs=0.03)
+    assert row["exponent_high"] == pytest.approx(steepest, abs=0.03)
+    assert row["better"] == "open"
+    assert row["power_share"] is None
+    assert row["why"] is None
+
+
+def test_the_interval_of_exact_efforts_is_students():
+    x = np.repeat(np.log(PLACES), 3)
+    y = 1 + EXPONENT * x + SPREAD * np.random.default_rng(8).standard_normal(len(x))
+    line = intervals.fit(x, y - 1e-6, y + 1e-6, np.ones((1, len(x))))
+    wanted = stats.linregress(x, y)
+    freedom = len(x) - 2
+    half = stats.t.ppf(0.975, freedom) * wanted.stderr
+    ends = intervals.likely(x, y - 1e-6, y + 1e-6, line, laws.drop(freedom))
+    assert ends == pytest.approx((wanted.slope - half, wanted.slope + half), abs=1e-3)
+
+
+def test_an_end_that_runs_do_not_decide_is_said():
+    """Against what makes it easier, runs that got there at one x may be as steep downwards as you like."""
+    rows = [
+        ("a", seed, x, "", bool(there), *((50.0 * there, 50.0 * there + 50) if there else (200.0, np.inf)))
+        for x, seeds in ((1.0, (0, 0, 0)), (2.0, (0, 0, 2)), (4.0, (1, 1, 2)))
+        for seed, there in enumerate(seeds)
+    ]
+    (row,) = laws.fits(frame_of(rows), resamples=100).iter_rows(named=True)
+    assert row["exponent_low"] is None
+    assert row["exponent"] < row["exponent_high"] < np.inf
+    assert "too few x" in row["why"]
+    assert "[–, " in laws.in_words(laws.fits(frame_of(rows), resamples=100))[0][2]
+
+
 def test_who_never_got_there_is_no_slow_run_and_no_missing_one():
     """Left out, or counted at their last look, censored runs would flatten the law."""
     draw = np.random.default_rng(3)
@@ -125,6 +190,7 @@ def test_where_there_is_no_law_it_is_said_why():
     assert "2 different x" in found.filter(law="two")["why"].item()
     alone = laws.fits(known.filter(seed=0), resamples=20)
     assert alone.select("exponent_low", "exponent_high", "power_share").row(0) == (None, None, None)
+    assert "one seed at an x" in alone["why"].item()
     words = laws.in_words(found)
     assert [len(row) for row in words] == [len(laws.HEADINGS)] * 3
 
@@ -183,6 +249,77 @@ def test_the_first_look_that_is_good_enough():
     assert never == {"reached": False, "low": 12.0, "high": float("inf")}
     at_once = efforts._first(looks, "step", {"solution_valid": 0.1}, "run")
     assert at_once == {"reached": True, "low": 0.0, "high": 4.0}
+
+
+@pytest.mark.parametrize("column", ["train/flops", "val/trace_strict"])
+def test_a_run_that_an_older_version_began_is_refused(column):
+    """Its first looks lack a figure: what it took to be so good may be among them."""
+    looks = pl.DataFrame(
+        {"train/flops": [0, 10, 20, 30], "val/solution_valid": 1.0, "val/trace_strict": [0.0, 0.0, 1.0, 1.0]}
+    )
+    least = {"solution_valid": 0.9, "trace_strict": 0.9}
+    assert efforts._first(looks, "train/flops", least, "run")["high"] == 20.0
+    older = looks.with_columns(pl.when(pl.int_range(pl.len()) > 1).then(pl.col(column)).alias(column))
+    with pytest.raises(ValueError, match=rf"no {column} .* not at each look: of an older version"):
+        efforts._first(older, "train/flops", least, "run")
+
+
+def noted(folder, parameters, config):
+    """What a run of so many parameters is, by its folder."""
+    folder.mkdir()
+    (folder / "run.json").write_text(f'{{"parameters": {parameters}}}')
+    return {folder: config}
+
+
+def with_model(config, kind="gpt.GPT", **knobs):
+    return config | {"model": {"_target_": f"tracelab.models.{kind}", **knobs}}
+
+
+def test_models_of_another_kind_are_another_law_of_size(runs, tmp_path):
+    """Sizes alone follow the number of parameters."""
+    config = described(runs / "16-0")
+    shapes = [
+        ("small", {"layers": 1, "heads": 1}),
+        ("grouped", {"layers": 2, "heads": 4, "kv_heads": 2}),
+        ("turned", {"layers": 2, "heads": 1, "rope_theta": 1e6}),
+        ("mingru", {"kind": "recurrent.Recurrent", "layers": 2, "inner": 8}),
+    ]
+    known = {}
+    for number, (name, knobs) in enumerate(shapes, 1):
+        known |= noted(tmp_path / name, 100 * number, with_model(config, **knobs))
+    rows = efforts.arranged(known, "parameters").select("run", "law").rows()
+    laws_of = {Path(run).name: law for run, law in rows}
+    assert laws_of["small"] == laws_of["grouped"]
+    assert len({*laws_of.values()}) == 3
+    assert "kind=Recurrent" in laws_of["mingru"]
+    assert "rope_theta" in laws_of["turned"]
+    with pytest.raises(ValueError, match=r"differ in more than their size \(model.kind, model.rope_theta\)"):
+        efforts.arranged(known, "parameters", ["names.trace"])
+
+
+def test_starts_of_several_arms_are_no_two_runs_of_one_law(runs, tmp_path):
+    config = described(runs / "16-0")
+    known = {}
+    for name, trace in (("one", "swapped"), ("two", "solution_only")):
+        names = config["names"] | {"trace": trace}
+        known |= noted(tmp_path / name, 1, config | {"names": names})
+        known |= noted(tmp_path / f"on_{name}", 1, config | {"init_from": str(tmp_path / name)})
+    found = efforts.arranged(known, "data.train_size").filter(x=0)
+    assert found["law"].to_list() == ["all: solution_only", "all: swapped"]
+    alone = {folder: what for folder, what in known.items() if folder.name.endswith("one")}
+    assert efforts.arranged(alone, "data.train_size")["law"].to_list() == [efforts.BEGUN, "correct"]
+
+
+def test_a_report_asks_for_three_sizes_before_it_refuses(runs, tmp_path):
+    """Two runs of one place are no fault of an ordinary report: one that draws no law says nothing of it."""
+    for name in "ab":
+        shutil.copytree(runs / "16-0", tmp_path / name)
+        record = read_json(tmp_path / name / "run.json")
+        (tmp_path / name / "run.json").write_text(json.dumps(record | {"id": name}))
+    with pytest.raises(ValueError, match="two runs of the law"):
+        efforts.places(tmp_path, against="parameters")
+    assert section.drawn(tmp_path, [str(tmp_path)], "parameters") is None
+    assert section.drawn(tmp_path, [str(tmp_path)], "rollout.group") is None
 
 
 def test_shares_and_the_reports_section(runs, figures):

@@ -26,8 +26,8 @@ from tracelab.analysis.learning import validations
 from tracelab.analysis.loading import finished, load
 from tracelab.analysis.stability import stability
 from tracelab.core.files import read_json
-from tracelab.runs.arms import arms_of, short
-from tracelab.runs.knobs import flat_config
+from tracelab.runs.arms import arms_of, differing, short
+from tracelab.runs.knobs import NOT_SHOWN, flat_config
 
 PARAMETERS = "parameters"
 STEP = "step"
@@ -35,10 +35,10 @@ EFFORTS = {"steps": STEP, "tokens": "train/tokens", "flops": "train/flops", "min
 GOOD = {"solution_valid": 0.9}
 # What goes along with a knob in a sweep over it, and makes no other law.
 FOLLOW = {
-    PARAMETERS: ("model",),
     "model.width": ("model.heads", "model.mlp"),
     "data.train_size": ("budget.examples",),
 }
+SIZES = ("layers", "width", "heads", "kv_heads", "head_dim", "mlp", "inner")  # of a model: `parameters`
 BEGUN = "all"  # the law of a run that others begin with
 
 
@@ -59,7 +59,7 @@ def until(
     """
     column = EFFORTS[of]
     rows = []
-    known = places(*folders, against=against, by=by).filter(pl.col("law") != BEGUN)
+    known = places(*folders, against=against, by=by).filter(~pl.col("law").str.contains(f"^{BEGUN}(: |$)"))
     for place in known.iter_rows(named=True):
         looks = validations(Path(place["run"]))
         if looks is not None:
@@ -72,10 +72,13 @@ def until(
 
 
 def _first(looks: pl.DataFrame, column: str, least: Mapping[str, float], run: str) -> dict[str, Any]:
-    unknown = [name for name in (column, *(f"val/{metric}" for metric in least)) if name not in looks.columns]
+    needed = [column, *(f"val/{metric}" for metric in least)]
+    # a run that an older version began has it in its later rows alone
+    unknown = [name for name in needed if name not in looks.columns or looks[name].null_count()]
     if unknown:
         raise ValueError(
-            f"{run} has no {', '.join(unknown)} in metrics.csv: of an older version, or misspelt"
+            f"{run} has no {', '.join(unknown)} in metrics.csv, or not at each look: of an older version, or "
+            "misspelt"
         )
     good = pl.all_horizontal(pl.col(f"val/{metric}") >= share for metric, share in least.items())
     # in metrics.csv a training's first step has the number 0, and a post-training's first round the number 1
@@ -95,11 +98,25 @@ def _first(looks: pl.DataFrame, column: str, least: Mapping[str, float], run: st
 def places(*folders: str | Path, against: str, by: Sequence[str] | None = None) -> pl.DataFrame:
     """The finished runs at or below the folders, a row each: law, seed, x and run (its folder).
 
-    A run that others begin with (init_from) has x = 0 and the law "all". ValueError if a knob is not there,
-    if two runs of a law have one x and one seed, or if tasks or test problems of a law differ in more than
-    `against`.
+    A run that others begin with (init_from) has x = 0 and the law "all"; where these are of several arms,
+    "all: " and its arm. ValueError if a knob is not there, if two runs of a law have one x and one seed, if
+    tasks or test problems of a law differ in more than `against`, or its models in more than their size.
     """
-    known = finished(*folders)
+    frame = arranged(finished(*folders), against, by)
+    twice = frame.filter(pl.struct("law", "x", "seed").is_duplicated())
+    if len(twice):
+        first = twice.row(0, named=True)
+        raise ValueError(
+            f"two runs of the law {first['law']!r} have the seed {first['seed']} at {against}={first['x']:g} "
+            f"({', '.join(twice['run'][:2])}): load one, or name what tells them apart with by=[...]"
+        )
+    return frame
+
+
+def arranged(
+    known: Mapping[Path, dict[str, Any]], against: str, by: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """The rows of `places` for these runs and what each is, whether or not two have one place."""
     begun = {_source(config) for config in known.values()} - {None}
     starts = {folder: config for folder, config in known.items() if folder.resolve() in begun}
     others = {folder: config for folder, config in known.items() if folder not in starts}
@@ -109,20 +126,27 @@ def places(*folders: str | Path, against: str, by: Sequence[str] | None = None) 
     for law in sorted({*laws}):
         mine = [k for k, name in enumerate(laws) if name == law]
         check_same([[*others][k] for k in mine], [bare[k] for k in mine])
+        if against == PARAMETERS:
+            _check_models(law, [bare[k] for k in mine])
     rows = [
         {"law": law, "seed": config["seed"], "x": values[folder], "run": str(folder)}
         for law, (folder, config) in zip(laws, others.items(), strict=True)
     ]
-    rows += [{"law": BEGUN, "seed": c["seed"], "x": 0.0, "run": str(folder)} for folder, c in starts.items()]
-    frame = pl.DataFrame(rows, schema_overrides={"x": pl.Float64}).sort("law", "x", "seed")
-    twice = frame.filter(pl.struct("law", "x", "seed").is_duplicated())
-    if len(twice):
-        first = twice.row(0, named=True)
+    arms = arms_of([*starts.values()])
+    called = [BEGUN if len({*arms}) == 1 else f"{BEGUN}: {arm}" for arm in arms]
+    rows += [
+        {"law": law, "seed": config["seed"], "x": 0.0, "run": str(folder)}
+        for law, (folder, config) in zip(called, starts.items(), strict=True)
+    ]
+    return pl.DataFrame(rows, schema_overrides={"x": pl.Float64}).sort("law", "x", "seed")
+
+
+def _check_models(law: str, configs: Sequence[dict[str, Any]]) -> None:
+    if knobs := differing({"model": config["model"]} for config in configs):
         raise ValueError(
-            f"two runs of the law {first['law']!r} have the seed {first['seed']} at {against}={first['x']:g} "
-            f"({', '.join(twice['run'][:2])}): load one, or name what tells them apart with by=[...]"
+            f"models of the law {law!r} differ in more than their size ({', '.join(knobs)}): load one "
+            "kind, or leave by=[...] out"
         )
-    return frame
 
 
 def _source(config: Mapping[str, Any]) -> Path | None:
@@ -150,8 +174,15 @@ def _value(folder: Path, config: dict[str, Any], against: str) -> float:
 
 
 def _without(config: dict[str, Any], against: str) -> dict[str, Any]:
-    """The config without a knob; where others go along with it, its name stands in their place."""
+    """The config without a knob; where others go along with it, its name stands in their place. Of
+    `parameters` a model's sizes are left out, and its kind is named.
+    """
     config, word = deepcopy(config), against.rpartition(".")[2]
+    if against == PARAMETERS:
+        model = config.get("model") or {}
+        other = {name: value for name, value in model.items() if name not in (*SIZES, *NOT_SHOWN)}
+        config["model"] = {**other, "kind": str(model.get("_target_")).rpartition(".")[2]}
+        return config
     for knob in (against, *FOLLOW.get(against, ())):
         *path, name = knob.split(".")
         inner = config

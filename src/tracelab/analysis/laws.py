@@ -8,8 +8,11 @@ run's effort is known to lie between two looks at held-out problems; of one that
 more than was watched (censored). Both laws have three parameters, so their likelihoods are compared as they
 are: the difference of their AIC (Akaike 1974) is twice that of the log likelihoods.
 
-Intervals are for other seeds: seeds are drawn anew within each x (a bootstrap), the deviations widened by
-Student's t and by what so few seeds vary too little.
+Intervals are for other seeds, and the wider of two. One is a bootstrap: seeds are drawn anew within each x,
+the deviations widened by Student's t and by what so few seeds vary too little. It needs no law of errors, but
+sees nothing of what looks leave open: where all seeds of an x get there between the same two, no resample is
+another. The other holds the slopes whose likelihood is near the greatest (the profile likelihood): lines that
+pass all intervals alike are as likely, and all in it. Where efforts are known exactly it is Student's.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from tracelab.analysis.intervals import Line, fit
+from tracelab.analysis.intervals import Line, fit, likely
 from tracelab.analysis.variance import LEVEL, Floats
 
 RESAMPLES = 1000
@@ -49,11 +52,12 @@ class Known(NamedTuple):
 def fits(known: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pl.DataFrame:
     """Both laws of `efforts.until`'s rows, a row per law.
 
-    exponent, rate: the slopes, with _low and _high (95 %, for other seeds; null where an x has one seed);
+    exponent, rate: the slopes, with _low and _high (95 %, for other seeds; null: the runs decide no end);
     log_c_power, log_c_exponential, spread_power, spread_exponential: their other parameters; aic: of the
     exponential less that of the power law; better: "power" or "exponential", or "open" where they differ by
-    less than 2; power_share: of the resamples in which the power law is likelier. Where there is no law these
-    are null, and `why` says so. runs, reached: how many, and how many of them got there.
+    less than 2; power_share: of the resamples in which the power law is likelier (null where no resample is
+    another). Where there is no law these are null, and `why` says so, as of ends. runs, reached: how many,
+    and how many of them got there.
     """
     rows = []
     for (law,), part in known.group_by("law", maintain_order=True):
@@ -81,26 +85,44 @@ def _row(known: Known, resamples: int, draw: np.random.Generator) -> dict[str, A
     weights = np.concatenate([np.ones((1, len(x))), drawn(x, resamples, draw)])
     settled = several(weights, x, known.bounded)
     lines = {kind: fit(of(x), *ends, weights[settled]) for kind, of in KINDS.items()}
+    freedom = _freedom(x, x[known.high < np.inf])
     row: dict[str, Any] = {}
     for kind, name in SLOPES.items():
         line = lines[kind]
-        slopes = np.full(len(weights), np.inf)  # all that got there have one x: as steep as you like
+        # where all that got there have one x: as steep as you like
+        slopes = np.full(len(weights), np.copysign(np.inf, line.slope[0]))
         slopes[settled] = line.slope
-        ends_of_it = interval(slopes, x, x[known.high < np.inf])
+        near = likely(KINDS[kind](x), *ends, line, drop(freedom)) if freedom else None
+        ends_of_it = interval(slopes, x, x[known.high < np.inf], near)
         row |= dict(zip([f"{name}{end}" for end in ENDS], ends_of_it, strict=True))
         row |= {f"log_c_{kind}": float(line.intercept[0]), f"spread_{kind}": float(line.spread[0])}
-    alone = np.unique(x, return_counts=True)[1].min() < 2  # nothing varies there
-    return {**row, **_compared(lines, alone), "why": None}
+    return {**row, **_compared(lines, _vary(known)), "why": endless(row, freedom)}
 
 
-def _compared(lines: Mapping[str, Line], alone: bool) -> dict[str, Any]:
+def _vary(known: Known) -> bool:
+    """Is, with several seeds at every x, some resample another?"""
+    places, seeds = np.unique(known.x, return_counts=True)
+    same = [len({*zip(known.low[at], known.high[at], strict=True)}) for at in (known.x == p for p in places)]
+    return bool(seeds.min() > 1 and max(same) > 1)
+
+
+def endless(row: Mapping[str, Any], freedom: int) -> str | None:
+    """Why the intervals of a row of `fits` have no ends; None if they have."""
+    if not freedom:
+        return "one seed at an x: no interval for others"
+    if any(row[f"{name}{end}"] is None for name in SLOPES.values() for end in ENDS[1:]):
+        return "runs got there at too few x: an interval has no end on a side"
+    return None
+
+
+def _compared(lines: Mapping[str, Line], vary: bool) -> dict[str, Any]:
     more = lines["power"].likelihood - lines["exponential"].likelihood
     aic = float(2 * more[0])
     better = "open" if abs(aic) < DECIDES else "power" if aic > 0 else "exponential"
     return {
         "aic": aic,
         "better": better,
-        "power_share": float((more[1:] > 0).mean()) if more[1:].size and not alone else None,
+        "power_share": float((more[1:] > 0).mean()) if more[1:].size and vary else None,
     }
 
 
@@ -129,23 +151,42 @@ def drawn(x: Floats, resamples: int, draw: np.random.Generator) -> Floats:
     return weights
 
 
-def interval(slopes: Floats, x: Floats, there: Floats) -> tuple[float, float | None, float | None]:
-    """-> (the first slope, the ends of its interval by the others). x: of the runs; there: of those that got
-    there.
+def interval(
+    slopes: Floats, x: Floats, there: Floats, near: tuple[float, float] | None
+) -> tuple[float, float | None, float | None]:
+    """-> (the first slope, the ends of its interval: the wider of `near` and that of the others; None: none).
 
+    x: of the runs; there: of those that got there; near: the slopes that are likely (`intervals.likely`).
     Of S seeds at an x a resample varies by (S - 1) / S too little, and few seeds make a normal quantile too
-    small: deviations are widened by both (Davison and Hinkley 1997, section 2.3; Student's t, with the
-    degrees of freedom of the x at which runs got there: where none did nothing varies).
+    small: deviations are widened by both (Davison and Hinkley 1997, section 2.3; Student's t).
     """
-    value, (places, seeds) = float(slopes[0]), np.unique(x, return_counts=True)
-    if seeds.min() < 2 or len(slopes) < 2:
+    value, freedom = float(slopes[0]), _freedom(x, there)
+    if near is None or len(slopes) < 2:
         return value, None, None
+    places, seeds = np.unique(x, return_counts=True)
     seeds = seeds[np.isin(places, there)]
-    freedom = int((seeds - 1).sum())
     tail = 0.5 + LEVEL / 2
     wider = np.sqrt((seeds / (seeds - 1)).mean()) * stats.t.ppf(tail, freedom) / stats.norm.ppf(tail)
-    low, high = np.quantile(slopes[1:], [1 - tail, tail], method="inverted_cdf")
-    return value, value + wider * (float(low) - value), value + wider * (float(high) - value)
+    ends = np.quantile(slopes[1:], [1 - tail, tail], method="inverted_cdf")
+    low, high = (value + wider * (float(end) - value) for end in ends)
+    low, high = min(low, near[0]), max(high, near[1])
+    return value, low if np.isfinite(low) else None, high if np.isfinite(high) else None
+
+
+def _freedom(x: Floats, there: Floats) -> int:
+    """Degrees of freedom of the seeds: of the x at which runs got there, for where none did nothing varies;
+    0 where an x has one seed.
+    """
+    places, seeds = np.unique(x, return_counts=True)
+    return int((seeds - 1)[np.isin(places, there)].sum()) if seeds.min() > 1 else 0
+
+
+def drop(freedom: int) -> float:
+    """How far below the greatest log likelihood those in an interval are: of efforts that are known exactly
+    it is then Student's, for a slope t standard errors off is less likely by N / 2 log(1 + t² / (N - 2)).
+    """
+    t = float(stats.t.ppf(0.5 + LEVEL / 2, freedom))
+    return (freedom + 2) / 2 * float(np.log1p(t**2 / freedom))
 
 
 def predicted(row: Mapping[str, Any], kind: str, x: Floats) -> Floats:
@@ -158,7 +199,8 @@ HEADINGS = ("law", "got there", "exponent", "rate", "ΔAIC", "likelier", "why no
 CAPTION = (
     "Power law: effort = c x^exponent; exponential: c exp(rate x). By maximum likelihood, with normal errors "
     "of the logarithm; a run's effort lies between two looks, one that never got there counts as censored. "
-    "Intervals (95 %): seeds drawn anew within each x. ΔAIC: of the exponential less that of the power law, "
+    "Intervals (95 %): the wider of a bootstrap of the seeds within each x and of the slopes whose "
+    "likelihood is near the greatest. ΔAIC: of the exponential less that of the power law, "
     "which have as many parameters; below 2 in size it is open which is likelier."
 )
 
@@ -177,4 +219,6 @@ def in_words(found: pl.DataFrame) -> list[tuple[str, ...]]:
 def _with_ends(value: float | None, low: float | None, high: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value:.3g}" + ("" if low is None else f" [{low:.3g}, {high:.3g}]")
+    if low is None and high is None:
+        return f"{value:.3g}"
+    return f"{value:.3g} [{', '.join('–' if end is None else f'{end:.3g}' for end in (low, high))}]"

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from tracelab.analysis import efforts, laws, laws_figures
+from tracelab.analysis.loading import finished
 from tracelab.analysis.panels import save
 from tracelab.report.markup import Html, drawing, paragraph, table
 from tracelab.report.study import Study
@@ -30,7 +31,10 @@ def drawn(data: Path, folders: Sequence[str], against: str) -> Html | None:
     """Figure and table of runs against one knob."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # who is left out is said in the section on training
-        known = efforts.places(*folders, against=against)
+        try:
+            known = efforts.arranged(finished(*folders), against)
+        except ValueError:  # some have no such knob, as post-trained runs have no data set
+            return None
         several = known.filter(pl.col("x") > 0).group_by("law").agg(pl.col("x").n_unique())
         if several.filter(pl.col("x") >= laws.PLACES).is_empty():
             return None
