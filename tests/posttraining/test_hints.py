@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from tests.helpers.lenient import lenient
+from tests.helpers.runs import post_training
 from tracelab.algorithms.grpo import GRPO
 from tracelab.core import rng
 from tracelab.data.frozen import references
 from tracelab.decoding.logprobs import token_figures
 from tracelab.decoding.sampling import Stream
+from tracelab.posttraining.experiment import check_parts
 from tracelab.posttraining.groups import Sampler
 from tracelab.posttraining.hints import hint_tokens, reliance, weights
 from tracelab.posttraining.rollout import Rollout, roll
@@ -82,9 +85,9 @@ def test_reliance_is_what_right_completions_lose_without_the_hint(policy):
     """Three of eight are said to be right, none of them in the second group."""
     model, task = policy
     examples = drawn(task, 3)
-    sampled = Rollout(prompts=3, group=4, max_new=20)
-    hints = hint_tokens(task, examples, 0.5)
-    rollouts = roll(model, task, examples, {"trace": Trace(level="parses")}, sampled, Stream(name="r"), hints)
+    sampled = Rollout(prompts=3, group=4, max_new=20, hint="solution")
+    hints = hint_tokens(task, examples, 0.5, "solution")
+    rollouts = roll(model, task, examples, {"solution": Solution()}, sampled, Stream(name="r"), hints)
     right = np.zeros(12, bool)
     right[[0, 3, 9]] = True
     verdicts = replace(rollouts.graded.verdicts, solution_valid=right)
@@ -104,18 +107,36 @@ def test_reliance_is_what_right_completions_lose_without_the_hint(policy):
     assert weights(relied, 0.5) == pytest.approx(wanted)
 
 
-def test_it_is_logged_and_weighs_groups(policy):
-    """Whole traces as hints: some groups are solved behind them."""
-    model, task = policy
-    sampled = Rollout(prompts=24, group=4, max_new=40, equal="hint", reliance=0.1)
-    draws = Sampler(task, {"solution": Solution()}, sampled, 0)
+def sampler(policy, **knobs):
+    """Of hinted groups, some of which are said to be right."""
+    sampled = Rollout(**{"prompts": 24, "group": 4, "max_new": 40, "equal": "hint"} | knobs)
+    draws = Sampler(lenient(policy[1]), {"solution": Solution()}, sampled, 0)
     draws.cursor.hint = 1.0
-    rollouts, figures = draws(model, 0.0)
-    assert figures["hinted_groups_solved"] > 0, "the case is tested"
+    return draws
+
+
+def test_it_is_logged_and_weighs_groups(policy):
+    rollouts, figures = sampler(policy, hint="solution", reliance=0.1)(policy[0], 0.0)
+    assert 0 < figures["hinted_groups_solved"] < 1, "the case is tested"
     assert np.isfinite(figures["hint_reliance"])
     assert 0 < figures["hint_weight"] <= 1
     assert ((rollouts.weight == 1) | (rollouts.hinted > 0)).all()
     assert (rollouts.weight < 1).any()
+
+
+@pytest.mark.parametrize(("hint", "equal"), [("waypoint", "hint"), ("trace", "hint"), ("solution", "filter")])
+def test_it_is_of_hints_that_are_judged_alone(policy, hint, equal):
+    rollouts, figures = sampler(policy, prompts=12, hint=hint, equal=equal)(policy[0], 0.0)
+    assert figures.get("hinted_groups_solved", 0) > 0 or equal != "hint", "the case is tested"
+    assert ("hint_reliance" in figures) == ("hint_weight" in figures) == (hint == "waypoint")
+    assert (rollouts.weight == 1).all()
+
+
+def test_reliance_on_a_trace_is_refused(source, tmp_path):
+    words = f"run={source}", f"run_dir={tmp_path}", "rollout.reliance=1"
+    with pytest.raises(ValueError, match=r"rollout\.reliance=1.*take rollout\.hint=solution or waypoint"):
+        check_parts(post_training(*words))
+    check_parts(post_training(*words, "rollout.hint=waypoint"))
 
 
 def test_gradients_are_as_large_as_groups_weigh(policy):

@@ -28,7 +28,7 @@ from tracelab.core.types import Examples, Task
 from tracelab.data.frozen import drawn
 from tracelab.decoding.sampling import Stream
 from tracelab.models.base import Model
-from tracelab.posttraining.hints import hint_tokens, reliance, weights
+from tracelab.posttraining.hints import ALONE, check_reliance, hint_tokens, reliance, weights
 from tracelab.posttraining.rollout import Rollout, Rollouts, describe, roll
 from tracelab.rewards.base import Reward
 from tracelab.training.processes import gathered, share
@@ -80,6 +80,7 @@ class Sampler:
         self.seed = seed
         self.cursor = Cursor()
         self.sampled = Sampled()
+        check_reliance(settings)
         if settings.curriculum is not None and settings.curriculum not in task.complexities:
             raise ValueError(
                 f"rollout.curriculum={settings.curriculum} is no measure of this task; it has "
@@ -149,13 +150,13 @@ class Sampler:
         examples = rollouts.examples.take(failed)
         hints = hint_tokens(self.task, examples, self.cursor.hint, self.settings.hint)
         again = self._roll(model, examples, hints)
-        relied = reliance(model, again)
-        again = replace(again, weight=weights(relied, self.settings.reliance))
         success = float(again.solved.any(axis=1).mean())
         longer = HINT_STEP if success < 0.5 else -HINT_STEP
         self.cursor.hint = float(np.clip(self.cursor.hint + longer, 0.0, 1.0))
         figures |= {"hinted_groups_solved": success, "hinted_solution_valid": float(again.solved.mean())}
-        if success > 0:
+        if success > 0 and self.settings.hint in ALONE:
+            relied = reliance(model, again)
+            again = replace(again, weight=weights(relied, self.settings.reliance))
             figures |= {"hint_reliance": float(np.nanmean(relied)), "hint_weight": float(again.weight.mean())}
         others = np.setdiff1d(np.arange(len(rollouts)), failed)
         return Rollouts.concat([rollouts.take(others), again]), figures
