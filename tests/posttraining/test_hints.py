@@ -119,7 +119,10 @@ def test_it_is_logged_and_weighs_groups(policy):
     rollouts, figures = sampler(policy, hint="solution", reliance=0.1)(policy[0], 0.0)
     assert 0 < figures["hinted_groups_solved"] < 1, "the case is tested"
     assert np.isfinite(figures["hint_reliance"])
-    assert 0 < figures["hint_weight"] <= 1
+    known = rollouts.weight[rollouts.hinted > 0]
+    failed = figures["hinted_groups"] * 24
+    assert len(known) == pytest.approx(figures["hinted_groups_solved"] * failed), "none is right altogether"
+    assert figures["hint_weight"] == pytest.approx(known.mean())
     assert ((rollouts.weight == 1) | (rollouts.hinted > 0)).all()
     assert (rollouts.weight < 1).any()
 

@@ -157,7 +157,9 @@ class Sampler:
         if success > 0 and self.settings.hint in ALONE:
             relied = reliance(model, again)
             again = replace(again, weight=weights(relied, self.settings.reliance))
-            figures |= {"hint_reliance": float(np.nanmean(relied)), "hint_weight": float(again.weight.mean())}
+            known = ~np.isnan(relied)
+            weight = again.weight[known].mean()
+            figures |= {"hint_reliance": float(relied[known].mean()), "hint_weight": float(weight)}
         others = np.setdiff1d(np.arange(len(rollouts)), failed)
         return Rollouts.concat([rollouts.take(others), again]), figures
 
