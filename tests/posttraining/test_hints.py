@@ -15,7 +15,7 @@ from tracelab.data.frozen import references
 from tracelab.decoding.logprobs import token_figures
 from tracelab.decoding.sampling import Stream
 from tracelab.posttraining.experiment import check_parts
-from tracelab.posttraining.groups import Sampler
+from tracelab.posttraining.groups import Sampled, Sampler
 from tracelab.posttraining.hints import hint_tokens, reliance, weights
 from tracelab.posttraining.rollout import Rollout, roll
 from tracelab.posttraining.updates import Updater, Updates
@@ -99,7 +99,11 @@ def test_reliance_is_what_right_completions_lose_without_the_hint(policy):
         with_hint = np.concatenate([start, hints[row // 4]])
         return log_likelihood(model, with_hint, completion) - log_likelihood(model, start, completion)
 
-    relied = reliance(model, rollouts)
+    relied, read = reliance(model, rollouts)
+    rows, written = [0, 3, 9], rollouts.completions.tokens.lengths
+    alone = [len(prompts[row // 4]) + written[row] - 1 for row in rows]
+    behind = [more + len(hints[row // 4]) for row, more in zip(rows, alone, strict=True)]
+    assert sorted(read) == sorted(alone + behind)
     assert relied[[0, 2]] == pytest.approx([(lost(0) + lost(3)) / 2, lost(9)], abs=1e-4)
     assert np.isnan(relied[1])
     assert (weights(relied, None) == 1).all()
@@ -135,6 +139,29 @@ def test_it_is_of_hints_that_are_judged_alone(policy, hint, equal):
     assert (rollouts.weight == 1).all()
 
 
+def test_what_is_read_to_measure_it_is_counted(policy, monkeypatch):
+    rolled, measured = [], []
+    roll_all = Sampler._roll
+
+    def watched(self, *arguments):
+        rolled.append(roll_all(self, *arguments))
+        return rolled[-1]
+
+    def measuring(model, rollouts):
+        measured.append(reliance(model, rollouts))
+        return measured[-1]
+
+    monkeypatch.setattr(Sampler, "_roll", watched)
+    monkeypatch.setattr("tracelab.posttraining.groups.reliance", measuring)
+    draws = sampler(policy, prompts=12, hint="solution")
+    draws(policy[0], 0.0)
+    plain = Sampled().and_of(rolled[0]).and_of(rolled[1])
+    ((_, read),) = measured
+    assert draws.sampled.tokens == plain.tokens
+    assert draws.sampled.places == plain.places + read.sum() > plain.places
+    assert draws.sampled.pairs == plain.pairs + sum(sum(range(1, length + 1)) for length in read)
+
+
 def test_reliance_on_a_trace_is_refused(source, tmp_path):
     words = f"run={source}", f"run_dir={tmp_path}", "rollout.reliance=1"
     with pytest.raises(ValueError, match=r"rollout\.reliance=1.*take rollout\.hint=solution or waypoint"):
@@ -153,7 +180,7 @@ def test_gradients_are_as_large_as_groups_weigh(policy):
     )
     norms = []
     for weight in (1.0, 0.25):
-        figures, _ = updater(replace(rollouts, weight=np.full(4, weight)))
+        figures, _, _ = updater(replace(rollouts, weight=np.full(4, weight)))
         norms.append(figures["update/grad_norm"])
     assert norms[0] > 0
     assert norms[1] == pytest.approx(norms[0] / 4, rel=1e-4)

@@ -1,6 +1,7 @@
 """Two processes post-train the run that one process does, by each algorithm; broken off and resumed."""
 
 import csv
+from dataclasses import replace
 
 import lightning
 import numpy as np
@@ -14,7 +15,7 @@ from tracelab.core import rng
 from tracelab.loggers import CSV
 from tracelab.models.gpt import GPT
 from tracelab.optim.schedule import Linear
-from tracelab.posttraining.groups import Sampler
+from tracelab.posttraining.groups import Sampled, Sampler
 from tracelab.posttraining.learner import PostLearner, Rounds
 from tracelab.posttraining.rollout import Rollout
 from tracelab.posttraining.updates import Updates
@@ -144,6 +145,35 @@ def test_rewards_norms_and_weights_are_those_of_one_process(folder, name):
                 assert float(one[figure]) == close, (one["step"], figure)
     assert_same_weights(alone / "last.ckpt", shared / "last.ckpt", rtol=1e-4, atol=1e-6)
     assert np.any([float(row["update/grad_norm"] or 0) > 0 for row in a]), "the case is tested"
+
+
+def test_flops_are_of_what_updates_are_made_of(tmp_path, monkeypatch):
+    """Nothing of the first of two parts is imitated. Old probabilities are a pass forward."""
+    sampled, draw = [], Sampler.__call__
+
+    def watched(self, *arguments):
+        rollouts, figures = draw(self, *arguments)
+        rewards = np.ones_like(rollouts.rewards)
+        rewards[: (len(rewards) + 1) // 2] = 0.0
+        sampled.append((self.sampled, replace(rollouts, rewards=rewards)))
+        return sampled[-1][1], figures
+
+    monkeypatch.setattr(Sampler, "__call__", watched)
+    run(tmp_path, "expert_iteration")
+    assert len(sampled) == ROUNDS
+    model, wanted, groups = post_learner("expert_iteration").model, 0.0, 0
+    for read, rollouts in sampled:
+        half = (len(rollouts) + 1) // 2
+        learned = Sampled()
+        for i in range(half, len(rollouts)):
+            rows = rollouts.completions.tokens.lengths[4 * i : 4 * i + 4]
+            learned = learned.and_read(rows + len(rollouts.prompts[i]) - 1)
+            groups += 1
+        wanted += model.flops(read.places, read.pairs) / 3
+        wanted += 4 / 3 * model.flops(learned.places, learned.pairs)
+    progress = load_progress(tmp_path / "last.ckpt")
+    assert progress["flops"] == pytest.approx(wanted, rel=1e-12)
+    assert progress["examples"] == groups > 0
 
 
 @pytest.mark.parametrize("name", CASES)

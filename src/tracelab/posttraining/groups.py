@@ -39,7 +39,7 @@ POOL = 4  # problems drawn per prompt for a curriculum to choose from
 
 class Sampled(NamedTuple):
     """What sampling has read and written: tokens of completions; places that were read, of a group's prompt
-    once; and pairs of such a place and one that it may see.
+    once, and for a reliance again; and pairs of such a place and one that it may see.
     """
 
     tokens: int = 0
@@ -54,6 +54,12 @@ class Sampled(NamedTuple):
         again = pairs_within(np.repeat(prompts, rollouts.rewards.shape[1])) - pairs_within(prompts)
         more = int(written.sum()), int(places), pairs_within(whole) - again
         return Sampled(*(a + b for a, b in zip(self, more, strict=True)))
+
+    def and_read(self, lengths: Integers) -> Sampled:
+        """The sums with sequences that were read whole, of so many tokens each."""
+        return self._replace(
+            places=self.places + int(lengths.sum()), pairs=self.pairs + pairs_within(lengths)
+        )
 
 
 def pairs_within(lengths: Integers) -> int:
@@ -155,7 +161,8 @@ class Sampler:
         self.cursor.hint = float(np.clip(self.cursor.hint + longer, 0.0, 1.0))
         figures |= {"hinted_groups_solved": success, "hinted_solution_valid": float(again.solved.mean())}
         if success > 0 and self.settings.hint in ALONE:
-            relied = reliance(model, again)
+            relied, read = reliance(model, again)
+            self.sampled = self.sampled.and_read(read)
             again = replace(again, weight=weights(relied, self.settings.reliance))
             known = ~np.isnan(relied)
             weight = again.weight[known].mean()

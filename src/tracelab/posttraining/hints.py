@@ -56,15 +56,16 @@ def hint_tokens(task: Task, examples: Examples, share: float, kind: str = "trace
     return Ragged.of([codec.tokens_of(opening)] * len(examples)).joined(steps)
 
 
-def reliance(model: Model, rollouts: Rollouts) -> NDArray[np.float64]:
+def reliance(model: Model, rollouts: Rollouts) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """(P,) How much likelier each group's right completions are behind its hint than behind the prompt alone.
 
-    In nats per token, the mean over right completions; nan where none is right.
+    In nats per token, the mean over right completions; nan where none is right. And how many tokens of each
+    row the model has read for it: with and without the hint.
     """
     found, group = np.full(len(rollouts), np.nan), rollouts.rewards.shape[1]
     right = np.flatnonzero(rollouts.solved.ravel())
     if len(right) == 0:
-        return found
+        return found, np.zeros(0, np.int64)
     prompts, completions = rollouts.prompts.take(right // group), rollouts.completions.tokens.take(right)
     lengths = prompts.lengths - rollouts.hinted[right // group]
     bare = prompts.between(np.zeros_like(lengths), lengths)
@@ -72,7 +73,8 @@ def reliance(model: Model, rollouts: Rollouts) -> NDArray[np.float64]:
     more = (behind - alone) / completions.lengths
     for which in np.unique(right // group):
         found[which] = more[right // group == which].mean()
-    return found
+    read = np.concatenate([start.lengths + completions.lengths - 1 for start in (prompts, bare)])
+    return found, read
 
 
 def weights(relied: NDArray[np.float64], temperature: float | None) -> NDArray[np.float64]:
