@@ -37,6 +37,7 @@ from tracelab.runs.checkpoints import load_weights
 
 LONGEST = 600  # seconds until a command that does not end is an error
 TRIES = 20  # kills of one command, at most, before it may end
+PASSES = ("passes_before.json", "passes_after.json")  # of a post-training
 SMALL = (
     "task.size=5",
     "task.ood=[]",
@@ -98,6 +99,11 @@ def run_left(folder: Path) -> Any:
     }
 
 
+def passes_left(folder: Path) -> dict[str, Any]:
+    """What a post-training has measured before and after, beside its run."""
+    return {name: json.loads((folder / name).read_text(encoding="utf-8")) for name in PASSES}
+
+
 def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
@@ -120,7 +126,7 @@ CASES = {
     "posttrain": Case(
         "posttrain",
         lambda folder: (f"run={folder}/run", f"run_dir={folder}/after", *ROUNDS),
-        lambda folder: run_left(folder / "after"),
+        lambda folder: run_left(folder / "after") | passes_left(folder / "after"),
         needs="train",
     ),
     "evaluate": Case(
@@ -171,15 +177,22 @@ def attempt(case: Case, folder: Path, seconds: float | None) -> bool:
     process = context.Process(target=command, args=(case.module, case.words(folder), folder))
     process.start()
     process.join(LONGEST if seconds is None else seconds)
-    ended = process.exitcode is not None
-    if not ended:
-        assert process.pid is not None
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.join()
-    if (ended and process.exitcode) or (seconds is None and not ended):
+    killed = process.exitcode is None
+    if killed:
+        kill(process)
+    if killed and seconds is None:
+        raise RuntimeError(f"{folder}: {case.module} did not end in {LONGEST} seconds; see its log.txt")
+    if process.exitcode and not (killed and process.exitcode == -signal.SIGKILL):
         raise RuntimeError(f"{folder}: {case.module} ended with {process.exitcode}; see its log.txt")
-    return ended
+    return process.exitcode == 0
+
+
+def kill(process: Any) -> None:
+    """SIGKILL to a command and to all that it has started. At first it has no group of its own yet."""
+    for hit in (os.killpg, os.kill, os.killpg):  # it may get one in between
+        with suppress(ProcessLookupError):
+            hit(process.pid, signal.SIGKILL)
+    process.join()
 
 
 def prepared(folder: Path, whole: Path | None) -> Path:

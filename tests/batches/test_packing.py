@@ -117,7 +117,7 @@ def test_collate_against_loops():
     assert set(batch.documents.edges.tolist()[len(edges) :]) == {len(rows) * 128}
     pairs = sum(n * (n - 1) // 2 for n in data.tokens.lengths.tolist())
     completion = len(data.tokens.values) - 90
-    assert batch.counts == (len(data.tokens.values), completion, 30, pairs, data.trace.sum())
+    assert batch.counts == (len(data.tokens.values), completion, 30, pairs, data.trace.sum(), 0, 0)
 
 
 def test_one_shape_for_all_batches():

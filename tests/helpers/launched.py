@@ -3,6 +3,7 @@
 torchrun --nnodes=2 ... -m tests.helpers.launched FOLDER
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -44,6 +45,10 @@ def crashed(self):
 
 
 def main(folder: Path) -> None:
+    rank = os.environ["RANK"]
+    with pytest.raises(ValueError, match="was started with another") as refused:
+        train(small(folder / f"other-{rank}", *COMMON, *SHARED, f"seed={rank}", f"threads={1 + int(rank)}"))
+    (folder / f"refused-{rank}").write_text(str(refused.value))
     states = [train(small(folder / "shared", *COMMON, *SHARED)).state]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Learner, "stop_if_used", crashed)

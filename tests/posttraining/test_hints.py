@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from tests.helpers.lenient import lenient
+from tests.helpers.runs import post_training
 from tracelab.algorithms.grpo import GRPO
 from tracelab.core import rng
 from tracelab.data.frozen import references
 from tracelab.decoding.logprobs import token_figures
 from tracelab.decoding.sampling import Stream
-from tracelab.posttraining.groups import Sampler
+from tracelab.posttraining.experiment import check_parts
+from tracelab.posttraining.groups import Sampled, Sampler
 from tracelab.posttraining.hints import hint_tokens, reliance, weights
 from tracelab.posttraining.rollout import Rollout, roll
 from tracelab.posttraining.updates import Updater, Updates
@@ -82,9 +85,9 @@ def test_reliance_is_what_right_completions_lose_without_the_hint(policy):
     """Three of eight are said to be right, none of them in the second group."""
     model, task = policy
     examples = drawn(task, 3)
-    sampled = Rollout(prompts=3, group=4, max_new=20)
-    hints = hint_tokens(task, examples, 0.5)
-    rollouts = roll(model, task, examples, {"trace": Trace(level="parses")}, sampled, Stream(name="r"), hints)
+    sampled = Rollout(prompts=3, group=4, max_new=20, hint="solution")
+    hints = hint_tokens(task, examples, 0.5, "solution")
+    rollouts = roll(model, task, examples, {"solution": Solution()}, sampled, Stream(name="r"), hints)
     right = np.zeros(12, bool)
     right[[0, 3, 9]] = True
     verdicts = replace(rollouts.graded.verdicts, solution_valid=right)
@@ -96,7 +99,11 @@ def test_reliance_is_what_right_completions_lose_without_the_hint(policy):
         with_hint = np.concatenate([start, hints[row // 4]])
         return log_likelihood(model, with_hint, completion) - log_likelihood(model, start, completion)
 
-    relied = reliance(model, rollouts)
+    relied, read = reliance(model, rollouts)
+    rows, written = [0, 3, 9], rollouts.completions.tokens.lengths
+    alone = [len(prompts[row // 4]) + written[row] - 1 for row in rows]
+    behind = [more + len(hints[row // 4]) for row, more in zip(rows, alone, strict=True)]
+    assert sorted(read) == sorted(alone + behind)
     assert relied[[0, 2]] == pytest.approx([(lost(0) + lost(3)) / 2, lost(9)], abs=1e-4)
     assert np.isnan(relied[1])
     assert (weights(relied, None) == 1).all()
@@ -104,18 +111,70 @@ def test_reliance_is_what_right_completions_lose_without_the_hint(policy):
     assert weights(relied, 0.5) == pytest.approx(wanted)
 
 
-def test_it_is_logged_and_weighs_groups(policy):
-    """Whole traces as hints: some groups are solved behind them."""
-    model, task = policy
-    sampled = Rollout(prompts=24, group=4, max_new=40, equal="hint", reliance=0.1)
-    draws = Sampler(task, {"solution": Solution()}, sampled, 0)
+def sampler(policy, **knobs):
+    """Of hinted groups, some of which are said to be right."""
+    sampled = Rollout(**{"prompts": 24, "group": 4, "max_new": 40, "equal": "hint"} | knobs)
+    draws = Sampler(lenient(policy[1]), {"solution": Solution()}, sampled, 0)
     draws.cursor.hint = 1.0
-    rollouts, figures = draws(model, 0.0)
-    assert figures["hinted_groups_solved"] > 0, "the case is tested"
+    return draws
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """What `reliance` has given to a sampler."""
+    found = []
+
+    def measuring(model, rollouts):
+        found.append(reliance(model, rollouts))
+        return found[-1]
+
+    monkeypatch.setattr("tracelab.posttraining.groups.reliance", measuring)
+    return found
+
+
+def test_it_is_logged_and_weighs_groups(policy, measured):
+    rollouts, figures = sampler(policy, hint="solution", reliance=0.1)(policy[0], 0.0)
+    assert 0 < figures["hinted_groups_solved"] < 1, "the case is tested"
     assert np.isfinite(figures["hint_reliance"])
-    assert 0 < figures["hint_weight"] <= 1
+    ((relied, _),) = measured
+    known = relied[~np.isnan(relied)]
+    assert 0 < len(known) < len(relied)
+    assert figures["hint_weight"] == pytest.approx(weights(known, 0.1).mean())
     assert ((rollouts.weight == 1) | (rollouts.hinted > 0)).all()
     assert (rollouts.weight < 1).any()
+
+
+@pytest.mark.parametrize(("hint", "equal"), [("waypoint", "hint"), ("trace", "hint"), ("solution", "filter")])
+def test_it_is_of_hints_that_are_judged_alone(policy, hint, equal):
+    rollouts, figures = sampler(policy, prompts=12, hint=hint, equal=equal)(policy[0], 0.0)
+    assert figures.get("hinted_groups_solved", 0) > 0 or equal != "hint", "the case is tested"
+    assert ("hint_reliance" in figures) == ("hint_weight" in figures) == (hint == "waypoint")
+    assert (rollouts.weight == 1).all()
+
+
+def test_what_is_read_to_measure_it_is_counted(policy, measured, monkeypatch):
+    rolled = []
+    roll_all = Sampler._roll
+
+    def watched(self, *arguments):
+        rolled.append(roll_all(self, *arguments))
+        return rolled[-1]
+
+    monkeypatch.setattr(Sampler, "_roll", watched)
+    draws = sampler(policy, prompts=12, hint="solution")
+    draws(policy[0], 0.0)
+    plain = Sampled().and_of(rolled[0]).and_of(rolled[1])
+    ((_, read),) = measured
+    assert draws.sampled.tokens == plain.tokens
+    assert draws.sampled.places == plain.places + read.sum() > plain.places
+    assert draws.sampled.pairs == plain.pairs + sum(sum(range(1, length + 1)) for length in read)
+
+
+def test_reliance_on_a_trace_is_refused(source, tmp_path):
+    words = f"run={source}", f"run_dir={tmp_path}", "rollout.reliance=1"
+    with pytest.raises(ValueError, match=r"rollout\.reliance=1.*take rollout\.hint=solution or waypoint"):
+        check_parts(post_training(*words))
+    check_parts(post_training(*words, "rollout.hint=waypoint"))
 
 
 def test_gradients_are_as_large_as_groups_weigh(policy):
@@ -129,7 +188,7 @@ def test_gradients_are_as_large_as_groups_weigh(policy):
     )
     norms = []
     for weight in (1.0, 0.25):
-        figures, _ = updater(replace(rollouts, weight=np.full(4, weight)))
+        figures, _, _ = updater(replace(rollouts, weight=np.full(4, weight)))
         norms.append(figures["update/grad_norm"])
     assert norms[0] > 0
     assert norms[1] == pytest.approx(norms[0] / 4, rel=1e-4)

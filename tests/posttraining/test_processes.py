@@ -1,6 +1,7 @@
 """Two processes post-train the run that one process does, by each algorithm; broken off and resumed."""
 
 import csv
+from dataclasses import replace
 
 import lightning
 import numpy as np
@@ -9,15 +10,17 @@ import torch
 from omegaconf import OmegaConf
 
 from tests.helpers.engine import TRAINER
+from tests.helpers.lenient import lenient
 from tests.training.test_processes import assert_same_weights
 from tracelab.core import rng
 from tracelab.loggers import CSV
 from tracelab.models.gpt import GPT
 from tracelab.optim.schedule import Linear
-from tracelab.posttraining.groups import Sampler
+from tracelab.posttraining.groups import Sampled, Sampler
 from tracelab.posttraining.learner import PostLearner, Rounds
 from tracelab.posttraining.rollout import Rollout
 from tracelab.posttraining.updates import Updates
+from tracelab.rewards.solution import Solution
 from tracelab.runs.build import build, build_task
 from tracelab.runs.checkpoints import load_progress, load_updates
 from tracelab.runs.entry import compose, composed_config
@@ -30,9 +33,10 @@ from tracelab.training.settings import Training
 from tracelab.training.validation import HeldOut
 
 ROUNDS = 2
+HINTED = {"equal": "hint", "hint": "solution", "reliance": 0.1}
 # an odd number of groups, shared unequally; of one group, of which one process has none
 CASES = {
-    "grpo": {"equal": "hint", "kl": 0.1, "entropy": 0.01, "passes": 2},
+    "grpo": {**HINTED, "kl": 0.1, "entropy": 0.01, "passes": 2},
     "dr_grpo": {"equal": "keep", "prompts": 1, "group": 5},
     "dapo": {"equal": "resample"},
     "gspo": {"equal": "filter", "passes": 2},
@@ -40,7 +44,7 @@ CASES = {
     "reinforce": {"equal": "keep", "group": 1, "prompts": 11},
     "expert_iteration": {"equal": "keep", "truncated": "mask"},
 }
-ROLLOUT = ("equal", "prompts", "group")
+ROLLOUT = ("equal", "prompts", "group", "hint", "reliance")
 ALGORITHM = ("kl", "entropy")
 # how long something took, and what is rounding itself
 LEFT_OUT = {"rollout/seconds", "update/seconds", "val/seconds", "train/minutes", "update/sampler_difference"}
@@ -81,7 +85,7 @@ def knobs_of(case, names):
 def post_learner(name):
     """A small model of mazes without training, and one of the seven algorithms."""
     case = CASES[name]
-    task = build_task(compose(Training, "train", "task.size=4").task)
+    task = lenient(build_task(compose(Training, "train", "task.size=4").task))
     part = OmegaConf.to_container(composed_config("posttrain", f"algorithm={name}", "run=none").algorithm)
     algorithm = build("algorithm", part | knobs_of(case, ALGORITHM))
     rollout = Rollout(**{"prompts": 5, "group": 4, "max_new": 20} | knobs_of(case, ROLLOUT))
@@ -90,7 +94,7 @@ def post_learner(name):
         Stopping(task.codec, seed=0),
         Recipe(lambda model: torch.optim.SGD(model.parameters(), lr=0.1), Linear(), Budget(steps=ROUNDS)),
         algorithm,
-        Sampler(task, {"lengths": Lengths()}, rollout, seed=0),
+        Sampler(task, {"reward": Solution() if rollout.equal == "hint" else Lengths()}, rollout, seed=0),
         Updates(parts=2, micro_tokens=256, **knobs_of(case, ("passes", "truncated"))),
         HeldOut.of(Sampling(problems=5), task, held_out, max_new=20),
         every=2,
@@ -144,6 +148,38 @@ def test_rewards_norms_and_weights_are_those_of_one_process(folder, name):
                 assert float(one[figure]) == close, (one["step"], figure)
     assert_same_weights(alone / "last.ckpt", shared / "last.ckpt", rtol=1e-4, atol=1e-6)
     assert np.any([float(row["update/grad_norm"] or 0) > 0 for row in a]), "the case is tested"
+    if CASES[name]["equal"] == "hint":
+        weights = [float(row["rollout/hint_weight"]) for row in a if row.get("rollout/hint_weight")]
+        assert min(weights) < 1, "some are right behind hints"
+
+
+def test_flops_are_of_what_updates_are_made_of(tmp_path, monkeypatch):
+    """Nothing of the first of two parts is imitated. Old probabilities are a pass forward."""
+    sampled, draw = [], Sampler.__call__
+
+    def watched(self, *arguments):
+        rollouts, figures = draw(self, *arguments)
+        rewards = np.ones_like(rollouts.rewards)
+        rewards[: (len(rewards) + 1) // 2] = 0.0
+        sampled.append((self.sampled, replace(rollouts, rewards=rewards)))
+        return sampled[-1][1], figures
+
+    monkeypatch.setattr(Sampler, "__call__", watched)
+    run(tmp_path, "expert_iteration")
+    assert len(sampled) == ROUNDS
+    model, wanted, groups = post_learner("expert_iteration").model, 0.0, 0
+    for read, rollouts in sampled:
+        half = (len(rollouts) + 1) // 2
+        learned = Sampled()
+        for i in range(half, len(rollouts)):
+            rows = rollouts.completions.tokens.lengths[4 * i : 4 * i + 4]
+            learned = learned.and_read(rows + len(rollouts.prompts[i]) - 1)
+            groups += 1
+        wanted += model.flops(read.places, read.pairs) / 3
+        wanted += 4 / 3 * model.flops(learned.places, learned.pairs)
+    progress = load_progress(tmp_path / "last.ckpt")
+    assert progress["flops"] == pytest.approx(wanted, rel=1e-12)
+    assert progress["examples"] == groups > 0
 
 
 @pytest.mark.parametrize("name", CASES)

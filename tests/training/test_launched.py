@@ -82,6 +82,17 @@ def test_the_first_process_speaks_for_all(folder):
     assert ["Resuming from" in text for text in said] == [True, False]
 
 
+@pytest.mark.slow
+def test_processes_of_other_knobs_are_refused(folder):
+    """Each of them, by what makes it another run; folder and threads do not."""
+    for rank in range(2):
+        said = (folder / f"refused-{rank}").read_text()
+        assert said.startswith(
+            "process 1 was started with another seed than the first, and all 2 are to train"
+        )
+        assert not (folder / f"other-{rank}").exists()
+
+
 def trainer(*words):
     return compose(Training, "train", "trainer=ddp", *words).trainer
 

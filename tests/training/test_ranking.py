@@ -4,19 +4,26 @@ import numpy as np
 import pytest
 import torch
 
+from tests.helpers.engine import fit
 from tests.helpers.runs import small
+from tracelab.batches.loader import Loader
 from tracelab.batches.padding import collate
 from tracelab.data.frozen import arm, drawn
 from tracelab.models.gpt import GPT
+from tracelab.optim.muon import MuonAdamW
+from tracelab.optim.schedule import Linear
 from tracelab.runs.ranking import ranked, twins_of
 from tracelab.runs.settings import Loss
 from tracelab.tasks.arithmetic import Arithmetic
 from tracelab.traces._asking import between_words
 from tracelab.traces.base import reference
 from tracelab.traces.correct import Correct
+from tracelab.training.budget import Budget
+from tracelab.training.budgeted import Recipe
 from tracelab.training.experiment import build_learner, check_parts
 from tracelab.training.learner import Learner
 from tracelab.training.ranking import RankingLearner, ranking_loss, row_means, with_next
+from tracelab.training.throughput import Throughput
 
 N = 12
 TASK = Arithmetic(operations=[2, 5], distractors=1)
@@ -124,6 +131,23 @@ def test_the_learners_loss_is_both(sequences, tmp_path):
     wanted = plain_loss + 2 * ranking_loss(valid, twin, batch.twins.invalid, 0.5)
     torch.testing.assert_close(both_losses, wanted)
     torch.testing.assert_close(learners[1].loss(batch._replace(twins=None))[0], plain_loss)
+
+
+def test_twins_are_counted_as_read(sequences):
+    """In FLOPs and mfu, not in tokens; counted token by token, over one pass."""
+    seen = [
+        k for rows in (sequences.tokens, sequences.twin.tokens) for row in rows for k in range(1, len(row))
+    ]
+    model = plain()
+    wanted = model.flops(len(seen), sum(seen))
+    learner = RankingLearner(model, Recipe(MuonAdamW, Linear(), Budget(examples=N)), LOSS)
+    fit(learner, Loader(lambda k: sequences, batch_tokens=256, context=96), limit_val_batches=0)
+    assert learner.progress.steps > 1
+    assert learner.progress.tokens == len(sequences.tokens.values)
+    assert learner.progress.flops == pytest.approx(wanted, rel=1e-12)
+    through = Throughput(peak=1e9)
+    through.add(collate(sequences, 0).counts, 1 / 60)
+    assert through.figures(model, waited=0.0)["mfu"] == pytest.approx(wanted / 1e9)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from tracelab.core.types import Examples, Task
 from tracelab.data.frozen import drawn
 from tracelab.decoding.sampling import Stream
 from tracelab.models.base import Model
-from tracelab.posttraining.hints import hint_tokens, reliance, weights
+from tracelab.posttraining.hints import ALONE, check_reliance, hint_tokens, reliance, weights
 from tracelab.posttraining.rollout import Rollout, Rollouts, describe, roll
 from tracelab.rewards.base import Reward
 from tracelab.training.processes import gathered, share
@@ -39,7 +39,7 @@ POOL = 4  # problems drawn per prompt for a curriculum to choose from
 
 class Sampled(NamedTuple):
     """What sampling has read and written: tokens of completions; places that were read, of a group's prompt
-    once; and pairs of such a place and one that it may see.
+    once, and for a reliance again; and pairs of such a place and one that it may see.
     """
 
     tokens: int = 0
@@ -54,6 +54,12 @@ class Sampled(NamedTuple):
         again = pairs_within(np.repeat(prompts, rollouts.rewards.shape[1])) - pairs_within(prompts)
         more = int(written.sum()), int(places), pairs_within(whole) - again
         return Sampled(*(a + b for a, b in zip(self, more, strict=True)))
+
+    def and_read(self, lengths: Integers) -> Sampled:
+        """The sums with sequences that were read whole, of so many tokens each."""
+        return self._replace(
+            places=self.places + int(lengths.sum()), pairs=self.pairs + pairs_within(lengths)
+        )
 
 
 def pairs_within(lengths: Integers) -> int:
@@ -80,6 +86,7 @@ class Sampler:
         self.seed = seed
         self.cursor = Cursor()
         self.sampled = Sampled()
+        check_reliance(settings)
         if settings.curriculum is not None and settings.curriculum not in task.complexities:
             raise ValueError(
                 f"rollout.curriculum={settings.curriculum} is no measure of this task; it has "
@@ -149,14 +156,17 @@ class Sampler:
         examples = rollouts.examples.take(failed)
         hints = hint_tokens(self.task, examples, self.cursor.hint, self.settings.hint)
         again = self._roll(model, examples, hints)
-        relied = reliance(model, again)
-        again = replace(again, weight=weights(relied, self.settings.reliance))
         success = float(again.solved.any(axis=1).mean())
         longer = HINT_STEP if success < 0.5 else -HINT_STEP
         self.cursor.hint = float(np.clip(self.cursor.hint + longer, 0.0, 1.0))
         figures |= {"hinted_groups_solved": success, "hinted_solution_valid": float(again.solved.mean())}
-        if success > 0:
-            figures |= {"hint_reliance": float(np.nanmean(relied)), "hint_weight": float(again.weight.mean())}
+        if success > 0 and self.settings.hint in ALONE:
+            relied, read = reliance(model, again)
+            self.sampled = self.sampled.and_read(read)
+            again = replace(again, weight=weights(relied, self.settings.reliance))
+            known = ~np.isnan(relied)
+            weight = again.weight[known].mean()
+            figures |= {"hint_reliance": float(relied[known].mean()), "hint_weight": float(weight)}
         others = np.setdiff1d(np.arange(len(rollouts)), failed)
         return Rollouts.concat([rollouts.take(others), again]), figures
 

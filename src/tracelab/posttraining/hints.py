@@ -9,7 +9,8 @@ A hint is part of the reference's completion, put between the prompt and what is
 How far hints go adapts (`posttraining.groups`), but for a waypoint. The reliance of a group is how much
 likelier its right completions are with the hint than without it, in nats per token. Where it is high, what is
 learned behind the hint need not help without one: exp(-max(reliance, 0) / Rollout.reliance) may weigh the
-group down.
+group down. Only what is judged alone has a reliance: behind a trace's first steps the rest of a trace is
+sampled, which without them is malformed.
 
 Source: Xia et al. 2026, Learning to Hint for Reinforcement Learning (arXiv 2604.00698). Theirs are written by
 a model that learns to hint, and reliance is in its reward; here it weighs groups.
@@ -24,7 +25,19 @@ from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.decoding.logprobs import sums, teacher_forced
 from tracelab.models.base import Model
-from tracelab.posttraining.rollout import Rollouts
+from tracelab.posttraining.rollout import Rollout, Rollouts
+
+ALONE = ("solution", "waypoint")  # hints behind which a whole completion is sampled, and judged alone
+
+
+def check_reliance(settings: Rollout) -> None:
+    """ValueError if groups are to be weighed by a reliance that they do not have."""
+    if settings.reliance is not None and settings.hint not in ALONE:
+        raise ValueError(
+            f"rollout.reliance={settings.reliance}: behind rollout.hint={settings.hint} the rest of a trace "
+            "is sampled, which is malformed without its hint, so that how much likelier it is with it is no "
+            "reliance: take rollout.hint=solution or waypoint, or rollout.reliance=null"
+        )
 
 
 def hint_tokens(task: Task, examples: Examples, share: float, kind: str = "trace") -> Ragged:
@@ -43,15 +56,16 @@ def hint_tokens(task: Task, examples: Examples, share: float, kind: str = "trace
     return Ragged.of([codec.tokens_of(opening)] * len(examples)).joined(steps)
 
 
-def reliance(model: Model, rollouts: Rollouts) -> NDArray[np.float64]:
+def reliance(model: Model, rollouts: Rollouts) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """(P,) How much likelier each group's right completions are behind its hint than behind the prompt alone.
 
-    In nats per token, the mean over right completions; nan where none is right.
+    In nats per token, the mean over right completions; nan where none is right. And how many tokens of each
+    row the model has read for it: with and without the hint.
     """
     found, group = np.full(len(rollouts), np.nan), rollouts.rewards.shape[1]
     right = np.flatnonzero(rollouts.solved.ravel())
     if len(right) == 0:
-        return found
+        return found, np.zeros(0, np.int64)
     prompts, completions = rollouts.prompts.take(right // group), rollouts.completions.tokens.take(right)
     lengths = prompts.lengths - rollouts.hinted[right // group]
     bare = prompts.between(np.zeros_like(lengths), lengths)
@@ -59,7 +73,8 @@ def reliance(model: Model, rollouts: Rollouts) -> NDArray[np.float64]:
     more = (behind - alone) / completions.lengths
     for which in np.unique(right // group):
         found[which] = more[right // group == which].mean()
-    return found
+    read = np.concatenate([start.lengths + completions.lengths - 1 for start in (prompts, bare)])
+    return found, read
 
 
 def weights(relied: NDArray[np.float64], temperature: float | None) -> NDArray[np.float64]:

@@ -108,7 +108,6 @@ class PostLearner(Budgeted):
         rollouts, figures = self.sampler(self.model, self.used())
         sampled = time.perf_counter()
         figures = {f"rollout/{name}": value for name, value in figures.items()}
-        figures["rollout/groups_trained_on"] = float(len(rollouts))
         self.model.train()
         self.set_rates()
         updates = 0
@@ -116,8 +115,10 @@ class PostLearner(Budgeted):
             assert self._learn is not None
             alone = getattr(self.trainer.model, "no_sync", nullcontext)  # updates add up gradients themselves
             with alone():
-                learned, updates = self._learn(rollouts)
+                learned, updates, groups = self._learn(rollouts)
             figures |= learned
+            rollouts = rollouts.take(groups)
+        figures["rollout/groups_trained_on"] = float(len(rollouts))
         self._warn_if_silent(updates)
         ended = time.perf_counter()
         figures["rollout/seconds"] = sampled - began
@@ -126,7 +127,7 @@ class PostLearner(Budgeted):
         self.progress.tokens += self.sampler.sampled.tokens
         self.progress.examples += len(rollouts)
         self.progress.completion_tokens += int(rollouts.completions.tokens.offsets[-1])
-        self.progress.flops += flops_of(self.model, self.sampler.sampled, rollouts, self._passes(updates))
+        self.progress.flops += flops_of(self.model, self.sampler.sampled, rollouts, self._passes())
         minutes = (ended - began) / 60  # rates follow a budget of them, so they must be the same everywhere
         self.progress.minutes += most(minutes) if self.recipe.budget.unit == "minutes" else minutes
         if self.progress.steps % self.every == 0 or self.used() >= 1.0:
@@ -134,10 +135,8 @@ class PostLearner(Budgeted):
         self._report(figures | self.so_far())
         self.stop_if_used()
 
-    def _passes(self, updates: int) -> float:
+    def _passes(self) -> float:
         """Passes forward and backward of what is trained on; one forward alone is a third."""
-        if not updates:
-            return 0.0
         knobs, reference = self.updates, self._frozen[0]
         alone = (knobs.passes * knobs.parts > 1) + (reference is not None)
         return knobs.passes + alone / 3
@@ -177,7 +176,10 @@ class PostLearner(Budgeted):
 
 
 def flops_of(model: Model, sampled: Sampled, rollouts: Rollouts, passes: float) -> float:
-    """Operations of a round's matrix products: to sample is to go forward once, a third of `Model.flops`."""
+    """Operations of a round's matrix products: to sample is to go forward once, a third of `Model.flops`.
+
+    rollouts: what updates are made of.
+    """
     prompts, written = rollouts.prompts.lengths, rollouts.completions.tokens.lengths
     whole = np.repeat(prompts, rollouts.rewards.shape[1]) + written - 1
     learned = model.flops(int(whole.sum()), pairs_within(whole)) if len(whole) else 0.0

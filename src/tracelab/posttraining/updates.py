@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, distributed
 
 from tracelab.algorithms.base import Algorithm, Batch
@@ -77,18 +78,21 @@ class Updater:
     max_new: int
     temperature: float
 
-    def __call__(self, rollouts: Rollouts) -> tuple[dict[str, float], int]:
-        """All updates of a round -> figures, and how many there were."""
+    def __call__(self, rollouts: Rollouts) -> tuple[dict[str, float], int, NDArray[np.int64]]:
+        """All updates of a round -> figures, how many there were, and which groups they are made of."""
         advantages = self.algorithm.advantages(torch.from_numpy(rollouts.rewards)).float()  # (P, G)
         advantages *= torch.from_numpy(rollouts.weight).float()[:, None]
         parts = np.array_split(np.arange(len(rollouts)), min(self.knobs.parts, len(rollouts)))
         prepared = [self._prepared(rollouts.take(part), advantages[part]) for part in parts]
-        counting = [part for part in prepared if part is not None]  # else a step would follow momentum
+        # of the others a step would follow momentum
+        counting = [(part, groups) for part, groups in zip(prepared, parts, strict=True) if part is not None]
         found: Sums = {}
-        norms = [self._update(part, found) for _ in range(self.knobs.passes) for part in counting]
+        norms = [self._update(part, found) for _ in range(self.knobs.passes) for part, _ in counting]
         sums = added_up(found)
         figures = {f"update/{name}": sums[name] / max(sums["tokens"], 1) for name in sums if name != "tokens"}
-        return figures | {"update/grad_norm": float(np.mean(norms)) if norms else 0.0}, len(norms)
+        learned = np.concatenate([np.zeros(0, np.int64), *(groups for _, groups in counting)])
+        figures |= {"update/grad_norm": float(np.mean(norms)) if norms else 0.0}
+        return figures, len(norms), learned
 
     @torch.no_grad()
     def _prepared(self, rollouts: Rollouts, advantages: Tensor) -> list[Part] | None:

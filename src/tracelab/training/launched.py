@@ -30,8 +30,9 @@ from torch.distributed.rendezvous import rendezvous
 from tracelab.core.settings import Part
 from tracelab.core.terminal import log
 from tracelab.runs.build import device_of
+from tracelab.runs.knobs import WITHOUT_EFFECT, differences
 from tracelab.runs.settings import Experiment
-from tracelab.training.processes import JOINED, heard, tell, wished
+from tracelab.training.processes import JOINED, gathered, heard, tell, wished
 
 T = TypeVar("T")
 RUNS = counting()  # that this process has had a part in
@@ -42,7 +43,7 @@ OF_STEP = "SLURM_STEP_NUM_TASKS"  # in the environment of what srun has started,
 def led(experiment: Experiment, lead: Callable[[], T]) -> T:
     """Do all that a run needs -> what it returns, in each of the processes that were started for the run.
 
-    ValueError if there are others than the trainer's config asks for.
+    ValueError if there are others than the trainer's config asks for, or if they were asked for other runs.
     """
     environment = launcher(experiment.trainer)
     if environment is None:
@@ -51,6 +52,7 @@ def led(experiment: Experiment, lead: Callable[[], T]) -> T:
     joined = JOINED.set(environment)
     LightningEnvironment().set_global_rank(environment.global_rank())  # loggers ask for it
     try:
+        _check_same(experiment)
         if environment.global_rank() > 0:
             followed: T = _follow(experiment)
             return followed
@@ -70,6 +72,18 @@ def _meet(environment: ClusterEnvironment, device: torch.device) -> None:
     os.environ |= {"MASTER_ADDR": environment.main_address, "MASTER_PORT": str(environment.main_port)}
     store = PrefixStore(f"run {next(RUNS)}", _store(rank, count))
     distributed.init_process_group(BACKENDS[device.type], store=store, rank=rank, world_size=count)
+
+
+def _check_same(experiment: Experiment) -> None:
+    """ValueError, in all processes, if one was started with other knobs than the first, whose run it is."""
+    first, *others = gathered(experiment.as_dict())
+    for rank, other in enumerate(others, 1):
+        if different := differences(first, other, (*WITHOUT_EFFECT, "names")):
+            raise ValueError(
+                f"process {rank} was started with another {', '.join(different)} than the first, and all "
+                f"{len(others) + 1} are to train one run: give each the same command; to train a run in "
+                "each, leave trainer.devices at 1"
+            )
 
 
 @cache

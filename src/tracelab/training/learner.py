@@ -198,8 +198,7 @@ class Learner(Budgeted):
         progress.completion_tokens += counts.completion_tokens
         progress.examples += counts.examples
         progress.minutes += minutes
-        # a sequence's last token is a target alone
-        progress.flops += self.model.flops(counts.tokens - counts.examples, counts.pairs)
+        progress.flops += self.model.flops(*counts.read)
         loader: Any = self.trainer.train_dataloader
         loader.trained = batch.after  # by itself it would be batches ahead
         if not starting:

@@ -55,14 +55,13 @@ class Throughput:
         """Since the last call, {} if nothing went by. waited: seconds that training waited for data, ever."""
         if not self.counts:
             return {}
-        tokens, _, examples, pairs, _ = (sum(column) for column in zip(*self.counts, strict=True))
+        total = Counts(*(sum(column) for column in zip(*self.counts, strict=True)))
         seconds = max(60 * self.minutes, 1e-9)
         figures = {
-            "tokens_per_second": tokens / seconds,
+            "tokens_per_second": total.tokens / seconds,
             "data_wait_ms": 1000 * (waited - self._waited) / len(self.counts),  # per batch
         }
         if self.peak is not None:
-            # a sequence's last token is a target alone
-            figures["mfu"] = model.flops(tokens - examples, pairs) / seconds / self.peak
+            figures["mfu"] = model.flops(*total.read) / seconds / self.peak
         self.minutes, self.counts, self._waited = 0.0, [], waited
         return figures
