@@ -108,10 +108,10 @@ def _end(data: Scaled, slope: float, side: int, spread: float, lowest: float) ->
 
 def _profile(data: Scaled, slopes: Floats, spreads: Floats) -> Floats:
     """(B,): the log likelihood of the best line with each slope. spreads: (B,), about what they will be."""
-    turned = [end - slopes[:, None] * data.x for end in (data.low, data.high)]
+    level = slopes[:, None] * data.x
     at = np.stack([np.zeros(len(slopes)), 1 / spreads], axis=1)
     ones = np.ones((len(data.x), 1))
-    return _newton(at, ones, *turned, np.ones((len(slopes), len(data.x))), data.least)[1]
+    return _newton(at, ones, data.low - level, data.high - level, np.ones_like(level), data.least)[1]
 
 
 def _newton(
