@@ -221,6 +221,28 @@ def test_bad_knobs(knobs, message):
         Hops(**knobs)
 
 
+@pytest.mark.parametrize(("knob", "column"), [("entities", 1), ("relations", 2), ("pairings", 3)])
+def test_test_sets_with_other_numbers_of_names_use_them(knob, column):
+    """And with fewer, though the vocabulary has more; perturbations stay within them, too."""
+    own = getattr(Hops(), knob)
+    counts = [own + 30, own - 1]
+    task = Hops(ood=[{knob: count} for count in counts])
+    for variant, count in zip((task, *task.test_sets().values()), (own, *counts), strict=True):
+        examples = variant.generate(rng.keys(0, "train", 0, 40, "problem"), "train")
+        most = max(problem[column] for problem in examples.problem)
+        assert most == count if count <= own else own < most <= count
+        for kind in variant.perturbations:
+            changed = variant.perturb(examples, kind, rng.keys(0, "train", 0, 40, "perturbation"))
+            assert max(problem[column] for problem in changed.problem) <= count
+
+
+def test_a_problem_with_more_names_than_the_task_draws_is_renamed():
+    task = Hops(reach={"entities": 40})
+    one = task.solved(Ragged.of([task.parse(task.codec.tokens_of("r1 A = N1 ask ( r1 A )"))], np.int16))
+    changed = task.perturb(one, "rename", rng.keys(0, "train", 0, 1, "perturbation"))
+    assert changed.identity.tolist() == one.identity.tolist()
+
+
 def test_the_variants_are_harder():
     task = Hops(ood=[{"hops": [6, 8]}, {"distractors": 12}])
     assert list(task.test_sets()) == ["hops_6_8", "distractors_12"]
