@@ -157,6 +157,16 @@ def test_a_fact_that_is_not_given_at_its_word():
     assert tree.values[:, 0].tolist() == [2, 1, 2]  # wrong, sound, wrong: there is no p1(E, D)
 
 
+@pytest.mark.parametrize(
+    ("question", "starts"), [("( p1 A B )", 2), ("( p1 ( r1 C ) B )", 2), ("( r1 C )", 1)]
+)
+def test_each_entity_that_a_question_names_is_a_start(question, starts):
+    task = Hops()
+    tokens = task.codec.tokens_of(f"p1 A B = D r1 C = A ask {question}")
+    examples = task.solved(Ragged.of([task.parse(tokens)], np.int16))
+    assert examples.complexity["starts"].tolist() == [starts]
+
+
 def test_names_and_order_do_not_matter_to_identity():
     """Renamed and reordered problems are the same; another answer makes another."""
     task, examples = drawn(40)
