@@ -47,7 +47,7 @@ def heaps_changes(count: int, most: int, same: tuple[str, ...]) -> dict[str, Cha
     """Changes of up to so many heaps by name. most: objects of the largest that can be written."""
     return {
         "permute_heaps": Change(partial(permute_heaps, count, most), MAPPED, same),
-        "move_object": Change(partial(move_object, count), ANEW, ("left",)),
+        "move_object": Change(partial(move_object, count, most), ANEW, ("left",)),
     }
 
 
@@ -80,13 +80,16 @@ def permute_heaps(count: int, most: int, problem: Integers, draw: np.random.Gene
     )
 
 
-def move_object(count: int, problem: Integers, draw: np.random.Generator) -> Changed | None:
-    """One object lies elsewhere."""
+def move_object(count: int, most: int, problem: Integers, draw: np.random.Generator) -> Changed | None:
+    """One object lies elsewhere; None if every other heap is as large as can be written."""
     sizes = _sizes(problem, count)
-    if len(sizes) < 2:
+    free = sizes < most
+    givers = (sizes > 0) & (free.sum() > free)  # another heap has room
+    if not givers.any():
         return None
-    giver = draw.choice(np.flatnonzero(sizes))
-    taker = draw.choice(np.delete(np.arange(len(sizes)), giver))
+    giver = draw.choice(np.flatnonzero(givers))
+    free[giver] = False
+    taker = draw.choice(np.flatnonzero(free))
     sizes[giver] -= 1
     sizes[taker] += 1
     return Changed(_stored(sizes))

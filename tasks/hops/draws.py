@@ -34,12 +34,17 @@ LEFT, RIGHT, GIVEN = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03, 0xA0761D6478BD642F
 
 
 class Draws(NamedTuple):
-    """What is drawn: ranges (both ends) of steps and of facts that no step needs, and which of the motifs."""
+    """What is drawn: ranges (both ends) of steps and of facts that no step needs, how many entities,
+    relations and pairings there are, and which of the motifs.
+    """
 
     fewest: int
     most: int
     fewest_distractors: int
     most_distractors: int
+    entities: int
+    relations: int
+    pairings: int
     motifs: NDArray[np.int32]
 
 
@@ -54,9 +59,9 @@ def draw(world: World, random: Random, problem: Integers) -> int:
     hops = draws.fewest + below(random, draws.most - draws.fewest + 1)
     spread = draws.most_distractors - draws.fewest_distractors + 1
     count = hops + draws.fewest_distractors + below(random, spread)
-    for e in range(world.entities):
+    for e in range(draws.entities):
         names[e] = e
-    shuffle(random, names[: world.entities])
+    shuffle(random, names[: draws.entities])
     world.where[:] = -1
     motif = draws.motifs[below(random, len(draws.motifs))] if hops > 2 else CHAIN
     form(world, motif, hops)
@@ -90,11 +95,11 @@ def ask(world: World, random: Random, hops: int, count: int, most: int, fresh: b
 
     fresh: no entity twice, in the order of `stack`.
     """
-    used = 0
+    draws, used = world.draws, 0
     for k in range(hops):
-        world.relation[k] = below(random, world.pairings if world.kind[k] == JOIN else world.relations)
+        world.relation[k] = below(random, draws.pairings if world.kind[k] == JOIN else draws.relations)
         if world.left[k] == NONE:
-            world.left[k] = world.stack[used] if fresh else below(random, world.entities)
+            world.left[k] = world.stack[used] if fresh else below(random, draws.entities)
             used += 1
         known = fact_of(world, k, world.truth)
         if known < 0:
@@ -104,7 +109,7 @@ def ask(world: World, random: Random, hops: int, count: int, most: int, fresh: b
             fact[0], fact[1] = world.kind[k], world.relation[k]
             fact[2] = value_of(world.truth, world.left[k])
             fact[3] = value_of(world.truth, world.right[k])
-            fact[4] = world.stack[used] if fresh else below(random, world.entities)
+            fact[4] = world.stack[used] if fresh else below(random, draws.entities)
             add(world, count, fact)
             known, used, count = count, used + 1, count + 1
         world.truth[k] = world.facts[known, 4]
@@ -114,15 +119,16 @@ def ask(world: World, random: Random, hops: int, count: int, most: int, fresh: b
 @kernel
 def fill(world: World, random: Random, count: int, most: int) -> bool:
     """Draw facts until there are so many -> are there?"""
+    draws = world.draws
     for _ in range(TRIES):
         if count == most:
             return True
         fact = world.facts[count]
-        relation = below(random, world.relations + world.pairings)
-        fact[0] = relation >= world.relations
-        fact[1] = relation - world.relations if fact[0] == JOIN else relation
-        fact[2], fact[4] = below(random, world.entities), below(random, world.entities)
-        fact[3] = below(random, world.entities) if fact[0] == JOIN else NONE
+        relation = below(random, draws.relations + draws.pairings)
+        fact[0] = relation >= draws.relations
+        fact[1] = relation - draws.relations if fact[0] == JOIN else relation
+        fact[2], fact[4] = below(random, draws.entities), below(random, draws.entities)
+        fact[3] = below(random, draws.entities) if fact[0] == JOIN else NONE
         if fact_about(world, fact[0], fact[1], fact[2], fact[3]) < 0:
             add(world, count, fact)
             count += 1

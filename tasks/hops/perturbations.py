@@ -1,6 +1,6 @@
 """Small changes of a small world.
 
-rename          entities, relations and pairings have other names, drawn among all
+rename          entities, relations and pairings have other names, drawn among those of the task
 reorder         the facts in another order
 other_fact      a fact that the question does not need gives something else
 other_answer    the fact that answers the question gives something else
@@ -35,7 +35,7 @@ KIND, RELATION, LEFT, RIGHT, GIVEN = range(5)  # columns of a fact; the first fo
 
 
 def changes_of(entities: int, relations: int, pairings: int) -> dict[str, Change]:
-    """Changes by name. How many names there are."""
+    """Changes by name. How many names the task draws from: a problem that was read may have others."""
     return {
         "rename": Change(partial(rename, entities, relations, pairings), MAPPED, MEASURES),
         "reorder": Change(reorder, KEPT, MEASURES),
@@ -48,7 +48,8 @@ def rename(
     entities: int, relations: int, pairings: int, problem: Integers, draw: np.random.Generator
 ) -> Changed:
     """The order stays."""
-    new, ones, twos = (order_of(draw, n) for n in (entities, relations, pairings))
+    known = zip((entities, relations, pairings), problem[1:4], strict=True)
+    new, ones, twos = (order_of(draw, max(n, int(used))) for n, used in known)
     steps, facts = steps_of(problem).copy(), facts_of(problem).copy()
     for rows in (steps, facts):
         joins = rows[:, KIND] == JOIN

@@ -76,4 +76,4 @@ def measure(world: World, rows: Integers, out: Integers) -> None:
     out[0], out[1], out[2] = world.shape[4], len(rows), world.depth[world.shape[0] - 1]
     out[3] = 0
     for k in range(world.shape[0]):
-        out[3] += world.left[k] >= 0
+        out[3] += int(world.left[k] >= 0) + int(world.right[k] >= 0)

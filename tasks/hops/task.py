@@ -58,9 +58,9 @@ class Hops(Deriving, Perturbed):
 
     hops: how many steps a question has, a number or a range; motifs: of chain, bridge, converging.
     distractors: how many facts no step asks, a number or a range: the first answer another question in this
-    form. entities, relations, pairings: how many names there are, of the last two each for one entity and for
-    two. solver: forward takes what is ready, backward goes down from the question. tie_break: which of those
-    that are ready, that whose fact stands first in the prompt or a random one. ood: the out-of-distribution
+    form. entities, relations, pairings: how many names are drawn from, of the last two each for one entity
+    and for two. solver: forward takes what is ready, backward goes down from the question. tie_break: which of
+    those that are ready, that whose fact stands first in the prompt or a random one. ood: the out-of-distribution
     test sets, each the knobs that it changes. reach: how far the vocabulary goes, {hops, entities, relations,
     pairings, facts: how many} (default: as far as is in use, test sets included).
     """
@@ -108,6 +108,13 @@ class Hops(Deriving, Perturbed):
         return *hops, *ends_of("distractors", self.distractors, 0, LARGEST)
 
     @property
+    def _names(self) -> tuple[int, int, int]:
+        """How many entities, relations and pairings problems are drawn from: not the vocabulary's, so that
+        neither a test set nor `reach` changes the problems of another.
+        """
+        return self.entities, self.relations, self.pairings
+
+    @property
     def uses(self) -> dict[str, int]:
         """How far its problems go, in the order of a stored problem's header."""
         _, hops, _, distractors = self._ranges
@@ -142,8 +149,9 @@ class Hops(Deriving, Perturbed):
     def _system(self) -> World:
         """Tables of their own for each call: threads may generate at the same time."""
         motifs = np.array([MOTIFS.index(motif) for motif in self.motifs], np.int32)
+        draws = Draws(*self._ranges, *self._names, motifs)
         solver, tie_break = SOLVERS.index(self.solver), TIE_BREAKS.index(self.tie_break)
-        return new_world(self.reaches, draws=Draws(*self._ranges, motifs), solver=solver, tie_break=tie_break)
+        return new_world(self.reaches, draws=draws, solver=solver, tie_break=tie_break)
 
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
         """One answered question per key, in `split`. ValueError if MAX_REDRAWS draws find none."""
@@ -166,7 +174,7 @@ class Hops(Deriving, Perturbed):
     @property
     def changes(self) -> Mapping[str, Change]:
         """Small changes of its problems by name."""
-        return changes_of(*(self.reaches[name] for name in ("entities", "relations", "pairings")))
+        return changes_of(*self._names)
 
     @property
     def other_question(self) -> Make:

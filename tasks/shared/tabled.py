@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,17 +65,3 @@ class Tabled(Varied):
     def provenance(self, examples: Examples, traces: Ragged, solutions: Ragged) -> NDArray[np.uint8]:
         """Where the solutions come from (see `core.types.Task`)."""
         return self.rules.provenance(self._tables(), examples, traces, solutions)
-
-
-class Retied(Tabled):
-    """A task whose other searches are those of its knob tie_break=random."""
-
-    @abstractmethod
-    def solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
-        """Stored problems with their searches. keys: (n,) of ties; None: each problem has its own."""
-
-    def alternatives(self, examples: Examples, keys: NDArray[np.uint64]) -> Ragged:
-        """Another search of each problem (see `core.types.Task`)."""
-        task: Any = self
-        at_random: Self = replace(task, tie_break="random")
-        return at_random.solved(examples.problem, keys).trace

@@ -100,6 +100,24 @@ def test_trees_and_groups_count_it(wrong):
     assert np.allclose(by_level.select(pl.sum_horizontal("sound", "wrong", "standing")), 1)
 
 
+def test_completions_without_steps_are_counted(wrong):
+    """They have no tree: of half the completions the trace is empty, of another run's all are."""
+    examples, _, known = wrong
+    empty = completed(TASK, Ragged.of([[]] * N), examples.solution)
+    some = pl.concat([known[: N // 2], outcomes(TASK, examples, empty)[N // 2 :]])
+    found = steps(pl.concat([some, outcomes(TASK, examples, empty, "silent")]).lazy(), TASK)
+    assert found["step"].null_count() == N // 2 + N
+    counted = trees(found)
+    assert counted["index"].to_list() == [*range(N), *range(N)]
+    assert (counted["nodes"] == 0).sum() == N // 2 + N
+    half, nothing = sound(counted).sort("arm").to_dicts()
+    assert (half["answered"], half["n"], half["n_trees"], half["seeds"]) == (0.5, N, N // 2, 1)
+    assert half["sound"] == sound(counted.filter(pl.col("nodes") > 0))["sound"].item()
+    assert (nothing["answered"], nothing["n"], nothing["n_trees"], nothing["seeds"]) == (0, N, 0, 1)
+    assert nothing["sound"] is None
+    assert levels(found)["arm"].unique().to_list() == ["plain"]
+
+
 def test_of_two_errors_the_first_and_the_deepest():
     """In a chain: the first is the deeper one where the steps come in order."""
     found = pl.DataFrame(

@@ -143,6 +143,18 @@ def test_identity_is_blind_to_symmetries_and_to_nothing_else():
     assert (moved.identity != examples.identity[moved.index]).all()
 
 
+@pytest.mark.parametrize(
+    ("heaps", "found"), [("A 2 B 2", set()), ("A 2 B 2 C 1", {(1, 2, 2), (2, 1, 2)}), ("A 2 B 1", {(1, 2)})]
+)
+def test_no_heap_grows_beyond_what_can_be_written(heaps, found):
+    """An object is moved where there is room, if there is any."""
+    task = Game(game="nim", heaps=len(heaps) // 4 + 1, left=2, longest=20_000, ood=())
+    some = given(task, heaps).take(np.zeros(12, int))
+    changed = task.perturb(some, "move_object", rng.keys(0, "train", 0, 12, "perturbation"))
+    assert {tuple(problem[2:].tolist()) for problem in changed.problem} == found
+    task.prompts(changed)
+
+
 CASE = "X O X / O O X / . . . to X"
 A3 = "enter a3 enter b3 leaf loss enter c3 enter b3 leaf draw return draw return loss"
 CUT = "enter a3 enter b3 leaf loss cut loss"  # the same by alpha-beta

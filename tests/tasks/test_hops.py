@@ -157,6 +157,16 @@ def test_a_fact_that_is_not_given_at_its_word():
     assert tree.values[:, 0].tolist() == [2, 1, 2]  # wrong, sound, wrong: there is no p1(E, D)
 
 
+@pytest.mark.parametrize(
+    ("question", "starts"), [("( p1 A B )", 2), ("( p1 ( r1 C ) B )", 2), ("( r1 C )", 1)]
+)
+def test_each_entity_that_a_question_names_is_a_start(question, starts):
+    task = Hops()
+    tokens = task.codec.tokens_of(f"p1 A B = D r1 C = A ask {question}")
+    examples = task.solved(Ragged.of([task.parse(tokens)], np.int16))
+    assert examples.complexity["starts"].tolist() == [starts]
+
+
 def test_names_and_order_do_not_matter_to_identity():
     """Renamed and reordered problems are the same; another answer makes another."""
     task, examples = drawn(40)
@@ -219,6 +229,28 @@ def test_what_is_no_problem_is_named(text, message):
 def test_bad_knobs(knobs, message):
     with pytest.raises(ValueError, match=message):
         Hops(**knobs)
+
+
+@pytest.mark.parametrize(("knob", "column"), [("entities", 1), ("relations", 2), ("pairings", 3)])
+def test_test_sets_with_other_numbers_of_names_use_them(knob, column):
+    """And with fewer, though the vocabulary has more; perturbations stay within them, too."""
+    own = getattr(Hops(), knob)
+    counts = [own + 30, own - 1]
+    task = Hops(ood=[{knob: count} for count in counts])
+    for variant, count in zip((task, *task.test_sets().values()), (own, *counts), strict=True):
+        examples = variant.generate(rng.keys(0, "train", 0, 40, "problem"), "train")
+        most = max(problem[column] for problem in examples.problem)
+        assert most == count if count <= own else own < most <= count
+        for kind in variant.perturbations:
+            changed = variant.perturb(examples, kind, rng.keys(0, "train", 0, 40, "perturbation"))
+            assert max(problem[column] for problem in changed.problem) <= count
+
+
+def test_a_problem_with_more_names_than_the_task_draws_is_renamed():
+    task = Hops(reach={"entities": 40})
+    one = task.solved(Ragged.of([task.parse(task.codec.tokens_of("r1 A = N1 ask ( r1 A )"))], np.int16))
+    changed = task.perturb(one, "rename", rng.keys(0, "train", 0, 1, "perturbation"))
+    assert changed.identity.tolist() == one.identity.tolist()
 
 
 def test_the_variants_are_harder():

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from tests.helpers.runs import task_names
+from tracelab.core import rng
 from tracelab.core.paths import CONF
 from tracelab.tasks.countdown import Countdown
 from tracelab.tasks.maze import Maze
@@ -72,6 +74,26 @@ def test_a_vocabulary_goes_as_far_as_is_asked(task):
                 replace(task, reach={name: task.farthest[name] + 1})
     with pytest.raises(ValueError, match=r"task\.reach: 'colours' is unknown; choose from"):
         replace(task, reach={"colours": 9})
+
+
+# Their problems have names that are drawn among all words: another vocabulary draws others of the same kind.
+NAMED = {"arithmetic", "deduction", "graph_path"}
+
+
+def test_problems_do_not_depend_on_how_far_the_vocabulary_goes(task):
+    """The same are drawn; or, under other names, such as have the same complexity on average."""
+    n = 150 if task.name in NAMED else 10
+    keys = rng.keys(0, "train", 0, n, "problem")
+    near = task.generate(keys, "train")
+    for name, far in task.reaches.items():
+        more = min(far + 12, task.farthest.get(name, far + 12))
+        further = replace(task, reach={**task.reaches, name: more}).generate(keys, "train")
+        if task.name not in NAMED:
+            assert further.problem.values.tobytes() == near.problem.values.tobytes(), name
+        for measure in task.complexities:
+            one, other = near.complexity[measure], further.complexity[measure]
+            error = np.sqrt((one.var() + other.var()) / n)
+            assert abs(one.mean() - other.mean()) <= 4 * error, (name, measure)
 
 
 def test_its_own_knobs_are_the_reach_of_a_test_set():

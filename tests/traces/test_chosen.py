@@ -1,6 +1,7 @@
 """Traces that a student prefers: by a planted rule, and by a run's model that has learned a little."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from tracelab.runs.sets import prepare
 from tracelab.runs.students import RunStudent
 from tracelab.tasks.arithmetic import Arithmetic
 from tracelab.tasks.deduction import Deduction
+from tracelab.tasks.game import Game
 from tracelab.tasks.graph_path import GraphPath
 from tracelab.tasks.maze import Maze
 from tracelab.tasks.sat import Sat
@@ -123,6 +125,21 @@ def test_facts_are_propagated_in_other_orders():
     for i in without_choice:
         assert sorted(map(tuple, other[i][:, :2])) == sorted(map(tuple, examples.trace[i][:, :2]))
     assert np.mean([(other[i] != examples.trace[i]).any() for i in without_choice]) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("task", "kept"), [(Game(search="alphabeta"), 20), (Arithmetic(operations=[50, 90]), 0)], ids=str
+)
+def test_a_search_that_takes_too_long_is_given_up(task, kept):
+    """It has no steps, and the others have theirs: the limit goes by the reference, here cut short."""
+    examples, keys = drawn(task, 0, "train", "problem", 0, N), rng.keys(0, "train", 0, N, "treatment")
+    every = task.alternatives(examples, keys)
+    short = replace(examples, trace=examples.trace.between(np.zeros(N, np.int64), np.full(N, kept)))
+    found, most = task.alternatives(short, keys), 4 * kept + 64
+    longer = every.lengths > most
+    assert 0 < longer.sum() < N
+    for trace, whole, given_up in zip(found, every, longer, strict=True):
+        assert len(trace) == 0 if given_up else np.array_equal(trace, whole)
 
 
 def test_where_there_is_no_choice_it_is_the_reference():

@@ -32,7 +32,8 @@ def steps(table: pl.LazyFrame, task: Task, most: int = MOST) -> pl.DataFrame:
     """The steps of the first samples of each run's first `most` problems, a row each.
 
     step: its place; role: one of ROLES; depth, height: how far it lies from the answer's step and from the
-    leaves, null where it is aside. ValueError if the task cannot say.
+    leaves, null where it is aside. A completion without steps has one row, in which all of these are null.
+    ValueError if the task cannot say.
     """
     if not hasattr(task, "tree"):
         raise ValueError(f"task {task.name} has no `tree`: it does not say on which steps solutions rest")
@@ -47,17 +48,22 @@ def _placed(frame: pl.DataFrame, task: Task) -> pl.DataFrame:
     solutions = Ragged.stack([solution for _, solution, *_ in read], task.codec.solution_width)
     offers: Any = task
     nodes = offers.tree(examples_of(frame, traces, solutions), traces, solutions).values
-    owner = np.repeat(np.arange(len(frame)), traces.lengths)
+    owner = np.repeat(np.arange(len(frame), dtype=np.int64), traces.lengths)
+    written = pl.DataFrame(
+        {
+            "owner": owner,
+            "step": np.arange(len(owner)) - traces.offsets[owner],
+            "role": pl.Series([ROLES[code] for code in nodes[:, 0]], dtype=pl.String),
+            "depth": nodes[:, 1],
+            "height": nodes[:, 2],
+        }
+    )
     there = pl.col("role") != ROLES[0]
+    owners = frame.select(*LABELS, "solution_valid", owner=pl.int_range(pl.len(), dtype=pl.Int64))
     return (
-        frame.select(*LABELS, "solution_valid")[owner]
-        .with_columns(
-            step=pl.Series(np.arange(len(owner)) - traces.offsets[owner]),
-            role=pl.Series([ROLES[code] for code in nodes[:, 0]], dtype=pl.String),
-            depth=pl.Series(nodes[:, 1]),
-            height=pl.Series(nodes[:, 2]),
-        )
+        owners.join(written, on="owner", how="left", maintain_order="left_right")
         .with_columns(pl.when(there).then(pl.col(name)).alias(name) for name in ("depth", "height"))
+        .drop("owner")
     )
 
 
