@@ -59,10 +59,10 @@ class Hops(Deriving, Perturbed):
     hops: how many steps a question has, a number or a range; motifs: of chain, bridge, converging.
     distractors: how many facts no step asks, a number or a range: the first answer another question in this
     form. entities, relations, pairings: how many names are drawn from, of the last two each for one entity
-    and for two. solver: forward takes what is ready, backward goes down from the question. tie_break: which of
-    those that are ready, that whose fact stands first in the prompt or a random one. ood: the out-of-distribution
-    test sets, each the knobs that it changes. reach: how far the vocabulary goes, {hops, entities, relations,
-    pairings, facts: how many} (default: as far as is in use, test sets included).
+    and for two. solver: forward takes what is ready, backward goes down from the question. tie_break: which
+    of those that are ready, that whose fact stands first in the prompt or a random one. ood: the
+    out-of-distribution test sets, each the knobs that it changes. reach: how far the vocabulary goes, {hops,
+    entities, relations, pairings, facts: how many} (default: as far as is in use, test sets included).
     """
 
     hops: int | Sequence[int] = (2, 4)
