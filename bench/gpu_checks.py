@@ -6,6 +6,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from tracelab.batches.loader import Loader
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.decoding import continuous, stepping
-from tracelab.models.attention import look_within
+from tracelab.models.attention import fused, look_within
 from tracelab.models.gpt import GPT
 from tracelab.models.kernels import ON_GPUS
 from tracelab.models.precision import FULL, REDUCED
@@ -73,13 +74,17 @@ def attention(sizes: Sizes) -> dict[str, Any]:
     edges = torch.tensor(cuts, dtype=torch.int32)
     documents = Documents(start.view(2, T).to(device()), edges.to(device()))
     worst: dict[str, float] = {}
+    torch.set_float32_matmul_precision("highest")
     for kernel in ("plain", *ON_GPUS) if torch.cuda.is_available() else ("plain",):
         for dtype in (REDUCED,) if kernel == "varlen" else (FULL, REDUCED):
             for D, heads, kv_heads in HEADS:
+                torch._dynamo.reset()  # a ninth shape of one program would go on uncompiled
+                fused.cache_clear()
                 far = distance(documents, cuts, kernel, dtype, (heads, kv_heads, D))
                 name = f"{kernel} {dtype}"
                 worst[name] = max(worst.get(name, 0.0), far)
                 assert far < FAR[dtype], f"{name}, {heads} heads on {kv_heads} of {D}: {far} off"
+    torch.set_float32_matmul_precision("high")
     return worst
 
 
@@ -170,8 +175,9 @@ class Watch(lightning.Callback):
         if torch.cuda.is_available():
             torch.cuda.set_sync_debug_mode("default")
         self.caught.__exit__(None, None, None)
-        said = [str(warning.message) for warning in self.seen or ()]
-        self.waits += [text for text in said if "synchroniz" in text and not self.logs]
+        for warning in [] if self.logs else self.seen or ():
+            if "called a synchronizing" in str(warning.message):
+                self.waits.append(f"{warning.filename}:{warning.lineno}")
         self.losses.append(outputs["loss"].detach())
         if self.half and learner.progress.steps == HALF:
             trainer.save_checkpoint(self.half)
@@ -229,19 +235,19 @@ def learning(sizes: Sizes) -> dict[str, Any]:
 
 
 def memory(name: str, sizes: Sizes) -> dict[str, Any]:
-    """The most memory that two steps take, at a batch's tokens, or at half of them where it does not fit."""
+    """Speed, and the most memory that training takes, at a batch's tokens or, if they don't fit, at half."""
     row = 8192 if sizes is REAL else 256
+    few = {"warm": 3, "steps": 10} if sizes is REAL else {}
     for batch in (sizes.batch, sizes.batch // 2):
-        few = Sizes(**{**vars(sizes), "batch": batch, "warm": 1, "steps": 1})
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
         try:
-            train(name if sizes is REAL else "toy", row, few)
+            figures = train(name if sizes is REAL else "toy", row, replace(sizes, batch=batch, **few))
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
             continue
         peak = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else None
-        return {"batch_tokens": batch, "peak_gb": peak}
+        return {"batch_tokens": batch, "peak_gb": peak} | figures
     return {"batch_tokens": None}
 
 
@@ -251,7 +257,7 @@ def training(name: str, sizes: Sizes) -> dict[str, Any]:
     name = name if sizes is REAL else "toy"
     figures = train(name, row, sizes)
     with torch.profiler.profile() as profile:
-        train(name, row, Sizes(**{**vars(sizes), "warm": 1, "steps": 3}))
+        train(name, row, replace(sizes, warm=1, steps=3))
     time_of = f"self_{'device' if torch.cuda.is_available() else 'cpu'}_time_total"
     took = {event.key[:80]: getattr(event, time_of) / 1000 for event in profile.key_averages()}
     return figures | {"kernels_ms": dict(sorted(took.items(), key=lambda item: -item[1])[:15])}

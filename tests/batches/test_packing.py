@@ -18,6 +18,7 @@ from tracelab.batches.packing import PROMPT, SOLUTION, TRACE, Packing, best_fit
 from tracelab.batches.padding import collate
 from tracelab.core.codec import Sequences
 from tracelab.core.paths import CONF
+from tracelab.models import attention
 from tracelab.models.attention import block_mask, look_within, seen
 from tracelab.models.gpt import GPT
 from tracelab.models.kernels import choose, fastest, kept
@@ -267,16 +268,22 @@ def test_the_mask_of_blocks_is_torchs_own(cuts):
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
-@pytest.mark.parametrize("kernel", ["flex", "varlen"])
+@pytest.mark.parametrize("kernel", ["flex", "varlen", "varlen of torch 2.11"])
 def test_kernels_agree_with_the_definition(kernel, monkeypatch):
-    monkeypatch.setattr(varlen, "varlen_attn", each_by_itself)
+    kernel, *old = kernel.split(" of ")
+    monkeypatch.setattr(attention, "VARLEN", {"window_size"} if old else {"window_size", "enable_gqa"})
+    monkeypatch.setattr(varlen, "varlen_attn", of_old_torch if old else each_by_itself)
     documents = random_documents(0)
     q, k, v = torch.randn(4, 2, 512, 16), torch.randn(2, 2, 512, 16), torch.randn(2, 2, 512, 16)
     plain, other = (look_within(documents, name)(q, k, v) for name in ("plain", kernel))
     torch.testing.assert_close(plain, other, rtol=1e-5, atol=1e-5)
 
 
-def each_by_itself(q, k, v, edges, edges_k, longest, longest_k, *, window_size, enable_gqa):
+def of_old_torch(*tensors, window_size):
+    return each_by_itself(*tensors, window_size=window_size, enable_gqa=True)
+
+
+def each_by_itself(q, k, v, edges, edges_k, longest, longest_k, *, window_size, enable_gqa=False):
     """What varlen_attn is documented to do; torch has it on GPUs alone."""
     assert edges is edges_k
     assert window_size == (-1, 0)

@@ -12,6 +12,7 @@ from tracelab.core.paths import ROOT
 from tracelab.models.kernels import ON_GPUS
 
 PEERS = ("transformers", "accelerate")
+RESULTS = ROOT / "bench" / "results"
 
 
 @pytest.mark.skipif(not all(map(find_spec, PEERS)), reason="the peers are not installed")
@@ -46,3 +47,26 @@ def test_the_check_of_a_gpu_runs(tmp_path):
     assert len(stages) == 8
     assert not {name: said["failed"] for name, said in stages.items() if "failed" in said}
     assert stages["train base"]["kernels_ms"]
+
+
+def test_the_page_has_the_figures_of_the_gpu():
+    """Speeds, ratios and how far attention, losses and weights were off."""
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8").partition("## On a GPU")[2]
+    read = {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in ("gpu", "gpu_check")}
+    stages, sides = read["gpu_check"]["stages"], read["gpu"]["sides"]
+    assert f"{stages['ceilings']['tflops']:.0f} TFLOP/s" in page
+    assert f"copies {stages['ceilings']['copy_gb']:,.0f} GB/s" in page
+    for name in ("train base", "train small"):
+        ours = stages[name]
+        assert f"{ours['tokens_per_second']:,.0f} ({100 * ours['mfu']:.1f} % MFU)" in page
+    assert all(f"{side['tokens_per_second']:,.0f}" in page for side in sides.values())
+    assert all(f"| {ratio:.2f} |" in page for ratio in read["gpu"]["ratios"].values())
+    off = stages["attention"]
+    assert max(off["flex torch.float32"], off["plain torch.float32"]) < 2.55e-6
+    assert max(value for name, value in off.items() if "bfloat16" in name) < 0.006
+    assert stages["sampling"]["as_on_a_cpu"] == 1.0
+    for found in stages["learning"].values():
+        if isinstance(found, dict):
+            assert found["cpu_off"] < 1e-6
+            assert found["resumed_off"] < 1.25e-7
+            assert found["waits"] == 0

@@ -10,8 +10,10 @@ each begins is all that attention and rotation need to know. Three ways to the s
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import cache, partial
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -22,6 +24,19 @@ from tracelab.batches.documents import BLOCK, Documents
 from tracelab.models.layers import attend
 
 KERNELS = ("plain", "flex", "varlen")
+
+
+def varlen_knobs() -> frozenset[str]:
+    """Names of what torch's varlen_attn can be told; none where there is no such function (torch < 2.10)."""
+    if find_spec("torch.nn.attention.varlen") is None:
+        return frozenset()
+    from torch.nn.attention.varlen import varlen_attn
+
+    return frozenset(inspect.signature(varlen_attn).parameters)
+
+
+# torch 2.11 has window_size; 2.12 has enable_gqa, too: before that, heads group without being asked
+VARLEN = varlen_knobs()
 
 Look = Callable[[Tensor, Tensor, Tensor], Tensor]  # q (heads, B, T, D), k, v (kv_heads, B, S, D) -> like q
 
@@ -81,10 +96,10 @@ def fused() -> Callable[..., Any]:
 
 
 def _varlen(edges: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    from torch.nn.attention.varlen import varlen_attn  # torch >= 2.10
+    from torch.nn.attention.varlen import varlen_attn
 
     _, B, T, _ = q.shape
-    grouped = len(q) != len(k)
+    more: Any = {"enable_gqa": True} if len(q) != len(k) and "enable_gqa" in VARLEN else {}
     q, k, v = (x.permute(1, 2, 0, 3).flatten(0, 1) for x in (q, k, v))  # (B * T, heads, D), views
-    y: Any = varlen_attn(q, k, v, edges, edges, T, T, window_size=(-1, 0), enable_gqa=grouped)
+    y: Any = varlen_attn(q, k, v, edges, edges, T, T, window_size=(-1, 0), **more)
     return y.unflatten(0, (B, T)).permute(2, 0, 1, 3)

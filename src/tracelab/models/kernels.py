@@ -6,16 +6,14 @@ are trained on one machine have one kernel. run.json says which.
 
 from __future__ import annotations
 
-import inspect
 import warnings
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from tracelab.batches.documents import Documents
-from tracelab.models.attention import KERNELS, look_within
+from tracelab.models.attention import KERNELS, VARLEN, look_within
 from tracelab.models.gpt import GPT
 from tracelab.models.kept import Kept
 
@@ -97,19 +95,10 @@ def _dtype(device: torch.device) -> torch.dtype:
 def for_reading(model: GPT) -> str:
     """Attention kernel for packed prompts, forward and uncompiled: varlen where it runs, else plain.
 
-    varlen needs a new torch, Ampere or later, and 16 bits.
+    varlen needs torch >= 2.11, Ampere or later, and 16 bits.
     """
     block: Any = model.blocks[0]
     weight = model.embed.weight
     fits = weight.is_cuda and weight.element_size() == 2 and block.head_dim % 8 == 0
     runs = fits and torch.cuda.get_device_capability(weight.device) >= (8, 0)
-    return "varlen" if runs and _has_varlen() else "plain"
-
-
-def _has_varlen() -> bool:
-    """Whether torch has varlen attention as `models.attention` calls it: torch >= 2.12."""
-    if find_spec("torch.nn.attention.varlen") is None:
-        return False
-    from torch.nn.attention.varlen import varlen_attn
-
-    return {"window_size", "enable_gqa"} <= inspect.signature(varlen_attn).parameters.keys()
+    return "varlen" if runs and "window_size" in VARLEN else "plain"

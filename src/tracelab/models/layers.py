@@ -65,7 +65,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     """
     long = bias is None and q.element_size() == 4 and q.shape[2] >= FUSED and len(q) == len(k)
     if q.is_cuda or long:
-        q, k, v = q.transpose(0, 1), k.transpose(0, 1), v.transpose(0, 1)
+        q, k, v = (x.transpose(0, 1) for x in (_in_place(q), _in_place(k), v))
         bias = bias[:, None] if bias is not None and bias.ndim == 3 else bias
         causal, grouped = bias is None, q.shape[1] != k.shape[1]
         y = scaled_dot_product_attention(q, k, v, bias, is_causal=causal, enable_gqa=grouped)
@@ -75,6 +75,17 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     q = (q.to(k.dtype) * q.shape[-1] ** -0.5).unflatten(0, (len(k), -1))  # (kv_heads, group, B, T, D)
     scores = (q @ k[:, None].transpose(-2, -1)).add_(bias)
     return (scores.softmax(-1) @ v[:, None]).flatten(0, 1)
+
+
+def _in_place(x: Tensor) -> Tensor:
+    """(heads, B, T, D) -> the same, but laid out as (B, T, heads, D), which the compiler then keeps to.
+
+    It would choose a layout of its own, and its strides for this one batch would be constants of the backward
+    pass: the next batch of another shape would fail (torch 2.11 to 2.13).
+    """
+    if not (fuses(x) and torch.compiler.is_compiling()):
+        return x
+    return x.permute(1, 2, 0, 3).contiguous().permute(2, 0, 1, 3)
 
 
 def causal_bias(T: int, like: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from tracelab.posttraining.groups import Sampled, Sampler, pairs_within
 from tracelab.posttraining.rollout import Rollouts
 from tracelab.posttraining.updates import Updater, Updates
 from tracelab.runs.checkpoints import updates_of
+from tracelab.training.accelerate import start_compilers
 from tracelab.training.budgeted import Budgeted, Recipe
 from tracelab.training.processes import most
 from tracelab.training.validation import HeldOut, found_together
@@ -77,10 +78,11 @@ class PostLearner(Budgeted):
 
     def setup(self, stage: str) -> None:
         """Compile, if so wished. On a CPU an update then takes three quarters of the time, after minutes."""
-        wished = self.compile_forward
-        if wished is None:
-            wished = self.trainer.strategy.root_device.type == "cuda"
+        on_gpu = self.trainer.strategy.root_device.type == "cuda"
+        wished = on_gpu if self.compile_forward is None else self.compile_forward
         wished = wished and self.model.compiles
+        if wished and on_gpu:
+            start_compilers()
         self._forward = torch.compile(token_figures, dynamic=True) if wished else token_figures
 
     def on_train_start(self) -> None:

@@ -18,6 +18,16 @@ def heeded() -> list[signal.Signals]:
 
 
 @contextmanager
+def held() -> Iterator[None]:
+    """While this lasts, signals that stop wait. Processes that are started within never get them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def passed_on(processes: Callable[[], Iterable[int]]) -> Iterator[list[int]]:
     """While this lasts, the first signal that stops is passed on -> the signals that came: none, or one.
 

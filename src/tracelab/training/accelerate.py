@@ -14,6 +14,8 @@ import platform
 import joblib
 import torch
 
+from tracelab.runs.signals import held
+
 # mallopt's parameters, from malloc.h
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 
@@ -38,3 +40,15 @@ def keep_freed_memory() -> None:
     libc.mallopt(_MMAP_MAX, 0)
     libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
     libc.mallopt(_TOP_PAD, 2**28)
+
+
+def start_compilers() -> None:
+    """Start the processes in which torch compiles a GPU's kernels, out of reach of signals that stop.
+
+    Ctrl-C and the end of a batch job reach all processes at once. A training that is told to stop finishes
+    its step first. If the step needs kernels of processes that are gone, it never ends.
+    """
+    with held():
+        from torch._inductor.async_compile import AsyncCompile
+
+        AsyncCompile.warm_pool()

@@ -24,6 +24,7 @@ from tracelab.batches.padding import Batch
 from tracelab.models.base import Model
 from tracelab.models.gpt import GPT
 from tracelab.models.kernels import choose
+from tracelab.training.accelerate import start_compilers
 from tracelab.training.budgeted import Budgeted, Recipe
 from tracelab.training.losses import Sums, means, packed_loss, padded_losses, total_weight, weighted_sum
 from tracelab.training.processes import most
@@ -80,6 +81,8 @@ class Learner(Budgeted):
         wished = self._on_gpu if self.compile_losses is None else self.compile_losses
         self._compiles = wished and self.model.compiles
         self._processes = self.trainer.world_size
+        if self._compiles and self._on_gpu:
+            start_compilers()
         if self._compiles and self.device_mesh is None:
             torch._dynamo.config.optimize_ddp = False  # it would cut graphs that can't be cut
             if torch.are_deterministic_algorithms_enabled():
@@ -206,7 +209,7 @@ class Learner(Budgeted):
 
     def _refuse_unless_finite(self) -> None:
         largest = float(self._largest)
-        self._largest = torch.zeros(())
+        self._largest = torch.zeros_like(self._largest)  # on its device: to copy it there would be to wait
         if not math.isfinite(largest):
             raise ValueError(
                 f"the gradient's norm is {largest} at step {self.progress.steps} (on a GPU: or since the "
