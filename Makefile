@@ -21,10 +21,10 @@ doctor: $(VENV)/installed ## Say what this machine is, and how to mend what is b
 	$(BIN)/python -m tracelab.doctor
 
 test: $(VENV)/installed-test ## Run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 test-slow: $(VENV)/installed-test ## Run the tests that take minutes, too
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/installed-lint ## ruff and mypy
 	$(BIN)/ruff check .

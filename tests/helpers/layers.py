@@ -5,6 +5,7 @@ python -m tests.helpers.layers        # draws the picture in docs/architecture.m
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import networkx as nx
@@ -61,8 +62,13 @@ def may_import(mine: str, other: str) -> bool:
     return other in MAY_IMPORT or (mine, other) in BETWEEN_COMMANDS
 
 
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """(what is imported, at module level?); what only type checkers see is left out."""
+@cache
+def imports(path: Path) -> tuple[tuple[str, bool], ...]:
+    """(what is imported, at module level?); what only type checkers see is left out. A file is read once."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[str, bool]]:
     tree = ast.parse(path.read_text())
     typing_only = {
         id(inner)

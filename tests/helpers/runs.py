@@ -1,15 +1,22 @@
-"""Composing configs and making small runs in tests, as the command line does."""
+"""Composing configs and making small runs in tests, as the command line does.
+
+What takes seconds to import is imported by those who compose: others want the names of tasks alone.
+"""
+
+from __future__ import annotations
 
 import os
 import pkgutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tracelab.core.paths import TASKS
-from tracelab.posttraining.settings import PostTraining, inherited
-from tracelab.runs.entry import compose
-from tracelab.training.settings import Training
+
+if TYPE_CHECKING:
+    from tracelab.posttraining.settings import PostTraining
+    from tracelab.training.settings import Training
 
 
 def task_names() -> list[str]:
@@ -45,11 +52,17 @@ FORMATS = "TRACELAB_FORMATS"  # tracelab.plots; not imported, for matplotlib tak
 
 def small(run_dir: Path, *overrides: str) -> Training:
     """The settings of a run of seconds."""
+    from tracelab.runs.entry import compose
+    from tracelab.training.settings import Training
+
     return compose(Training, "train", *SMALL, f"run_dir={run_dir}", *overrides)
 
 
 def post_training(*overrides: str) -> PostTraining:
     """The settings of a post-training, as its command reads them."""
+    from tracelab.posttraining.settings import inherited
+    from tracelab.runs.entry import compose
+
     return inherited(compose(dict, "posttrain", *overrides))
 
 

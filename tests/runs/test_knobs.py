@@ -3,6 +3,7 @@
 The configs are walked as they are composed, so a new knob is tried without a word here.
 """
 
+from copy import deepcopy
 from functools import cache
 
 import pytest
@@ -15,6 +16,7 @@ from tracelab.evaluate import Evaluation
 from tracelab.generate import DataSet, check
 from tracelab.posttraining.experiment import check_parts as check_posttraining
 from tracelab.posttraining.settings import inherited
+from tracelab.runs import build, folder
 from tracelab.runs.entry import composed_config
 from tracelab.runs.knobs import flat_config
 from tracelab.training.experiment import check_parts as check_training
@@ -93,7 +95,27 @@ def changed(plain, knob, value):
     return {**plain, first: changed(plain[first], rest, value) if rest else value}
 
 
+@pytest.fixture
+def built_once(monkeypatch):
+    """Parts and runs that are as they were are built and read once, not for every other part's knobs."""
+    made = {}
+
+    def once(function):
+        def kept(*given, **more):
+            key = repr((function, given, more))
+            if key not in made:
+                made[key] = function(*given, **more)
+            return made[key]
+
+        return kept
+
+    monkeypatch.setattr(build, "instantiate", once(build.instantiate))
+    read_config = once(folder._load)
+    monkeypatch.setattr(folder, "_load", lambda place: deepcopy(read_config(place)))
+
+
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of the older run's spellings
+@pytest.mark.usefixtures("built_once")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_knob_is_meaningful_or_refused_by_name(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

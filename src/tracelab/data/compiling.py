@@ -16,7 +16,7 @@ import subprocess
 import sys
 import warnings
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor as Threads
 from contextlib import suppress
 from importlib import import_module
@@ -109,25 +109,39 @@ def _rehearsed(parts: Parts) -> bytes:
 def compiled(kernels: Sequence[Needed], workers: int) -> None:
     """Compile each, in so many processes; those that stand on disk are read.
 
-    A process that dies leaves its kernel to be compiled when it is met. (Pools of processes will not do: one
-    takes the memory that compiling needs for a leak, another wants the main module imported again.)
+    A process has a task to itself while there are tasks left, for kernels of one task call the same others:
+    two processes would both compile those. A process that dies leaves its kernel to be compiled when it is
+    met. (Pools of processes will not do: one takes the memory that compiling needs for a leak, another wants
+    the main module imported again.)
     """
-    waiting_kernels = deque(kernels)
+    tasks: dict[str, deque[Needed]] = {}
+    for kernel in kernels:
+        tasks.setdefault(kernel[0], deque()).append(kernel)
+    free, every = deque(tasks.values()), list(tasks.values())
     with waiting("Compiling kernels (once per version)", len(kernels)) as done, Threads(workers) as threads:
-        for _ in threads.map(_work, [waiting_kernels] * workers, [done] * workers):
+        for _ in threads.map(_work, [free] * workers, [every] * workers, [done] * workers):
             pass
 
 
-def _work(kernels: deque[Needed], done: Callable[[int], None]) -> None:
+def _work(free: deque[deque[Needed]], every: list[deque[Needed]], done: Callable[[int], None]) -> None:
     """Have one process compile what waits, one kernel after another."""
     options: Any = _options("tracelab.data.compiling")
     process: Any
     with subprocess.Popen(**options, stdin=subprocess.PIPE) as process:
-        while kernels and process.poll() is None:
-            with suppress(IndexError, BrokenPipeError):
-                pickle.dump(kernels.popleft(), process.stdin)
-                process.stdin.flush()
-                done(len(process.stdout.readline()))
+        for kernels in _own_first(free, every):
+            while kernels and process.poll() is None:
+                with suppress(IndexError, BrokenPipeError):
+                    pickle.dump(kernels.popleft(), process.stdin)
+                    process.stdin.flush()
+                    done(len(process.stdout.readline()))
+
+
+def _own_first(free: deque[deque[Needed]], every: list[deque[Needed]]) -> Iterator[deque[Needed]]:
+    """Tasks that nobody has begun with; then all of them, for what is left."""
+    while free:
+        with suppress(IndexError):  # another was faster
+            yield free.popleft()
+    yield from every
 
 
 def _options(module: str) -> dict[str, Any]:
