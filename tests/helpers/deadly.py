@@ -12,7 +12,7 @@ LINE = 11  # bytes
 
 @dataclass(frozen=True)
 class Deadly(Maze):
-    """Mazes, drawn as all are. log: gets the process of each piece, in lines; owner: whom nothing happens to."""
+    """Mazes, drawn as all are. log: gets each piece's process, in lines; owner: whom nothing happens to."""
 
     log: str = ""
     owner: int = 0
