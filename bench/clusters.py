@@ -5,8 +5,8 @@
 
 A frozen set is drawn as a training draws it, in files of 100,000 problems: first by this process's threads,
 then by a cluster of dask's and by one of ray's. While some of the files are drawn, SIGKILL hits one of the
-cluster's workers, at a random moment. Each file has to be the one that threads have drawn, and nothing else may
-lie beside it; it is deleted when it was looked at. Writes clusters.json.
+cluster's workers, at a random moment. Each file has to be the one that threads have drawn, and nothing else
+may lie beside it; it is deleted when it was looked at. Writes clusters.json.
 """
 
 from __future__ import annotations
