@@ -32,7 +32,7 @@ from tracelab.core.jit import kernels_folder
 from tracelab.data.pieces import Frozen
 from tracelab.data.workers import Workers
 from tracelab.runs.build import build_task
-from tracelab.runs.entry import composed_config
+from tracelab.runs.entry import compose
 
 CLUSTERS = ("dask", "ray")
 OF_A_WORKER = {"dask": "multiprocessing.spawn", "ray": "ray::"}  # in its command
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # of the clusters' packages
-    task = build_task(dict(composed_config("train", f"task={options.task}").task))
+    task = build_task(compose(dict, "train", f"task={options.task}")["task"])
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
         (cache / "kernels").symlink_to(kernels_folder().parent)
