@@ -28,8 +28,9 @@ UNSAFE = re.compile(
 )
 OWN_PIPES = {
     "data/compiling.py": 3,
+    "data/workers.py": 1,
     "launching/processes.py": 2,
-}  # to processes that it has started
+}  # to processes that it has started, or a cluster that it has tasks in
 
 
 class Evil:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import joblib
@@ -91,12 +92,11 @@ def _ray(workers: Workers) -> Iterator[Parallel]:
         ahead = AHEAD * (workers.count or max(1, int(ray.cluster_resources().get("CPU", 1))))
 
         def parallel(calls: Iterable[Call]) -> Iterator[Any]:
-            begun: deque[Any] = deque()
-            for call in calls:
-                begun.append(task.remote(*call))
-                if len(begun) == ahead:
-                    yield pickle.loads(ray.get(begun.popleft()))
-            while begun:
+            begun, left = deque[Any](), iter(calls)
+            while True:
+                begun.extend(task.remote(*call) for call in islice(left, ahead - len(begun)))
+                if not begun:
+                    return
                 yield pickle.loads(ray.get(begun.popleft()))
 
         yield parallel
