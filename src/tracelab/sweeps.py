@@ -35,18 +35,22 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext
 
 Record = dict[str, Any]  # number, overrides, folder, state, accuracy, reason
+NEEDED = {".Submitit": "submitit", ".Optuna": "optuna"}  # by what plug-ins of ours are called
+ENDED_WELL = ("finished", "resumed", "skipped")  # states of jobs whose run is whole
 
 
 class Sweep(Callback):
     """Records each job's fate and reports at the end; goes with the jobs to their processes.
 
     records: their folder; None in single runs, for which nothing is done. aside: what a job in another
-    process says goes into its folder's log.txt, for others say something at the same time.
+    process says goes into its folder's log.txt, for others say something at the same time. may_be_empty: is a
+    sweep without jobs in order? (A search that has all its trials is.)
     """
 
     def __init__(self) -> None:
         self.records: Path | None = None
         self.aside = True
+        self.may_be_empty = False
         self.process = os.getpid()  # whose terminal it is
         self.terminal: tuple[Any, Any] | None = None  # while a job writes into its log.txt
 
@@ -58,7 +62,9 @@ class Sweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Begin the records. The report comes at exit, for Hydra says nothing if it is interrupted."""
+        check_not_launched()
         check_installed(config.hydra.launcher._target_)
+        check_installed(config.hydra.sweeper._target_)
         check_swept(config)
         stamp = f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{self.process}"
         self.records = Path(config.hydra.sweep.dir).resolve() / ".jobs" / stamp
@@ -101,9 +107,14 @@ class Sweep(Callback):
         """Note a job that is to be begun, so that it is in the table whatever comes before it."""
         write_json(self._record(number), {**_named(number, overrides), "folder": "", "state": "not begun"})
 
+    def record(self, number: int) -> Record:
+        """What is known of a job."""
+        record: Record = read_json(self._record(number))
+        return record
+
     def failed(self, number: int, reason: str) -> None:
         """Note that a job failed which cannot say so itself: its process is gone. One that ended has said."""
-        record = read_json(self._record(number))
+        record = self.record(number)
         if record["state"] not in ("unfinished", "not begun"):
             return
         write_json(self._record(number), {**record, "state": "failed", "reason": reason})
@@ -115,7 +126,7 @@ class Sweep(Callback):
         """The exit status says whether a job failed, or there was none."""
         assert self.records is not None
         jobs = read(self.records)
-        if not jobs:
+        if not jobs and not self.may_be_empty:
             sys.exit("the sweep has no jobs: a glob() matched nothing (it sees no folders within a group)")
         if any(record["state"] == "failed" for record in jobs):
             sys.exit(1)
@@ -140,10 +151,20 @@ def sweep_of(context: HydraContext) -> Sweep:
     return next(callback for callback in callbacks if isinstance(callback, Sweep))
 
 
-def check_installed(launcher: str) -> None:
-    """End the program if the launcher's package is missing."""
-    parent, name = launcher.split(".")[:2]
-    needed = "submitit" if ".Submitit" in launcher else f"{parent}.{name}"
+def check_not_launched() -> None:
+    """End the program if torchrun has started it: each of its processes would run the whole sweep."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        sys.exit(
+            "a sweep (-m) under torchrun is not supported: torchrun starts the processes of one run. Give "
+            "each run a torchrun of its own, or leave torchrun out: a sweep's jobs start the processes of "
+            "their machine themselves (trainer=ddp trainer.devices=4; docs/cluster.md)"
+        )
+
+
+def check_installed(plugin: str) -> None:
+    """End the program if the package of a launcher or a sweeper is missing."""
+    parent, name, *_ = plugin.split(".")
+    needed = next((package for word, package in NEEDED.items() if word in plugin), f"{parent}.{name}")
     if find_spec(parent) is None or find_spec(needed) is None:
         sys.exit(f"{needed} is not installed: python -m pip install -c constraints.txt -e '.[sweep]'")
 
@@ -151,7 +172,8 @@ def check_installed(launcher: str) -> None:
 def check_swept(config: DictConfig) -> None:
     """End the program if jobs would differ in nothing that makes another run: they would share a folder."""
     unnamed = (*UNNAMED, *config.hydra.job.config.override_dirname.exclude_keys)
-    for override in OverridesParser.create().parse_overrides(list(config.hydra.overrides.task)):
+    params = [f"{knob}={value}" for knob, value in (config.hydra.sweeper.get("params") or {}).items()]
+    for override in OverridesParser.create().parse_overrides([*params, *config.hydra.overrides.task]):
         knob = override.key_or_group
         if override.is_sweep_override() and within(knob, unnamed):
             sys.exit(

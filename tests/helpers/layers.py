@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "runs": "core batches data decoding models traces",
     "sweeps": "core runs",
     "launching": "core runs sweeps",
+    "tuning": "core runs sweeps",
     "exchange": "core models runs",
     "evaluation": "core data decoding metrics models plots runs",
     "training": "core batches evaluation loggers models optim runs",

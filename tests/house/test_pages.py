@@ -17,6 +17,7 @@ from tests.helpers.runs import small
 from tracelab.core.paths import CLONE, CONF, PACKAGE
 from tracelab.runs.entry import chosen, composed_config
 from tracelab.training.experiment import train
+from tracelab.tuning.spaces import space_of
 
 BLOCKS = [block for page in pages() for block in blocks_of(page)]
 MARKERS = re.compile(r"run|run by tests/[\w/]+\.py|(composed, )?not run: \w.*")
@@ -42,10 +43,12 @@ def commands_of(code):
 
 
 def values(override):
-    """`a=1,2` -> [a=1, a=2]; what is no sweep, alone."""
+    """`a=1,2` -> [a=1, a=2]; of an interval both ends; what is no sweep, alone."""
     parsed = OverridesParser.create().parse_override(override)
     if not parsed.is_sweep_override():
         return [override]
+    if parsed.is_interval_sweep():
+        return [words[-1] for words in space_of([override]).corners()]
     return [f"{override.partition('=')[0]}={value}" for value in parsed.sweep_string_iterator()]
 
 

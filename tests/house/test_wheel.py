@@ -60,8 +60,9 @@ def test_it_trains_from_any_folder(wheel, tmp_path):
     assert "trace viewer" in (tmp_path / "report.html").read_text()
 
 
-def test_hydra_finds_its_launcher(wheel):
-    assert (wheel / "hydra_plugins" / "tracelab_launcher.py").is_file()
+def test_hydra_finds_its_plugins(wheel):
+    plugins = wheel / "hydra_plugins"
+    assert all((plugins / f"tracelab_{kind}.py").is_file() for kind in ("launcher", "sweeper"))
 
 
 def test_its_console_scripts_exist(wheel):

@@ -4,6 +4,8 @@ import json
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -271,3 +273,22 @@ def test_a_sweep_without_jobs_is_an_error(tmp_path):
     done = sweep(tmp_path, "experiment=glob(study/*)")
     assert done.returncode == 1
     assert "no jobs" in done.stderr
+
+
+def test_a_sweep_under_torchrun_is_refused(tmp_path):
+    """Before anything is computed, by each of its processes."""
+    launched = {**os.environ, "TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2", "RANK": "1"}
+    done = run("-m", "tracelab.train", "-m", *ARM, "seed=0,1", cwd=tmp_path, env=launched)
+    assert done.returncode == 1
+    assert "a sweep (-m) under torchrun is not supported" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_torchrun_itself_ends_with_that_word(tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    words = ["-m", "tracelab.train", "-m", *ARM, "seed=0,1"]
+    done = subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "a sweep (-m) under torchrun is not supported" in done.stderr
+    assert not list(tmp_path.glob("runs*"))

@@ -5,14 +5,21 @@ Sets are the same bytes whoever draws them. A cluster's machines must have this 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import pickle
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import joblib
 
 BACKENDS = ("threading", "loky", "dask", "ray")
+RETRIES = 3  # of a piece whose worker died, under ray; dask has as many
+AHEAD = 2  # pieces of each worker's that are begun before the next result is taken
+Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]  # as `joblib.delayed` makes them
+Parallel = Callable[[Iterable[Call]], Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -36,44 +43,68 @@ class Workers:
             raise ValueError(f"address={self.address} is a cluster's: set backend to dask or ray, too")
 
     @contextmanager
-    def parallel(self) -> Iterator[Any]:
-        """`joblib.Parallel` while it is needed, which gives results as they come, in order.
+    def parallel(self) -> Iterator[Parallel]:
+        """What does `joblib.delayed` calls, while it is needed, and gives results as they come, in order.
 
-        ValueError if the backend's package is missing.
+        What a worker of a cluster was at when it died is done by another. ValueError if the backend's package
+        is missing.
         """
         with ExitStack() as stack:
-            if self.backend in CLUSTERS:
-                try:
-                    stack.enter_context(CLUSTERS[self.backend](self))
-                except ImportError as error:
-                    raise ValueError(
-                        f"backend={self.backend} is not installed: "
-                        "python -m pip install -c constraints.txt -e '.[cluster]'"
-                    ) from error
-            stack.enter_context(joblib.parallel_config(self.backend, n_jobs=self.count or -1))
-            yield stack.enter_context(
-                joblib.Parallel(return_as="list" if self.backend == "ray" else "generator")
-            )
+            try:
+                yield stack.enter_context(CLUSTERS.get(self.backend, _joblib)(self))
+            except ImportError as error:
+                raise ValueError(
+                    f"backend={self.backend} is not installed: "
+                    "python -m pip install -c constraints.txt -e '.[cluster]'"
+                ) from error
 
 
 @contextmanager
-def _dask(workers: Workers) -> Iterator[None]:
+def _joblib(workers: Workers) -> Iterator[Parallel]:
+    with (
+        joblib.parallel_config(workers.backend, n_jobs=workers.count or -1),
+        joblib.Parallel(return_as="generator") as parallel,
+    ):
+        yield parallel
+
+
+@contextmanager
+def _dask(workers: Workers) -> Iterator[Parallel]:
     from distributed import Client
 
     local: dict[str, Any] = {"n_workers": workers.count, "threads_per_worker": 1, "dashboard_address": None}
-    with Client(workers.address, **({} if workers.address else local)):
-        yield
+    with Client(workers.address, **({} if workers.address else local)), _joblib(workers) as parallel:
+        yield parallel
 
 
 @contextmanager
-def _ray(workers: Workers) -> Iterator[None]:
+def _ray(workers: Workers) -> Iterator[Parallel]:
+    """Tasks of ray's own, in the cluster that this process is a part of already, if it is.
+
+    (Tasks of ray's backend for joblib are lost with the worker that has them.)
+    """
     import ray
-    from ray.util.joblib import register_ray
 
     local: dict[str, Any] = {"num_cpus": workers.count, "include_dashboard": False}
-    with ray.init(workers.address, **({} if workers.address else local)):
-        register_ray()
-        yield
+    options = {} if workers.address else local
+    with nullcontext() if ray.is_initialized() else ray.init(workers.address, **options):
+        task = ray.remote(max_retries=RETRIES)(_pickled)
+        ahead = AHEAD * (workers.count or max(1, int(ray.cluster_resources().get("CPU", 1))))
+
+        def parallel(calls: Iterable[Call]) -> Iterator[Any]:
+            begun, left = deque[Any](), iter(calls)
+            while True:
+                begun.extend(task.remote(*call) for call in islice(left, ahead - len(begun)))
+                if not begun:
+                    return
+                yield pickle.loads(ray.get(begun.popleft()))
+
+        yield parallel
+
+
+def _pickled(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> bytes:
+    """What a call returns, as bytes: arrays that ray hands over as such cannot be written to."""
+    return pickle.dumps(function(*args, **options))
 
 
 CLUSTERS = {"dask": _dask, "ray": _ray}

@@ -50,14 +50,15 @@ class Accuracy(float):
 
 
 def prepare_process() -> None:
-    """What each process is to know of Hydra: our resolvers, and that our launchers' YAML is no mistake.
+    """What each process is to know of Hydra: our resolvers, and that YAML of our plug-ins is no mistake.
 
     Hydra has all libraries report; those of fonts would, on every table and every font of the machine.
     """
     register_resolvers()
     for fonts in ("fontTools", "matplotlib.font_manager"):
         logging.getLogger(fonts).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
+    plugins = r"\s*'hydra/(launcher|sweeper)/\w+' is validated against ConfigStore"
+    warnings.filterwarnings("ignore", message=plugins)
 
 
 def register_resolvers() -> None:

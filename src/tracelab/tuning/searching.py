@@ -1,0 +1,152 @@
+"""The search itself: trials are proposed, run as jobs of a sweep, and their values told to the study.
+
+What a trial comes to is read from its run's metrics.csv, so that a run that is skipped or resumed tells the
+same.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from hydra.errors import HydraException
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from tracelab.core.files import lock, whole_lines, write_text
+from tracelab.core.settings import read
+from tracelab.core.terminal import counted
+from tracelab.runs.entry import say
+from tracelab.sweeps import ENDED_WELL, Record, Sweep, sweep_of
+from tracelab.tuning.spaces import Space, space_of
+from tracelab.tuning.study import FOLDER, LOSS, VALIDATION, Asked, Study, Trial
+
+RESULTS = "optimization_results.yaml"  # as Hydra's sweepers call it
+LOCK = ".search.lock"
+Launch = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
+
+
+def search(
+    knobs: dict[str, Any], arguments: Sequence[str], context: HydraContext, config: DictConfig, launch: Launch
+) -> list[JobReturn]:
+    """Run trials until there are as many as are asked for -> what their jobs return.
+
+    knobs: of hydra.sweeper; arguments: the command's overrides; launch: runs jobs, given the first one's
+    number. What is wrong with the knobs ends the program before a trial is begun.
+    """
+    folder = Path(config.hydra.sweep.dir)
+    try:
+        asked = read(Asked, {**knobs, "params": knobs.get("params") or {}})
+        words = [f"{knob}={'null' if value is None else value}" for knob, value in asked.params.items()]
+        space = space_of([*words, *arguments], context.config_loader)
+        made_of = composed(space, context, config)
+        check_measured(asked, made_of)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(config, folder / "multirun.yaml")
+        with alone(folder):
+            return run_all(Study(asked, space, made_of), sweep_of(context), launch, folder)
+    except ValueError as error:
+        sys.exit(str(error))
+
+
+def run_all(study: Study, sweep: Sweep, launch: Launch, folder: Path) -> list[JobReturn]:
+    """Run the trials that are left, n_jobs at a time -> what their jobs return. folder: of the sweep."""
+    returned: list[JobReturn] = []
+    while trials := [*islice(iter(study.next, None), study.asked.n_jobs)]:
+        commands: dict[tuple[str, ...], list[Trial]] = {}
+        for trial in trials:  # those with the same values are one run
+            commands.setdefault(tuple(study.space.overrides(trial.params)), []).append(trial)
+        first = len(returned)
+        returned += launch([[*command] for command in commands], first)
+        for number, same in enumerate(commands.values(), first):
+            record = sweep.record(number)
+            value = value_of(record, study.asked.objective)
+            for trial in same:
+                study.tell(trial, value, record["folder"])
+        describe(study, folder)
+    sweep.may_be_empty = True
+    say(outcome(study))
+    return returned
+
+
+def composed(space: Space, context: HydraContext, config: DictConfig) -> dict[str, Any]:
+    """The config that all trials share, as it is written. ValueError if a trial could not be composed."""
+    try:
+        for corner in space.corners():
+            context.config_loader.load_sweep_config(config, corner)
+        shared = context.config_loader.load_sweep_config(config, space.fixed)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ValueError(f"a trial cannot be composed: {error}") from error
+    with open_dict(shared):
+        del shared["hydra"]
+    plain: Any = OmegaConf.to_container(shared, resolve=False)
+    return {str(name): value for name, value in plain.items()}
+
+
+def check_measured(asked: Asked, config: dict[str, Any]) -> None:
+    """ValueError if runs will not measure what they are chosen by."""
+    if config.get("validate_problems") == 0 and not asked.objective.endswith(LOSS):
+        raise ValueError(
+            f"hydra.sweeper.objective={asked.objective} is not measured with validate_problems=0: say how "
+            f"many problems of the validation set are completed, or take objective={VALIDATION}{LOSS}"
+        )
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other commands from searching in a sweep's folder. ValueError if one does."""
+    with (folder / LOCK).open("ab") as file:
+        if not lock(file, fcntl.flock, wait=False):
+            raise ValueError(f"another command searches in {folder}: wait for it, or stop it")
+        yield
+
+
+def value_of(record: Record, objective: str) -> float | None:
+    """What a run came to by its last validation; None if it failed. ValueError if it has not measured it."""
+    if record["state"] not in ENDED_WELL:
+        return None
+    path = Path(record["folder"]) / "metrics.csv"
+    rows = [*csv.DictReader(whole_lines(path))]
+    values = [float(row[objective]) for row in rows if row.get(objective)]
+    if not values:
+        known = sorted({name for row in rows for name in row if name.startswith(VALIDATION)})
+        raise ValueError(f"hydra.sweeper.objective={objective} is not in {path}; it has {', '.join(known)}")
+    return values[-1] if math.isfinite(values[-1]) else None
+
+
+def describe(study: Study, folder: Path) -> None:
+    """Write the best trial so far to the sweep's folder."""
+    best = study.best()
+    if best is None:
+        return
+    found = {
+        "name": "optuna",
+        "best_params": best.params,
+        "best_value": best.value,
+        "best_run": best.user_attrs[FOLDER],
+        "objective": study.asked.objective,
+        "direction": study.asked.direction,
+    }
+    write_text(folder / RESULTS, OmegaConf.to_yaml(OmegaConf.create(found)))
+
+
+def outcome(study: Study) -> str:
+    """The best trial, in a line."""
+    best, complete = study.best(), sum(trial.value is not None for trial in study.trials())
+    if best is None:
+        return "No trial has a value."
+    words = [word for word in study.space.overrides(best.params) if word not in study.space.fixed]
+    return (
+        f"Best of {counted(complete, 'trial')}: {study.asked.objective} {best.value:.4g} with "
+        f"{' '.join(words)} (trial {best.number}, {best.user_attrs[FOLDER]}). "
+        "The same command with a larger hydra.sweeper.n_trials goes on."
+    )
