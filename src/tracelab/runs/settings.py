@@ -123,6 +123,13 @@ class Sampling:
 
 
 @settings
+class OnDevices:
+    """On how many devices of this machine a command computes: GPUs, or processes on the CPU."""
+
+    devices: Count = 1
+
+
+@settings
 class Amounts:
     """A budget: one of the first five, else the default that is given."""
 
