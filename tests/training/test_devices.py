@@ -66,10 +66,11 @@ def test_an_evaluation(run):
     assert two.read_bytes() == one.read_bytes()
 
 
+STATES = {"traces": ["reference"], "searches": ["text"], "places": ["blocks.1"], "steps": 8, "entities": 1}
 ASKED = {
-    "interventions": (interventions.of_run, {"rates": (0.5,), "prefixes": (0.0, 0.5)}),
-    "assessment": (assessment.of_run, {"rates": (0.5,)}),
-    "states": (States(traces=["reference"], searches=["text"], steps=3, entities=2), {}),
+    "interventions": (interventions.of_run, {"problems": 6, "rates": (0.5,), "prefixes": (0.5,)}),
+    "assessment": (assessment.of_run, {"rates": (0.5,), "kinds": ["state"]}),
+    "states": (States(problems=40, **STATES), {}),
 }
 
 
@@ -163,7 +164,7 @@ def test_a_process_that_fails_ends_all_and_leaves_the_file_as_it_was(run, how, e
 
 def test_what_all_processes_refuse_is_said_as_one_says_it(run):
     for n in (1, 2):
-        with pytest.raises(ValueError, match="'none' is unknown; choose one of"):
+        with pytest.raises(ValueError, match="there is no test set {'none'}; choose from wilson, dfs$"):
             on_devices(run, n, threads=1)(interventions.of_run, run, ["none"])
 
 
