@@ -124,7 +124,7 @@ class Sampling:
 
 @settings
 class OnDevices:
-    """On how many devices of this machine a command computes: GPUs, or processes on the CPU."""
+    """The devices of this machine that a command computes on: how many GPUs, or processes on the CPU."""
 
     devices: Count = 1
 
