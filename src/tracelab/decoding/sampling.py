@@ -103,13 +103,13 @@ def _in_slots(model: GPT, prompts: Ragged, keys: NDArray[np.uint64], **options: 
     """Lines as of `continuous.complete`; each process that shares has slots of its own."""
     samples = keys.shape[1]
 
-    def complete(mine: Sequence[np.int64]) -> list[list[Line]]:
+    def complete(mine: Sequence[int]) -> list[list[Line]]:
         rows = np.array(mine, np.int64)
         lines = continuous.complete(model, prompts.take(rows), keys[rows], **options)
         return [lines[first : first + samples] for first in range(0, len(lines), samples)]
 
-    order = np.argsort(-prompts.lengths, kind="stable")
-    found = dict(zip(order.tolist(), dealt_together(order, complete), strict=True))
+    order = np.argsort(-prompts.lengths, kind="stable").tolist()
+    found = dict(zip(order, dealt_together(order, complete), strict=True))
     return [line for prompt in range(len(prompts)) for line in found[prompt]]
 
 

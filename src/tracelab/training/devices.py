@@ -91,6 +91,7 @@ def _take_part(devices: Devices, lanes: int, answer: Path, work: Callable[[], An
             nobody = stack.enter_context(log(Path(os.devnull)))
             stack.enter_context(redirect_stdout(nobody))
             stack.enter_context(redirect_stderr(nobody))
+        done: tuple[Any, str | None]
         try:
             done = work(), None
         except ValueError as error:  # all have come to it
