@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from tracelab.core.settings import Count, Finite, Place, Seed, Weight, settings
 from tracelab.runs.entry import entry
+from tracelab.runs.settings import OnDevices
 
 if TYPE_CHECKING:
     from tracelab.runs.folder import Run
@@ -39,6 +40,7 @@ class Arithmetic:
     seed: Seed
     checkpoint: Literal["last", "best"]
     tolerance: Weight
+    trainer: OnDevices = OnDevices()
     threads: Count | None = None
 
     def __post_init__(self) -> None:
@@ -80,6 +82,7 @@ def main(asked: Arithmetic) -> None:
     from tracelab.runs.tables import print_results
     from tracelab.runs.weight_tables import print_vectors
     from tracelab.training import accelerate
+    from tracelab.training.devices import on_devices
 
     accelerate.start(asked.threads)
     base, models = runs_of(asked)
@@ -96,7 +99,9 @@ def main(asked: Arithmetic) -> None:
     )
     run = merge(what, Path(asked.to))
     experiment = run.settings
-    metrics = evaluate(run, experiment.eval, test_sets(experiment, build_task(experiment.task)), run.folder)
+    call = on_devices(run, asked.trainer.devices, asked.threads)
+    tests = test_sets(experiment, build_task(experiment.task))
+    metrics = evaluate(run, experiment.eval, tests, run.folder, call)
     run.write_json("run.json", {**run.read_json("run.json"), "status": "evaluated"})
     print_vectors(of_run(run.folder), run.name)
     print_results(metrics, run.name, run.folder)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tracelab.core.settings import Count, Place, Share, settings
 from tracelab.runs.entry import entry
+from tracelab.runs.settings import OnDevices
 
 
 @settings
@@ -18,6 +19,7 @@ class Assessing:
     problems: Count | None
     kinds: list[str] | None
     rates: list[Share]
+    trainer: OnDevices = OnDevices()
     threads: Count | None = None
 
 
@@ -30,11 +32,14 @@ def main(asked: Assessing) -> None:
     from tracelab.runs.folder import runs_at
     from tracelab.runs.tables import print_shares
     from tracelab.training import accelerate
+    from tracelab.training.devices import on_devices
 
     accelerate.start(asked.threads)
     for run in runs_at([asked.run] if isinstance(asked.run, str) else asked.run):
         path = run.folder / FILE
-        pairs = of_run(run, asked.splits, asked.problems, rates=tuple(asked.rates), kinds=asked.kinds)
+        call = on_devices(run, asked.trainer.devices, asked.threads)
+        doses = {"rates": tuple(asked.rates), "kinds": asked.kinds}
+        pairs = call(of_run, run, asked.splits, asked.problems, **doses)
         outcomes.write(pairs, path)
         names = {"split": "test set", "kind": "damage", "rate": "rate"}
         shown = dict(zip(FIGURES, ("trace likelier", "per token", "at first change"), strict=True))

@@ -10,6 +10,7 @@ from typing import Literal
 
 from tracelab.core.settings import Count, Place, Seed, Threads, Weight, settings
 from tracelab.runs.entry import entry, run_name
+from tracelab.runs.settings import OnDevices
 
 
 @settings
@@ -31,6 +32,7 @@ class Evaluation:
 
     run: Place
     eval: Changes
+    trainer: OnDevices = OnDevices()
     threads: Threads | None = None
 
 
@@ -43,6 +45,7 @@ def main(asked: Evaluation) -> None:
     from tracelab.runs.sets import test_sets
     from tracelab.runs.tables import print_results
     from tracelab.training import accelerate
+    from tracelab.training.devices import on_devices
 
     accelerate.start(asked.threads)
     run = Run.open(asked.run)
@@ -53,7 +56,8 @@ def main(asked: Evaluation) -> None:
     if changes:
         folder = folder / "evaluations" / run_name(",".join(f"{k}={v}" for k, v in changes.items()))
     tests = test_sets(experiment, build_task(experiment.task))
-    metrics = evaluate(run, experiment.eval, tests, folder)
+    call = on_devices(run, asked.trainer.devices, asked.threads)
+    metrics = evaluate(run, experiment.eval, tests, folder, call)
     print_results(metrics, run.name, folder)
 
 

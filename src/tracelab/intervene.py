@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tracelab.core.settings import Count, Place, Share, settings
 from tracelab.runs.entry import entry
+from tracelab.runs.settings import OnDevices
 
 
 @settings
@@ -18,6 +19,7 @@ class Intervening:
     problems: Count | None
     rates: list[Share]
     prefixes: list[Share]
+    trainer: OnDevices = OnDevices()
     threads: Count | None = None
 
 
@@ -30,12 +32,14 @@ def main(asked: Intervening) -> None:
     from tracelab.runs.folder import Run
     from tracelab.runs.tables import print_interventions
     from tracelab.training import accelerate
+    from tracelab.training.devices import on_devices
 
     accelerate.start(asked.threads)
     run = Run.open(asked.run)
     doses = {"rates": tuple(asked.rates), "prefixes": tuple(asked.prefixes)}
     path = run.folder / "interventions.parquet"
-    outcomes.write(of_run(run, asked.splits, asked.problems, **doses), path)
+    call = on_devices(run, asked.trainer.devices, asked.threads)
+    outcomes.write(call(of_run, run, asked.splits, asked.problems, **doses), path)
     print_interventions(shares_of(path), run.name, path)
 
 

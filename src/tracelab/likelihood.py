@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tracelab.core.settings import Count, Place, settings
 from tracelab.runs.entry import entry
+from tracelab.runs.settings import OnDevices
 
 
 @settings
@@ -15,6 +16,7 @@ class Asking:
 
     run: Place
     splits: list[str] | None
+    trainer: OnDevices = OnDevices()
     threads: Count | None = None
 
 
@@ -27,11 +29,13 @@ def main(asked: Asking) -> None:
     from tracelab.runs.folder import Run
     from tracelab.runs.tables import print_likelihood
     from tracelab.training import accelerate
+    from tracelab.training.devices import on_devices
 
     accelerate.start(asked.threads)
     run = Run.open(asked.run)
     path = run.folder / FILE
-    outcomes.write(of_run(run, asked.splits), path)
+    call = on_devices(run, asked.trainer.devices, asked.threads)
+    outcomes.write(call(of_run, run, asked.splits), path)
     print_likelihood(of_file(path), run.name, path)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tracelab.core.settings import Count, Place, settings
 from tracelab.runs.entry import entry, say
+from tracelab.runs.settings import OnDevices
 
 
 @settings
@@ -16,6 +17,7 @@ class Memorising:
     run: Place | list[Place]
     problems: Count | None
     perturbations: list[str] | None
+    trainer: OnDevices = OnDevices()
     threads: Count | None = None
 
 
@@ -28,13 +30,14 @@ def main(asked: Memorising) -> None:
     from tracelab.runs.folder import runs_at
     from tracelab.runs.tables import print_memorisation
     from tracelab.training import accelerate
+    from tracelab.training.devices import on_devices
 
     accelerate.start(asked.threads)
     runs = runs_at([asked.run] if isinstance(asked.run, str) else asked.run)
     for run in runs:
-        path = run.folder / FILE
+        path, call = run.folder / FILE, on_devices(run, asked.trainer.devices, asked.threads)
         try:
-            outcomes.write(of_run(run, asked.problems, asked.perturbations), path)
+            outcomes.write(call(of_run, run, asked.problems, asked.perturbations), path)
         except ValueError as error:
             if len(runs) == 1:
                 raise

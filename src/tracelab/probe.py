@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tracelab.core.settings import Count, Part, Place, settings
 from tracelab.runs.entry import entry, say
+from tracelab.runs.settings import OnDevices
 
 
 @settings
@@ -15,6 +16,7 @@ class Probing:
 
     probe: Part
     run: Place | list[Place]
+    trainer: OnDevices = OnDevices()
     threads: Count | None = None
 
 
@@ -27,14 +29,16 @@ def main(asked: Probing) -> None:
     from tracelab.runs.folder import runs_at
     from tracelab.runs.tables import print_rows
     from tracelab.training import accelerate
+    from tracelab.training.devices import on_devices
 
     accelerate.start(asked.threads)
     probe: Probe = build("probe", asked.probe)
     runs = runs_at([asked.run] if isinstance(asked.run, str) else asked.run)
     for run in runs:
         path = run.folder / probe.file
+        call = on_devices(run, asked.trainer.devices, asked.threads)
         try:
-            outcomes.write(probe(run), path)
+            outcomes.write(call(probe, run), path)
         except ValueError as error:
             if len(runs) == 1:
                 raise

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tracelab.core.settings import Count, Place, settings
 from tracelab.runs.entry import entry
+from tracelab.runs.settings import OnDevices
 
 
 @settings
@@ -16,6 +17,7 @@ class Reasking:
     run: Place | list[Place]
     splits: list[str] | None
     problems: Count | None
+    trainer: OnDevices = OnDevices()
     threads: Count | None = None
 
 
@@ -28,12 +30,14 @@ def main(asked: Reasking) -> None:
     from tracelab.runs.folder import runs_at
     from tracelab.runs.tables import print_shares
     from tracelab.training import accelerate
+    from tracelab.training.devices import on_devices
 
     accelerate.start(asked.threads)
     headings = ("fits second", "fits first", "neither", "trace settles it", "fits, if so", "fits, if not")
     for run in runs_at([asked.run] if isinstance(asked.run, str) else asked.run):
         path = run.folder / FILE
-        outcomes.write(of_run(run, asked.splits, asked.problems), path)
+        call = on_devices(run, asked.trainer.devices, asked.threads)
+        outcomes.write(call(of_run, run, asked.splits, asked.problems), path)
         names = {"split": "test set", "behind": "behind trace"}
         shown = dict(zip(FIGURES, headings, strict=True))
         print_shares(of_file(path), run.name, path, names, shown, {"n": "n", "left_out": "left out"})

@@ -10,6 +10,7 @@ from typing import Literal
 from tracelab.core.settings import Count, Finite, Place, Share, settings
 from tracelab.probes.settings import Fit
 from tracelab.runs.entry import entry
+from tracelab.runs.settings import OnDevices
 
 
 @settings
@@ -41,6 +42,7 @@ class Steering:
     control: bool
     splits: list[str] | None
     problems: Count | None
+    trainer: OnDevices = OnDevices()
     threads: Count | None = None
 
 
@@ -56,6 +58,7 @@ def main(asked: Steering) -> None:
     from tracelab.runs.folder import Run
     from tracelab.runs.weight_tables import print_steering
     from tracelab.training import accelerate
+    from tracelab.training.devices import on_devices
 
     accelerate.start(asked.threads)
     run = Run.open(asked.run)
@@ -79,7 +82,8 @@ def main(asked: Steering) -> None:
         transfer=transfer,
     )
     other = Run.open(asked.other, "other") if asked.other else None
-    known, found = of_run(run, what, other, asked.splits, asked.problems)
+    call = on_devices(run, asked.trainer.devices, asked.threads)
+    known, found = call(of_run, run, what, other, asked.splits, asked.problems)
     outcomes.write(known, run.folder / analysis.DIRECTIONS)
     outcomes.write(found, run.folder / analysis.FILE)
     print_steering(*analysis.of_run(run.folder), run.name, run.folder / analysis.FILE)

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "tuning": "core runs sweeps",
     "exchange": "core models runs",
     "evaluation": "core data decoding metrics models plots runs",
-    "training": "core batches evaluation loggers models optim runs",
+    "training": "core batches decoding evaluation loggers models optim runs",
     "posttraining": "core algorithms data decoding evaluation metrics models rewards runs training",
     "probes": "core analysis batches data decoding evaluation models runs traces training",
     "analysis": "core metrics plots runs",

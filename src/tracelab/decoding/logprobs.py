@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tracelab.core.ragged import Ragged
+from tracelab.decoding.sharing import dealt
 from tracelab.models.base import Model
 
 MICRO_TOKENS = 16384  # of a micro-batch without gradient
@@ -42,26 +43,40 @@ class Micro(NamedTuple):
 
 def micro_batches(prompts: Ragged, completions: Ragged, tokens: int) -> Iterator[Micro]:
     """Rows of near-equal lengths together, at most so many tokens with padding (but always one row)."""
+    for piece in cut(prompts, completions, tokens):
+        yield padded(prompts, completions, piece)
+
+
+class Piece(NamedTuple):
+    """Rows of a batch that are read together, as so many tokens each."""
+
+    rows: NDArray[np.int64]
+    width: int
+
+
+def cut(prompts: Ragged, completions: Ragged, tokens: int) -> Iterator[Piece]:
+    """What each of the micro-batches is made of."""
     lengths = prompts.lengths + completions.lengths - 1
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
         width = -(-int(lengths[order[start]]) // ROUND) * ROUND
-        rows = order[start : start + max(1, tokens // width)]
-        yield _pad(prompts, completions, rows, width)
-        start += len(rows)
+        yield Piece(order[start : start + max(1, tokens // width)], width)
+        start += max(1, tokens // width)
 
 
-def _pad(prompts: Ragged, completions: Ragged, rows: NDArray[np.int64], width: int) -> Micro:
+def padded(prompts: Ragged, completions: Ragged, piece: Piece) -> Micro:
+    """A piece as a micro-batch."""
+    rows, width = piece
     before, after = prompts.lengths[rows], completions.lengths[rows]
     whole = [np.concatenate([prompts[int(row)], completions[int(row)]]) for row in rows]
-    padded = np.zeros((len(rows), width + 1), np.int64)
+    tokens = np.zeros((len(rows), width + 1), np.int64)
     place = np.arange(width + 1)
-    padded[place < (before + after)[:, None]] = np.concatenate(whole)
+    tokens[place < (before + after)[:, None]] = np.concatenate(whole)
     sampled = (place[1:] >= before[:, None]) & (place[1:] < (before + after)[:, None])  # (B, width)
     at = np.flatnonzero(sampled)
     mask = np.arange(int(after.max())) < after[:, None]
-    arrays = rows, np.ascontiguousarray(padded[:, :-1]), at, padded[:, 1:].ravel()[at], mask
+    arrays = rows, np.ascontiguousarray(tokens[:, :-1]), at, tokens[:, 1:].ravel()[at], mask
     return Micro(*(torch.from_numpy(array) for array in arrays))
 
 
@@ -108,14 +123,21 @@ def lay_out(values: Tensor, mask: Tensor) -> Tensor:
 def teacher_forced(model: Model, prompts: Ragged, completions: Ragged) -> Ragged:
     """Log-probabilities of completions' tokens, in nats, as the model reads them: rows as the completions'.
 
-    float64, so that the sum of a row does not depend on its order. No completion may be empty.
+    float64, so that the sum of a row does not depend on its order. No completion may be empty. Processes may
+    share it out (`sharing`).
     """
     found, device = np.zeros(len(completions.values)), model.device
-    for micro in micro_batches(prompts, completions, MICRO_TOKENS):
-        moved = Micro(*(part.to(device) for part in micro))
+
+    def read(piece: Piece) -> NDArray[np.float64]:
+        moved = Micro(*(part.to(device) for part in padded(prompts, completions, piece)))
         with torch.no_grad(), model.computing():
             logprobs, _ = evaluate(model, moved, temperature=1.0)
-        for row, values in zip(micro.rows.tolist(), logprobs.double().cpu().numpy(), strict=True):
+        values: NDArray[np.float64] = logprobs.double().cpu().numpy()
+        return values
+
+    pieces = list(cut(prompts, completions, MICRO_TOKENS))
+    for (rows, _), logprobs in zip(pieces, dealt(pieces, read), strict=True):
+        for row, values in zip(rows.tolist(), logprobs, strict=True):
             begin, end = completions.offsets[row : row + 2]
             found[begin:end] = values[: end - begin]
     return Ragged(found, completions.offsets)

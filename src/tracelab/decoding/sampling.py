@@ -5,14 +5,15 @@
 On CPUs prompts are sorted by length and run together; rows that have stopped leave the batch, and several
 samples of a prompt share its keys and values. GPUs have a way of their own (`continuous`). Either way a
 prompt is read once for its samples, and what a sample gets does not depend on its neighbours: sample j of
-prompt i draws its numbers from item i * samples + j of a `Stream`.
+prompt i draws its numbers from item i * samples + j of a `Stream`. Processes may share prompts out
+(`sharing`): on CPUs whole batches, which are the same whoever completes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from tracelab.decoding import continuous
 from tracelab.decoding.choosing import choose, logprob, uniform
 from tracelab.decoding.completions import Completions
 from tracelab.decoding.continuous import Line
+from tracelab.decoding.sharing import dealt_together, lanes
 from tracelab.models.base import Model
 from tracelab.models.gpt import GPT
 
@@ -75,7 +77,7 @@ def generate(
         )
     keys = stream.keys(len(prompts), samples)
     in_slots = isinstance(model, GPT) and model.packs and model.device.type in CONTINUOUS
-    how: Callable[..., list[Line]] = continuous.complete if in_slots else _in_batches
+    how: Callable[..., list[Line]] = _in_slots if in_slots else _in_batches
     lines = how(
         model,
         prompts,
@@ -97,6 +99,20 @@ def _joined(lines: list[Line], stop: int) -> Completions:
     )
 
 
+def _in_slots(model: GPT, prompts: Ragged, keys: NDArray[np.uint64], **options: Any) -> list[Line]:
+    """Lines as of `continuous.complete`; each process that shares has slots of its own."""
+    samples = keys.shape[1]
+
+    def complete(mine: Sequence[int]) -> list[list[Line]]:
+        rows = np.array(mine, np.int64)
+        lines = continuous.complete(model, prompts.take(rows), keys[rows], **options)
+        return [lines[first : first + samples] for first in range(0, len(lines), samples)]
+
+    order = np.argsort(-prompts.lengths, kind="stable").tolist()
+    found = dict(zip(order, dealt_together(order, complete), strict=True))
+    return [line for prompt in range(len(prompts)) for line in found[prompt]]
+
+
 def _in_batches(
     model: Model,
     prompts: Ragged,
@@ -110,14 +126,14 @@ def _in_batches(
     """Lines as of `continuous.complete`, batch after batch; on CPUs one batch on each core at a time."""
     samples = keys.shape[1]
     order = np.argsort(-prompts.lengths, kind="stable")
-    threads = torch.get_num_threads() if model.device.type == "cpu" else 1
-    size = max(1, min(rows // samples, -(-len(order) // threads)))
+    threads, side = (torch.get_num_threads(), lanes()) if model.device.type == "cpu" else (1, 1)
+    size = max(1, min(rows // samples, -(-len(order) // side)))
     batches = [order[first : first + size] for first in range(0, len(order), size)]
-    done = _side_by_side(
-        lambda rows: _complete(model, prompts.take(rows), keys[rows], stop, max_new, temperature),
-        batches,
-        threads,
-    )
+
+    def complete(rows: NDArray[np.int64]) -> Lines:
+        return _complete(model, prompts.take(rows), keys[rows], stop, max_new, temperature)
+
+    done = dealt_together(batches, lambda mine: _side_by_side(complete, mine, threads))
     found: dict[int, Line] = {}
     for batch, lines in zip(batches, done, strict=True):
         places = (batch[:, None] * samples + np.arange(samples)).ravel()
@@ -128,7 +144,7 @@ def _in_batches(
 
 
 def _side_by_side(
-    complete: Callable[[NDArray[np.int64]], Lines], batches: list[NDArray[np.int64]], threads: int
+    complete: Callable[[NDArray[np.int64]], Lines], batches: Sequence[NDArray[np.int64]], threads: int
 ) -> list[Lines]:
     """Several batches at a time, each on a core of its own: on a CPU a step is too small to share."""
     if threads == 1:

@@ -6,16 +6,20 @@ python -m tracelab.evaluate run=runs/... eval.problems=1000
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from tracelab.core.types import Examples, Task
+from tracelab.core.ragged import Ragged
+from tracelab.core.rows import concat
+from tracelab.core.types import Examples, Task, Verdicts
 from tracelab.core.waiting import waiting
 from tracelab.decoding.sampling import Stream, generate
+from tracelab.decoding.sharing import dealt, sharers
 from tracelab.evaluation.outcomes import Judged, metrics_of, table_of, write
 from tracelab.models.base import Model
 from tracelab.models.precision import name_of
@@ -25,6 +29,8 @@ from tracelab.runs.knobs import options
 from tracelab.runs.sets import TestSets
 from tracelab.runs.settings import Sampling
 from tracelab.runs.trained import trained_model as trained_model
+
+Call = Callable[..., Any]  # function, its arguments -> what it returns
 
 
 def judge_model(model: Model, task: Task, examples: Examples, sampling: Sampling, max_new: int) -> Judged:
@@ -42,10 +48,21 @@ def judge_model(model: Model, task: Task, examples: Examples, sampling: Sampling
         batch_size=sampling.batch_size,
     )
     with waiting("Judging completions"):
-        verdicts = task.judge(repeated, completions.tokens)
+        verdicts = judged_together(task, repeated, completions.tokens)
     assert not (completions.truncated & verdicts.solution_valid).any()
     sample = np.arange(len(rows)) % sampling.samples
     return Judged(repeated, completions, verdicts, sample)
+
+
+def judged_together(task: Task, examples: Examples, completions: Ragged) -> Verdicts:
+    """Verdicts on completions, of which each process that shares judges some."""
+
+    def judge(rows: NDArray[np.int64]) -> Verdicts:
+        return task.judge(examples.take(rows), completions.take(rows))
+
+    if sharers() == 1:
+        return task.judge(examples, completions)
+    return concat(dealt(np.array_split(np.arange(len(examples)), sharers()), judge))
 
 
 def outcomes(
@@ -69,15 +86,24 @@ def outcomes(
     return pa.concat_tables(tables, promote_options="permissive"), speed
 
 
-def evaluate(run: Run, tested: Sampling, tests: TestSets, folder: Path) -> dict[str, Any]:
-    """Evaluate a run's checkpoint -> the metrics. tested: how.
-
-    Writes outcomes.parquet, metrics.json and figures/ into `folder`.
-    """
+def tested_model(run: Run, tested: Sampling, tests: TestSets) -> tuple[pa.Table, dict[str, Any]]:
+    """The outcomes of a run's checkpoint on test sets, and sampling's figures. tested: how."""
     record = run.read_json("run.json")
     task = next(iter(tests.values()))[0]
     model = trained_model(run, task, tested.checkpoint, record["context"])
-    table, speed = outcomes(model, tests, tested, tested.max_new or record["max_new"], labels(run))
+    return outcomes(model, tests, tested, tested.max_new or record["max_new"], labels(run))
+
+
+def evaluate(
+    run: Run, tested: Sampling, tests: TestSets, folder: Path, call: Call | None = None
+) -> dict[str, Any]:
+    """Evaluate a run's checkpoint -> the metrics. tested: how.
+
+    Writes outcomes.parquet, metrics.json and figures/ into `folder`. call: calls a function where the model
+    is to compute (`training.devices`); None: here.
+    """
+    table, speed = (call or _here)(tested_model, run, tested, tests)
+    task = next(iter(tests.values()))[0]
     folder.mkdir(parents=True, exist_ok=True)
     write(table, folder / "outcomes.parquet")
     chosen = {name: build(f"metric.{name}", metric) for name, metric in run.settings.metric.items()}
@@ -91,6 +117,10 @@ def evaluate(run: Run, tested: Sampling, tests: TestSets, folder: Path) -> dict[
     run.write_json(str((folder / "metrics.json").relative_to(run.folder)), content)
     draw(run, table, metrics, tests, folder / "figures")
     return metrics
+
+
+def _here(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
 
 
 def labels(run: Run) -> dict[str, Any]:

@@ -16,12 +16,11 @@ from lightning.pytorch.loggers import Logger
 
 from tracelab.algorithms.base import Algorithm
 from tracelab.core.settings import read
-from tracelab.core.types import Task
+from tracelab.core.types import Examples, Task
 from tracelab.evaluation import curves, figures
 from tracelab.evaluation.judging import judge_model, labels, trained_model
-from tracelab.evaluation.outcomes import metrics_of, table_of
+from tracelab.evaluation.outcomes import Judged, metrics_of, table_of
 from tracelab.metrics.pass_at_k import PassAtK
-from tracelab.models.base import Model
 from tracelab.models.precision import Precision
 from tracelab.posttraining.groups import Sampler
 from tracelab.posttraining.learner import NOTHING_LEARNED, PostLearner, Rounds
@@ -32,9 +31,11 @@ from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
 from tracelab.runs.identity import lineage, own_id
 from tracelab.runs.sets import TestSets, problems, test_sets
+from tracelab.runs.settings import Sampling
 from tracelab.training import accelerate
 from tracelab.training.budgeted import build_recipe
 from tracelab.training.checks import check, check_levels
+from tracelab.training.devices import Devices
 from tracelab.training.fitting import Trained, conclude, finished_before, fit, fit_together, is_shared
 from tracelab.training.launched import led
 from tracelab.training.processes import in_shards, wished_here
@@ -76,9 +77,9 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
     made |= went.as_dict() if went else {}
     record = {"id": own_id(run), "seed": experiment.seed, **made, **limits, **machine()}
     run.write_json("run.json", {**record, "status": "training"})
-    passes = build_passes(run, experiment, tests, limits["max_new"])
+    passes = build_passes(run, experiment, tests, precision)
     if run.read_json("passes_before.json") is None:
-        run.write_json("passes_before.json", passes(learner.model))
+        run.write_json("passes_before.json", passes(source, experiment.checkpoint))
     with tracking(run) as loggers:
         if is_shared(experiment):
             progress, finished = fit_together(run, take_part)
@@ -92,9 +93,7 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
         record |= {"updates": updates, "warning": NOTHING_LEARNED if silent else None}
         metrics = conclude(run, record, progress, finished, began, tests, went)
         if metrics is not None:
-            after = trained_model(run, task, "last", limits["context"])
-            after.products = precision.products  # as before: another machine may choose otherwise
-            run.write_json("passes_after.json", passes(after))
+            run.write_json("passes_after.json", passes(run, "last"))
             draw(run)
     return Trained(run, metrics, "resumed" if resume else "finished")
 
@@ -188,20 +187,34 @@ def check_group(size: int, algorithm: Algorithm) -> None:
 
 
 def build_passes(
-    run: Run, experiment: PostTraining, tests: TestSets, max_new: int
-) -> Callable[[Model], dict[str, Any]]:
-    """A function of a model: pass@k and maj@k on the in-distribution test set."""
+    run: Run, experiment: PostTraining, tests: TestSets, precision: Precision
+) -> Callable[[Run, str], dict[str, Any]]:
+    """A function of a run and the name of its checkpoint: pass@k and maj@k on the in-distribution test set.
+
+    precision: of both models, before and after: another machine may choose otherwise.
+    """
     asked = experiment.passes
     name, (task, examples) = next(iter(tests.items()))
     few = examples.take(np.arange(min(asked.problems, len(examples))))
     sampled = replace(experiment.eval, samples=asked.samples, temperature=asked.temperature)
 
-    def measure(model: Model) -> dict[str, Any]:
-        judged = judge_model(model, task, few, sampled, max_new)
+    def measure(of: Run, checkpoint: str) -> dict[str, Any]:
+        call = Devices(experiment.trainer, experiment.threads)
+        judged = call(written_by, of, checkpoint, precision, task, few, sampled)
         table = table_of(judged, task, {**labels(run), "split": name})
         return metrics_of(table, {"pass_at_k": PassAtK()}, task.levels)[name]
 
     return measure
+
+
+def written_by(
+    of: Run, checkpoint: str, precision: Precision, task: Task, examples: Examples, sampled: Sampling
+) -> Judged:
+    """What the model of a run's checkpoint completes, judged."""
+    limits = of.read_json("run.json")
+    model = trained_model(of, task, checkpoint, limits["context"])
+    model.products = precision.products
+    return judge_model(model, task, examples, sampled, limits["max_new"])
 
 
 def draw(run: Run) -> None:

@@ -27,11 +27,12 @@ from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.data.frozen import drawn
 from tracelab.decoding.sampling import Stream
+from tracelab.decoding.sharing import gathered
 from tracelab.models.base import Model
 from tracelab.posttraining.hints import ALONE, check_reliance, hint_tokens, reliance, weights
 from tracelab.posttraining.rollout import Rollout, Rollouts, describe, roll
 from tracelab.rewards.base import Reward
-from tracelab.training.processes import gathered, share
+from tracelab.training.processes import share
 
 HINT_STEP = 0.05  # by what share of the steps a hint grows or shrinks
 POOL = 4  # problems drawn per prompt for a curriculum to choose from

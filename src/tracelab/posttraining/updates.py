@@ -22,9 +22,9 @@ from torch import Tensor, distributed
 from tracelab.algorithms.base import Algorithm, Batch
 from tracelab.core.settings import Count, Positive, settings
 from tracelab.decoding.logprobs import Forward, Micro, evaluate, lay_out, micro_batches
+from tracelab.decoding.sharing import among, gathered
 from tracelab.models.base import Model
 from tracelab.posttraining.rollout import Rollouts
-from tracelab.training.processes import among, gathered
 
 Sums = dict[str, Tensor]  # float64, where the model is: to ask for a value is to wait for a GPU
 

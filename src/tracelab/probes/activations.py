@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
-from tracelab.decoding.logprobs import micro_batches
+from tracelab.decoding.logprobs import Piece, cut, padded
+from tracelab.decoding.sharing import dealt
 from tracelab.models.base import Model
 from tracelab.models.places import capture, in_columns
 
@@ -89,18 +90,26 @@ def means(
     found: dict[str, Floats] = {}
     counts = np.zeros(n)
     flags = Ragged(chosen, written.completions.offsets)
-    for micro in micro_batches(written.prompts, written.completions, MICRO_TOKENS):
-        rows = micro.rows.numpy()
-        mask = _laid_out(micro.tokens.shape, written.prompts, flags, rows)
-        read = micro.tokens.to(model.device)
+
+    def read(piece: Piece) -> tuple[Floats, dict[str, Floats]]:
+        micro = padded(written.prompts, written.completions, piece)
+        mask = _laid_out(micro.tokens.shape, written.prompts, flags, piece.rows)
+        moved = micro.tokens.to(model.device)
         with capture(model, *places) as seen, model.computing():
-            model.hidden(read)
-        counts[rows] = mask.sum(1).numpy()
-        for place in places:
-            there = in_columns(model, read, seen, place).float()
-            sums = torch.einsum("bt,btd->bd", mask.to(model.device), there)
-            whole = found.setdefault(place, np.zeros((n, sums.shape[1])))
-            whole[rows] = sums.double().cpu().numpy()
+            model.hidden(moved)
+        sums = {
+            place: torch.einsum(
+                "bt,btd->bd", mask.to(model.device), in_columns(model, moved, seen, place).float()
+            )
+            for place in places
+        }
+        return mask.sum(1).numpy(), {place: some.double().cpu().numpy() for place, some in sums.items()}
+
+    pieces = list(cut(written.prompts, written.completions, MICRO_TOKENS))
+    for (rows, _), (count, sums) in zip(pieces, dealt(pieces, read), strict=True):
+        counts[rows] = count
+        for place, some in sums.items():
+            found.setdefault(place, np.zeros((n, some.shape[1])))[rows] = some
     return {place: sums / np.maximum(counts, 1)[:, None] for place, sums in found.items()}, counts > 0
 
 

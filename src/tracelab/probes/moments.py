@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tracelab.core import rng
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import UNKNOWN, Examples, Quantity
+from tracelab.decoding.sharing import dealt
 from tracelab.models.base import Model
 from tracelab.models.places import capture, in_columns
 
@@ -96,25 +97,43 @@ def quantities(
 
 @torch.no_grad()
 def activations(model: Model, texts: Ragged, points: Points, places: Sequence[str]) -> dict[str, Any]:
-    """Place -> (n, features) float32: what the model has there at each point."""
+    """Place -> (n, features) float32: what the model has there at each point.
+
+    Processes may share texts out (`decoding.sharing`).
+    """
     found: dict[str, Any] = {}
     lengths = np.minimum(texts.lengths, model.context)
-    order = np.argsort(-lengths, kind="stable")
-    while len(order):
-        width = int(lengths[order[0]])
-        rows, order = np.split(order, [max(1, BATCH_TOKENS // width)])
-        tokens = np.zeros((len(rows), width), np.int64)
+
+    def read(rows: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+        tokens = np.zeros((len(rows), int(lengths[rows[0]])), np.int64)
         for k, row in enumerate(rows):
             tokens[k, : lengths[row]] = texts[int(row)][: lengths[row]]
         mine = np.flatnonzero(np.isin(points.text, rows))
         within = np.argsort(rows)[np.searchsorted(np.sort(rows), points.text[mine])]
-        read = torch.from_numpy(tokens).to(model.device)
+        moved = torch.from_numpy(tokens).to(model.device)
         with capture(model, *places) as seen, model.computing():
-            model.hidden(read)
-        for place in places:
-            there = in_columns(model, read, seen, place)
-            values = there[within, points.word[mine]].float().cpu().numpy()
-            found.setdefault(place, np.empty((len(points.text), values.shape[1]), np.float32))[mine] = values
+            model.hidden(moved)
+        there = {place: in_columns(model, moved, seen, place) for place in places}
+        return {
+            place: values[within, points.word[mine]].float().cpu().numpy() for place, values in there.items()
+        }
+
+    pieces = in_batches(lengths, BATCH_TOKENS)
+    for rows, values in zip(pieces, dealt(pieces, read), strict=True):
+        mine = np.flatnonzero(np.isin(points.text, rows))
+        for place, at in values.items():
+            found.setdefault(place, np.empty((len(points.text), at.shape[1]), np.float32))[mine] = at
+    return found
+
+
+def in_batches(lengths: NDArray[np.int64], tokens: int) -> list[NDArray[np.int64]]:
+    """Rows that are read at once: those of near-equal lengths, the longest first, at most so many tokens with
+    padding (but always one row).
+    """
+    order, found = np.argsort(-lengths, kind="stable"), []
+    while len(order):
+        rows, order = np.split(order, [max(1, tokens // int(lengths[order[0]]))])
+        found.append(rows)
     return found
 
 

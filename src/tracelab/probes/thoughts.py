@@ -21,8 +21,10 @@ from torch import Tensor
 
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
+from tracelab.decoding.sharing import dealt
 from tracelab.models.base import Model
 from tracelab.models.latent import given
+from tracelab.probes.moments import in_batches
 
 BATCH_TOKENS = 16384  # read at once
 REPLACED = ("removed", "noised", "mean", "permuted", "other")
@@ -47,17 +49,21 @@ def thoughts_of(model: Any, prompts: Ragged) -> Thoughts:
 def states_of(model: Model, prompts: Ragged, opened: Ragged) -> Tensor:
     """(n, K + 1, width): states at the last place of each prompt, and at the K behind it."""
     found: list[Tensor] = [torch.empty(0)] * len(opened)
-    order = np.argsort(-opened.lengths, kind="stable")
-    while len(order):
-        width = int(opened.lengths[order[0]])
-        rows, order = np.split(order, [max(1, BATCH_TOKENS // width)])
-        tokens = np.zeros((len(rows), width), np.int64)
+
+    def read(rows: NDArray[np.int64]) -> list[Tensor]:
+        tokens = np.zeros((len(rows), int(opened.lengths[rows[0]])), np.int64)
         for k, row in enumerate(rows):
             tokens[k, : opened.lengths[row]] = opened[int(row)]
         with model.computing():
             hidden = model.hidden(torch.from_numpy(tokens).to(model.device)).float().cpu()
-        for k, row in enumerate(rows):
-            found[row] = hidden[k, prompts.lengths[row] - 1 : opened.lengths[row]]
+        return [
+            hidden[k, prompts.lengths[row] - 1 : opened.lengths[row]].clone() for k, row in enumerate(rows)
+        ]
+
+    pieces = in_batches(opened.lengths, BATCH_TOKENS)
+    for rows, states in zip(pieces, dealt(pieces, read), strict=True):
+        for row, state in zip(rows.tolist(), states, strict=True):
+            found[row] = state
     return torch.stack(found)
 
 

@@ -123,6 +123,13 @@ class Sampling:
 
 
 @settings
+class OnDevices:
+    """The devices of this machine that a command computes on: how many GPUs, or processes on the CPU."""
+
+    devices: Count = 1
+
+
+@settings
 class Amounts:
     """A budget: one of the first five, else the default that is given."""
 

@@ -13,6 +13,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.core.types import Task
 from tracelab.core.waiting import waiting
 from tracelab.decoding.logprobs import teacher_forced
+from tracelab.decoding.sharing import alone
 from tracelab.decoding.speculative import rewritten
 from tracelab.models.base import Model
 from tracelab.runs.build import build_task
@@ -45,7 +46,7 @@ class RunStudent:
     def logprobs(self, prompts: Ragged, completions: Ragged) -> Ragged:
         """Log-probabilities of completions' tokens, in nats. ValueError if they exceed its context."""
         opened = self._opened(prompts, completions)
-        with waiting("Reading traces"):
+        with alone(), waiting("Reading traces"):
             return teacher_forced(self.model, opened, completions)
 
     def rewrite(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
+from functools import cache
 
 import joblib
 import torch
@@ -23,13 +24,18 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 def start(threads: int | None = None, processes: int = 1) -> None:
     """Keep freed memory, allow TF32, and use so many threads.
 
-    None: torch's own choice, but no more than the cores that a container gives, shared by the processes.
+    None: `own_threads`, shared by the processes.
     """
     keep_freed_memory()
     torch.set_float32_matmul_precision("high")
-    if threads is None:
-        threads = max(1, min(torch.get_num_threads(), joblib.cpu_count()) // processes)
-    torch.set_num_threads(threads)
+    own = own_threads()
+    torch.set_num_threads(threads or max(1, own // processes))
+
+
+@cache
+def own_threads() -> int:
+    """Torch's own choice when it is first asked, but no more than the cores that a container gives."""
+    return max(1, min(torch.get_num_threads(), joblib.cpu_count()))
 
 
 def keep_freed_memory() -> None:

@@ -23,6 +23,7 @@ from tracelab.runs.sets import TestSets
 from tracelab.runs.settings import Experiment
 from tracelab.training.budget import Progress, build_budget
 from tracelab.training.checkpoint import Checkpoints
+from tracelab.training.devices import Devices
 from tracelab.training.processes import own_environment, together, wished
 from tracelab.training.progress import ProgressLine
 from tracelab.training.resuming import Before
@@ -135,7 +136,8 @@ def conclude(
     run.write_json("run.json", {**record, "status": "trained"})
     if went is not None and went.steps == progress.steps:
         say(f"No step was taken: the checkpoint had used the whole budget, at step {went.steps}.")
-    metrics = evaluate(run, run.settings.eval, tests, run.folder)
+    call = Devices(run.settings.trainer, run.settings.threads)
+    metrics = evaluate(run, run.settings.eval, tests, run.folder, call)
     seconds["judging"] += time.monotonic() - ended
     seconds["in all"] = seconds["training"] + seconds["judging"]
     run.write_json("run.json", {**record, "status": "evaluated"})

@@ -29,10 +29,11 @@ from torch.distributed.rendezvous import rendezvous
 
 from tracelab.core.settings import Part
 from tracelab.core.terminal import log
+from tracelab.decoding.sharing import gathered
 from tracelab.runs.build import device_of
 from tracelab.runs.knobs import WITHOUT_EFFECT, differences
 from tracelab.runs.settings import Experiment
-from tracelab.training.processes import JOINED, gathered, heard, tell, wished
+from tracelab.training.processes import JOINED, heard, tell, wished
 
 T = TypeVar("T")
 RUNS = counting()  # that this process has had a part in

@@ -13,10 +13,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextvars import ContextVar
-from datetime import timedelta
-from functools import lru_cache
 from itertools import dropwhile
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,14 +26,12 @@ from torch.multiprocessing.spawn import ProcessException, start_processes
 
 from tracelab.core.settings import Part
 from tracelab.core.terminal import counted, endure
+from tracelab.decoding.sharing import among, hosts
 from tracelab.runs.signals import passed_on
 
 RANK = "TRACELAB_RANK"  # in the environment of a process that was started here
 MOST_DEVICES = 1024  # on one machine
 PATIENCE = 10.0  # seconds that the others have to end by themselves when one has failed
-WAITING = timedelta(days=30)  # how long one waits for another, which may draw problems or judge
-
-T = TypeVar("T")
 # who started this process as one of a run's, if not the run's own process did
 JOINED: ContextVar[ClusterEnvironment | None] = ContextVar("JOINED", default=None)
 
@@ -135,32 +131,7 @@ def most(value: float) -> float:
     return number.item()
 
 
-def among() -> tuple[int, int]:
-    """Rank of this process, and of how many it is one."""
-    if not distributed.is_initialized():
-        return 0, 1
-    return distributed.get_rank(), distributed.get_world_size()
-
-
 def share(number: int) -> NDArray[np.int64]:
     """Which of so many things are this process's: some in a row, or none."""
     rank, processes = among()
     return np.array_split(np.arange(number), processes)[rank]
-
-
-def gathered(value: T) -> list[T]:
-    """What all processes give, in the order of their ranks."""
-    found: list[Any] = [value] * among()[1]
-    if len(found) > 1:
-        distributed.all_gather_object(found, value, group=hosts())
-    return found
-
-
-def hosts() -> Any:
-    """The group of all processes' hosts."""
-    return _hosts(distributed.group.WORLD)
-
-
-@lru_cache(maxsize=1)
-def _hosts(everyone: Any) -> Any:
-    return distributed.new_group(backend="gloo", timeout=WAITING)
