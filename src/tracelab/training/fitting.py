@@ -84,7 +84,13 @@ def fit(
     try:
         with warnings.catch_warnings():
             # what is logged is of all processes already
-            for noise in (".*many workers.*", ".*LeafSpec.*is deprecated.*", ".*sync_dist=True.*"):
+            noises = (
+                ".*many workers.*",
+                ".*LeafSpec.*is deprecated.*",
+                ".*sync_dist=True.*",
+                ".*`srun` command.*",
+            )
+            for noise in noises:
                 warnings.filterwarnings("ignore", message=noise)
             trainer.fit(learner, *loaders, ckpt_path=resume, weights_only=True)
     except (KeyboardInterrupt, SystemExit):
