@@ -13,7 +13,7 @@ import torch
 
 from tests.helpers.forked import start
 from tests.helpers.runs import SMALL, small
-from tests.helpers.slurm import missing, slurm
+from tests.helpers.slurm import OF_ACCOUNTS, missing, slurm
 from tracelab.core.paths import CLONE, CONF
 from tracelab.launching.scheduler import NO_TIME_LEFT
 from tracelab.runs.checkpoints import load_progress, load_weights
@@ -39,6 +39,7 @@ def wait(path):
 """
 OURS = (*SMALL, "trace=corrupted", "trainer.precision=32-true", "threads=1", "task.ood=[]", "eval.problems=4")
 SLURM = ("hydra/launcher=submitit_slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=1")
+# SLURM looks at the time twice a minute, and imports take their part
 TWO_MINUTES = (
     "hydra.launcher.timeout_min=2",
     "hydra.launcher.signal_delay_s=10",
@@ -47,8 +48,12 @@ PATIENCE = 900  # seconds
 
 
 @pytest.fixture(scope="module")
-def cluster():
-    with slurm() as cluster:
+def cluster(request):
+    """A cluster that keeps no accounts, unless a test wants them."""
+    accounts = getattr(request, "param", False)
+    if accounts and (lacking := missing(*OF_ACCOUNTS)):
+        pytest.skip(f"not installed (slurmdbd, mariadb-server): {', '.join(lacking)}")
+    with slurm(accounts) as cluster:
         yield cluster
 
 
@@ -137,6 +142,7 @@ def assert_not_interrupted(place, record, alone, *words):
     assert all(torch.equal(weights[name], other[name]) for name in weights)
 
 
+@pytest.mark.parametrize("cluster", [False, True], ids=["queue", "accounts"], indirect=True)
 def test_one_job_finishes_and_others_are_refused_killed_and_cancelled(cluster, place, monkeypatch):
     monkeypatch.setenv("TRACELAB_TRUST", "slow")
     (place / "slow").write_text("2")
@@ -190,6 +196,22 @@ def test_a_job_whose_time_is_up_goes_on_until_it_is_done(cluster, place):
 def rows(path):
     """The rows of a CSV file below its heading."""
     return path.read_text().splitlines()[1:]
+
+
+def test_ctrl_c_leaves_the_jobs_to_slurm(cluster, place):
+    """Their runs are refused to the same command until they are done or cancelled."""
+    (place / "slow").write_text("10")
+    words = ("seed=4", "checkpoint_every=1")
+    with sweep(cluster, place, *words) as process:
+        await_(lambda: checkpointed(place, 0), process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE).returncode == 130
+    (job,) = (job for job, state in cluster.states().items() if state == "RUNNING")
+    done, (record,) = swept(cluster, place, *words)
+    assert record["state"] == "failed", done.stderr
+    assert "another process is training in" in record["reason"]
+    assert cluster.states()[job] == "RUNNING"
+    cluster.says("scancel", job)
 
 
 def test_a_job_of_several_processes_whose_turns_are_used_up(cluster, place):

@@ -79,10 +79,8 @@ def together(count: int, function: Callable[..., None], *arguments: Any) -> None
             while not started.join(timeout=1.0, grace_period=PATIENCE):
                 pass
     except ProcessException as error:
-        if (
-            came and getattr(error, "exit_code", 0) == -came[0]
-        ):  # it had not begun to train: there is nothing to save
-            return
+        if came and getattr(error, "exit_code", 0) == -came[0]:
+            return  # one that had not begun to train, and has nothing to save
         raise RuntimeError(f"one of {counted(count, 'process')} failed: {_what(str(error))}") from error
     finally:
         for process in started.processes:
