@@ -58,8 +58,9 @@ def cluster(request):
 
 
 @pytest.fixture
-def place(tmp_path):
+def place(tmp_path, monkeypatch):
     """Where a sweep is started, with an optimiser that can be slow."""
+    monkeypatch.setenv("TRACELAB_TRUST", "slow")
     (tmp_path / "conf" / "optim").mkdir(parents=True)
     named = (CONF / "optim" / "adamw.yaml").read_text().replace("tracelab.optim.adamw.adamw", "slow.slow")
     (tmp_path / "conf" / "optim" / "slow.yaml").write_text(named)
@@ -143,8 +144,7 @@ def assert_not_interrupted(place, record, alone, *words):
 
 
 @pytest.mark.parametrize("cluster", [False, True], ids=["queue", "accounts"], indirect=True)
-def test_one_job_finishes_and_others_are_refused_killed_and_cancelled(cluster, place, monkeypatch):
-    monkeypatch.setenv("TRACELAB_TRUST", "slow")
+def test_one_job_finishes_and_others_are_refused_killed_and_cancelled(cluster, place):
     (place / "slow").write_text("2")
     rates = ("trace.rate=0,0.2,0.4,0.6,0.8",)
     with sweep(cluster, place, *rates) as process:
