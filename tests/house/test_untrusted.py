@@ -29,6 +29,7 @@ UNSAFE = re.compile(
 OWN_PIPES = {
     "data/compiling.py": 3,
     "launching/processes.py": 2,
+    "launching/scheduler.py": 1,
 }  # to processes that it has started
 
 

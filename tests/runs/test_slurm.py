@@ -87,7 +87,7 @@ def swept(cluster, place, *words):
 
 def records(place):
     """The records of the latest sweep's jobs."""
-    latest = max((place / "runs/sweep/.jobs").iterdir(), key=lambda path: path.stat().st_mtime)
+    latest = max(place.glob("runs/sweep/.jobs/*"), key=lambda path: path.stat().st_mtime, default=place)
     return [json.loads(path.read_text()) for path in sorted(latest.glob("*.json"))]
 
 
@@ -112,7 +112,7 @@ def jobs_of(cluster, state):
 
 def checkpointed(place, number):
     """Has a job written a checkpoint?"""
-    folder = records(place)[number]["folder"]
+    folder = {record["number"]: record["folder"] for record in records(place)}.get(number)
     return bool(folder) and (place / folder / "checkpoints" / "last.ckpt").is_file()
 
 
@@ -219,7 +219,8 @@ def test_a_job_of_several_processes_whose_turns_are_used_up(cluster, place):
     (place / "slow").write_text("2")
     many = ("hydra.launcher.partition=wide", "hydra.launcher.cpus_per_task=2", "trainer=ddp")
     words = ("checkpoint_every=1000", "trainer.accelerator=cpu", "seed=3", *many)
-    with sweep(cluster, place, *TWO_MINUTES, "hydra.launcher.max_num_timeout=0", *words) as process:
+    turns = ("hydra.launcher.timeout_min=10", "hydra.launcher.max_num_timeout=0")
+    with sweep(cluster, place, *turns, *words) as process:
         await_(lambda: any(map(rows, place.glob("runs/sweep/*/metrics.csv"))), process)
         (job,) = (job for job, state in cluster.states().items() if state == "RUNNING")
         cluster.says("scancel", "--signal=USR2", job)

@@ -55,7 +55,7 @@ class Watcher(SlurmInfoWatcher):
 
 
 def watch(submitted: Sequence[Submitted[Any]]) -> None:
-    """From now on, ask SLURM how these jobs do in a way that every cluster answers."""
+    """Ask SLURM, from now on, how these jobs do in a way that every cluster answers."""
     watcher = Watcher(delay_s=EVERY)
     for job in submitted:
         job.watcher = watcher
