@@ -30,6 +30,7 @@ OWN_PIPES = {
     "data/compiling.py": 3,
     "data/workers.py": 1,
     "launching/processes.py": 2,
+    "launching/scheduler.py": 1,
     "training/devices.py": 1,
 }  # to processes that it has started, or a cluster that it has tasks in
 

@@ -266,7 +266,14 @@ def test_slurm_is_told_what_the_config_says(tmp_path, monkeypatch):
     told = scheduler.executor("slurm", {name: knob for name, knob in knobs.items() if name != "_target_"})
     wanted = {"time": 240, "partition": "gpu", "gpus_per_node": 1, "mem": "16GB", "array_parallelism": 64}
     assert wanted.items() <= told.parameters.items()
+    assert told.parameters["srun_args"] == ["--cpus-per-task=4"]
     assert told._executor.max_num_timeout == 20
+
+
+def test_a_job_that_cannot_be_read_says_so(tmp_path):
+    told = scheduler.executor("local", {"submitit_folder": str(tmp_path), "timeout_min": 1})
+    (submitted,) = told.map_array(scheduler.Attempt(), [b"no pickle"])
+    assert "UnpicklingError" in scheduler.result_of(submitted)
 
 
 def test_a_sweep_without_jobs_is_an_error(tmp_path):

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import lightning
 import pytest
 import torch
 from hydra.utils import instantiate
+from torch.multiprocessing.spawn import start_processes
 
 from tests.helpers.engine import CONTEXT, VOCABULARY, fit, learner, loader, sequences, tiny, trained_on
 from tests.helpers.forked import FORKED
@@ -189,6 +191,32 @@ def test_the_failure_of_one_process_ends_all(monkeypatch, raises, says):
     monkeypatch.setattr(processes, "start_processes", FORKED)
     with pytest.raises(RuntimeError, match=says):
         together(2, fail, raises)
+
+
+def wait(first):
+    """Until a signal comes, with no handler for it; the last process to begin has the first told."""
+    if os.environ["LOCAL_RANK"] == "1":
+        os.kill(first, signal.SIGUSR1)
+    signal.pause()
+
+
+def test_processes_that_are_told_to_stop_before_they_train(monkeypatch):
+    """They have not failed: there is nothing to save."""
+    monkeypatch.setattr(processes, "PATIENCE", 0.5)
+    monkeypatch.setattr(processes, "start_processes", FORKED)
+    together(2, wait, os.getpid())
+
+
+def hear():
+    """The warning of SLURM, as all processes of a job do, though it is meant for the first."""
+    os.kill(os.getpid(), signal.SIGUSR2)
+
+
+def test_processes_do_not_hear_that_time_is_up(monkeypatch):
+    """The run's own process does, and passes on what stops them."""
+    monkeypatch.setattr(processes, "start_processes", partial(start_processes, start_method="spawn"))
+    together(1, hear)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
 
 
 def test_devices_are_how_many_or_which():

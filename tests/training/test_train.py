@@ -1,6 +1,7 @@
 """Whole runs, in small: what a run's folder holds, resuming it, sweeping, and what is refused."""
 
 import json
+import os
 import signal
 import time
 
@@ -48,6 +49,16 @@ def test_ranks_of_a_batch_system_are_not_the_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(rank_zero_only, "rank", 2)
     train(small(tmp_path, "budget.steps=2", "eval.problems=2"))
     assert (tmp_path / "metrics.csv").is_file()
+
+
+def test_a_machine_with_slurm_trains_without_it(tmp_path, monkeypatch):
+    """Lightning would warn, on every node, that `srun` is there."""
+    (tmp_path / "srun").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    for name in [name for name in os.environ if name.startswith("SLURM_")]:
+        monkeypatch.delenv(name)
+    train(small(tmp_path / "run", "budget.steps=1", "eval.problems=2"))
+    assert (tmp_path / "run" / "metrics.csv").is_file()
 
 
 def test_arms_are_judged_on_the_same_problems(tmp_path):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 STOPS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1  # Ctrl-C, and how batch systems end jobs
+WARNING = signal.SIGUSR2  # what submitit has SLURM send some time before a job's time is up
 
 
 def heeded() -> list[signal.Signals]:
@@ -53,3 +54,36 @@ def passed_on(processes: Callable[[], Iterable[int]]) -> Iterator[list[int]]:
         yield came
     finally:
         restore()
+
+
+@contextmanager
+def warned() -> Iterator[list[int]]:
+    """While this lasts, the warning that time is up stops what runs, as other signals do -> the warnings."""
+    came: list[int] = []
+
+    def stop(number: int, _: Any) -> None:
+        came.append(number)
+        os.kill(os.getpid(), signal.SIGUSR1)  # for whoever heeds it by then: a training, or its processes
+
+    before = {
+        WARNING: signal.signal(WARNING, stop),
+        signal.SIGUSR1: signal.signal(signal.SIGUSR1, signal.default_int_handler),
+    }
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Processes that are started while this lasts do not hear the warning, which SLURM sends to all of a job.
+
+    It would end them. Who started them passes on what stops them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [WARNING])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

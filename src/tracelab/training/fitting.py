@@ -28,6 +28,14 @@ from tracelab.training.processes import own_environment, together, wished
 from tracelab.training.progress import ProgressLine
 from tracelab.training.resuming import Before
 
+# What Lightning warns of: what is logged is of all processes already, and not every run on SLURM wants srun.
+NOISES = (
+    ".*many workers.*",
+    ".*LeafSpec.*is deprecated.*",
+    ".*sync_dist=True.*",
+    ".*`srun` command is available.*",
+)
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -84,8 +92,7 @@ def fit(
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # waits for GPUs; Checkpoints tells
     try:
         with warnings.catch_warnings():
-            # what is logged is of all processes already
-            for noise in (".*many workers.*", ".*LeafSpec.*is deprecated.*", ".*sync_dist=True.*"):
+            for noise in NOISES:
                 warnings.filterwarnings("ignore", message=noise)
             trainer.fit(learner, *loaders, ckpt_path=resume, weights_only=True)
     except (KeyboardInterrupt, SystemExit):

@@ -27,7 +27,7 @@ from torch.multiprocessing.spawn import ProcessException, start_processes
 from tracelab.core.settings import Part
 from tracelab.core.terminal import counted, endure
 from tracelab.decoding.sharing import among, hosts
-from tracelab.runs.signals import passed_on
+from tracelab.runs.signals import passed_on, unwarned
 
 RANK = "TRACELAB_RANK"  # in the environment of a process that was started here
 MOST_DEVICES = 1024  # on one machine
@@ -68,12 +68,15 @@ def together(count: int, function: Callable[..., None], *arguments: Any) -> None
         function(*arguments)
         return
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(find_free_network_port()), "NODE_RANK": "0"}
-    started: Any = start_processes(_part, (place, function, arguments), nprocs=count, join=False)
+    with unwarned():
+        started: Any = start_processes(_part, (place, function, arguments), nprocs=count, join=False)
     try:
-        with passed_on(lambda: (process.pid for process in started.processes if process.is_alive())):
+        with passed_on(lambda: (process.pid for process in started.processes if process.is_alive())) as came:
             while not started.join(timeout=1.0, grace_period=PATIENCE):
                 pass
     except ProcessException as error:
+        if came and getattr(error, "exit_code", 0) == -came[0]:
+            return  # one that had not begun to train, and has nothing to save
         raise RuntimeError(f"one of {counted(count, 'process')} failed: {_what(str(error))}") from error
     finally:
         for process in started.processes:

@@ -1,0 +1,68 @@
+"""How SLURM's jobs do: as its accounting says, or its queue, where a cluster keeps no accounts.
+
+watch(submitted)      # what submitit.SlurmExecutor has submitted
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from submitit.core.core import Job as Submitted
+from submitit.slurm.slurm import SlurmInfoWatcher
+
+HEADER = "JobID|State|NodeList\n"
+QUEUE = ("squeue", "--me", "--states=all", "--array", "--noheader", "--format=%i|%T|%N")
+EVERY = 120  # seconds, at most: the queue forgets jobs some minutes after their end (SLURM's MinJobAge)
+FORGOTTEN = "no longer in the queue"
+ENDED = (
+    "BOOT_FAIL",
+    "CANCELLED",  # by whom
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "REVOKED",
+    "TIMEOUT",
+    FORGOTTEN,
+)
+
+
+class Watcher(SlurmInfoWatcher):
+    """Asks for the states of jobs, now and then."""
+
+    def is_done(self, job_id: str, mode: str = "standard") -> bool:
+        """Has a job ended? One that is suspended, or whose node starts up, has not."""
+        return self.get_state(job_id, mode).startswith(ENDED)
+
+    def update(self) -> None:
+        """Ask for the state of each job that is not known to have ended."""
+        asked = self._registered - self._finished
+        if not asked:
+            return
+        self._num_calls += 1
+        self._last_status_check = time.time()
+        found = self.read_info(said(self._make_command() or ()) or "")
+        unknown = asked - found.keys()  # without accounts, all; else what was cancelled before it began
+        if unknown and (answer := said(QUEUE)) is not None:
+            queue = self.read_info(HEADER + answer)
+            found |= {job: queue.get(job, {"State": FORGOTTEN}) for job in unknown}
+        self._info_dict |= found
+        self._finished |= {job for job in asked if self.is_done(job, mode="cache")}
+
+
+def watch(submitted: Sequence[Submitted[Any]]) -> None:
+    """Ask SLURM, from now on, how these jobs do in a way that every cluster answers."""
+    watcher = Watcher(delay_s=EVERY)
+    for job in submitted:
+        job.watcher = watcher
+        watcher.register_job(job.job_id)
+
+
+def said(command: Sequence[str]) -> str | None:
+    """What a command answers; None where it fails."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else None
