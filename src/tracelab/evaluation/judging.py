@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tracelab.core.files import whole, write_json
 from tracelab.core.types import Examples, Task
 from tracelab.core.waiting import waiting
 from tracelab.decoding.sampling import Stream, generate
@@ -78,8 +79,6 @@ def evaluate(run: Run, tested: Sampling, tests: TestSets, folder: Path) -> dict[
     task = next(iter(tests.values()))[0]
     model = trained_model(run, task, tested.checkpoint, record["context"])
     table, speed = outcomes(model, tests, tested, tested.max_new or record["max_new"], labels(run))
-    folder.mkdir(parents=True, exist_ok=True)
-    write(table, folder / "outcomes.parquet")
     chosen = {name: build(f"metric.{name}", metric) for name, metric in run.settings.metric.items()}
     metrics = metrics_of(table, chosen, task.levels)
     content = {
@@ -88,7 +87,9 @@ def evaluate(run: Run, tested: Sampling, tests: TestSets, folder: Path) -> dict[
         "sampling": speed,
         "test sets": metrics,
     }
-    run.write_json(str((folder / "metrics.json").relative_to(run.folder)), content)
+    with whole(folder / "outcomes.parquet") as partial:  # a full disk leaves no file of one that is not the other's
+        write(table, partial)
+        write_json(folder / "metrics.json", content)
     draw(run, table, metrics, tests, folder / "figures")
     return metrics
 

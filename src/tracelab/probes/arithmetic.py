@@ -28,7 +28,7 @@ from tracelab.probes import task_vectors
 from tracelab.probes.task_vectors import Stacks, Weights, cosine, effective_rank, matrices
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import NOTHING, load_weights, save_weights
-from tracelab.runs.folder import Config, Run, is_run, machine
+from tracelab.runs.folder import Config, Run, check_free, machine
 from tracelab.runs.identity import arm_of, lineage
 from tracelab.runs.knobs import options
 from tracelab.runs.settings import Experiment
@@ -85,8 +85,7 @@ class Merge:
 
 def merge(asked: Merge, to: Path) -> Run:
     """Write the run's folder. ValueError if the runs share no ancestor, shape or vocabulary."""
-    if is_run(to):
-        raise ValueError(f"to={to} holds a run already: choose another folder")
+    check_free(to, "merge", asked.recipe())
     check_related(asked)
     context = asked.base.read_json("run.json")["context"]
     task = build_task(asked.base.settings.task)

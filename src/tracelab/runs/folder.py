@@ -163,6 +163,18 @@ def is_run(folder: Path) -> bool:
     return all((folder / name).is_file() for name in OF_A_RUN)
 
 
+def check_free(to: Path, made: str, how: Any) -> None:
+    """ValueError if a folder holds a run, but for one that was made in the same way and is not judged yet.
+
+    made: the field of run.json that says how; how: what it says where it is the same.
+    """
+    if not is_run(to):
+        return
+    record = Run.open(to, "to").read_json("run.json") or {}
+    if record.get(made) != how or record.get("status") == "evaluated":
+        raise ValueError(f"to={to} holds a run already: choose another folder")
+
+
 def runs_below(folder: Path, wanted: Callable[[Path], bool] = is_run) -> list[Path]:
     """The folders of runs at, or at any depth below, a folder, in order. Links are followed, once.
 

@@ -22,8 +22,7 @@ import torch
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from tracelab.core.files import whole
-from tracelab.runs.checkpoints import seconds_of
+from tracelab.runs.checkpoints import save, seconds_of
 from tracelab.runs.signals import heeded
 from tracelab.training.processes import most
 
@@ -157,8 +156,7 @@ class LocalFiles(CheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write a checkpoint beside its place, which it then takes."""
-        with whole(Path(path), flushed=True) as partial, partial.open("wb") as file:
-            torch.save(checkpoint, file)
+        save(Path(path), checkpoint)
 
     def load_checkpoint(
         self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None
