@@ -84,8 +84,8 @@ CASES = {
         lambda folder: ("task.format=paper", "count=300", "workers=1", f"output={folder}/out/a.jsonl"),
     ),
     "splits": Case("generate", lambda folder: ("count=300", "workers=1", f"output={folder}/out")),
-    "report": Case("report.command", lambda folder: (f"{folder}/run", "--out", f"{folder}/page.html"), "train"),
-    "package": Case("analysis.package", lambda folder: (f"{folder}/run", "--out", f"{folder}/data"), "train"),
+    "report": Case("report.command", lambda f: (f"{f}/run", "--out", f"{f}/page.html"), "train"),
+    "package": Case("analysis.package", lambda f: (f"{f}/run", "--out", f"{f}/data"), "train"),
     "judge": Case(
         "judge",
         lambda folder: ("task.format=paper", f"completions={folder}/out/a.jsonl"),
@@ -99,7 +99,9 @@ CASES = {
     "states": of_run("probe", "states", "threads=1"),
     "steer": of_run("steer", "contrast=length", *ASKED),
     "export": Case("export", lambda folder: (f"run={folder}/run", f"to={folder}/out"), "train"),
-    "import": Case("import_run", lambda folder: (f"model={folder}/out", f"run_dir={folder}/imported"), "export"),
+    "import": Case(
+        "import_run", lambda folder: (f"model={folder}/out", f"run_dir={folder}/imported"), "export"
+    ),
     "arithmetic": Case(
         "arithmetic",
         lambda folder: (f"base={folder}/run", f"add={folder}/after", f"to={folder}/sum", "threads=1"),
@@ -127,7 +129,7 @@ def command(module: str, words: Sequence[str], folder: Path, said: Path) -> None
 
 
 def left_by(folder: Path) -> dict[str, Any]:
-    """Path of each file below a folder -> what it says, but for times and for what each run has its own of."""
+    """Each file below a folder -> what it says, but for times and for what each run has its own of."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     named = {path.relative_to(folder): path for path in paths}
     kept = {name: path for name, path in named.items() if not LEFT_OUT & set(name.parts)}

@@ -3,13 +3,13 @@
     python bench/full_disk.py                    # an hour or two; the counts are in results/full_disk.json
     python bench/full_disk.py --only export --every
 
-Each command runs twice where there is room, which shows its writes and what it leaves. Then, for one write after
-another, it runs elsewhere, and from that write on no file, no folder and no byte can be written below its
-folder; of the first write half is written. It has to end with plain words about the full disk, or go on without
-what could not be kept, and leave no half of a file. What was there before has to be as it was or as it will be.
-Then there is room again, and the same command has to leave what it leaves undisturbed: the same weights bit for
-bit, the same tables, the same pages. Of writes to one file in a row the first, the middle and the last are
-tried, or --every. `full_disk.c` is the disk; it is compiled by cc.
+Each command runs twice where there is room, which shows its writes and what it leaves. Then, for one write
+after another, it runs elsewhere, and from that write on no file, no folder and no byte can be written below
+its folder; of the first write half is written. It has to end with plain words about the full disk, or go on
+without what could not be kept, and leave no half of a file. What was there before has to be as it was or as
+it will be. Then there is room again, and the same command has to leave what it leaves undisturbed: the same
+weights bit for bit, the same tables, the same pages. Of writes to one file in a row the first, the middle and
+the last are tried, or --every. `full_disk.c` is the disk; it is compiled by cc.
 """
 
 from __future__ import annotations
@@ -131,9 +131,16 @@ def chosen(events: Sequence[tuple[str, str]], every: bool) -> list[int]:
     return sorted({row[k] for row in found for k in (0, len(row) // 2, -1)})
 
 
+def spread(numbers: list[int], some: int | None) -> list[int]:
+    """So many of the numbers, from the first to the last; None: all."""
+    if some is None or some >= len(numbers):
+        return numbers
+    return [numbers[round(k * (len(numbers) - 1) / max(some - 1, 1))] for k in range(some)]
+
+
 def unnamed(path: str) -> str:
     """A path without the number that makes an unfinished file's name unique."""
-    return re.sub(r"\.[0-9a-f]{12}\.partial$", ".partial", path)
+    return re.sub(r"\.[0-9a-f]{12}\.partial", ".partial", path)
 
 
 def tried(case: Case, at: int, disk: Disk, folder: Path, left: Any, count: Count) -> None:
@@ -194,7 +201,7 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--every", action="store_true", help="every write, not some of each file's")
-    parser.add_argument("--at", nargs="+", type=int, help="these writes alone, by number")
+    parser.add_argument("--some", type=int, help="so many of them alone, spread over all")
     parser.add_argument("--keep", action="store_true", help="leave all folders where they are")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
     options = parser.parse_args()
@@ -210,7 +217,7 @@ def main() -> None:
                 made[each] = undisturbed(each, disk, base)
         events, left = made[name]
         count, began = Count(len(events)), time.monotonic()
-        numbers = options.at or chosen(events, options.every)
+        numbers = spread(chosen(events, options.every), options.some)
         print(f"{name}: {len(events)} writes, {len(numbers)} tried: {', '.join(listed(events))}", flush=True)
         for at in numbers:
             folder = prepared(base / "full" / name, base / "whole" / case.needs if case.needs else None)

@@ -17,7 +17,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from tracelab.core.full_disk import DiskFull, disk_full
+from tracelab.core.full_disk import FullDiskError, disk_full
 
 UTF8 = "utf-8"
 
@@ -71,8 +71,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def _say_if_full(error: Exception, path: Path) -> None:
-    """DiskFull, with the path, if that is what an error came of."""
-    if not isinstance(error, DiskFull) and (full := disk_full(error, path)) is not None:
+    """FullDiskError, with the path, if that is what an error came of."""
+    if not isinstance(error, FullDiskError) and (full := disk_full(error, path)) is not None:
         raise full from error
 
 

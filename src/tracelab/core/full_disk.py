@@ -1,7 +1,7 @@
 """A full disk, said in plain words: what could not be written, and what to do.
 
-It reaches us in many shapes: an OSError without a path, one of Arrow with the number in its words, one of torch
-that says nothing and has the cause behind it.
+It reaches us in many shapes: an OSError without a path, or an error of torch that does not say it and has
+the cause behind it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 FULL = (errno.ENOSPC, errno.EDQUOT)  # no room, or no more than the quota
 
 
-class DiskFull(OSError):
+class FullDiskError(OSError):
     """A file that could not be written for want of room."""
 
     def words(self, again: str = "") -> str:
@@ -28,17 +28,17 @@ class DiskFull(OSError):
         return self.words()
 
 
-def disk_full(error: BaseException | None, path: str | Path | None = None) -> DiskFull | None:
+def disk_full(error: BaseException | None, path: str | Path | None = None) -> FullDiskError | None:
     """What an error, or one that it came of, says of a full disk; None if nothing.
 
     path: what was to be written, where the error does not say it.
     """
     for each in _causes(error):
-        if isinstance(each, DiskFull):
+        if isinstance(each, FullDiskError):
             return each
         if isinstance(each, OSError) and each.errno in FULL:
             named = path or each.filename
-            return DiskFull(each.errno, os.strerror(each.errno), None if named is None else str(named))
+            return FullDiskError(each.errno, os.strerror(each.errno), None if named is None else str(named))
     return None
 
 

@@ -87,7 +87,7 @@ def evaluate(run: Run, tested: Sampling, tests: TestSets, folder: Path) -> dict[
         "sampling": speed,
         "test sets": metrics,
     }
-    with whole(folder / "outcomes.parquet") as partial:  # a full disk leaves no file of one that is not the other's
+    with whole(folder / "outcomes.parquet") as partial:  # both files, or neither
         write(table, partial)
         write_json(folder / "metrics.json", content)
     draw(run, table, metrics, tests, folder / "figures")

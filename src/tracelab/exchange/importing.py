@@ -53,11 +53,11 @@ def import_folder(source: Path, to: Path, composed: Config, overridden: list[str
     composed: a training's config, task=null for what the folder says. ValueError if the model has another
     shape or other words.
     """
-    check_free(to, "imported_from", str(source))
     read = {name: _needed(source, name) for name in ("config.json", "tokenizer.json")}
     part = shapes.part_of(read["config.json"])
     config, said = config_for(source, composed, overridden)
     config = {**config, "model": part}
+    check_free(to, config, imported_from=str(source))
     run = Run(to, config)
     task = build_task(run.settings.task)
     check_words(words.vocabulary_of(read["tokenizer.json"]), read["config.json"]["vocab_size"], task)

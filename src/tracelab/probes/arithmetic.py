@@ -85,7 +85,8 @@ class Merge:
 
 def merge(asked: Merge, to: Path) -> Run:
     """Write the run's folder. ValueError if the runs share no ancestor, shape or vocabulary."""
-    check_free(to, "merge", asked.recipe())
+    config = config_of(asked, to)
+    check_free(to, config, merge=asked.recipe())
     check_related(asked)
     context = asked.base.read_json("run.json")["context"]
     task = build_task(asked.base.settings.task)
@@ -96,7 +97,7 @@ def merge(asked: Merge, to: Path) -> Run:
     with torch.no_grad():
         for name, weight in task_vectors.moved(base, added, asked.scale).items():
             model.get_parameter(name).copy_(weight)
-    run = Run(to, config_of(asked, to))
+    run = Run(to, config)
     record = record_of(asked)
     run.write_text("config.yaml", OmegaConf.to_yaml(OmegaConf.create(run.config)))
     for name in ("vocab.json", "data_card.json"):

@@ -133,7 +133,7 @@ def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Call
 def in_plain_words(run_dir: str | None) -> Iterator[None]:
     """A full disk ends the program with what to do, and not with where in the code it was met.
 
-    In a sweep it is raised as DiskFull, and stands in the table. run_dir: of the run that goes on, if any.
+    In a sweep it is raised, and stands in the table. run_dir: of the run that goes on, if any.
     """
     try:
         yield

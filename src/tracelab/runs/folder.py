@@ -163,15 +163,17 @@ def is_run(folder: Path) -> bool:
     return all((folder / name).is_file() for name in OF_A_RUN)
 
 
-def check_free(to: Path, made: str, how: Any) -> None:
-    """ValueError if a folder holds a run, but for one that was made in the same way and is not judged yet.
+def check_free(to: Path, config: Config, **made: Any) -> None:
+    """ValueError if a folder holds a run, but for one of this config that is to be made and judged again.
 
-    made: the field of run.json that says how; how: what it says where it is the same.
+    made: what its run.json says of how it was made.
     """
     if not is_run(to):
         return
-    record = Run.open(to, "to").read_json("run.json") or {}
-    if record.get(made) != how or record.get("status") == "evaluated":
+    run = Run.open(to, "to")
+    record = run.read_json("run.json") or {}
+    other = any(record.get(name) != value for name, value in made.items())
+    if other or record.get("status") == "evaluated" or differences(run.config, config, WITHOUT_EFFECT):
         raise ValueError(f"to={to} holds a run already: choose another folder")
 
 
