@@ -177,10 +177,10 @@ def undisturbed(name: str, disk: Disk, base: Path) -> tuple[list[tuple[str, str]
         folder = prepared(base / times / name, base / "whole" / case.needs if case.needs else None)
         disk.watch(folder, noted=True)
         if status := attempt(case, folder, folder.with_suffix(".said")):
-            sys.exit(f"{name} ended with {status}, without a full disk: see {folder.with_suffix('.said')}")
+            raise RuntimeError(f"it ended with {status}: see {folder.with_suffix('.said')}")
         lefts.append(left_by(folder))
     if found := differing(*lefts):
-        sys.exit(f"{name} leaves something else each time, without a full disk: {', '.join(found[:9])}")
+        raise RuntimeError(f"it leaves something else each time: {', '.join(found[:9])}")
     events = disk.events()
     disk.watch(None)
     return events, lefts[0]
@@ -212,9 +212,14 @@ def main() -> None:
     made: dict[str, tuple[list[tuple[str, str]], Any]] = {}
     for name in options.only:
         case = CASES[name]
-        for each in needed(name):
-            if each not in made:
-                made[each] = undisturbed(each, disk, base)
+        try:
+            for each in needed(name):
+                if each not in made:
+                    made[each] = undisturbed(each, disk, base)
+        except RuntimeError as error:
+            counts[name] = Count(0, wrong={f"without a full disk {error}": [0]})
+            print(f"{name}: {counts[name].wrong}", flush=True)
+            continue
         events, left = made[name]
         count, began = Count(len(events)), time.monotonic()
         numbers = spread(chosen(events, options.every), options.some)

@@ -114,7 +114,7 @@ def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Call
 
     def decorate(function: Callable[[T], Any]) -> Callable[[], None]:
         def run(composed: DictConfig) -> Any:
-            with in_plain_words(composed.get("run_dir")):
+            with in_plain_words(None if "to" in composed else composed.get("run_dir")):
                 return function(read_composed(settings, composed))
 
         def main() -> None:
