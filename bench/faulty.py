@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import polars as pl
 from tracelab.runs.checkpoints import load_weights
 
 TIMED = ("second", "minutes", "wait", "per_second", "mfu")  # in names of columns and fields
-UNLIKE = {"id", "ancestors", "sampling", "run_dir", "git"}  # fields that each run has its own of
+UNLIKE = {"id", "ancestors", "sampling", "git"}  # fields that each run has its own of
 LEFT_OUT = {"cache", ".lock", ".jobs"}
 SMALL = (
     "task.size=5",
@@ -40,6 +41,8 @@ SMALL = (
     "threads=1",
 )
 ROUNDS = (
+    "trainer=cpu",
+    "trainer.precision=32-true",
     "budget.steps=4",
     "rollout.prompts=4",
     "held_out.problems=4",
@@ -95,13 +98,9 @@ CASES = {
     "memorise": of_run("memorise", *ASKED),
     "assess": of_run("assess", *ASKED),
     "reask": of_run("reask", *ASKED),
-    "likelihood": of_run("likelihood", *ASKED),
     "states": of_run("probe", "states", "threads=1"),
-    "steer": of_run("steer", "contrast=length", *ASKED),
     "export": Case("export", lambda folder: (f"run={folder}/run", f"to={folder}/out"), "train"),
-    "import": Case(
-        "import_run", lambda folder: (f"model={folder}/out", f"run_dir={folder}/imported"), "export"
-    ),
+    "import": Case("import_run", lambda f: (f"from={f}/out", f"to={f}/imported"), "export"),
     "arithmetic": Case(
         "arithmetic",
         lambda folder: (f"base={folder}/run", f"add={folder}/after", f"to={folder}/sum", "threads=1"),
@@ -110,6 +109,12 @@ CASES = {
     "diff": Case(
         "diff",
         lambda folder: (f"before={folder}/run", f"after={folder}/after", "features=8", *ASKED),
+        "posttrain",
+    ),
+    "likelihood": Case("likelihood", lambda f: (f"run={f}/after", "threads=1"), "posttrain"),
+    "steer": Case(
+        "steer",
+        lambda f: (f"run={f}/run", "contrast=runs", f"other={f}/after", "ways=[add]", "scales=[1]", *ASKED),
         "posttrain",
     ),
     "gallery": Case("gallery", lambda f: (f"output={f}/out/page.md", "tasks=[maze,game]", "among=4")),
@@ -140,13 +145,14 @@ def content_of(path: Path, folder: Path) -> Any:
     """What a file below a folder says, in a form that can be compared, wherever the folder lies."""
     if path.suffix == ".ckpt":
         return {name: digest(weight.numpy().tobytes()) for name, weight in load_weights(path).items()}
+    content = path.read_bytes().replace(str(folder).encode(), b"folder")
     if path.suffix == ".json":
-        return timeless(json.loads(path.read_text(encoding="utf-8")))
+        return timeless(json.loads(content))
     if path.name == "metrics.csv":
         table = pl.read_csv(path, infer_schema_length=None)
         timed = [name for name in table.columns if any(word in name for word in TIMED)]
         return digest(table.drop(timed).write_json().encode())
-    return digest(path.read_bytes().replace(str(folder).encode(), b"folder"))
+    return digest(re.sub(rb"<dc:date>.*</dc:date>", b"", content) if path.suffix == ".svg" else content)
 
 
 def timeless(content: Any) -> Any:
