@@ -146,6 +146,9 @@ def content_of(path: Path, folder: Path) -> Any:
     if path.suffix == ".ckpt":
         return {name: digest(weight.numpy().tobytes()) for name, weight in load_weights(path).items()}
     content = path.read_bytes().replace(str(folder).encode(), b"folder")
+    if path.suffix == ".parquet":
+        rows = pl.read_parquet(path, glob=False).write_ndjson()
+        return digest(rows.replace(str(folder), "folder").encode())
     if path.suffix == ".json":
         return timeless(json.loads(content))
     if path.name == "metrics.csv":

@@ -94,8 +94,9 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
         if metrics is not None:
             after = trained_model(run, task, "last", limits["context"])
             after.products = precision.products  # as before: another machine may choose otherwise
-            run.write_json("passes_after.json", passes(after))
-            draw(run)
+            measured = passes(after)
+            draw(run, measured)
+            run.write_json("passes_after.json", measured)  # last, for it says that all is done
     return Trained(run, metrics, "resumed" if resume else "finished")
 
 
@@ -204,12 +205,12 @@ def build_passes(
     return measure
 
 
-def draw(run: Run) -> None:
-    """Accuracy and validity against rounds; pass@k before and after."""
+def draw(run: Run, after: Mapping[str, Any]) -> None:
+    """Accuracy and validity against rounds; pass@k before and after. after: as it was measured last."""
     folder = Path(run.folder) / "figures"
     names = run.settings.names
     title = f"{names.task}, {names.trace}, {names.algorithm}, reward {names.reward}, seed {run.settings.seed}"
     curves.post_training(folder / "post_training", run.folder / "metrics.csv", title)
-    before, after = (run.read_json(f"passes_{when}.json") for when in ("before", "after"))
+    before = run.read_json("passes_before.json")
     if before:  # of one sample there is no curve
         figures.passes(folder / "pass_at_k", before, after, title)
