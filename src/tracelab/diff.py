@@ -39,6 +39,7 @@ def main(asked: Diffing) -> None:
 
     from tracelab.analysis import diff as analysis
     from tracelab.analysis.weight_figures import recovered
+    from tracelab.core.files import whole_folder, write_json
     from tracelab.evaluation import outcomes
     from tracelab.probes.diff import Asked, of_runs
     from tracelab.runs.folder import Run
@@ -57,10 +58,11 @@ def main(asked: Diffing) -> None:
         seed=asked.seed,
     )
     found = of_runs(before, after, what, asked.splits, asked.problems)
-    outcomes.write(found.outcomes, after.folder / analysis.FILE)
-    outcomes.write(found.features, after.folder / analysis.FEATURES)
-    gains, features = analysis.of_run(after.folder)
-    after.write_json(analysis.SUMMARY, {**found.summary, "gains": gains.to_dicts()})
+    with whole_folder(after.folder) as made:
+        outcomes.write(found.outcomes, made / analysis.FILE)
+        outcomes.write(found.features, made / analysis.FEATURES)
+        gains, features = analysis.of_run(made)
+        write_json(made / analysis.SUMMARY, {**found.summary, "gains": gains.to_dicts()})
     path = after.folder / "figures" / "diff"
     path.parent.mkdir(exist_ok=True)
     recovered(path, analysis.by_variant(pl.scan_parquet(after.folder / analysis.FILE, glob=False), ["split"]))

@@ -124,10 +124,9 @@ def plotted(name: str, task: Task, one: Examples, folder: Path) -> Path:
     from tracelab import plots
 
     path = folder / name
-    with plots.figure(path, 3.3, 3.6) as (_, ax):
+    with plots.figure(path, 3.3, 3.6, formats=["png"]) as (_, ax):
         task.plot(ax, one.problem[0], one.trace[0], one.solution[0], None)
         ax.set_xlabel(task.picture_legend, fontsize=6.5, loc="left")
-    path.with_suffix(".pdf").unlink()
     return path.with_suffix(".png")
 
 

@@ -63,7 +63,7 @@ def main(asked: DataSet) -> None:
     """Generate, treat, certify, write."""
     from pathlib import Path
 
-    from tracelab.core.files import write_json
+    from tracelab.core.files import whole, write_json
     from tracelab.core.waiting import waiting
     from tracelab.data import card, folders, frozen, jsonl, store
     from tracelab.data.compiling import compile_ahead
@@ -79,8 +79,10 @@ def main(asked: DataSet) -> None:
     certified = card.data_card(task, treatment, {asked.split: card.Arm(examples, sequences, treated)})
     certified["words"] = list(task.codec.vocabulary)
     if folder is not None:
-        folders.check_same(folder, certified)
-    with waiting("Writing"):
+        folders.check_same(folder, certified, asked.split)
+    beside = output.with_suffix(".card.json")
+    with waiting("Writing"), whole(beside) as kept:  # the set and its card, or neither
+        write_json(kept, certified)
         columns = frozen.columns(examples, sequences, treated)
         if output.suffix == ".jsonl":
             jsonl.write_jsonl(output, task, sequences)
@@ -88,8 +90,6 @@ def main(asked: DataSet) -> None:
             folders.save(output, task, columns, sequences)
         else:
             store.save(output, columns)
-    beside = output.with_suffix(".card.json")
-    write_json(beside, certified)
     if folder is not None:
         folders.describe(folder)
     say(card.text(certified))

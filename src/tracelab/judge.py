@@ -33,6 +33,7 @@ def main(asked: Judgement) -> None:
     from hydra.utils import instantiate
 
     from tracelab.core.files import write_text
+    from tracelab.core.full_disk import disk_full
     from tracelab.data.completions import Names
     from tracelab.data.reading import told
     from tracelab.evaluation.verifying import NAMED, judge_file, name_of
@@ -48,7 +49,7 @@ def main(asked: Judgement) -> None:
             raise ValueError(f"output={output} is the file that is judged: choose another name")
         found = judge_file(build_task(asked.task), source, output, names, metrics)
     except (ValueError, OSError) as error:
-        sys.exit(str(error))
+        sys.exit(str(disk_full(error) or error))
     left_out = output.with_suffix(".unread.txt")
     print_figures(found.metrics, source.name, [output])
     left_out.unlink(missing_ok=True)

@@ -52,6 +52,7 @@ def main(asked: Steering) -> None:
     from dataclasses import replace
 
     from tracelab.analysis import steering as analysis
+    from tracelab.core.files import whole
     from tracelab.evaluation import outcomes
     from tracelab.probes.finding import Asked, Transfer
     from tracelab.probes.steering import of_run
@@ -84,8 +85,9 @@ def main(asked: Steering) -> None:
     other = Run.open(asked.other, "other") if asked.other else None
     call = on_devices(run, asked.trainer.devices, asked.threads)
     known, found = call(of_run, run, what, other, asked.splits, asked.problems)
-    outcomes.write(known, run.folder / analysis.DIRECTIONS)
-    outcomes.write(found, run.folder / analysis.FILE)
+    with whole(run.folder / analysis.DIRECTIONS) as partial:  # both files, or neither
+        outcomes.write(known, partial)
+        outcomes.write(found, run.folder / analysis.FILE)
     print_steering(*analysis.of_run(run.folder), run.name, run.folder / analysis.FILE)
 
 

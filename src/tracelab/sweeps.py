@@ -26,6 +26,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from tracelab.core.files import read_json, write_json, write_text
+from tracelab.core.full_disk import disk_full
 from tracelab.core.terminal import endure, log
 from tracelab.runs.entry import prepare_process, say
 from tracelab.runs.knobs import UNNAMED, within
@@ -86,11 +87,11 @@ class Sweep(Callback):
         """Note how it ended. To Hydra, which would raise it, a failure is an accuracy of nan."""
         if self.records is None:
             return
-        error = Path(config.run_dir) / "error.txt"
+        error, failed = Path(config.run_dir) / "error.txt", ""
         error.unlink(missing_ok=True)
         if job_return.status == JobStatus.FAILED:
             failure = job_return._return_value
-            write_text(error, "".join(traceback.format_exception(failure)))
+            failed = "".join(traceback.format_exception(failure))
             job_return.status, job_return.return_value = JobStatus.COMPLETED, float("nan")
             outcome: Record = {"state": "failed", "reason": reason_of(failure)}
         else:
@@ -100,8 +101,10 @@ class Sweep(Callback):
             sys.stdout.close()
             sys.stdout, sys.stderr = self.terminal
             self.terminal = None
-        self._write(config, **outcome)
         say(f"Job {config.hydra.job.num}: {': '.join(v for v in outcome.values() if isinstance(v, str))}")
+        self._write(config, **outcome)
+        if failed:
+            write_text(error, failed)
 
     def expect(self, number: int, overrides: Sequence[str]) -> None:
         """Note a job that is to be begun, so that it is in the table whatever comes before it."""
@@ -128,7 +131,7 @@ class Sweep(Callback):
         jobs = read(self.records)
         if not jobs and not self.may_be_empty:
             sys.exit("the sweep has no jobs: a glob() matched nothing (it sees no folders within a group)")
-        if any(record["state"] == "failed" for record in jobs):
+        if any(record["state"] in ("failed", "unfinished") for record in jobs):  # or nobody could note it
             sys.exit(1)
 
     def _write(self, config: DictConfig, **outcome: Any) -> None:
@@ -184,6 +187,8 @@ def check_swept(config: DictConfig) -> None:
 
 def reason_of(error: BaseException) -> str:
     """What went wrong, in one line."""
+    if (full := disk_full(error)) is not None:
+        return str(full)
     while isinstance(error, InstantiationException) and error.__cause__ is not None:
         error = error.__cause__
     text = str(error).strip().splitlines()

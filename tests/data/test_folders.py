@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import polars as pl
 import pytest
@@ -98,3 +99,16 @@ def test_the_card_describes_each_split(folder):
     assert f"train: {COUNT} problems" in text
     assert f"test: {COUNT} problems" in text
     assert read_json(folder / "test.card.json")["task"]["size"] == 5
+
+
+def test_a_split_without_a_card_is_made_again_and_named_to_others(folder, tmp_path):
+    """A command that was killed between the two files is given once more; other splits are not mixed in."""
+    shutil.copytree(folder, tmp_path / "mazes")
+    (tmp_path / "mazes" / "train.card.json").unlink()
+    other = generate(tmp_path, "output=mazes", "split=val", "trace=corrupted")
+    assert other.returncode == 1
+    assert "mazes holds train.parquet without its card" in other.stderr
+    again = generate(tmp_path, "output=mazes", "trace=corrupted")
+    assert again.returncode == 0, again.stderr[-2000:]
+    for name in ("train.parquet", "train.card.json", "README.md"):
+        assert (tmp_path / "mazes" / name).read_bytes() == (folder / name).read_bytes()

@@ -1,10 +1,13 @@
 """metrics.csv: columns that appear later, and rows that a resumed run takes over."""
 
 import csv
+import errno
 
 import pytest
 
+from tests.helpers.runs import small
 from tracelab.loggers import CSV
+from tracelab.training.experiment import train
 
 
 def read(path):
@@ -50,3 +53,31 @@ def test_a_row_that_a_kill_has_torn_is_left_out(tmp_path, torn):
         resumed = CSV(path)
     resumed.log_metrics({"loss": 0.5}, 30)
     assert [row["step"] for row in read(path)] == ["10", "20", "30"]
+
+
+@pytest.mark.parametrize("said", [0, 1], ids=["the first row", "the row of a checkpoint's step"])
+def test_a_row_that_could_not_be_written_is_made_up_for(tmp_path, monkeypatch, said):
+    """A checkpoint is written before its step's row: a run that ends between them has it all the same."""
+    overrides = ("trainer.log_every_n_steps=3", "checkpoint_every=6", "budget.steps=9", "validate_every=9")
+    train(small(tmp_path / "whole", *overrides))
+    write, rows = CSV._write, []
+
+    def full(self, anew):
+        rows.append(self.rows[-1]["step"])
+        if len(rows) > said:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, anew)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CSV, "_write", full)
+        with pytest.raises(OSError, match="No space left"):
+            train(small(tmp_path / "cut", *overrides))
+    assert rows[-1] == (2, 5)[said]
+    train(small(tmp_path / "cut", *overrides))
+    whole, cut = (read(tmp_path / name / "metrics.csv") for name in ("whole", "cut"))
+    assert [row["step"] for row in whole] == ["2", "5", "8"]
+    timed = ("second", "minutes", "wait", "flops_per")
+    for one, other in zip(whole, cut, strict=True):
+        assert one.keys() == other.keys()
+        names = [name for name in one if not any(word in name for word in timed)]
+        assert {name: one[name] for name in names} == {name: other[name] for name in names}

@@ -23,7 +23,8 @@ import pyarrow.parquet
 
 from tracelab import __version__
 from tracelab.analysis.loading import finished
-from tracelab.core.files import whole, write_text
+from tracelab.core.files import whole, whole_folder, write_text
+from tracelab.core.full_disk import disk_full
 from tracelab.core.terminal import counted, endure, interruptible
 
 KINDS = (".yaml", ".json", ".csv", ".parquet")
@@ -55,17 +56,18 @@ def package(folders: Sequence[Path], out: Path) -> list[Path]:
     runs = [run.resolve() for run in finished(*folders)]
     root = os.path.commonpath([run.parent for run in runs])
     files, completions = list[Path](), 0
-    for run in runs:
-        for source in _kept(run):
-            files.append(out / source.relative_to(root))
-            files[-1].parent.mkdir(parents=True, exist_ok=True)
-            _copy(source, files[-1])
-        completions += pyarrow.parquet.read_metadata(run / "outcomes.parquet").num_rows
-    about = {"runs": counted(len(runs), "run"), "completions": completions, "version": __version__}
-    write_text(out / README, ABOUT.format(**about))
-    files.append(out / README)
-    write_text(out / SUMS, "".join(f"{_sum(path)}  {path.relative_to(out)}\n" for path in files))
-    return [*files, out / SUMS]
+    with whole_folder(out) as made:
+        for run in runs:
+            for source in _kept(run):
+                files.append(source.relative_to(root))
+                (made / files[-1]).parent.mkdir(parents=True, exist_ok=True)
+                _copy(source, made / files[-1])
+            completions += pyarrow.parquet.read_metadata(run / "outcomes.parquet").num_rows
+        about = {"runs": counted(len(runs), "run"), "completions": completions, "version": __version__}
+        write_text(made / README, ABOUT.format(**about))
+        files.append(Path(README))
+        write_text(made / SUMS, "".join(f"{_sum(made / file)}  {file}\n" for file in files))
+    return [out / file for file in (*files, SUMS)]
 
 
 def _kept(run: Path) -> Iterator[Path]:
@@ -99,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folders", nargs="+", type=Path, help="folders of runs, or folders of such folders")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write, new or empty")
     options = parser.parse_args(arguments)
-    with interruptible(f"What is in {options.out} is not whole: remove it."):
+    with interruptible(f"{options.out} is as it was."):
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
@@ -107,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for warning in caught:
                 print(warning.message, file=sys.stderr)
         except (ValueError, OSError) as error:
-            sys.exit(f"error: {error}")
+            sys.exit(f"error: {disk_full(error, options.out) or error}")
     size = sum(path.stat().st_size for path in files)
     print(f"{options.out}: {counted(len(files), 'file')}, {size / 1e6:.1f} MB")
 

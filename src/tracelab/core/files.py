@@ -9,12 +9,15 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
+
+from tracelab.core.full_disk import FullDiskError, disk_full
 
 UTF8 = "utf-8"
 
@@ -28,17 +31,49 @@ def whole(path: Path, named: Callable[[Path], Path] | None = None, flushed: bool
     path from what was written, where the content decides it. flushed: is it on the disk before it takes its
     place? Then not even a power failure spoils it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.urandom(6).hex()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         if flushed:
             _flush(partial)
         os.replace(partial, path if named is None else named(partial))
         if flushed:
             _flush(path.parent)
+    except Exception as error:
+        _say_if_full(error, path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder` to write files to, which all take their places there at the end of the block.
+
+    If the block fails, nothing is left of them, and what stood in `folder` still does.
+    """
+    partial = folder.with_name(f".{folder.name}.{os.urandom(6).hex()}.partial")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        made = sorted(partial.rglob("*"))
+        for below in (folder, *(folder / path.relative_to(partial) for path in made if path.is_dir())):
+            below.mkdir(parents=True, exist_ok=True)
+        for path in made:
+            if not path.is_dir():
+                os.replace(path, folder / path.relative_to(partial))
+    except Exception as error:
+        _say_if_full(error, folder)
+        raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _say_if_full(error: Exception, path: Path) -> None:
+    """FullDiskError, with the path, if that is what an error came of."""
+    if not isinstance(error, FullDiskError) and (full := disk_full(error, path)) is not None:
+        raise full from error
 
 
 def _flush(path: Path) -> None:

@@ -44,10 +44,20 @@ def save(path: Path, task: Task, columns: Columns, sequences: Sequences) -> None
             writer.write_table(table.slice(start, ROWS).cast(schema))
 
 
-def check_same(folder: Path, card: Mapping[str, Any]) -> None:
-    """ValueError if the folder holds splits of another data set."""
+def check_same(folder: Path, card: Mapping[str, Any], written: str) -> None:
+    """ValueError if the folder holds splits of another data set. written: the split that is to be.
+
+    A split without a card is of a command that was killed between the two.
+    """
     for split in splits_in(folder):
-        other = read_json(folder / f"{split}.card.json") or {}
+        other = read_json(folder / f"{split}.card.json")
+        if other is None and split == written:
+            continue
+        if other is None:
+            raise ValueError(
+                f"{folder} holds {split}.parquet without its card, so nobody can tell what it is: give the "
+                "command that wrote it once more, or delete it"
+            )
         if differ := [part for part in SAME if other.get(part) != card[part]]:
             raise ValueError(
                 f"{folder} holds a split {split} of another {' and '.join(differ)}: choose another folder"

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tracelab.core.files import whole, write_json
 from tracelab.core.ragged import Ragged
 from tracelab.core.rows import concat
 from tracelab.core.types import Examples, Task, Verdicts
@@ -104,8 +105,6 @@ def evaluate(
     """
     table, speed = (call or _here)(tested_model, run, tested, tests)
     task = next(iter(tests.values()))[0]
-    folder.mkdir(parents=True, exist_ok=True)
-    write(table, folder / "outcomes.parquet")
     chosen = {name: build(f"metric.{name}", metric) for name, metric in run.settings.metric.items()}
     metrics = metrics_of(table, chosen, task.levels)
     content = {
@@ -114,7 +113,9 @@ def evaluate(
         "sampling": speed,
         "test sets": metrics,
     }
-    run.write_json(str((folder / "metrics.json").relative_to(run.folder)), content)
+    with whole(folder / "outcomes.parquet") as partial:  # both files, or neither
+        write(table, partial)
+        write_json(folder / "metrics.json", content)
     draw(run, table, metrics, tests, folder / "figures")
     return metrics
 

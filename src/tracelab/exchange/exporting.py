@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tracelab.core.codec import BOS, PAD, SPECIALS
-from tracelab.core.files import write_json, write_text
+from tracelab.core.files import whole_folder, write_json, write_text
 from tracelab.core.types import Task
 from tracelab.exchange import card, shapes, tensors, weights, words
 from tracelab.runs.build import build_task, build_treatment
@@ -46,14 +46,14 @@ def export(run: Run, to: Path, checkpoint: str = "last") -> Path:
     task, record = build_task(run.settings.task), run.read_json("run.json")
     codec, context = task.codec, record["context"]
     stop, kind = codec.stop, shapes.FAMILIES[shapes.family(knobs)]
-    tensors.write(to / "model.safetensors", weights.to_theirs(load_weights(path), knobs))
-    write_json(to / "config.json", shapes.config_of(knobs, len(codec.vocabulary), context, stop))
-    write_json(to / "tokenizer.json", words.tokenizer_of(codec))
-    write_json(to / "tokenizer_config.json", words.tokenizer_config_of(codec, context))
-    write_json(to / "generation_config.json", generation(run.settings.eval, stop, record["max_new"]))
-    page = card.text(run, kind, to.resolve().name, _prompt(run, task), codec)
-    write_text(to / "README.md", page)
-    write_json(to / ABOUT, about(run, record))
+    with whole_folder(to) as made:
+        tensors.write(made / "model.safetensors", weights.to_theirs(load_weights(path), knobs))
+        write_json(made / "config.json", shapes.config_of(knobs, len(codec.vocabulary), context, stop))
+        write_json(made / "tokenizer.json", words.tokenizer_of(codec))
+        write_json(made / "tokenizer_config.json", words.tokenizer_config_of(codec, context))
+        write_json(made / "generation_config.json", generation(run.settings.eval, stop, record["max_new"]))
+        write_text(made / "README.md", card.text(run, kind, to.resolve().name, _prompt(run, task), codec))
+        write_json(made / ABOUT, about(run, record))
     return to
 
 

@@ -18,7 +18,7 @@ from tracelab.exchange.exporting import ABOUT
 from tracelab.models.gpt import GPT
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import NOTHING, save_weights
-from tracelab.runs.folder import Config, Run, is_run, machine
+from tracelab.runs.folder import Config, Run, check_free, machine
 from tracelab.runs.sets import longest_completion, test_sets
 from tracelab.runs.trust import check_targets
 
@@ -53,12 +53,11 @@ def import_folder(source: Path, to: Path, composed: Config, overridden: list[str
     composed: a training's config, task=null for what the folder says. ValueError if the model has another
     shape or other words.
     """
-    if is_run(to):
-        raise ValueError(f"to={to} holds a run already: choose another folder")
     read = {name: _needed(source, name) for name in ("config.json", "tokenizer.json")}
     part = shapes.part_of(read["config.json"])
     config, said = config_for(source, composed, overridden)
     config = {**config, "model": part}
+    check_free(to, config, imported_from=str(source))
     run = Run(to, config)
     task = build_task(run.settings.task)
     check_words(words.vocabulary_of(read["tokenizer.json"]), read["config.json"]["vocab_size"], task)

@@ -93,8 +93,9 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
         record |= {"updates": updates, "warning": NOTHING_LEARNED if silent else None}
         metrics = conclude(run, record, progress, finished, began, tests, went)
         if metrics is not None:
-            run.write_json("passes_after.json", passes(run, "last"))
-            draw(run)
+            measured = passes(run, "last")
+            draw(run, measured)
+            run.write_json("passes_after.json", measured)  # last, for it says that all is done
     return Trained(run, metrics, "resumed" if resume else "finished")
 
 
@@ -217,12 +218,12 @@ def written_by(
     return judge_model(model, task, examples, sampled, limits["max_new"])
 
 
-def draw(run: Run) -> None:
-    """Accuracy and validity against rounds; pass@k before and after."""
+def draw(run: Run, after: Mapping[str, Any]) -> None:
+    """Accuracy and validity against rounds; pass@k before and after. after: as it was measured last."""
     folder = Path(run.folder) / "figures"
     names = run.settings.names
     title = f"{names.task}, {names.trace}, {names.algorithm}, reward {names.reward}, seed {run.settings.seed}"
     curves.post_training(folder / "post_training", run.folder / "metrics.csv", title)
-    before, after = (run.read_json(f"passes_{when}.json") for when in ("before", "after"))
+    before = run.read_json("passes_before.json")
     if before:  # of one sample there is no curve
         figures.passes(folder / "pass_at_k", before, after, title)

@@ -28,7 +28,7 @@ from tracelab.probes import task_vectors
 from tracelab.probes.task_vectors import Stacks, Weights, cosine, effective_rank, matrices
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import NOTHING, load_weights, save_weights
-from tracelab.runs.folder import Config, Run, is_run, machine
+from tracelab.runs.folder import Config, Run, check_free, machine
 from tracelab.runs.identity import arm_of, lineage
 from tracelab.runs.knobs import options
 from tracelab.runs.settings import Experiment
@@ -85,8 +85,8 @@ class Merge:
 
 def merge(asked: Merge, to: Path) -> Run:
     """Write the run's folder. ValueError if the runs share no ancestor, shape or vocabulary."""
-    if is_run(to):
-        raise ValueError(f"to={to} holds a run already: choose another folder")
+    config = config_of(asked, to)
+    check_free(to, config, merge=asked.recipe())
     check_related(asked)
     context = asked.base.read_json("run.json")["context"]
     task = build_task(asked.base.settings.task)
@@ -97,7 +97,7 @@ def merge(asked: Merge, to: Path) -> Run:
     with torch.no_grad():
         for name, weight in task_vectors.moved(base, added, asked.scale).items():
             model.get_parameter(name).copy_(weight)
-    run = Run(to, config_of(asked, to))
+    run = Run(to, config)
     record = record_of(asked)
     run.write_text("config.yaml", OmegaConf.to_yaml(OmegaConf.create(run.config)))
     for name in ("vocab.json", "data_card.json"):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tracelab.core.full_disk import disk_full
 from tracelab.core.terminal import endure, interruptible
 
 
@@ -38,5 +39,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             write(study_of(options.folders, options.out, options.base), options.examples)
         except (ValueError, OSError) as error:
-            sys.exit(f"error: {error}")
+            sys.exit(f"error: {disk_full(error, options.out) or error}")
     print(options.out)

@@ -26,8 +26,16 @@ def save_weights(path: Path, state: Mapping[str, Tensor], record: Mapping[str, A
     precision = record.get("precision", {}).get("name", name_of(FULL))
     content = {"progress": dict(record["progress"]), "precision": precision}
     content["state_dict"] = {f"model.{name}": weight for name, weight in state.items()}
-    with whole(path, flushed=True) as partial:
-        torch.save(content, partial)
+    save(path, content)
+
+
+def save(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a checkpoint, whole and on the disk.
+
+    It is opened here: what torch opens itself fails without a word of the reason.
+    """
+    with whole(path, flushed=True) as partial, partial.open("wb") as file:
+        torch.save(content, file)
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:

@@ -11,7 +11,8 @@ import re
 import sys
 import warnings
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from tracelab.core.full_disk import disk_full
 from tracelab.core.paths import CONF
 from tracelab.core.settings import read
 from tracelab.core.terminal import endure, interruptible
@@ -113,18 +115,46 @@ def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Call
 
     def decorate(function: Callable[[T], Any]) -> Callable[[], None]:
         def run(composed: DictConfig) -> Any:
-            return function(read_composed(settings, composed))
+            with in_plain_words(None if "to" in composed else composed.get("run_dir")):
+                return function(read_composed(settings, composed))
 
         def main() -> None:
             endure()
             sys.argv[1:] = admitted(chosen(config, sys.argv[1:]))
             with interruptible("What was written is kept."):
-                hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(run)()
+                start(hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(run))
 
         main.__doc__ = function.__doc__
         return main
 
     return decorate
+
+
+@contextmanager
+def in_plain_words(run_dir: str | None) -> Iterator[None]:
+    """A full disk ends the program with what to do, and not with where in the code it was met.
+
+    In a sweep it is raised, and stands in the table. run_dir: of the run that goes on, if any.
+    """
+    try:
+        yield
+    except Exception as error:
+        full = disk_full(error, run_dir)
+        if full is None:
+            raise
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise full from error
+        sys.exit(full.words(f", with run_dir={run_dir}" if run_dir else ""))
+
+
+def start(program: Callable[[], Any]) -> None:
+    """Start Hydra, which makes folders, too, and says of a full disk where in its code it was met."""
+    try:
+        program()
+    except SystemExit as ended:
+        if ended.code == 1 and (full := disk_full(ended.__context__)) is not None:
+            say(str(full))
+        raise
 
 
 def chosen(config: str, words: Sequence[str]) -> list[str]:

@@ -163,6 +163,20 @@ def is_run(folder: Path) -> bool:
     return all((folder / name).is_file() for name in OF_A_RUN)
 
 
+def check_free(to: Path, config: Config, **made: Any) -> None:
+    """ValueError if a folder holds a run, but for one of this config that is to be made and judged again.
+
+    made: what its run.json says of how it was made.
+    """
+    if not is_run(to):
+        return
+    run = Run.open(to, "to")
+    record = run.read_json("run.json") or {}
+    other = any(record.get(name) != value for name, value in made.items())
+    if other or record.get("status") == "evaluated" or differences(run.config, config, WITHOUT_EFFECT):
+        raise ValueError(f"to={to} holds a run already: choose another folder")
+
+
 def runs_below(folder: Path, wanted: Callable[[Path], bool] = is_run) -> list[Path]:
     """The folders of runs at, or at any depth below, a folder, in order. Links are followed, once.
 

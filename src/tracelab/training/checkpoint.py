@@ -6,7 +6,7 @@ step or the validation under way, writes `last.ckpt`, then interrupts; a second 
 Several processes stop after the same step, whichever of them was told to. A step of several batches
 (trainer.accumulate_grad_batches) is not interrupted: what they have added up is in no checkpoint.
 A checkpoint is written before the validation of its step: a run that ended between them validates first when
-it is resumed.
+it is resumed. The log's row of that step comes after it, too, so the checkpoint has it for a resume to write.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import torch
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from tracelab.core.files import whole
-from tracelab.runs.checkpoints import seconds_of
+from tracelab.loggers.rows import CSV
+from tracelab.runs.checkpoints import save, seconds_of
 from tracelab.runs.signals import heeded
 from tracelab.training.processes import most
 
@@ -42,6 +42,7 @@ class Checkpoints(lightning.Callback):
         self.best = float("inf")
         self.began, self.seconds_before = time.monotonic() if began is None else began, 0.0
         self.validated = -1  # after which step
+        self.row: dict[str, float] = {}  # of the log, which is written after the checkpoint of its step
         self._saved = -1  # the step of last.ckpt
         self._told = 0  # the signal that came
         self._handlers: dict[int, Any] = {}
@@ -57,6 +58,8 @@ class Checkpoints(lightning.Callback):
         if trainer.is_global_zero:
             for left in self.folder.glob("*.partial"):
                 left.unlink()
+        if self.row:
+            make_up(trainer, self.row)
         if self._not_validated(trainer, learner):
             validate(trainer)
 
@@ -64,6 +67,7 @@ class Checkpoints(lightning.Callback):
         """Save when it is time to, or when this was the last step."""
         if trainer.fit_loop.epoch_loop._should_accumulate():
             return
+        self.row = row_of(trainer) or self.row
         steps = learner.progress.steps
         if (steps % self.every == 0 and steps != self._saved) or trainer.should_stop:
             self._save_last(trainer, learner)
@@ -104,12 +108,13 @@ class Checkpoints(lightning.Callback):
         self.seconds_before = seconds_of(checkpoint)
 
     def state_dict(self) -> dict[str, Any]:
-        """The least value so far, and when it was last looked at."""
-        return {"best": self.best, "validated": self.validated}
+        """The least value so far, when it was last looked at, and the log's latest row."""
+        return {"best": self.best, "validated": self.validated, "row": self.row}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there."""
         self.best, self.validated = state_dict["best"], state_dict.get("validated", -1)
+        self.row = state_dict.get("row", {})
 
     def _not_validated(self, trainer: lightning.Trainer, learner: Any) -> bool:
         """Has a run that is resumed not seen the validation that was due after its last step?"""
@@ -141,6 +146,25 @@ class Checkpoints(lightning.Callback):
         self._handlers = {}
 
 
+def row_of(trainer: lightning.Trainer) -> dict[str, float]:
+    """What Lightning is about to log of the step that has ended; nothing, if that step is not logged."""
+    connector = trainer._logger_connector
+    if not connector.should_update_logs or not (figures := connector.metrics["log"]):
+        return {}
+    numbers = {name: float(value) for name, value in figures.items()}
+    step = trainer.fit_loop.epoch_loop._batches_that_stepped
+    return {"step": step, "epoch": trainer.current_epoch, **numbers}
+
+
+def make_up(trainer: lightning.Trainer, row: dict[str, float]) -> None:
+    """Write the row of a checkpoint's step into metrics.csv: what ended the run may have come before it."""
+    step, epoch = int(row["step"]), {"epoch": row["epoch"]}
+    figures = {name: value for name, value in row.items() if name not in ("step", "epoch")}
+    for logger in trainer.loggers:
+        if isinstance(logger, CSV):
+            logger.log_metrics(figures | epoch, step)
+
+
 def validate(trainer: lightning.Trainer) -> None:
     """Validate before the first step, as Lightning does after one."""
     loop = trainer.fit_loop.epoch_loop.val_loop
@@ -157,8 +181,7 @@ class LocalFiles(CheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write a checkpoint beside its place, which it then takes."""
-        with whole(Path(path), flushed=True) as partial, partial.open("wb") as file:
-            torch.save(checkpoint, file)
+        save(Path(path), checkpoint)
 
     def load_checkpoint(
         self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None

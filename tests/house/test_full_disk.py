@@ -1,0 +1,88 @@
+"""Disks that `bench/full_disk.py` pretends are full: some writes of some commands, and what it counts."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tracelab.core.paths import ROOT
+
+SAMPLE = ("train", "evaluate", "report", "export", "splits")
+
+pytestmark = pytest.mark.skipif(not shutil.which(os.environ.get("CC", "cc")), reason="it takes a C compiler")
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    yield __import__("full_disk")
+    for name in {"full_disk", "faulty", "kills", "common"} - before:
+        sys.modules.pop(name, None)
+
+
+def test_whatever_cannot_be_written_the_same_command_ends_as_undisturbed(tmp_path):
+    """The first, a middle and the last write of each."""
+    words = ("--some", "3", "--results", str(tmp_path), "--only", *SAMPLE)
+    command = [sys.executable, str(ROOT / "bench" / "full_disk.py"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(tmp_path)})
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    counts = json.loads((tmp_path / "full_disk.json").read_text())["counts"]
+    assert set(counts) == set(SAMPLE)
+    for count in counts.values():
+        assert count["tried"] == 3
+        assert count["writes"] > 10
+        assert not count["wrong"]
+
+
+WRITING = """
+import os, sys
+os.chdir(sys.argv[1])
+with open("a.bin", "wb", buffering=0) as file:
+    try:
+        file.write(b"1234")
+        file.write(b"5678")
+        print("written")
+    except OSError as error:
+        print(error.errno)
+"""
+
+
+def test_the_disk_is_full_where_it_is_said_to_be(bench, tmp_path):
+    """Half of the first write is there, the next fails; elsewhere there is room."""
+    disk, (full, other) = bench.Disk(tmp_path), (tmp_path / "full", tmp_path / "other")
+    full.mkdir()
+    other.mkdir()
+
+    def write(folder):
+        command = [sys.executable, "-c", WRITING, str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | disk.environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    disk.watch(full, noted=True)
+    assert write(full) == "written"
+    assert disk.events() == [("file", "/a.bin"), ("write", "/a.bin"), ("write", "/a.bin")]
+    disk.watch(full, 2)
+    assert write(other) == "written"
+    assert disk.failed == 0
+    (full / "a.bin").unlink()
+    assert write(full) == "28"
+    assert (full / "a.bin").read_bytes() == b"12"
+    assert disk.failed == 2
+
+
+def test_writes_that_are_tried(bench):
+    rows = [
+        ("file", "/.a.0123456789ab.partial"),
+        *[("write", "/.a.0123456789ab.partial")] * 9,
+        ("write", "/b"),
+    ]
+    assert bench.chosen(rows, every=False) == [1, 2, 6, 10, 11]
+    assert bench.chosen(rows, every=True) == list(range(1, 12))
+    assert bench.spread([1, 2, 6, 10, 11], 3) == [1, 6, 11]
+    assert bench.spread([1, 2], None) == [1, 2]
+    assert bench.listed(rows) == ["1 x file /.a.partial", "9 x write /.a.partial", "1 x write /b"]
