@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 import torch
 
-from tests.helpers.runs import compose
 from tracelab.analysis.states import best, scores
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
@@ -19,6 +18,7 @@ from tracelab.probes.linear import halves, most_varied, of_problems, scored
 from tracelab.probes.moments import activations, moments_of, quantities
 from tracelab.probes.states import States
 from tracelab.runs.build import build_task
+from tracelab.runs.entry import compose
 from tracelab.search.best_first.search import CLOSE
 from tracelab.training.settings import Training
 

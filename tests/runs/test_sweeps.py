@@ -15,7 +15,7 @@ import torch
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from tests.helpers.forked import run, start
+from tests.helpers.forked import AT_IMPORT, run, start
 from tests.helpers.runs import SMALL, small
 from tracelab import sweeps
 from tracelab.core.paths import CONF
@@ -284,7 +284,7 @@ def test_a_sweep_without_jobs_is_an_error(tmp_path):
 
 def test_a_sweep_under_torchrun_is_refused(tmp_path):
     """Before anything is computed, by each of its processes."""
-    launched = {**os.environ, "TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2", "RANK": "1"}
+    launched = {**os.environ, **AT_IMPORT, "TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2", "RANK": "1"}
     done = run("-m", "tracelab.train", "-m", *ARM, "seed=0,1", cwd=tmp_path, env=launched)
     assert done.returncode == 1
     assert "a sweep (-m) under torchrun is not supported" in done.stderr
