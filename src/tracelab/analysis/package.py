@@ -67,7 +67,7 @@ def package(folders: Sequence[Path], out: Path) -> list[Path]:
         write_text(made / README, ABOUT.format(**about))
         files.append(Path(README))
         write_text(made / SUMS, "".join(f"{_sum(made / file)}  {file}\n" for file in files))
-    return [out / file for file in (*files, SUMS)]
+    return [out / file for file in (*files, Path(SUMS))]
 
 
 def _kept(run: Path) -> Iterator[Path]:
