@@ -65,6 +65,7 @@ def test_the_page_has_the_figures_of_the_gpu():
     assert max(off["flex torch.float32"], off["plain torch.float32"]) < 2.55e-6
     assert max(value for name, value in off.items() if "bfloat16" in name) < 0.006
     assert stages["sampling"]["as_on_a_cpu"] == 1.0
+    assert f"the same {stages['sampling']['lines']} lines" in page
     for found in stages["learning"].values():
         if isinstance(found, dict):
             assert found["cpu_off"] < 1e-6

@@ -174,6 +174,18 @@ def test_wrong_spellings_name_the_choices(tmp_path):
         assert says in done.stderr
 
 
+COMMANDS = sorted({"train", *(path.stem.removesuffix("_help") for path in CONF.glob("*_help.yaml"))})
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help(command, tmp_path):
+    """Whatever else the command line lacks; an axis names all its members."""
+    done = run(f"tracelab.{command}", "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"python -m tracelab.{command}" in done.stdout
+    assert all(f"\n  {path.stem} " in done.stdout for path in (CONF / command).glob("*.yaml"))
+
+
 def test_libraries_do_not_report_on_fonts(tmp_path):
     """Hydra has all report; the first thing that is said would be that matplotlib has looked for fonts."""
     code = (

@@ -158,10 +158,16 @@ def start(program: Callable[[], Any]) -> None:
 
 
 def chosen(config: str, words: Sequence[str]) -> list[str]:
-    """A command line; of a command that is called as an axis, `probe states` is `probe probe=states`."""
-    first, *rest = words or [""]
-    named = re.fullmatch(r"\w+", first) is not None and (CONF / config).is_dir()
-    return [f"{config}={first}", *rest] if named else list(words)
+    """A command line; of a command that is called as an axis, `probe states` is `probe probe=states`.
+
+    Help is of all members of the axis, but Hydra wants one to be chosen.
+    """
+    axis, (first, *rest) = CONF / config, words or [""]
+    if not axis.is_dir():
+        return list(words)
+    if first in ("--help", "-h"):
+        return [f"{config}={min(axis.glob('*.yaml')).stem}", *words]
+    return [f"{config}={first}", *rest] if re.fullmatch(r"\w+", first) else list(words)
 
 
 def compose(settings: type[T], config: str, *overrides: str) -> T:
