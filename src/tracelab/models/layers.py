@@ -65,7 +65,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     """
     long = bias is None and q.element_size() == 4 and q.shape[2] >= FUSED and len(q) == len(k)
     if q.is_cuda or long:
-        q, k, v = (x.transpose(0, 1) for x in (_in_place(q), _in_place(k), v))
+        q, k, v = (x.transpose(0, 1) for x in (_by_place(q), _by_place(k), v))
         bias = bias[:, None] if bias is not None and bias.ndim == 3 else bias
         causal, grouped = bias is None, q.shape[1] != k.shape[1]
         y = scaled_dot_product_attention(q, k, v, bias, is_causal=causal, enable_gqa=grouped)
@@ -77,7 +77,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     return (scores.softmax(-1) @ v[:, None]).flatten(0, 1)
 
 
-def _in_place(x: Tensor) -> Tensor:
+def _by_place(x: Tensor) -> Tensor:
     """(heads, B, T, D) -> the same, but laid out as (B, T, heads, D), which the compiler then keeps to.
 
     It would choose a layout of its own, and its strides for this one batch would be constants of the backward
