@@ -76,9 +76,8 @@ def executor(cluster: str, knobs: Mapping[str, Any]) -> submitit.AutoExecutor:
     making = {f"{cluster}_{name}": knobs[name] for name in OF_MAKING if name in knobs}
     found = submitit.AutoExecutor(folder=knobs[FOLDER], cluster=cluster, **making)
     others = {name: value for name, value in knobs.items() if name not in (FOLDER, *OF_MAKING)}
-    if cluster == "slurm" and (
-        cores := others.get("cpus_per_task")
-    ):  # srun asks for one, whatever sbatch got
+    cores = others.get("cpus_per_task") if cluster == "slurm" else None
+    if cores:  # srun asks for one, whatever sbatch got
         others["srun_args"] = [f"--cpus-per-task={cores}", *(others.get("srun_args") or ())]
     named = {name if name in SHARED else f"{cluster}_{name}": value for name, value in others.items()}
     found.update_parameters(**named)
