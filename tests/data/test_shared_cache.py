@@ -52,10 +52,11 @@ def filled(tmp_path_factory):
     for process in together:
         process.stdin.write("\n")
         process.stdin.flush()
-    (compiled, one, said), (_, other, _) = map(ended, together)
+    (compiled, one, said), (compiled_too, other, said_too) = map(ended, together)
     assert one == other
-    assert compiled
+    assert compiled or compiled_too  # one that is late finds what the other has compiled
     assert not said
+    assert not said_too
     return cache, one
 
 
