@@ -145,6 +145,13 @@ def test_agrees_with_the_reference_implementation(family):
     torch.testing.assert_close(ours(tokens()), theirs(tokens()).logits, rtol=1e-4, atol=1e-4)
 
 
+def test_scaled_embeddings_are_read_times_the_root_of_the_width():
+    scaled, plain = tiny(embed_scaled=True), tiny()
+    torch.testing.assert_close(scaled.embed(tokens()), plain.embed(tokens()) * 32**0.5)
+    assert scaled.head.weight is scaled.embed.weight
+    assert not torch.equal(scaled(tokens()), plain(tokens()))
+
+
 def test_untied_head():
     assert tiny(tied=False).head.weight is not tiny().embed.weight
     assert isinstance(tiny(), GPT)

@@ -52,7 +52,7 @@ def plainly(model, kind, row):
             projected = model.feed.matrix.weight @ state
             fed = projected / projected.square().mean().add(1e-6).sqrt() * model.feed.norm.weight
         else:
-            fed = model.feed.vector
+            fed = model.feed.vector * model.embed.scale
         inputs = torch.cat([inputs[:place], fed[None], inputs[place + 1 :]])
     return kind.hidden(model, inputs[None])[0]
 
@@ -112,10 +112,15 @@ def test_weights_are_those_of_the_model_without_latents():
     assert {*FEEDS, "none"} == set(FEEDBACKS)
 
 
-def test_a_state_is_some_fifty_times_as_large_as_a_word():
-    model = tiny()
-    state, word = (x.square().mean().sqrt() for x in (model.hidden(rows().clamp(max=19)), model.embed.weight))
-    assert 45 < state / word < 55
+@pytest.mark.parametrize("scaled", [False, True])
+def test_inputs_are_at_first_as_large_as_words(scaled):
+    """Where no scale is given."""
+    for feedback in FEEDS:
+        model = thinking(tiny(embed_scaled=scaled), K, feedback, scale=None, seed=0)
+        word = model.embed(torch.arange(VOCABULARY)).square().mean().sqrt()
+        state = model.norm(torch.randn(1, 1, 32, generator=torch.Generator().manual_seed(0)))
+        fed = model.feed(torch.arange(K) if feedback == "random" else state)
+        assert 0.6 < fed.square().mean().sqrt() / word < 1.6, feedback
 
 
 def test_slots_and_compilers_leave_it_alone(monkeypatch):

@@ -5,8 +5,9 @@
     neither              Llama
     qk_norm, qkv_bias    Qwen3 with attention_bias, whose bias behind attention is zero
 
-Nothing is approximated: what a config asks for that our transformer does not compute is refused, and so is a
-model of ours that none of them is.
+Embeddings that are scaled are written as they are read, and a tied head beside them. Nothing is
+approximated: what a config asks for that our transformer does not compute is refused, and so is a model of
+ours that none of them is.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from omegaconf import OmegaConf
 from tracelab.core.codec import BOS, PAD, SPECIALS
 from tracelab.core.paths import CONF
 from tracelab.core.settings import Part
+from tracelab.exchange.weights import ties
 from tracelab.models.gpt import GPT
 
 TARGET = f"{GPT.__module__}.{GPT.__name__}"
@@ -87,6 +89,7 @@ def config_of(knobs: Mapping[str, Any], vocab_size: int, context: int, stop: int
         "vocab_size": vocab_size,
         "max_position_embeddings": context,
         **{theirs: knobs[ours] for ours, theirs in NAMES.items()},
+        NAMES["tied"]: ties(knobs),
         **{name: value for name, value in OURS.items() if name != "partial_rotary_factor"},
         "attention_bias": knobs["qkv_bias"],
         "attention_dropout": 0.0,
@@ -125,4 +128,5 @@ def part_of(config: Mapping[str, Any]) -> Part:
         "rope_theta": rope["rope_theta"],
         "qkv_bias": kind == "qwen2" or bool(config.get("attention_bias", False)),
         "qk_norm": kind == "qwen3",
+        "embed_scaled": False,
     }

@@ -28,10 +28,19 @@ LAYER = {  # ours -> theirs, in their order from above
 }
 
 
+def ties(knobs: Mapping[str, Any]) -> bool:
+    """Is the head theirs, too, the embedding itself?"""
+    return bool(knobs["tied"] and not knobs["embed_scaled"])
+
+
 def names(knobs: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Our names of a model's weights -> theirs. A tied head is not written, for it is the embedding."""
+    """Our names of a model's weights -> theirs.
+
+    A tied head is not written, for it is the embedding; but it is where embeddings are scaled, for theirs are
+    scaled already.
+    """
     outside = {ours: (theirs,) for ours, theirs in OUTSIDE.items()}
-    if knobs["tied"]:
+    if ties(knobs):
         del outside["head.weight"]
     absent = set() if knobs["qkv_bias"] else {"qkv.bias"}
     absent |= set() if knobs["qk_norm"] else {"q_gain", "k_gain"}
@@ -50,6 +59,7 @@ def to_theirs(state: Mapping[str, Tensor], knobs: Mapping[str, Any]) -> dict[str
     found: dict[str, Tensor] = {}
     for ours, theirs in names(knobs).items():
         whole, stacked = state[ours].float(), rows.get(ours.split(".")[-2])
+        whole = whole * knobs["width"] ** 0.5 if ours == "embed.weight" and knobs["embed_scaled"] else whole
         found |= zip(theirs, whole.split(stacked) if stacked else [whole], strict=True)
     if knobs["qk_norm"] and knobs["qkv_bias"]:
         zero = torch.zeros(knobs["width"])

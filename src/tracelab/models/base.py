@@ -15,6 +15,36 @@ from tracelab.batches.documents import Documents
 from tracelab.core.ragged import Ragged
 from tracelab.models.past import Past
 
+DEVIATION = 0.02  # of matrices' first weights (GPT-2)
+
+
+class Words(nn.Embedding):
+    """Any shape of tokens -> the same, width: their vectors, times `scale`.
+
+    scaled: scale is sqrt(width), else 1. What blocks add to the residual stream is of size one after a few
+    hundred steps, where vectors of deviation 0.02 are lost; they also learn `scale` times as fast then, while
+    a head that is tied to them does not (Vaswani et al. 2017, arXiv 1706.03762, section 3.4; Gemma).
+    """
+
+    def __init__(self, count: int, width: int, scaled: bool) -> None:
+        super().__init__(count, width)
+        self.scale = width**0.5 if scaled else 1.0
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the weights."""
+        return self.weight.std().item()
+
+    @property
+    def size(self) -> float:
+        """Of a word as blocks read it: deviation times scale."""
+        return self.deviation * self.scale
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """See the class."""
+        found = super().forward(tokens)
+        return found if self.scale == 1.0 else found * self.scale
+
 
 class Model(nn.Module):
     """(B, T) tokens -> (B, T, vocab_size) float32 logits, each seeing its own token and those before it.
@@ -34,7 +64,7 @@ class Model(nn.Module):
 
     vocab_size: int
     context: int
-    embed: nn.Embedding
+    embed: Words
     blocks: nn.ModuleList
 
     def hidden(self, tokens: Tensor, past: Past | None = None, documents: Documents | None = None) -> Tensor:
@@ -109,7 +139,7 @@ class Model(nn.Module):
         for name, weight in self.named_parameters():
             if weight.ndim == 2:
                 writes = name.endswith(("out.weight", "down.weight"))
-                weight.normal_(0.0, 0.02, generator=generator)
+                weight.normal_(0.0, DEVIATION, generator=generator)
                 weight.div_((2 * len(self.blocks)) ** 0.5 if writes else 1.0)
             else:
                 weight.fill_(0.0 if name.endswith("bias") else 1.0)

@@ -21,7 +21,7 @@ from torch.nn.functional import silu
 from tracelab.batches.documents import Documents
 from tracelab.core.settings import Context, Depth, Positive, Size
 from tracelab.models.attention import Look, look_within
-from tracelab.models.base import Model
+from tracelab.models.base import Model, Words
 from tracelab.models.cache import Cache
 from tracelab.models.layers import Angles, angles_at, attend, by_heads, normalize, rotate
 from tracelab.models.past import Norms, Past
@@ -54,13 +54,14 @@ class GPT(Model):
         qkv_bias: bool = False,
         qk_norm: bool = False,
         tied: bool = True,
+        embed_scaled: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.check(width=width, heads=heads, kv_heads=kv_heads, head_dim=head_dim)
         kv_heads, head_dim = kv_heads or heads, head_dim or width // heads
         self.vocab_size, self.context = vocab_size, context
-        self.embed = nn.Embedding(vocab_size, width)
+        self.embed = Words(vocab_size, width, embed_scaled)
         self.blocks = nn.ModuleList(
             Block(width, heads, kv_heads, head_dim, mlp, norm_eps, qkv_bias, qk_norm) for _ in range(layers)
         )

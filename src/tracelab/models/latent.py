@@ -31,22 +31,21 @@ import torch
 from torch import Tensor, nn
 
 from tracelab.batches.documents import Documents
-from tracelab.models.base import Model
+from tracelab.models.base import DEVIATION, Model, Words
 from tracelab.models.gpt import Norm
 from tracelab.models.past import Past
 
-DEVIATION = 0.02  # of what is drawn: that of words' embeddings
 
-
-def thinking(model: Model, count: int, feedback: str, scale: float, seed: int) -> Model:
+def thinking(model: Model, count: int, feedback: str, scale: float | None, seed: int) -> Model:
     """The model itself, which from now on reads latents, so many behind each prompt (`lead`).
 
-    feedback: one of FEEDS; scale: of recycled and projected states, at first.
+    feedback: one of FEEDS; scale: of recycled and projected states, at first; None: a word's size. Vectors
+    that are drawn have that size, too, and learn as fast.
     """
-    width, generator = model.embed.weight.shape[1], torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     kind: Any = type(model)
     model.__class__ = _kind(kind)
-    model.feed = FEEDS[feedback](width, count, scale, generator)
+    model.feed = FEEDS[feedback](count, model.embed, scale, generator)
     model.lead = (model.vocab_size,) * count
     return model
 
@@ -93,6 +92,12 @@ class Latent(Model):
         if not self.feed.sequential:
             inputs = torch.where(latent[..., None], self.feed(latent.cumsum(1) - 1), inputs)
         return super().hidden(inputs, past)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """See `Model`; what pauses read is an input, too."""
+        words = super().inputs
+        return (*words, "feed.vector") if words and isinstance(self.feed, Pause) else words
 
     def shift(self, tokens: Tensor) -> Tensor:
         """(B,), see `Model`: so far that first latents are in one column."""
@@ -150,9 +155,9 @@ class Feed(nn.Module):
 class Recycled(Feed):
     """(B, 1, width) states -> the same times a learned factor."""
 
-    def __init__(self, width: int, count: int, scale: float, generator: torch.Generator) -> None:
+    def __init__(self, count: int, words: Words, scale: float | None, generator: torch.Generator) -> None:
         super().__init__()
-        self.factor = nn.Parameter(torch.tensor([scale]))
+        self.factor = nn.Parameter(torch.tensor([words.size if scale is None else scale]))
 
     def forward(self, state: Tensor) -> Tensor:
         """See the class."""
@@ -162,13 +167,14 @@ class Recycled(Feed):
 class Projected(Feed):
     """(B, 1, width) states -> the same through a matrix and a norm."""
 
-    def __init__(self, width: int, count: int, scale: float, generator: torch.Generator) -> None:
+    def __init__(self, count: int, words: Words, scale: float | None, generator: torch.Generator) -> None:
         super().__init__()
+        width = words.embedding_dim
         self.matrix = nn.Linear(width, width, bias=False)
         self.norm = Norm(width, 1e-6)
         with torch.no_grad():
             self.matrix.weight.normal_(0.0, DEVIATION, generator=generator)
-            self.norm.weight.fill_(scale)
+            self.norm.weight.fill_(words.size if scale is None else scale)
 
     def forward(self, state: Tensor) -> Tensor:
         """See the class."""
@@ -177,17 +183,18 @@ class Projected(Feed):
 
 
 class Pause(Feed):
-    """Whatever it gets -> (width,), one learned vector."""
+    """Whatever it gets -> (width,), one learned vector, scaled as words are."""
 
     sequential = made_of_state = False
 
-    def __init__(self, width: int, count: int, scale: float, generator: torch.Generator) -> None:
+    def __init__(self, count: int, words: Words, scale: float | None, generator: torch.Generator) -> None:
         super().__init__()
-        self.vector = nn.Parameter(torch.empty(width).normal_(0.0, DEVIATION, generator=generator))
+        drawn = torch.empty(words.embedding_dim).normal_(0.0, words.deviation, generator=generator)
+        self.vector, self.scale = nn.Parameter(drawn), words.scale
 
     def forward(self, _: Tensor) -> Tensor:
         """See the class."""
-        return self.vector
+        return self.vector * self.scale
 
 
 class PauseSequential(Pause):
@@ -201,12 +208,11 @@ class Random(Feed):
 
     sequential = made_of_state = False
 
-    def __init__(self, width: int, count: int, scale: float, generator: torch.Generator) -> None:
+    def __init__(self, count: int, words: Words, scale: float | None, generator: torch.Generator) -> None:
         super().__init__()
         self.vectors: Tensor
-        self.register_buffer(
-            "vectors", torch.empty(count, width).normal_(0.0, DEVIATION, generator=generator)
-        )
+        drawn = torch.empty(count, words.embedding_dim).normal_(0.0, words.size, generator=generator)
+        self.register_buffer("vectors", drawn)
 
     def forward(self, place: Tensor) -> Tensor:
         """See the class."""

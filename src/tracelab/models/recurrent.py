@@ -14,7 +14,7 @@ from torch.nn.functional import silu, softplus
 
 from tracelab.batches.documents import Documents
 from tracelab.core.settings import Context, Depth, Positive, Size
-from tracelab.models.base import Model
+from tracelab.models.base import Model, Words
 from tracelab.models.gpt import Norm
 from tracelab.models.past import Past
 
@@ -33,13 +33,14 @@ class Recurrent(Model):
         inner: Size | None = None,
         norm_eps: Positive = 1e-6,
         tied: bool = True,
+        embed_scaled: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.vocab_size = vocab_size
         self.context = context
         self.inner = inner or width
-        self.embed = nn.Embedding(vocab_size, width)
+        self.embed = Words(vocab_size, width, embed_scaled)
         self.blocks = nn.ModuleList(Block(width, self.inner, mlp, norm_eps) for _ in range(layers))
         self.norm = Norm(width, norm_eps)
         self.head = nn.Linear(width, vocab_size, bias=False)

@@ -50,12 +50,12 @@ class Treated:
 class Latents(NamedTuple):
     """What a model computes between a prompt and its completion: so many latents.
 
-    feedback: what their input is (`models.latent`); scale: of that input, at first.
+    feedback: what their input is (`models.latent`); scale: of that input, at first; None: a word's size.
     """
 
     number: int
     feedback: str
-    scale: float
+    scale: float | None
 
 
 class Turn(NamedTuple):

@@ -35,16 +35,16 @@ class Latent(Treatment):
     """Replace the trace by latents, step after step.
 
     feedback: what a latent's input is, see `models.latent`; none: there are no latents, steps just go away.
-    scale: of that input at first, as a share of a hidden state's size (recycled, projected). stages: at stage
-    s of so many, `latents` * s latents stand for the first `steps` * s steps; one more stage has no steps
-    left. steps: None: the same share of a trace's steps at each stage. curriculum: share of the budget that
-    all stages but the last take, each as much. mix: share of examples that are of an earlier stage, any of
-    them. anew: does the optimiser begin anew with each stage? stage: this one alone; None: all in turn, and
-    the last is what is validated and tested.
+    scale: of that input at first, as a share of a hidden state's size (recycled, projected); None: a word's
+    size. stages: at stage s of so many, `latents` * s latents stand for the first `steps` * s steps; one more
+    stage has no steps left. steps: None: the same share of a trace's steps at each stage. curriculum: share
+    of the budget that all stages but the last take, each as much. mix: share of examples that are of an
+    earlier stage, any of them. anew: does the optimiser begin anew with each stage? stage: this one alone;
+    None: all in turn, and the last is what is validated and tested.
     """
 
     feedback: str = "recycled"
-    scale: Positive = 0.02
+    scale: Positive | None = None
     stages: Count = 6
     latents: Count = 1
     steps: Count | None = None
