@@ -18,6 +18,7 @@ from tracelab.data import card, from_files, frozen
 from tracelab.data.compiling import compile_ahead
 from tracelab.data.pieces import Chunks, Endless, Frozen
 from tracelab.data.survey import survey
+from tracelab.runs import ordering
 from tracelab.runs.build import build_task, build_treatment
 from tracelab.runs.explaining import explained
 from tracelab.runs.ranking import ranked, twins_of
@@ -32,7 +33,7 @@ LONGEST = 256  # sequences, by which it is told how much longer traces are than 
 
 TestSets = Mapping[str, tuple[Task, Examples]]
 Treated = Callable[[Examples, str], card.Arm]
-Turns = tuple[tuple[Turn, Callable[[int], Sequences]], ...]
+Turns = ordering.Turns
 
 
 def test_sets(experiment: Experiment, task: Task, against: Mapping[str, Examples] | None = None) -> TestSets:
@@ -96,8 +97,8 @@ def prepare(experiment: Experiment) -> Data:
     the_card["test sets"] = {name: len(examples) for name, (_, examples) in tests.items()}
     summary = card.text({**the_card, "splits": {"train": the_card["splits"]["train"]}})
     if isinstance(chunks, from_files.Files):
-        the_card["read"] = chunks.about
-        summary += "\n" + from_files.summary(chunks.about)
+        the_card["read"] = ordering.told(experiment, chunks)
+        summary += "\n" + from_files.summary(the_card["read"])
     longest = train.sequences.longest
     if len(chunks) > 1:
         held_out = {"val": val.examples} | {name: examples for name, (_, examples) in tests.items()}
@@ -150,7 +151,9 @@ def arms(experiment: Experiment, task: Task, treatment: Treatment, chunks: Chunk
 
 
 def turns_of(experiment: Experiment, task: Task, treatment: Treatment, chunks: Chunks) -> Turns:
-    """What is trained on in turn, and the chunks of each."""
+    """What is trained on in turn, and the chunks of each: files, where these have an order."""
+    if isinstance(chunks, from_files.Files):
+        return ordering.turns_of(experiment, treatment, chunks)
 
     def chunks_of(turn: Turn) -> Callable[[int], Sequences]:
         arm = arms(experiment, task, turn.treatment, chunks)

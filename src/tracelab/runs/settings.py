@@ -50,7 +50,7 @@ class Names:
 class Data:
     """Problems to train on, and batches of them. conf/train.yaml says what each knob is.
 
-    checksums: of the files, noted when a run starts.
+    checksums: of the files, noted when a run starts; order: of whole files, None: their problems are mixed.
     """
 
     train_size: Count
@@ -60,6 +60,7 @@ class Data:
     distinct: bool = True
     files: Annotated[list[str], Field(min_length=1)] | None = None
     checksums: list[str] | None = None
+    order: Literal["listed", "reversed"] | None = None
     short_first: Share | None = None
     packing: Count | None = None
     workers: Threads | None = None

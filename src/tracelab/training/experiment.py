@@ -31,12 +31,13 @@ from tracelab.training import accelerate
 from tracelab.training.budget import short_first
 from tracelab.training.budgeted import build_recipe
 from tracelab.training.checks import check, check_ranking
-from tracelab.training.curriculum import BeginAnew, Curriculum, quotas
+from tracelab.training.curriculum import BeginAnew, quotas
 from tracelab.training.fitting import Trained, conclude, finished_before, fit, fit_together, is_shared
 from tracelab.training.initial import build_initial, origin, with_source
 from tracelab.training.latents import LatentLearner
 from tracelab.training.launched import led
 from tracelab.training.learner import Learner
+from tracelab.training.ordering import check_order, in_turn
 from tracelab.training.processes import in_shards, wished, wished_here
 from tracelab.training.ranking import RankingLearner
 from tracelab.training.resuming import Before, before, begin, resume_from
@@ -99,6 +100,7 @@ def check_parts(experiment: Training) -> None:
     """ValueError if parts do not go together, or refuse their knobs: before anything is drawn."""
     check_ranking(experiment, check(experiment))
     check_turns(experiment)
+    check_order(experiment)
     check_losses(experiment)
     one_of("attention", experiment.attention, ("auto", *KERNELS))
     model = get_object(experiment.model["_target_"])
@@ -245,8 +247,7 @@ def build_loaders(
     }
     chunk = data.chunk
     if data.turns:
-        shares = [turn.share for turn, _ in data.turns]
-        chunk = Curriculum(data.turns, quotas(experiment, shares, before))
+        chunk = in_turn(experiment, data.turns, before)
     first = short_first(experiment, chunk(0).tokens.lengths)
     pins = device_of(experiment.trainer).type == "cuda"
     loader = Loader(chunk, **sizes, short_first=first, seed=experiment.seed, pins=pins)
