@@ -75,7 +75,7 @@ class Ordered(Curriculum):
         return self._taken(chunk, 0, lengths) if self.layout is None else self._batched(chunk, lengths)
 
     def _batched(self, chunk: int, lengths: NDArray[np.int64]) -> Part:
-        """As many sequences as fill the batches that are left of the share, or all."""
+        """The sequences that fill the batches which are left of the share, or all."""
         least, most = 1, len(lengths)
         if self._batches(lengths) > self._left:
             while least < most:
