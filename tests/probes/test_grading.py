@@ -139,7 +139,7 @@ def test_of_a_stream_all_that_came_is_known(run):
     endless = Run(run.folder, {**run.config, "data": data})
     pieces = -(-load_progress(run.checkpoint())["examples"] // 64)
     stream = drawn(task, 0, "train", "problem", 0, 64 * pieces)
-    assert unseen.trained_on(endless, task, "last").tolist() == np.unique(stream.identity).tolist()
+    assert unseen.trained_on(endless, "last").tolist() == np.unique(stream.identity).tolist()
 
 
 def test_a_training_reads_them_all(run, folder, tmp_path):
@@ -208,7 +208,7 @@ def test_runs_whose_problems_nobody_knows_say_so(run, tmp_path, monkeypatch):
     data, trace = {**run.config["data"], "files": ["gone.jsonl"]}, run.config["trace"]
     lost = Run(run.folder, {**run.config, "data": data, "trace": trace})
     with pytest.raises(ValueError, match=r"data\.files=gone\.jsonl, which .* is gone"):
-        unseen.trained_on(lost, build_task(run.settings.task), "last")
+        unseen.trained_on(lost, "last")
     monkeypatch.setattr(unseen, "PATIENCE", 1)
     with pytest.raises(ValueError, match=r"that were drawn only .* are new: ask for fewer"):
         unseen.draw(run, build_task(run.settings.task), asked(run, "problems=150"), "expansions")

@@ -20,8 +20,11 @@ from tracelab.data import frozen
 from tracelab.probes.matching import lacking, matched
 from tracelab.probes.settings import Grading
 from tracelab.runs import sets
+from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_progress
 from tracelab.runs.folder import Run
+from tracelab.runs.levels import at_levels
+from tracelab.runs.settings import Experiment
 
 STREAM = "problem graded"  # of the training split, in which no training draws
 USUAL, STEPS = "expansions", "reference_steps"  # measures of complexity: the second is every task's
@@ -55,7 +58,7 @@ def draw(run: Run, task: Task, asked: Grading, measure: str) -> Drawn:
 
     ValueError if the task has too few new ones.
     """
-    count, known = asked.problems, trained_on(run, task, asked.checkpoint)
+    count, known = asked.problems, trained_on(run, asked.checkpoint)
     taken, parts, old, again = known, list[Examples](), 0, 0
     for k in range(PATIENCE):
         part = stretch(run, task, asked, k)
@@ -97,11 +100,15 @@ def stretch(run: Run, task: Task, asked: Grading, k: int) -> Examples:
     )
 
 
-def trained_on(run: Run, task: Task, checkpoint: str) -> NDArray[np.uint64]:
-    """Canonical hashes of all problems that a run may have been trained on."""
-    experiment = run.settings
+def trained_on(run: Run, checkpoint: str) -> NDArray[np.uint64]:
+    """Canonical hashes of all problems that a run may have been trained on, at any level of a teacher."""
+    every = [_of_level(run, experiment, checkpoint) for experiment in at_levels(run.settings)]
+    return np.unique(np.concatenate(every))
+
+
+def _of_level(run: Run, experiment: Experiment, checkpoint: str) -> NDArray[np.uint64]:
     try:
-        chunks = sets.training_problems(experiment, task)
+        chunks = sets.training_problems(experiment, build_task(experiment.task))
     except FileNotFoundError as error:
         raise ValueError(
             f"data.files={error.filename}, which {run.folder} was trained on, is gone, so that nobody knows "
@@ -110,4 +117,4 @@ def trained_on(run: Run, task: Task, checkpoint: str) -> NDArray[np.uint64]:
     pieces = len(chunks)
     if experiment.data.online:
         pieces = -(-load_progress(run.checkpoint(checkpoint))["examples"] // chunks.size(0))
-    return np.unique(np.concatenate([chunks[piece].identity for piece in range(pieces)]))
+    return np.concatenate([chunks[piece].identity for piece in range(pieces)])
