@@ -11,6 +11,8 @@ from scipy import stats
 from tests.helpers.engine import sequences
 from tests.helpers.runs import small
 from tests.models.test_models import interrupt_at
+from tracelab.core.settings import read
+from tracelab.evaluation.judging import trained_model
 from tracelab.probes.exposure import seen
 from tracelab.probes.unseen import trained_on
 from tracelab.runs.build import build_task
@@ -22,6 +24,7 @@ from tracelab.runs.sets import test_sets as sets_of
 from tracelab.training import teaching
 from tracelab.training.experiment import train
 from tracelab.training.learner import Learner
+from tracelab.training.settings import Training
 from tracelab.training.teaching import DELAY, Taught, held_out_of
 from tracelab.training.validation import found_together
 
@@ -143,6 +146,18 @@ def test_moves_are_noted(folder):
         levels = [float(row["val/level"]) for row in csv.DictReader(file) if row["val/level"]]
     assert levels == [0, 1, 2, 2, 2, 2]
     assert json.loads((folder / "whole" / "data_card.json").read_text())["teacher"]["values"] == [4, 5, 6]
+
+
+def test_the_model_is_asked_at_the_present_level(folder):
+    """The last validation's figures are those of the last level's problems, under the last weights."""
+    run = Run.open(folder / "whole")
+    with open(run.folder / "metrics.csv", newline="") as file:
+        logged = [row for row in csv.DictReader(file) if row["val/level"]][-1]
+    model = trained_model(run, build_task(run.settings.task), "last", run.read_json("run.json")["context"])
+    experiment = read(Training, run.config)
+    found = [held_out_of(each)(model) for each in at_levels(experiment)]
+    assert float(logged["val/tokens"]) == pytest.approx(found[2]["tokens"])
+    assert found[0]["tokens"] != found[2]["tokens"]
 
 
 def test_a_bound_that_is_not_reached_keeps_the_level(tmp_path):

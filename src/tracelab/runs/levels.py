@@ -33,8 +33,8 @@ def check_levels(experiment: Experiment) -> None:
     last = experiment.task[knob]
     if teacher.values[-1] != last:
         raise ValueError(
-            f"data.teacher.values={teacher.values} do not end with task.{knob}={last}, which is what the model "
-            "is tested on: let the last value be the task's"
+            f"data.teacher.values={teacher.values} do not end with task.{knob}={last}, on which the model is "
+            "tested: let the last value be the task's"
         )
     if data.files is not None:
         raise ValueError("data.teacher draws problems, data.files has them: leave one of them out")
