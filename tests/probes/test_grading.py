@@ -155,8 +155,8 @@ def test_a_training_reads_them_all(run, folder, tmp_path):
 
 
 def test_equal_seeds_give_equal_bytes_in_another_process(run, folder, tmp_path):
-    """By the command, which prints what the files are; another seed draws other problems."""
-    words = (f"run={run.folder}", *ASKED, f"output={tmp_path}/again")
+    """By the command, on two devices; it prints what the files are. Another seed draws other problems."""
+    words = (f"run={run.folder}", *ASKED, f"output={tmp_path}/again", "trainer.devices=2", "threads=1")
     done = command("tracelab.grade", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     ours = {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -11,6 +11,7 @@ from scipy import stats
 from tests.helpers.engine import sequences
 from tests.helpers.runs import small
 from tests.models.test_models import interrupt_at
+from tracelab.analysis.learning import validations
 from tracelab.core.settings import read
 from tracelab.evaluation.judging import trained_model
 from tracelab.probes.exposure import seen
@@ -145,6 +146,8 @@ def test_moves_are_noted(folder):
     with open(folder / "whole" / "metrics.csv", newline="") as file:
         levels = [float(row["val/level"]) for row in csv.DictReader(file) if row["val/level"]]
     assert levels == [0, 1, 2, 2, 2, 2]
+    with pytest.warns(UserWarning, match="so that its looks are not of one set"):
+        assert validations(folder / "whole") is None
     assert json.loads((folder / "whole" / "data_card.json").read_text())["teacher"]["values"] == [4, 5, 6]
 
 
