@@ -109,6 +109,19 @@ def test_a_folder_takes_its_place_as_a_whole(tmp_path):
     assert (folder / "kept.txt").read_text() == "kept"
 
 
+def test_a_new_folder_is_there_at_once(tmp_path, monkeypatch):
+    """Its files are not moved one by one, between which the process may be killed."""
+    monkeypatch.setattr(os, "replace", lambda *_: pytest.fail("moved"))
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "below" / "folder", tmp_path / "empty"):
+        with whole_folder(folder) as made:
+            (made / "a").mkdir()
+            (made / "a" / "one.txt").write_text("one")
+            (made / "two.txt").write_text("two")
+        assert sorted(path.name for path in folder.rglob("*")) == ["a", "one.txt", "two.txt"]
+        assert list(folder.parent.glob(".*")) == []
+
+
 def test_a_run_that_was_not_judged_is_made_again(tmp_path):
     """Imports and merges end with an evaluation; a full disk in it leaves a run that the command may take."""
     run, config = Run(tmp_path / "run", {"seed": 0, "task": {"size": 5}}), {"seed": 0, "task": {"size": 5}}

@@ -20,6 +20,7 @@ from tracelab.analysis.loading import runs
 from tracelab.core.files import whole_lines
 from tracelab.core.knobs import one_of
 
+LEVEL = "val/level"
 NEEDED = ("val/problems", "val/solution_valid", "train/tokens", "train/minutes")
 VERDICTS = r"(solution_(valid|optimal)|only_solution|trace_.+)"
 PARTS = {"all": "", "easy": "easy_", "hard": "hard_"}  # of the held-out problems, as metrics.csv names them
@@ -75,7 +76,7 @@ def _curve(folder: Path, arm: str, seed: int, part: str) -> pl.DataFrame | None:
 
 def validations(folder: Path, column: str = "val/solution_valid") -> pl.DataFrame | None:
     """The rows of a run's metrics.csv in which held-out problems were completed; None, with a warning, if
-    there are none. column: what says so.
+    there are none, or these are of several levels of a teacher. column: what says so.
     """
     path = folder / "metrics.csv"
     lines = "".join(whole_lines(path)) if path.is_file() else ""
@@ -84,6 +85,13 @@ def validations(folder: Path, column: str = "val/solution_valid") -> pl.DataFram
         warnings.warn(
             f"{folder} is left out: it completed no held-out problems during training (validate_problems=0, "
             "or an older version)",
+            stacklevel=4,
+        )
+        return None
+    if LEVEL in table.columns:
+        warnings.warn(
+            f"{folder} is left out: its teacher (data.teacher) had it complete easier problems first, so "
+            "that its looks are not of one set",
             stacklevel=4,
         )
         return None

@@ -12,7 +12,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -51,12 +51,16 @@ def whole(path: Path, named: Callable[[Path], Path] | None = None, flushed: bool
 def whole_folder(folder: Path) -> Iterator[Path]:
     """A folder beside `folder` to write files to, which all take their places there at the end of the block.
 
-    If the block fails, nothing is left of them, and what stood in `folder` still does.
+    If the block fails, nothing is left of them, and what stood in `folder` still does. Where nothing stood
+    there, all are there at once, whatever ends the process.
     """
     partial = folder.with_name(f".{folder.name}.{os.urandom(6).hex()}.partial")
     try:
         partial.mkdir(parents=True)
         yield partial
+        with suppress(OSError):
+            os.rename(partial, folder)  # it fails where a folder stands that is not empty
+            return
         made = sorted(partial.rglob("*"))
         for below in (folder, *(folder / path.relative_to(partial) for path in made if path.is_dir())):
             below.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ import numpy as np
 
 from tracelab.core.codec import Sequences
 from tracelab.core.formats import ABSENT
+from tracelab.core.ragged import Integers
 from tracelab.core.rows import concat
 from tracelab.core.terminal import counted
 from tracelab.core.types import BINS, SPLITS, Examples, Task
@@ -41,11 +42,14 @@ class AsRead(Treatment):
 
 @dataclass(frozen=True)
 class Files:
-    """Problems of files, all in one piece; see `Chunks`. sequences: theirs; about: for the card."""
+    """Problems of files, all in one piece; see `Chunks`. sequences: theirs; about: for the card; source: (n,)
+    which of the files each is of.
+    """
 
     examples: Examples
     sequences: Sequences
     about: Mapping[str, Any]
+    source: Integers
 
     def __len__(self) -> int:
         return 1
@@ -89,7 +93,8 @@ def read_files(paths: Sequence[str], task: Task, *, traces: bool = True, distinc
     }
     numbered = replace(examples, index=np.arange(len(mine)))
     own = sequences.take(rows)
-    return Files(numbered.take(rows), own if traces else without_traces(own), about)
+    source = np.repeat(np.arange(len(reads)), [len(read.examples) for read in reads])[rows]
+    return Files(numbered.take(rows), own if traces else without_traces(own), about, source)
 
 
 def arm(files: Files, task: Task) -> Arm:
@@ -117,6 +122,8 @@ def summary(about: Mapping[str, Any]) -> str:
     """What was read and what was left out, for people."""
     left_out = counted(about["of other splits"], "problem")
     lines = [f"from files: {left_out} of other splits left out"]
+    if "order" in about:
+        lines.append(f"  in this order: {', '.join(about['order'])}")
     for file in about["files"]:
         lines.append(f"  {file['path']}: {counted(file['read'], 'line')} read, {file['left_out']:,} left out")
         lines += [f"    {line}" for line in file["faults"].splitlines()]

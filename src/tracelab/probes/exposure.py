@@ -43,6 +43,16 @@ def seen(experiment: Experiment, task: Task, count: int) -> Seen:
             f"trace={experiment.names.trace} changes in the course of a training, whose problems nobody "
             "counts: take a run of another treatment, or of one stage (trace.stage)"
         )
+    if experiment.data.teacher is not None:
+        raise ValueError(
+            "data.teacher went from one kind of problems to another as the model learned, and nobody counts "
+            "them: take a run without a teacher (data.teacher=null)"
+        )
+    if experiment.data.order is not None:
+        raise ValueError(
+            f"data.order={experiment.data.order} trains on one file after the other, whose problems nobody "
+            "counts: take a run whose files were mixed (data.order=null)"
+        )
     arm = sets.arms(experiment, task, treatment, chunks)
     taken: dict[int, NDArray[np.int64]] = {}  # how often each of a piece's problems was
     for k in itertools.count():

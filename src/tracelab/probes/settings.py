@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tracelab.core.settings import Count, Positive, Weight, settings
+from typing import Literal
+
+from tracelab.core.settings import Count, Place, Positive, Seed, Threads, Weight, settings
+from tracelab.runs.settings import OnDevices
 
 
 @settings
@@ -28,3 +31,21 @@ class Fitting:
     bridging: Weight = 2.0
     reconstruction: Weight = 1.0
     sparsity: Weight = 1e-3
+
+
+@settings
+class Grading:
+    """How new problems are graded by a run's model: the knobs of `tracelab.grade`."""
+
+    run: Place
+    problems: Count
+    bins: Count
+    samples: Count
+    temperature: Weight
+    complexity: str | None = None
+    seed: Seed = 0
+    output: Place | None = None
+    batch_size: Count = 256
+    checkpoint: Literal["last", "best"] = "last"
+    trainer: OnDevices = OnDevices()
+    threads: Threads | None = None

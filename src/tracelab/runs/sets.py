@@ -18,8 +18,10 @@ from tracelab.data import card, from_files, frozen
 from tracelab.data.compiling import compile_ahead
 from tracelab.data.pieces import Chunks, Endless, Frozen
 from tracelab.data.survey import survey
+from tracelab.runs import ordering
 from tracelab.runs.build import build_task, build_treatment
 from tracelab.runs.explaining import explained
+from tracelab.runs.levels import at_levels
 from tracelab.runs.ranking import ranked, twins_of
 from tracelab.runs.settings import Experiment
 from tracelab.traces.base import Treatment, Turn
@@ -32,7 +34,7 @@ LONGEST = 256  # sequences, by which it is told how much longer traces are than 
 
 TestSets = Mapping[str, tuple[Task, Examples]]
 Treated = Callable[[Examples, str], card.Arm]
-Turns = tuple[tuple[Turn, Callable[[int], Sequences]], ...]
+Turns = ordering.Turns
 
 
 def test_sets(experiment: Experiment, task: Task, against: Mapping[str, Examples] | None = None) -> TestSets:
@@ -96,8 +98,8 @@ def prepare(experiment: Experiment) -> Data:
     the_card["test sets"] = {name: len(examples) for name, (_, examples) in tests.items()}
     summary = card.text({**the_card, "splits": {"train": the_card["splits"]["train"]}})
     if isinstance(chunks, from_files.Files):
-        the_card["read"] = chunks.about
-        summary += "\n" + from_files.summary(chunks.about)
+        the_card["read"] = ordering.told(experiment, chunks)
+        summary += "\n" + from_files.summary(the_card["read"])
     longest = train.sequences.longest
     if len(chunks) > 1:
         held_out = {"val": val.examples} | {name: examples for name, (_, examples) in tests.items()}
@@ -108,14 +110,16 @@ def prepare(experiment: Experiment) -> Data:
         summary += "\n  the first of {pieces} pieces; all {problems:,} problems were judged".format(**whole)
     max_new = experiment.eval.max_new or room_for(longest_completion(tests), task, train)
     turns, latents = turns_of(experiment, task, treatment, chunks), latents_of(treatment)
-    if turns:  # none of them has longer sequences than the first, but for latents
-        first = turns[0][1]
-        lengths = [int(first(k).tokens.lengths.max()) for k in range(len(chunks))]
+    if turns:  # of a treatment none has longer sequences than the first, but for latents
+        levels = [chunk for _, chunk in (turns if experiment.data.teacher else turns[:1])]
+        lengths = [int(chunk(k).tokens.lengths.max()) for chunk in levels for k in range(len(chunks))]
         longest = max(longest, *lengths) + latents
     if experiment.data.online:
         longest *= 2  # later chunks may exceed
     context = experiment.model.get("context") or context_for(longest, val.sequences, tests, latents + max_new)
     chunk = training_chunks(chunks, train.sequences, arm)
+    if experiment.data.teacher is not None:
+        the_card["teacher"] = asdict(experiment.data.teacher)
     sequences = chunk, turns, val.sequences, train.sequences
     return Data(task.codec.vocabulary, *sequences, tests, the_card, summary, context, max_new)
 
@@ -150,13 +154,27 @@ def arms(experiment: Experiment, task: Task, treatment: Treatment, chunks: Chunk
 
 
 def turns_of(experiment: Experiment, task: Task, treatment: Treatment, chunks: Chunks) -> Turns:
-    """What is trained on in turn, and the chunks of each."""
+    """What is trained on in turn, and the chunks of each: files, where these have an order, and the levels
+    of a teacher.
+    """
+    if isinstance(chunks, from_files.Files):
+        return ordering.turns_of(experiment, treatment, chunks)
+    if experiment.data.teacher is not None:
+        return tuple((Turn(0.0, treatment, anew=False), level(each)) for each in at_levels(experiment))
 
     def chunks_of(turn: Turn) -> Callable[[int], Sequences]:
         arm = arms(experiment, task, turn.treatment, chunks)
         return lambda k: arm(chunks[chunks.piece(k)], "train").sequences
 
     return tuple((turn, chunks_of(turn)) for turn in treatment.in_turn())
+
+
+def level(experiment: Experiment) -> Callable[[int], Sequences]:
+    """The chunks of training sequences of an experiment whose task is at one level."""
+    task, treatment = build_task(experiment.task), build_treatment(experiment.trace)
+    chunks = training_problems(experiment, task)
+    arm = arms(experiment, task, treatment, chunks)
+    return training_chunks(chunks, arm(chunks[0], "train").sequences, arm)
 
 
 def latents_of(treatment: Treatment) -> int:
@@ -191,6 +209,14 @@ def problems(experiment: Experiment, task: Task, split: str, count: int) -> Exam
         distinct=data.distinct,
         workers=data.drawn_by,
     )
+
+
+def held_out(experiment: Experiment, count: int) -> tuple[Task, Examples, Sequences]:
+    """The first so many problems of the validation set, and what the set teaches for them."""
+    task, treatment = build_task(experiment.task), build_treatment(experiment.trace)
+    size = experiment.data.val_size
+    examples = problems(experiment, task, "val", size).take(np.arange(min(count, size)))
+    return task, examples, frozen.arm(task, treatment, examples, experiment.seed, "val")[0]
 
 
 def training_problems(experiment: Experiment, task: Task) -> Chunks:

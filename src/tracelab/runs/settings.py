@@ -47,10 +47,21 @@ class Names:
 
 
 @settings
+class Teacher:
+    """A knob of the task that goes from value to value while a model learns: to the next one where held-out
+    accuracy at the present one is at least `bound`.
+    """
+
+    knob: str
+    values: Annotated[list[Any], Field(min_length=2)]
+    bound: Share
+
+
+@settings
 class Data:
     """Problems to train on, and batches of them. conf/train.yaml says what each knob is.
 
-    checksums: of the files, noted when a run starts.
+    checksums: of the files, noted when a run starts; order: of whole files, None: their problems are mixed.
     """
 
     train_size: Count
@@ -60,6 +71,8 @@ class Data:
     distinct: bool = True
     files: Annotated[list[str], Field(min_length=1)] | None = None
     checksums: list[str] | None = None
+    order: Literal["listed", "reversed"] | None = None
+    teacher: Teacher | None = None
     short_first: Share | None = None
     packing: Count | None = None
     workers: Threads | None = None

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import lightning
 import numpy as np
+from numpy.typing import NDArray
 
 from tracelab.core.codec import Sequences
 from tracelab.runs.sets import Turns
@@ -89,10 +90,17 @@ class Curriculum:
         if start == len(lengths):
             chunk, start = chunk + 1, 0
             lengths = self._whole(self._turn, chunk).tokens.lengths
-        used = np.cumsum(np.ones(len(lengths) - start) if self.in_sequences else lengths[start:])
+        return self._taken(chunk, start, lengths[start:])
+
+    def _taken(self, chunk: int, start: int, lengths: NDArray[np.int64]) -> Part:
+        """The part that this turn takes of what is left of a chunk."""
+        used = np.cumsum(np.ones(len(lengths)) if self.in_sequences else lengths)
         count = min(int(np.searchsorted(used, self._left)) + 1, len(used))
-        part = Part(self._turn, chunk, start, start + count)
-        self._left -= used[count - 1]
+        return self._used(Part(self._turn, chunk, start, start + count), used[count - 1])
+
+    def _used(self, part: Part, amount: float) -> Part:
+        """The part, when its amount has been taken from the turn's quota."""
+        self._left -= amount
         self._enter()
         return part
 

@@ -31,16 +31,18 @@ from tracelab.training import accelerate
 from tracelab.training.budget import short_first
 from tracelab.training.budgeted import build_recipe
 from tracelab.training.checks import check, check_ranking
-from tracelab.training.curriculum import BeginAnew, Curriculum, quotas
+from tracelab.training.curriculum import BeginAnew, quotas
 from tracelab.training.fitting import Trained, conclude, finished_before, fit, fit_together, is_shared
 from tracelab.training.initial import build_initial, origin, with_source
 from tracelab.training.latents import LatentLearner
 from tracelab.training.launched import led
 from tracelab.training.learner import Learner
+from tracelab.training.ordering import check_order, in_turn
 from tracelab.training.processes import in_shards, wished, wished_here
 from tracelab.training.ranking import RankingLearner
 from tracelab.training.resuming import Before, before, begin, resume_from
 from tracelab.training.settings import Training
+from tracelab.training.teaching import Taught, check_kept, check_teacher, teaching
 from tracelab.training.tracking import tracking
 from tracelab.training.validation import HeldOut, Validation
 
@@ -61,6 +63,7 @@ def _claimed(experiment: Training) -> Trained:
 def _train(experiment: Training, went: Before | None) -> Trained:
     accelerate.start(experiment.threads)
     began = time.monotonic()
+    check_kept(experiment, went)
     run = begin(experiment, went)
     precision = precision_of(experiment, went.checkpoint if went else None)
     say(str(precision))
@@ -89,6 +92,8 @@ def _train(experiment: Training, went: Before | None) -> Trained:
             learner = build_learner(experiment, model)
             finished = fit_validated(run, experiment, learner, data, resume, began, loggers)
             progress = learner.progress
+        if experiment.data.teacher is not None:
+            record["moves"] = run.read_json("run.json").get("moves", [])
         if experiment.data.packing is not None and run.checkpoint().is_file():
             record["attention"] = load_attention(run.checkpoint())
         metrics = conclude(run, record, progress, finished, began, data.tests, went)
@@ -99,6 +104,8 @@ def check_parts(experiment: Training) -> None:
     """ValueError if parts do not go together, or refuse their knobs: before anything is drawn."""
     check_ranking(experiment, check(experiment))
     check_turns(experiment)
+    check_order(experiment)
+    check_teacher(experiment)
     check_losses(experiment)
     one_of("attention", experiment.attention, ("auto", *KERNELS))
     model = get_object(experiment.model["_target_"])
@@ -189,9 +196,12 @@ def fit_validated(
     """Train, with a look at losses and held-out problems every so many steps -> is it finished?"""
     budgets = run.read_json("run.json").get("extended_from", ())
     loaders = build_loaders(experiment, data, learner.model.context, budgets)
-    held_out = build_held_out(experiment, data)
-    callbacks: list[Callback] = [] if held_out is None else [Validation(held_out)]
-    if data.turns:
+    callbacks: list[Callback] = []
+    if experiment.data.teacher is not None:
+        callbacks.append(teaching(experiment, run))
+    elif (held_out := build_held_out(experiment, data)) is not None:
+        callbacks.append(Validation(held_out))
+    if data.turns and experiment.data.teacher is None:
         callbacks.append(BeginAnew())
     batches = experiment.validate_every * experiment.trainer.get("accumulate_grad_batches", 1)
     return fit(run, learner, loaders, resume, began, callbacks, logger=loggers, val_check_interval=batches)
@@ -243,11 +253,12 @@ def build_loaders(
         "packing": experiment.data.packing,
         "context": context,
     }
-    chunk = data.chunk
+    chunk, pins = data.chunk, device_of(experiment.trainer).type == "cuda"
+    fixed = FixedLoader(data.val, **sizes)
+    if experiment.data.teacher is not None:
+        levels = [chunk for _, chunk in data.turns]
+        return Taught(levels, **sizes, seed=experiment.seed, pins=pins), fixed
     if data.turns:
-        shares = [turn.share for turn, _ in data.turns]
-        chunk = Curriculum(data.turns, quotas(experiment, shares, before))
+        chunk = in_turn(experiment, data.turns, before)
     first = short_first(experiment, chunk(0).tokens.lengths)
-    pins = device_of(experiment.trainer).type == "cuda"
-    loader = Loader(chunk, **sizes, short_first=first, seed=experiment.seed, pins=pins)
-    return loader, FixedLoader(data.val, **sizes)
+    return Loader(chunk, **sizes, short_first=first, seed=experiment.seed, pins=pins), fixed
