@@ -3,6 +3,7 @@
     python bench/quickstart.py                              # hours on two cores; goes on where it was
     python bench/quickstart.py --jobs 2 --threads 1         # two runs at a time, which is faster
     python bench/quickstart.py --seeds 0 1 2 --experiment earlier_maze --folder runs/earlier --name quickstart
+    python bench/quickstart.py --jobs 16 --threads 1 --words trainer=gpu compile=false    # side by side on a GPU
 
 Each run is `python -m tracelab.train trace=ARM seed=SEED` with the defaults; finished ones are not run again.
 Minutes are of training alone, without data, start-up and evaluation. Time to quality: tokens and minutes
@@ -41,13 +42,15 @@ def finished(folder: Path) -> bool:
     return record.is_file() and json.loads(record.read_text(encoding="utf-8"))["status"] == "evaluated"
 
 
-def run(arm: str, seed: int, threads: int, folder: Path, experiment: str) -> dict[str, Any]:
-    """Train and judge one arm -> its figures on the in-distribution test set and out of it."""
+def run(arm: str, seed: int, threads: int, folder: Path, more: list[str]) -> dict[str, Any]:
+    """Train and judge one arm -> its figures on the in-distribution test set and out of it.
+
+    more: words of the command.
+    """
     record = folder / "run.json"
     if not finished(folder):
         words = [f"trace={arm}", f"seed={seed}", f"threads={threads}", f"run_dir={folder}"]
-        words += [f"experiment={experiment}"] if experiment else []
-        subprocess.run([sys.executable, "-m", "tracelab.train", *words], check=True)
+        subprocess.run([sys.executable, "-m", "tracelab.train", *words, *more], check=True)
     progress = json.loads(record.read_text(encoding="utf-8"))["progress"]
     sets = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["test sets"]
     estimates = {name: {metric: values[metric] for metric in SHOWN} for name, values in sets.items()}
@@ -94,14 +97,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
-    parser.add_argument("--experiment", default="", help="other than the default one")
+    parser.add_argument("--experiment", help="other than the default one")
+    parser.add_argument("--words", nargs="+", default=[], help="more of the command: trainer=gpu compile=false")
     parser.add_argument("--name", default="seeds", help="of the results")
     parser.add_argument("--only", choices=ARMS, nargs="+", default=ARMS)
     parser.add_argument("--folder", type=Path, default=Path("runs/seeds"))
     parser.add_argument("--collect", action="store_true", help="report what is finished, run nothing")
     options = parser.parse_args()
+    words = [*([f"experiment={options.experiment}"] if options.experiment else []), *options.words]
     wanted = [
-        (arm, seed, options.threads, options.folder / f"{arm}-{seed}", options.experiment)
+        (arm, seed, options.threads, options.folder / f"{arm}-{seed}", words)
         for seed in options.seeds
         for arm in ARMS
         if arm in options.only and (not options.collect or finished(options.folder / f"{arm}-{seed}"))
