@@ -98,7 +98,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--experiment", help="other than the default one")
-    parser.add_argument("--words", nargs="+", default=[], help="more of the command: trainer=gpu compile=false")
+    parser.add_argument(
+        "--words", nargs="+", default=[], help="more of the command: trainer=gpu compile=false"
+    )
     parser.add_argument("--name", default="seeds", help="of the results")
     parser.add_argument("--only", choices=ARMS, nargs="+", default=ARMS)
     parser.add_argument("--folder", type=Path, default=Path("runs/seeds"))
