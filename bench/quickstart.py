@@ -3,7 +3,7 @@
     python bench/quickstart.py                              # hours on two cores; goes on where it was
     python bench/quickstart.py --jobs 2 --threads 1         # two runs at a time, which is faster
     python bench/quickstart.py --seeds 0 1 2 --experiment earlier_maze --folder runs/earlier --name quickstart
-    python bench/quickstart.py --jobs 16 --threads 1 --words trainer=gpu compile=false    # side by side on a GPU
+    python bench/quickstart.py --jobs 16 --threads 1 --words trainer=gpu compile=false  # together on a GPU
 
 Each run is `python -m tracelab.train trace=ARM seed=SEED` with the defaults; finished ones are not run again.
 Minutes are of training alone, without data, start-up and evaluation. Time to quality: tokens and minutes

@@ -93,12 +93,6 @@ class Latent(Model):
             inputs = torch.where(latent[..., None], self.feed(latent.cumsum(1) - 1), inputs)
         return super().hidden(inputs, past)
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """See `Model`; what pauses read is an input, too."""
-        words = super().inputs
-        return (*words, "feed.vector") if words and isinstance(self.feed, Pause) else words
-
     def shift(self, tokens: Tensor) -> Tensor:
         """(B,), see `Model`: so far that first latents are in one column."""
         latent = tokens == self.vocab_size
