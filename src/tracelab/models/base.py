@@ -26,7 +26,7 @@ class Words(nn.Embedding):
     a head that is tied to them does not (Vaswani et al. 2017, arXiv 1706.03762, section 3.4; Gemma).
     """
 
-    def __init__(self, count: int, width: int, scaled: bool) -> None:
+    def __init__(self, count: int, width: int, scaled: bool = False) -> None:
         super().__init__(count, width)
         self.scale = width**0.5 if scaled else 1.0
 
@@ -37,7 +37,7 @@ class Words(nn.Embedding):
 
     @property
     def size(self) -> float:
-        """Of a word as blocks read it: deviation times scale."""
+        """Standard deviation of words as blocks read them."""
         return self.deviation * self.scale
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -33,14 +33,13 @@ class Recurrent(Model):
         inner: Size | None = None,
         norm_eps: Positive = 1e-6,
         tied: bool = True,
-        embed_scaled: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.vocab_size = vocab_size
         self.context = context
         self.inner = inner or width
-        self.embed = Words(vocab_size, width, embed_scaled)
+        self.embed = Words(vocab_size, width)
         self.blocks = nn.ModuleList(Block(width, self.inner, mlp, norm_eps) for _ in range(layers))
         self.norm = Norm(width, norm_eps)
         self.head = nn.Linear(width, vocab_size, bias=False)
