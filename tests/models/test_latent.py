@@ -112,6 +112,12 @@ def test_weights_are_those_of_the_model_without_latents():
     assert {*FEEDS, "none"} == set(FEEDBACKS)
 
 
+def test_a_state_is_some_fifty_times_as_large_as_a_word():
+    model = tiny()
+    state, word = (x.square().mean().sqrt() for x in (model.hidden(rows().clamp(max=19)), model.embed.weight))
+    assert 45 < state / word < 55
+
+
 @pytest.mark.parametrize("scaled", [False, True])
 def test_inputs_are_at_first_as_large_as_words(scaled):
     """Where no scale is given."""

@@ -29,15 +29,15 @@ LAYER = {  # ours -> theirs, in their order from above
 
 
 def ties(knobs: Mapping[str, Any]) -> bool:
-    """Is the head theirs, too, the embedding itself?"""
+    """Does the reference model have one matrix for embedding and head?"""
     return bool(knobs["tied"] and not knobs["embed_scaled"])
 
 
 def names(knobs: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Our names of a model's weights -> theirs.
 
-    A tied head is not written, for it is the embedding; but it is where embeddings are scaled, for theirs are
-    scaled already.
+    A tied head is not written, for it is the embedding. If embeddings are scaled, it is: theirs are written
+    times the scale, which the head lacks.
     """
     outside = {ours: (theirs,) for ours, theirs in OUTSIDE.items()}
     if ties(knobs):

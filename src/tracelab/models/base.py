@@ -21,9 +21,8 @@ DEVIATION = 0.02  # of matrices' first weights (GPT-2)
 class Words(nn.Embedding):
     """Any shape of tokens -> the same, width: their vectors, times `scale`.
 
-    scaled: scale is sqrt(width), else 1. What blocks add to the residual stream is of size one after a few
-    hundred steps, where vectors of deviation 0.02 are lost; they also learn `scale` times as fast then, while
-    a head that is tied to them does not (Vaswani et al. 2017, arXiv 1706.03762, section 3.4; Gemma).
+    scaled: scale is sqrt(width), as in Vaswani et al. 2017 (arXiv 1706.03762, section 3.4); else it is 1. A
+    head that is tied to the weights reads them without the scale.
     """
 
     def __init__(self, count: int, width: int, scaled: bool = False) -> None:

@@ -44,7 +44,7 @@ class Latent(Treatment):
     """
 
     feedback: str = "recycled"
-    scale: Positive | None = None
+    scale: Positive | None = 0.02
     stages: Count = 6
     latents: Count = 1
     steps: Count | None = None
