@@ -44,7 +44,7 @@ class Latent(Treatment):
     """
 
     feedback: str = "recycled"
-    scale: Positive | None = 0.02
+    scale: Positive | None = None
     stages: Count = 6
     latents: Count = 1
     steps: Count | None = None
