@@ -83,5 +83,5 @@ def test_a_sweep_of_the_study_is_the_planned_one(task):
 def test_the_test_sets_of_the_study_are_drawn(task):
     composed = compose(Training, "train", f"experiment=study/{task}")
     drawn = sets.test_sets(composed, build_task(composed.task))
-    assert len(drawn) == 1 + len(composed.task["ood"]) + (task == "countdown")  # held-out targets
+    assert len(drawn) == 1 + len(composed.task["ood"])
     assert {len(examples) for _, examples in drawn.values()} == {512}
