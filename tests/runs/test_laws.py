@@ -14,6 +14,7 @@ from tracelab.analysis import efforts
 from tracelab.core.files import read_json
 from tracelab.core.paths import CONF
 from tracelab.posttraining.experiment import posttrain
+from tracelab.runs import sets
 from tracelab.runs.build import build_task
 from tracelab.runs.entry import compose, composed_config, prepare_process
 from tracelab.training.experiment import train
@@ -68,6 +69,26 @@ def test_the_starts_have_the_words_of_the_deepest_problems():
         start = composed_config("train", "experiment=law/rl_start", f"logic={logic}").task
         shallow, deep = (build_task(OmegaConf.to_container(start) | more) for more in ({}, {"depth": 8}))
         assert shallow.codec.vocabulary == deep.codec.vocabulary
+
+
+def asked_of(law):
+    """The setting that a law's first job draws problems for, the easiest; of post-training, that of its start."""
+    command, (words, *_) = jobs_of(law)
+    if command == "train":
+        return compose(Training, "train", f"experiment=law/{law}", *words)
+    asked = composed_config("posttrain", f"experiment=law/{law}", *words)
+    start = [word.lstrip("+") for word in words if not word.startswith("start")]
+    start += [f"eval.problems={asked.eval.problems}", f"data.val_size={asked.held_out.problems}"]
+    return compose(Training, "train", "experiment=law/rl_start", *start)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_law_has_as_many_problems_as_it_asks_for(law):
+    """For validation and for tests, none of which a split shares with another; there are fewest easy ones."""
+    asked = asked_of(law)
+    task, held_out = build_task(asked.task), asked.data.val_size
+    assert len(sets.problems(asked, task, "val", held_out)) == held_out
+    assert {len(examples) for _, examples in sets.test_sets(asked, task).values()} == {asked.eval.problems}
 
 
 TINY = [word for word in SMALL if not word.startswith(("task.", "data.train", "eval."))]
