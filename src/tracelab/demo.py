@@ -15,13 +15,14 @@ from tracelab.training.experiment import build_learner
 from tracelab.training.losses import padded_losses
 from tracelab.training.settings import Training
 
+WORDS = ("task=maze", "trace=corrupted", "budget.tokens=5000000")  # of its command
 LENGTH = 192  # tokens of the demo's sequences, on average
 SECONDS = 3.0  # that training steps are measured for
 
 
 def demo() -> Training:
     """What `make demo` trains."""
-    return compose(Training, "train", "trace=corrupted", "run_dir=unused")
+    return compose(Training, "train", *WORDS, "run_dir=unused")
 
 
 def tokens_per_second(experiment: Training) -> float:

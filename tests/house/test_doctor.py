@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tracelab.core.paths import CLONE
+from tracelab.demo import WORDS
 from tracelab.doctor import folders, hardware, screen, software
 from tracelab.doctor.finding import BAD, GOOD, NOTE, Finding
 from tracelab.doctor.screen import CHECKS
@@ -39,6 +41,12 @@ def test_one_screen_on_a_machine_that_can_train(tmp_path):
     assert re.search(r"tokens/s: make demo takes about \d+ minutes", text)
     assert lines[-1] == "Training can run here."
     assert not (tmp_path / "runs").exists(), "it leaves nothing behind"
+
+
+def test_the_demo_that_is_timed_is_the_one_of_make_demo():
+    command = f"python -m tracelab.train {' '.join(WORDS)}"
+    assert f"$(BIN)/{command}\n" in (CLONE / "Makefile").read_text(encoding="utf-8")
+    assert f"`make demo` runs `{command}`" in (CLONE / "README.md").read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_written_is_bad_and_says_how_to_mend_it(tmp_path, monkeypatch, capsys):

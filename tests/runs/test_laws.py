@@ -72,7 +72,7 @@ def test_the_starts_have_the_words_of_the_deepest_problems():
 
 
 def asked_of(law):
-    """The setting that a law's first job draws problems for, the easiest; of post-training, that of its start."""
+    """The setting that a law's first job, the easiest, draws problems in; of post-training, its start's."""
     command, (words, *_) = jobs_of(law)
     if command == "train":
         return compose(Training, "train", f"experiment=law/{law}", *words)

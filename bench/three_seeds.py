@@ -1,12 +1,12 @@
-r"""The study: six arms, three seeds, and what replicates; its tables and figures for docs/results.
+r"""An earlier study: six arms, three seeds, and what replicates; its tables and figures for docs/results.
 
     python -m tracelab.train -m experiment=study/correct,study/solution_only,study/swapped,\
 study/corrupted_010,study/corrupted_050,study/corrupted_100 seed=0,1,2 hydra.sweep.dir=runs/study
     for run in runs/study/*_seed-0; do python -m tracelab.intervene run=$run; done
-    python bench/study.py runs/study
+    python bench/three_seeds.py runs/study
 
-Writes docs/results/study/ (the report's figures as PNG, its tables as CSV) and the tables of
-docs/results/study.md between its two marks; what they mean is written by hand around them.
+Writes docs/results/three_seeds/ (the report's figures as PNG, its tables as CSV) and the tables of
+docs/results/three_seeds.md between its two marks; what they mean is written by hand around them.
 """
 
 from __future__ import annotations
@@ -147,13 +147,13 @@ def write(runs: Path) -> None:
         "",
         *interventions(runs, splits[0]),
     ]
-    between_marks(DOCS / "study.md", text, "The study")
+    between_marks(DOCS / "three_seeds.md", text, "An earlier study of mazes")
     print("\n".join(text))
 
 
 def report(runs: Path) -> None:
     """The report's figures and tables."""
-    target = DOCS / "study"
+    target = DOCS / "three_seeds"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,166 @@
+"""What the study found: its verdicts, task by task, and all figures behind them, from its data alone.
+
+    python bench/findings.py                 # reads bench/results/study, a folder per task
+    python bench/findings.py runs/study      # the same from runs
+
+Writes the tables of docs/results/study.md between its two marks, every measurement to
+docs/results/study/measurements.csv, and learning curves beside it. What the verdicts mean is written by hand
+around the tables; the rules are those of docs/results/prediction.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import polars as pl
+from common import DOCS, RESULTS, between_marks, markdown
+from omegaconf import OmegaConf
+
+from tracelab import analysis
+from tracelab.analysis import findings, power
+from tracelab.analysis.cells import FAR, TaskOutcomes
+from tracelab.analysis.learning_figures import learning
+from tracelab.analysis.measures import RIGHT, VALID, share
+from tracelab.analysis.verdicts import LEAST_SEEDS, above
+from tracelab.core.paths import CONF
+
+TASKS = ("maze", "graph_path", "countdown", "sat", "arithmetic")
+DRAWN = ("solution_valid", "trace_strict")
+RANK = "e"  # the finding whose figures are rank correlations, not shares
+
+
+def points(value: float | None) -> str:
+    """A share in per cent, a difference in points."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def estimate(row: dict[str, float | None], ranks: bool = False) -> str:
+    """`12.3 [4.5, 20.1]`, in per cent or points; `0.42 [0.31, 0.53]` of rank correlations."""
+    value, low, high = row["value"], row["low"], row["high"]
+    if value is None or low is None or high is None:
+        return "–"
+    if ranks:
+        return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    return f"{points(value)} [{points(low)}, {points(high)}]"
+
+
+def verdict_table(found: pl.DataFrame) -> list[str]:
+    """A row per finding, a column per task, and what they come to."""
+    given = findings.verdicts(found)
+    tasks = [task for task in TASKS if task in given["task"].to_list()]
+    rows = []
+    for letter in dict.fromkeys(given["finding"]):
+        mine, cells = given.filter(finding=letter), []
+        for task in (*tasks, "all"):
+            these = mine.filter(task=task)
+            several = len(these) > 1
+            told = [
+                f"{row['arm']}: {row['verdict']}" if several else row["verdict"] for row in these.to_dicts()
+            ]
+            cells.append("<br>".join(told) or "–")
+        rows.append([letter, claim_of(letter), *cells])
+    return markdown(["", "claim", *tasks, "over tasks"], rows)
+
+
+def claim_of(letter: str) -> str:
+    """What a finding's parts claim, in a line."""
+    return "; ".join(part.claim for name, part in findings.PARTS.items() if name[0] == letter)
+
+
+def primary_table(found: pl.DataFrame) -> list[str]:
+    """A row per measurement that decides."""
+    rows = [
+        [
+            row["part"],
+            row["task"],
+            row["arm"] + (f" − {row['base']}" if row["base"] else ""),
+            row["split"],
+            estimate(row, row["finding"] == RANK),
+            "–" if row["p_holm"] is None else f"{row['p_holm']:.2g}",
+            str(row["seeds"]),
+            row["verdict"],
+        ]
+        for row in found.filter(pl.col("primary")).sort("part", "task").to_dicts()
+    ]
+    return markdown(["part", "task", "arms", "test set", "value", "corrected p", "seeds", "verdict"], rows)
+
+
+def arm_table(outcomes: TaskOutcomes) -> list[str]:
+    """Accuracy and validity of each arm, with intervals for other seeds and other problems."""
+    rows = []
+    for arm in outcomes.arms["arm"].unique().sort():
+        cells, seeds = [], 0
+        for value in (RIGHT, VALID):
+            known = {m.split: m for m in share(outcomes, arm, value, pl.lit(True), above(0.0))}
+            near = next(iter(known))
+            for split in (near, FAR):
+                low, high = known[split].found.interval()
+                cells.append(estimate({"value": known[split].found.value, "low": low, "high": high}))
+            seeds = known[near].seeds
+        rows.append([arm, str(seeds), *cells])
+    heads = ["arm", "seeds", "right", "right, far", "strictly valid", "strictly valid, far"]
+    return markdown(heads, rows)
+
+
+def seeds_table(tables: dict[str, pl.LazyFrame]) -> list[str]:
+    """How many seeds an arm needs for 10 points to be seen in four of five studies."""
+    rows = []
+    for task, table in tables.items():
+        outcomes = TaskOutcomes(table)
+        near, base = outcomes.splits[0], outcomes.arm("correct")
+        others = (outcomes.arm("solution_only"), outcomes.arm("swapped", match="none"))
+        for arm in others:
+            if arm and base and min(len(outcomes.cells(name, RIGHT).seeds) for name in (arm, base)) > 1:
+                needed = power.seeds_needed(table, "solution_valid", near, arm, base)
+                rows.append([task, f"{arm} − {base}", "over 200" if needed is None else str(needed)])
+    return markdown(["task", "arms", "seeds"], rows)
+
+
+def missing(tables: dict[str, pl.LazyFrame]) -> list[str]:
+    """What was planned and is not there: arms of conf/arm by task, and tasks."""
+    planned = {path.stem: OmegaConf.load(path) for path in sorted((CONF / "arm").glob("*.yaml"))}
+    rows = []
+    for task in TASKS:
+        if task not in tables:
+            rows.append([task, "all"])
+            continue
+        outcomes = TaskOutcomes(tables[task])
+        few = []
+        for name, config in planned.items():
+            treatment = next(iter(config.defaults[0].values()))
+            arm = outcomes.arm(treatment, **dict(config.get("trace", {})))
+            seeds = len(outcomes.cells(arm, RIGHT).seeds) if arm else 0
+            if seeds < LEAST_SEEDS:
+                few.append(f"{name} ({seeds} seeds)" if seeds else name)
+        if few:
+            rows.append([task, ", ".join(few)])
+    return markdown(["task", f"arms with fewer than {LEAST_SEEDS} seeds"], rows)
+
+
+def main() -> None:
+    """Read, measure, write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path, nargs="?", default=RESULTS / "study")
+    data = parser.parse_args().data
+    tables = {task: analysis.load(data / task) for task in TASKS if (data / task).is_dir()}
+    found = findings.measurements(tables)
+    folder = DOCS / "results" / "study"
+    folder.mkdir(parents=True, exist_ok=True)
+    found.write_csv(folder / "measurements.csv")
+    text = ["## Verdicts", "", *verdict_table(found), "## What decides", "", *primary_table(found)]
+    for task, table in tables.items():
+        text += [f"## {task}: the arms", "", *arm_table(TaskOutcomes(table))]
+        text += [f"![Accuracy and validity during training, {task}](study/learning_{task}.png)", ""]
+        curves = analysis.learning_curves(data / task)
+        learning(folder / f"learning_{task}", curves.filter(pl.col("metric").is_in(DRAWN)))
+    text += ["## Seeds that it takes to see 10 points", "", *seeds_table(tables)]
+    text += ["## What was planned and is not there", "", *missing(tables)]
+    between_marks(DOCS / "results" / "study.md", text, "The study")
+    print("\n".join(text))
+
+
+if __name__ == "__main__":
+    main()
