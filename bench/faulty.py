@@ -98,6 +98,7 @@ CASES = {
     "memorise": of_run("memorise", *ASKED),
     "assess": of_run("assess", *ASKED),
     "reask": of_run("reask", *ASKED),
+    "grade": of_run("grade", "problems=24", "bins=2", "samples=2", "threads=1"),
     "states": of_run("probe", "states", "threads=1"),
     "export": Case("export", lambda folder: (f"run={folder}/run", f"to={folder}/out"), "train"),
     "import": Case("import_run", lambda f: (f"from={f}/out", f"to={f}/imported"), "export"),
