@@ -21,10 +21,14 @@ from tests.helpers.forked import FORKED
 from tests.helpers.runs import SMALL, small
 from tests.training.test_resume import StopAt
 from tracelab.batches.loader import FixedLoader
+from tracelab.data.frozen import arm, drawn
+from tracelab.data.jsonl import write_jsonl
 from tracelab.loggers import CSV
 from tracelab.optim.adamw import adamw
 from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.entry import compose
+from tracelab.tasks.maze import Maze
+from tracelab.traces.correct import Correct
 from tracelab.training import processes
 from tracelab.training.budget import Budget
 from tracelab.training.checkpoint import Checkpoints
@@ -281,6 +285,26 @@ def test_a_run_of_two_processes(tmp_path, words):
     assert shared.metrics["wilson"]["solution_valid"]["n"] == 24
     files = [sorted(path.name for path in trained.run.folder.rglob("*")) for trained in (alone, shared)]
     assert files[0] == files[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", ["order", "teacher"])
+def test_what_comes_when_is_the_same_for_two_processes(tmp_path, by):
+    """Files in an order, and a teacher that goes on by held-out accuracy."""
+    mazes = Maze(size=5, format="compact", ood=[])
+    for which in range(2):
+        examples = drawn(mazes, which, "train", "problem", 0, 40)
+        write_jsonl(tmp_path / f"{which}.jsonl", mazes, arm(mazes, Correct(), examples, 0, "train")[0])
+    words = {
+        "order": (f"data.files=[{tmp_path}/0.jsonl,{tmp_path}/1.jsonl]", "data.order=listed"),
+        "teacher": ("data.teacher={knob:size,values:[4,5],bound:0.0}", "task.reach={side:5}"),
+    }[by]
+    size = ("task.size=5", "task.format=compact", "task.ood=[]", "eval.problems=4")
+    words = (*COMMON[:2], *words, *size, "threads=1", "data.short_first=null", "validate_problems=4")
+    alone = train(small(tmp_path / "alone", *words))
+    shared = train(small(tmp_path / "shared", *words, "trainer=ddp"))
+    assert_same_figures(alone.run.folder / "metrics.csv", shared.run.folder / "metrics.csv", 1e-3)
+    assert_same_weights(alone.run.checkpoint(), shared.run.checkpoint(), rtol=1e-2, atol=1e-4)
 
 
 @pytest.mark.slow
