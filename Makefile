@@ -15,7 +15,7 @@ help: ## List the targets
 install: $(VENV)/installed ## Set up .venv (the other targets do so themselves)
 
 demo: $(VENV)/installed ## Train and judge a small model on mazes with corrupted traces
-	$(BIN)/python -m tracelab.train task=maze trace=corrupted budget.tokens=5000000
+	$(BIN)/python -m tracelab.train task=maze trace=corrupted budget.tokens=2500000
 
 doctor: $(VENV)/installed ## Say what this machine is, and how to mend what is bad
 	$(BIN)/python -m tracelab.doctor

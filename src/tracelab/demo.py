@@ -15,7 +15,7 @@ from tracelab.training.experiment import build_learner
 from tracelab.training.losses import padded_losses
 from tracelab.training.settings import Training
 
-WORDS = ("task=maze", "trace=corrupted", "budget.tokens=5000000")  # of its command
+WORDS = ("task=maze", "trace=corrupted", "budget.tokens=2500000")  # of its command
 LENGTH = 192  # tokens of the demo's sequences, on average
 SECONDS = 3.0  # that training steps are measured for
 

@@ -14,7 +14,7 @@ from tests.search.test_verifier import ring
 from tests.tasks.test_arithmetic import CASE
 from tests.tasks.test_deduction import PLACES
 from tests.tasks.test_deduction import case as theory
-from tracelab.analysis.provenance import classified, shares_of
+from tracelab.analysis.provenance import classified, led, led_right, shares_of
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import PROVENANCES
@@ -39,7 +39,7 @@ MAZE = [
     (f"{STARTS} {BESIDE} create 1 0 c1 c1 {ALONG} {ARRIVES}", "unused", UPPER),  # said rightly before
     (f"close 0 0 c0 c2 create 1 0 c2 c1 create 1 0 c1 c1 {BESIDE} {ALONG} {ARRIVES}", "undone", UPPER),
     (f"{STARTS} {BESIDE} close 1 0 c2 c1 {ALONG} {ARRIVES}", "undone", UPPER),
-    (f"close 0 0 c0 c2 create 1 0 c1 c2 {BESIDE} close 1 0 c1 c2 {ARRIVES}", "luck", UPPER),
+    (f"close 0 0 c0 c2 create 1 0 c1 c2 {BESIDE} close 1 0 c1 c2 {ARRIVES}", "led", UPPER),
     (f"create 1 0 c1 c1 close 0 0 c0 c2 {BESIDE} {ALONG} {ARRIVES}", "rebuilt", UPPER),  # no such edge
     (f"close 0 0 c0 c2 {BESIDE}", "rebuilt", UPPER),
     (f"{STARTS} {BESIDE} {ALONG} {ARRIVES}", "rebuilt", LOOP),
@@ -52,7 +52,7 @@ SAT = [
     (f"{FIRST} {THEN} propagate -2 c2", "unused", " solution -1 2 3 end"),
     (f"{FIRST} {THEN} conflict c1", "unused", " solution -1 2 3 end"),
     (f"decide 1 propagate -3 c3 {FIRST.removeprefix('decide 1 ')} {THEN}", "undone", " solution -1 2 3 end"),
-    (f"propagate -1 c1 {THEN}", "luck", " solution -1 2 3 end"),
+    (f"propagate -1 c1 {THEN}", "led", " solution -1 2 3 end"),
     ("decide 1 propagate 2 c1", "rebuilt", " solution -1 2 3 end"),
     (f"{FIRST} {THEN}", "rebuilt", " solution -1 -2 3 end"),
 ]
@@ -61,7 +61,7 @@ UNSAT = [
     (f"{PROVED} conflict c2", "legal", " solution unsat end"),
     (f"{PROVED} backtrack 1", "unused", " solution unsat end"),
     (f"decide 1 propagate -2 c3 {PROVED.removeprefix('decide 1 ')}", "undone", " solution unsat end"),
-    ("propagate -1 c1 propagate 2 c1 conflict c2", "luck", " solution unsat end"),
+    ("propagate -1 c1 propagate 2 c1 conflict c2", "led", " solution unsat end"),
     ("decide 1 propagate 2 c3 conflict c4", "rebuilt", " solution unsat end"),
 ]
 # A = 5, B = A + 3, C = A * 2, D = B - A
@@ -70,8 +70,8 @@ ARITHMETIC = [
     ("let A 5 mul C 5 2 1 add B 5 3 8 sub D 8 5 3", "unused", " solution 3 end"),
     ("let A 5 add B 5 3 8 sub D 8 5 3 let A 6", "unused", " solution 3 end"),
     ("let A 6 let A 5 add B 5 3 8 sub D 8 5 3", "undone", " solution 3 end"),
-    ("let A 6 add B 6 3 9 sub D 9 6 3", "luck", " solution 3 end"),
-    ("add B 5 3 8 let A 5 sub D 8 5 3", "luck", " solution 3 end"),
+    ("let A 6 add B 6 3 9 sub D 9 6 3", "led", " solution 3 end"),
+    ("add B 5 3 8 let A 5 sub D 8 5 3", "led", " solution 3 end"),
     ("let A 5 add B 5 3 8", "rebuilt", " solution 3 end"),
     ("let A 5 add B 5 3 8 sub D 8 5 4", "rebuilt", " solution 3 end"),
 ]
@@ -81,7 +81,7 @@ DEDUCTION = [
     ("apply r2 E apply r0 C apply r1 D", "unused", " solution r0 C r1 D end"),
     ("apply r0 C apply r1 D apply r2 D", "unused", " solution r0 C r1 D end"),
     ("apply r1 D apply r0 C apply r1 D", "undone", " solution r0 C r1 D end"),
-    ("apply r1 D apply r0 C", "luck", " solution r0 C r1 D end"),
+    ("apply r1 D apply r0 C", "led", " solution r0 C r1 D end"),
     ("apply r0 C", "rebuilt", " solution r0 C r1 D end"),
     ("apply r0 C apply r2 D", "rebuilt", " solution r0 C r1 D end"),
 ]
@@ -96,8 +96,8 @@ GAME = [
     (f"enter c3 leaf win enter c3 leaf win {A3} {B3} return win", "legal", " solution c3 end"),
     (f"enter a1 {A3} {B3} enter c3 leaf win return win", "unused", " solution c3 end"),
     (f"{A3} {B3} enter c3 leaf draw leaf win return win", "undone", " solution c3 end"),
-    ("enter c3 leaf win enter a3 leaf loss return win", "luck", " solution c3 end"),
-    ("enter c3 leaf draw enter a3 leaf loss return draw", "luck", " solution c3 end"),
+    ("enter c3 leaf win enter a3 leaf loss return win", "led", " solution c3 end"),
+    ("enter c3 leaf draw enter a3 leaf loss return draw", "led", " solution c3 end"),
     (f"{A3} enter c3 leaf win", "rebuilt", " solution c3 end"),
     ("enter c3 leaf draw enter a3 leaf win return win", "rebuilt", " solution c3 end"),
 ]
@@ -179,6 +179,29 @@ def test_what_is_classified_and_that_shares_add_up(task):
         assert row[name] == pytest.approx((rows["provenance"] == name).mean())
 
 
+def test_whether_answers_that_wrong_steps_lead_to_are_right():
+    """Three of them, one right; a wrong answer that no step leads to, and a valid trace, are none."""
+    task, examples = computing()
+    texts = [
+        "let A 6 add B 6 3 9 sub D 9 6 3 solution 3 end",
+        "let A 6 add B 6 3 9 sub D 9 5 4 solution 4 end",
+        "let A 6 add B 6 3 9 sub D 9 4 5 solution 5 end",
+        "let A 6 add B 6 3 9 sub D 9 6 3 solution 7 end",
+        "let A 5 add B 5 3 8 sub D 8 5 3 solution 3 end",
+    ]
+    several = replace(examples.take(np.zeros(len(texts), int)), index=np.arange(len(texts)))
+    tokens = Ragged.of([task.codec.tokens_of(f"reasoning {text}") for text in texts])
+    known = outcomes(task, several, tokens).with_columns(
+        problem_key=pl.Series(range(len(texts)), dtype=pl.UInt64)
+    )
+    rows = led(known.lazy(), task)
+    assert rows.select("index", "solution_valid").rows() == [(0, True), (1, False), (2, False)]
+    (row,) = led_right(rows).to_dicts()
+    assert row["value"] == pytest.approx(1 / 3)
+    assert (row["n"], row["seeds"]) == (3, 1)
+    assert row["low"] < 1 / 3 < row["high"]
+
+
 def test_without_a_trace_there_is_nothing_to_classify():
     task = Arithmetic()
     examples = drawn(task, 0, "test", "problem", 0, N)
@@ -201,3 +224,4 @@ def test_a_section_of_the_report_shows_it(tmp_path):
     for row in written.iter_rows(named=True):
         assert all(f"{100 * row[name]:.1f} <small>" in page for name in PROVENANCES)
     assert "the family best-first" in page
+    assert ("to fit" in page) == ("led" in set(classified(found.table, found.task())["provenance"]))

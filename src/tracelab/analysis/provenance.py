@@ -7,10 +7,15 @@ The classes exclude each other, and each such completion is of one (`core.types.
 
     rebuilt   the solution is not to be had from the trace, even if each step is taken at its word: if it is
               not guessed, it is made from the prompt alone
-    luck      it is to be had only so: steps that are wrong lead to it, and it is right all the same
+    led       it is to be had only so: steps that are wrong lead to it, and it is right all the same
     undone    right steps alone give it, and one that it needs says again what a wrong step said before
     unused    right steps alone give it; the wrong ones stand beside them
     legal     no step is wrong: the trace is not what the solver does (order, omissions, steps too many)
+
+An answer that wrong steps lead to may be right by luck, or because the trace was made to fit what the model
+knew. `led_right` tells: by luck it is right as often as a guess.
+
+    provenance.led_right(provenance.led(analysis.load("runs/study"), task))
 
 The question is that of *Correct Answers, Invalid Traces* (arXiv 2609.38107).
 """
@@ -29,7 +34,8 @@ from tracelab.core.ragged import Ragged
 from tracelab.core.types import PROVENANCES, Task
 
 MOST = 512  # such completions of a run and test set that are read
-SUCH = pl.col("solution_valid") & ~pl.col("trace_strict")
+INVALID = ~pl.col("trace_strict")
+SUCH = pl.col("solution_valid") & INVALID
 
 
 def classified(table: pl.LazyFrame, task: Task, most: int = MOST) -> pl.DataFrame:
@@ -38,15 +44,39 @@ def classified(table: pl.LazyFrame, task: Task, most: int = MOST) -> pl.DataFram
     task, grammar: its name and its traces' family; provenance: one of PROVENANCES. A completion without a
     trace is left out. ValueError if the task cannot say.
     """
+    return _classified(table, task, most, SUCH).drop("solution_valid")
+
+
+def led(table: pl.LazyFrame, task: Task, most: int = MOST) -> pl.DataFrame:
+    """The first samples, right or wrong, whose answer only wrong steps lead to: a row each (solution_valid).
+
+    most: completions behind invalid traces, of a run and test set, that are read. The other columns, and what
+    is refused, are as in `classified`.
+    """
+    return _classified(table, task, most, INVALID).filter(pl.col("provenance") == "led").drop("provenance")
+
+
+def led_right(rows: pl.DataFrame, by: Sequence[str] = ("arm", "split")) -> pl.DataFrame:
+    """How often an answer that wrong steps lead to is right, in each group of what `led` gives.
+
+    value, low, high (95 %, for other problems); n; seeds.
+    """
+    found = shares(rows.lazy(), by, {"value": pl.col("solution_valid")})
+    names = {"value_low": "low", "value_high": "high", "value_n": "n"}
+    return with_seeds(found.rename(names), rows.lazy(), by)
+
+
+def _classified(table: pl.LazyFrame, task: Task, most: int, such: pl.Expr) -> pl.DataFrame:
     if not hasattr(task, "provenance"):
         raise ValueError(
             f"task {task.name} has no `provenance`: it does not say where its solutions come from"
         )
     family: Any = task
     named = {"task": pl.lit(task.name), "grammar": pl.lit(family.grammar), "provenance": pl.lit("")}
-    parts = [table.select(LABELS).limit(0).with_columns(**named).collect()]
-    for frame, own in first_samples(table, task, (), most, SUCH):
-        parts.append(frame.select(LABELS).with_columns(**named | {"provenance": _classes(frame, own)}))
+    kept = [*LABELS, "solution_valid"]
+    parts = [table.select(kept).limit(0).with_columns(**named).collect()]
+    for frame, own in first_samples(table, task, ("solution_valid",), most, such):
+        parts.append(frame.select(kept).with_columns(**named | {"provenance": _classes(frame, own)}))
     return pl.concat(parts).filter(pl.col("provenance").is_not_null())
 
 

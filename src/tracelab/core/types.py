@@ -18,7 +18,7 @@ from tracelab.core.rows import concat, take
 BINS = 32
 SPLITS = {"train": (0, 29), "val": (29, 30), "test": (30, 31), "ood": (31, 32)}
 # Where a right answer behind an invalid trace comes from, see Task.
-PROVENANCES = ("legal", "unused", "undone", "luck", "rebuilt")
+PROVENANCES = ("legal", "unused", "undone", "led", "rebuilt")
 # What a step is to the solution of a derivation, see Task.
 ROLES = ("aside", "sound", "wrong", "standing")
 UNKNOWN = -1  # a label that is not defined
@@ -139,7 +139,7 @@ class Task(Protocol):
     may be wrong in any way, gives for each trace its place in PROVENANCES, uint8. A step is right if it is
     legal after the right steps before it. legal: all are, and give the solution; unused: right steps alone
     give it, and wrong ones stand beside them; undone: they do, and one that it needs was said wrongly before;
-    luck: only all steps at their word give it; rebuilt: nor do these. `grammar` is its traces' family.
+    led: only all steps at their word give it; rebuilt: nor do these. `grammar` is its traces' family.
 
     A task on derivations may also say how solutions rest on steps: `tree(examples, traces, solutions)`, rows
     that may be wrong in any way, gives for each step (Ragged, int64) its place in ROLES, how many steps

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tracelab.core.jit import kernel
 
-LEGAL, UNUSED, UNDONE, LUCK, REBUILT = range(5)
+LEGAL, UNUSED, UNDONE, LED, REBUILT = range(5)
 
 
 @kernel
@@ -20,4 +20,4 @@ def kind_of(right: bool, worded: bool, wrong: bool, undone: bool) -> int:
     """
     if right:
         return (UNDONE if undone else UNUSED) if wrong else LEGAL
-    return LUCK if worded and wrong else REBUILT
+    return LED if worded and wrong else REBUILT
