@@ -18,16 +18,20 @@ from common import DOCS, RESULTS, between_marks, markdown
 from omegaconf import OmegaConf
 
 from tracelab import analysis
-from tracelab.analysis import findings, power
+from tracelab.analysis import findings, power, provenance
 from tracelab.analysis.cells import FAR, TaskOutcomes
 from tracelab.analysis.learning_figures import learning
 from tracelab.analysis.measures import RIGHT, VALID, share
 from tracelab.analysis.verdicts import LEAST_SEEDS, above
 from tracelab.core.paths import CONF
+from tracelab.core.types import PROVENANCES, Task
+from tracelab.runs.build import build_task
+from tracelab.runs.folder import Run
 
 TASKS = ("maze", "graph_path", "countdown", "sat", "arithmetic")
 DRAWN = ("solution_valid", "trace_strict")
 RANK = "e"  # the finding whose figures are rank correlations, not shares
+SHARES = ("b", "h", "j2")  # parts that are shares, not differences
 
 
 def points(value: float | None) -> str:
@@ -35,13 +39,17 @@ def points(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f}"
 
 
-def estimate(row: dict[str, float | None], ranks: bool = False) -> str:
-    """`12.3 [4.5, 20.1]`, in per cent or points; `0.42 [0.31, 0.53]` of rank correlations."""
+def estimate(row: dict[str, float | None], ranks: bool = False, share: bool = False) -> str:
+    """`12.3 [4.5, 20.1]`, in per cent or points; `0.42 [0.31, 0.53]` of rank correlations.
+
+    share: the interval, which is symmetric, ends at 0 and 100 %.
+    """
     value, low, high = row["value"], row["low"], row["high"]
     if value is None or low is None or high is None:
         return "–"
     if ranks:
         return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    low, high = (max(low, 0.0), min(high, 1.0)) if share else (low, high)
     return f"{points(value)} [{points(low)}, {points(high)}]"
 
 
@@ -76,7 +84,7 @@ def primary_table(found: pl.DataFrame) -> list[str]:
             row["task"],
             row["arm"] + (f" − {row['base']}" if row["base"] else ""),
             row["split"],
-            estimate(row, row["finding"] == RANK),
+            estimate(row, row["finding"] == RANK, row["part"] in SHARES),
             "–" if row["p_holm"] is None else f"{row['p_holm']:.2g}",
             str(row["seeds"]),
             row["verdict"],
@@ -96,11 +104,32 @@ def arm_table(outcomes: TaskOutcomes) -> list[str]:
             near = next(iter(known))
             for split in (near, FAR):
                 low, high = known[split].found.interval()
-                cells.append(estimate({"value": known[split].found.value, "low": low, "high": high}))
+                cells.append(
+                    estimate({"value": known[split].found.value, "low": low, "high": high}, share=True)
+                )
             seeds = known[near].seeds
         rows.append([arm, str(seeds), *cells])
     heads = ["arm", "seeds", "right", "right, far", "strictly valid", "strictly valid, far"]
     return markdown(heads, rows)
+
+
+def origin_table(table: pl.LazyFrame, task: Task) -> list[str]:
+    """Where right answers behind invalid traces come from, in distribution; and are those aimed at?"""
+    rows = provenance.classified(table, task)
+    if rows.is_empty():
+        return []
+    near = TaskOutcomes(table).splits[0]
+    aimed = {
+        row["arm"]: row
+        for row in provenance.led_right(provenance.led(table, task)).filter(split=near).to_dicts()
+    }
+    lines = []
+    for row in provenance.shares_of(rows).filter(split=near).to_dicts():
+        right = aimed.get(row["arm"])
+        told = f"{estimate(right, share=True)} of {right['n']:,}" if right else "–"
+        lines.append([row["arm"], f"{row['n']:,}", *(points(row[name]) for name in PROVENANCES), told])
+    heads = ["arm", "right behind invalid traces", *PROVENANCES, "right among all that wrong steps lead to"]
+    return markdown(heads, lines)
 
 
 def seeds_table(tables: dict[str, pl.LazyFrame]) -> list[str]:
@@ -138,6 +167,27 @@ def missing(tables: dict[str, pl.LazyFrame]) -> list[str]:
     return markdown(["task", f"arms with fewer than {LEAST_SEEDS} seeds"], rows)
 
 
+def read(data: Path) -> dict[str, pl.LazyFrame]:
+    """Task -> its outcomes, of the tasks that have a folder there."""
+    return {task: analysis.load(data / task) for task in TASKS if (data / task).is_dir()}
+
+
+def lines_of(data: Path, tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -> list[str]:
+    """The page's tables. found: as of `findings.measurements`."""
+    text = ["## Verdicts", "", *verdict_table(found), "## What decides", "", *primary_table(found)]
+    for task, table in tables.items():
+        run = Run.open(analysis.runs(data / task)["run"][0])
+        text += [f"## The arms on {task}", "", *arm_table(TaskOutcomes(table))]
+        text += [
+            "Where right answers behind invalid traces come from, in distribution, per cent of them:",
+            "",
+        ]
+        text += origin_table(table, build_task(run.settings.task))
+        text += [f"![Accuracy and validity during training on {task}](study/learning_{task}.png)", ""]
+    text += ["## Seeds that it takes to see 10 points", "", *seeds_table(tables)]
+    return text + ["## What was planned and is not there", "", *missing(tables)]
+
+
 def main() -> None:
     """Read, measure, write."""
     parser = argparse.ArgumentParser(
@@ -145,19 +195,15 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path, nargs="?", default=RESULTS / "study")
     data = parser.parse_args().data
-    tables = {task: analysis.load(data / task) for task in TASKS if (data / task).is_dir()}
+    tables = read(data)
     found = findings.measurements(tables)
     folder = DOCS / "results" / "study"
     folder.mkdir(parents=True, exist_ok=True)
     found.write_csv(folder / "measurements.csv")
-    text = ["## Verdicts", "", *verdict_table(found), "## What decides", "", *primary_table(found)]
-    for task, table in tables.items():
-        text += [f"## {task}: the arms", "", *arm_table(TaskOutcomes(table))]
-        text += [f"![Accuracy and validity during training, {task}](study/learning_{task}.png)", ""]
+    for task in tables:
         curves = analysis.learning_curves(data / task)
         learning(folder / f"learning_{task}", curves.filter(pl.col("metric").is_in(DRAWN)))
-    text += ["## Seeds that it takes to see 10 points", "", *seeds_table(tables)]
-    text += ["## What was planned and is not there", "", *missing(tables)]
+    text = lines_of(data, tables, found)
     between_marks(DOCS / "results" / "study.md", text, "The study")
     print("\n".join(text))
 
