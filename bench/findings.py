@@ -185,7 +185,7 @@ def lines_of(data: Path, tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -
         text += origin_table(table, build_task(run.settings.task))
         text += [f"![Accuracy and validity during training on {task}](study/learning_{task}.png)", ""]
     text += ["## Seeds that it takes to see 10 points", "", *seeds_table(tables)]
-    return text + ["## What was planned and is not there", "", *missing(tables)]
+    return [*text, "## What was planned and is not there", "", *missing(tables)]
 
 
 def main() -> None:
