@@ -1,7 +1,7 @@
 """Ten million outcomes: how long they take to load and group, and how much memory, as their number grows.
 
-    python bench/analysis.py runs/quickstart/correct-0
-    python bench/analysis.py runs/quickstart/correct-0 --outcomes 100000 --rounds 1
+    python bench/analysis.py runs/quickstart
+    python bench/analysis.py runs/quickstart --outcomes 100000 --rounds 1
 
 Makes sweeps of 250 runs whose outcomes are a real run's, repeated under new problem keys, in a temporary
 folder. Each side runs in its own process: ours answers `rates` of two verdicts and `joint` from the files; so

@@ -1,7 +1,7 @@
 """What a model learns of a step, field by field: its operation, cell, g, and h, against tokens trained on.
 
     python bench/fields.py --seeds 0 1 --folder runs/fields
-    python bench/fields.py --seeds 0 --folder runs/fields/small data.batch_tokens=512 data.short_first=1e6
+    python bench/fields.py --seeds 0 --folder runs/fields/small data.batch_tokens=512 data.short_first=0.1
 
 Trains trace=correct on mazes with the defaults and the overrides given, and measures on the validation set,
 every so many steps, how often the likeliest next token is the right one (teacher forced). h is shown in three

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 from common import DOCS, RESULTS, between_marks, markdown
 from omegaconf import OmegaConf
@@ -23,15 +25,19 @@ from tracelab.analysis.cells import FAR, TaskOutcomes
 from tracelab.analysis.learning_figures import learning
 from tracelab.analysis.measures import RIGHT, VALID, share
 from tracelab.analysis.verdicts import LEAST_SEEDS, above
+from tracelab.analysis.written import examples_of, first_samples, salvaged, tokens_of
 from tracelab.core.paths import CONF
+from tracelab.core.ragged import Ragged
 from tracelab.core.types import PROVENANCES, Task
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
 
 TASKS = ("maze", "graph_path", "countdown", "sat", "arithmetic")
+NAME, VALUE = 1, -1  # columns of a step of arithmetic
 DRAWN = ("solution_valid", "trace_strict")
 RANK = "e"  # the finding whose figures are rank correlations, not shares
 SHARES = ("b", "h", "j2")  # parts that are shares, not differences
+SEEDS = {"maze": 10}  # planned; of the other tasks LEAST_SEEDS
 
 
 def points(value: float | None) -> str:
@@ -54,13 +60,16 @@ def estimate(row: dict[str, float | None], ranks: bool = False, share: bool = Fa
 
 
 def verdict_table(found: pl.DataFrame) -> list[str]:
-    """A row per finding, a column per task, and what they come to."""
+    """A row per finding, a column per task, and what they come to once all have run."""
     given = findings.verdicts(found)
     tasks = [task for task in TASKS if task in given["task"].to_list()]
     rows = []
     for letter in dict.fromkeys(given["finding"]):
         mine, cells = given.filter(finding=letter), []
         for task in (*tasks, "all"):
+            if task == "all" and len(tasks) < len(TASKS):
+                cells.append("–")
+                continue
             these = mine.filter(task=task)
             several = len(these) > 1
             told = [
@@ -98,10 +107,14 @@ def arm_table(outcomes: TaskOutcomes) -> list[str]:
     """Accuracy and validity of each arm, with intervals for other seeds and other problems."""
     rows = []
     for arm in outcomes.arms["arm"].unique().sort():
-        cells, seeds = [], 0
+        cells, seeds = list[str](), 0
+        writes = outcomes.table.filter(arm=arm).select(pl.col("trace_steps").max()).collect().item()
         for value in (RIGHT, VALID):
             known = {m.split: m for m in share(outcomes, arm, value, pl.lit(True), above(0.0))}
             near = next(iter(known))
+            if value is VALID and not writes:
+                cells += ["–", "–"]
+                continue
             for split in (near, FAR):
                 low, high = known[split].found.interval()
                 cells.append(
@@ -113,19 +126,44 @@ def arm_table(outcomes: TaskOutcomes) -> list[str]:
     return markdown(heads, rows)
 
 
+def false_values(table: pl.LazyFrame) -> pl.DataFrame:
+    """Arithmetic's right answers behind invalid traces -> run, arm, split, and: is the value of a definition
+    before the last one, by the trace, another than it has?
+    """
+    config = Run.open(table.select("run").first().collect().item()).settings
+    wanted = pl.col("solution_valid") & ~pl.col("trace_strict")
+    rows = []
+    for frame, own in first_samples(table, build_task(config.task), (), provenance.MOST, wanted):
+        tokens = list(tokens_of(frame))
+        nothing = Ragged.of([np.zeros(0, np.int32)] * len(tokens))
+        truths = own.solved(examples_of(frame, nothing, nothing).problem).trace
+        for label, said, truth in zip(frame.rows(named=True), tokens, truths, strict=True):
+            known = {int(row[NAME]): int(row[VALUE]) for row in truth[:-1]}
+            steps = salvaged(own.codec, said)[0]
+            false = any(known.get(int(row[NAME]), row[VALUE]) != row[VALUE] for row in steps)
+            rows.append({"arm": label["arm"], "split": label["split"], "false": false})
+    return pl.DataFrame(rows, schema={"arm": pl.String, "split": pl.String, "false": pl.Boolean})
+
+
+def false_line(table: pl.LazyFrame) -> list[str]:
+    """In words: how often a right answer stands behind a false value, in distribution."""
+    found = false_values(table).filter(split=TaskOutcomes(table).splits[0], arm="correct")
+    why = "Of right answers behind invalid traces of `correct`, those behind a false value of a definition"
+    return [f"{why} before the last: {points(found['false'].mean())} % of {len(found):,}.", ""]
+
+
 def origin_table(table: pl.LazyFrame, task: Task) -> list[str]:
-    """Where right answers behind invalid traces come from, in distribution; and are those aimed at?"""
+    """Where right answers behind invalid traces come from, in distribution; and is it luck?"""
     rows = provenance.classified(table, task)
     if rows.is_empty():
         return []
-    near = TaskOutcomes(table).splits[0]
-    aimed = {
-        row["arm"]: row
-        for row in provenance.led_right(provenance.led(table, task)).filter(split=near).to_dicts()
-    }
+    near, known = TaskOutcomes(table).splits[0], dict[str, dict[str, Any]]()
+    if getattr(task, "literal", False):
+        found = provenance.led_right(provenance.led(table, task)).filter(split=near)
+        known = {row["arm"]: row for row in found.to_dicts()}
     lines = []
     for row in provenance.shares_of(rows).filter(split=near).to_dicts():
-        right = aimed.get(row["arm"])
+        right = known.get(row["arm"])
         told = f"{estimate(right, share=True)} of {right['n']:,}" if right else "–"
         lines.append([row["arm"], f"{row['n']:,}", *(points(row[name]) for name in PROVENANCES), told])
     heads = ["arm", "right behind invalid traces", *PROVENANCES, "right among all that wrong steps lead to"]
@@ -147,7 +185,7 @@ def seeds_table(tables: dict[str, pl.LazyFrame]) -> list[str]:
 
 
 def missing(tables: dict[str, pl.LazyFrame]) -> list[str]:
-    """What was planned and is not there: arms of conf/arm by task, and tasks."""
+    """What was planned and is not there: tasks, and arms of conf/arm with fewer seeds than planned."""
     planned = {path.stem: OmegaConf.load(path) for path in sorted((CONF / "arm").glob("*.yaml"))}
     rows = []
     for task in TASKS:
@@ -160,11 +198,12 @@ def missing(tables: dict[str, pl.LazyFrame]) -> list[str]:
             treatment = next(iter(config.defaults[0].values()))
             arm = outcomes.arm(treatment, **dict(config.get("trace", {})))
             seeds = len(outcomes.cells(arm, RIGHT).seeds) if arm else 0
-            if seeds < LEAST_SEEDS:
+            if seeds < SEEDS.get(task, LEAST_SEEDS):
                 few.append(f"{name} ({seeds} seeds)" if seeds else name)
         if few:
             rows.append([task, ", ".join(few)])
-    return markdown(["task", f"arms with fewer than {LEAST_SEEDS} seeds"], rows)
+    more = "Nor are there runs of GRPO (claims d and g), or of `solution_only` with as many examples."
+    return [*markdown(["task", "arms with fewer seeds than planned"], rows), more, ""]
 
 
 def read(data: Path) -> dict[str, pl.LazyFrame]:
@@ -175,6 +214,11 @@ def read(data: Path) -> dict[str, pl.LazyFrame]:
 def lines_of(data: Path, tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -> list[str]:
     """The page's tables. found: as of `findings.measurements`."""
     text = ["## Verdicts", "", *verdict_table(found), "## What decides", "", *primary_table(found)]
+    if out := [task for task in tables if task not in found["task"].to_list()]:
+        rule = (
+            "no part of the study: `correct` or `solution_only` ends at 50 % or less in the median of seeds"
+        )
+        text += [f"{', '.join(out)}: {rule}.", ""]
     for task, table in tables.items():
         run = Run.open(analysis.runs(data / task)["run"][0])
         text += [f"## The arms on {task}", "", *arm_table(TaskOutcomes(table))]
@@ -183,6 +227,7 @@ def lines_of(data: Path, tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -
             "",
         ]
         text += origin_table(table, build_task(run.settings.task))
+        text += false_line(table) if task == "arithmetic" else []
         text += [f"![Accuracy and validity during training on {task}](study/learning_{task}.png)", ""]
     text += ["## Seeds that it takes to see 10 points", "", *seeds_table(tables)]
     return [*text, "## What was planned and is not there", "", *missing(tables)]
@@ -196,7 +241,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", default=RESULTS / "study")
     data = parser.parse_args().data
     tables = read(data)
-    found = findings.measurements(tables)
+    found = findings.measurements({task: t for task, t in tables.items() if findings.takes_part(t)})
     folder = DOCS / "results" / "study"
     folder.mkdir(parents=True, exist_ok=True)
     found.write_csv(folder / "measurements.csv")

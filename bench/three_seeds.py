@@ -1,9 +1,9 @@
 r"""An earlier study: six arms, three seeds, and what replicates; its tables and figures for docs/results.
 
     python -m tracelab.train -m experiment=study/correct,study/solution_only,study/swapped,\
-study/corrupted_010,study/corrupted_050,study/corrupted_100 seed=0,1,2 hydra.sweep.dir=runs/study
-    for run in runs/study/*_seed-0; do python -m tracelab.intervene run=$run; done
-    python bench/three_seeds.py runs/study
+study/corrupted_010,study/corrupted_050,study/corrupted_100 seed=0,1,2 hydra.sweep.dir=runs/three_seeds
+    for run in runs/three_seeds/*_seed-0; do python -m tracelab.intervene run=$run; done
+    python bench/three_seeds.py runs/three_seeds
 
 Writes docs/results/three_seeds/ (the report's figures as PNG, its tables as CSV) and the tables of
 docs/results/three_seeds.md between its two marks; what they mean is written by hand around them.

@@ -90,6 +90,7 @@ class Deduction(Deriving, Perturbed):
     levels, reasons, complexities = LEVELS, NAMES, MEASURES
     legend, picture_legend = LEGEND, PICTURE_LEGEND
     fixed = ("logic", "entities")
+    literal = False  # a solution that is no proof is not followed at its word
 
     def __post_init__(self) -> None:
         one_of("task.solver", self.solver, SOLVERS)

@@ -21,7 +21,7 @@ from tracelab.tasks.shared.tabled import Rules, Tabled
 class Assigning(Tabled):
     """A task whose traces are backtracking searches."""
 
-    grammar = "backtracking"
+    grammar, literal = "backtracking", True
     rules = Rules(judge, judge_traces, detours, needed, provenance)
 
     @abstractmethod

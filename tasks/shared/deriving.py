@@ -24,7 +24,7 @@ from tracelab.tasks.shared.tabled import Rules, Tabled
 class Deriving(Tabled):
     """A task whose traces are derivations."""
 
-    grammar = "derivation"
+    grammar, literal = "derivation", True
     rules = Rules(judge, judge_traces, detours, needed, provenance)
 
     @abstractmethod

@@ -20,7 +20,7 @@ from tracelab.tasks.shared.tabled import Rules, Tabled
 class Playing(Tabled):
     """A task whose traces search a game's tree."""
 
-    grammar = "game-tree"
+    grammar, literal = "game-tree", True
     rules = Rules(judge, judge_traces, detours, needed, provenance)
 
     @abstractmethod

@@ -25,7 +25,7 @@ from tracelab.tasks.shared.variants import Varied
 class Searching(Varied):
     """A task whose traces are best-first searches."""
 
-    grammar = "best-first"
+    grammar, literal = "best-first", False
 
     @property
     @abstractmethod

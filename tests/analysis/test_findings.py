@@ -97,6 +97,16 @@ def claimed():
     return findings.measurements({"maze": study(CLAIMED, True)})
 
 
+def test_a_task_takes_part_where_two_arms_learn():
+    """In the median of their seeds; and not where one of them is not there."""
+    assert findings.takes_part(study(OPPOSITE, True).lazy())
+    assert not findings.takes_part(
+        study({**OPPOSITE, ("solution_only", "", None): (0.4, 0.9, 0.0)}, True).lazy()
+    )
+    alone = {arm: rates for arm, rates in OPPOSITE.items() if arm[0] != "solution_only"}
+    assert not findings.takes_part(study(alone, True).lazy())
+
+
 def test_what_is_claimed_and_true_is_replicated(claimed):
     found = {row["finding"]: row["verdict"] for row in findings.verdicts(claimed).iter_rows(named=True)}
     assert found == dict.fromkeys("abcdefghij", REPLICATED)

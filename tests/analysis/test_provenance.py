@@ -21,6 +21,7 @@ from tracelab.core.types import PROVENANCES
 from tracelab.data.frozen import drawn, references
 from tracelab.report.sections.provenance import section
 from tracelab.tasks.arithmetic import Arithmetic
+from tracelab.tasks.deduction import Deduction
 from tracelab.tasks.game import Game
 from tracelab.tasks.knights_knaves import KnightsKnaves
 from tracelab.tasks.maze import Maze
@@ -202,6 +203,39 @@ def test_whether_answers_that_wrong_steps_lead_to_are_right():
     assert row["low"] < 1 / 3 < row["high"]
 
 
+@pytest.mark.parametrize(
+    "task", [Maze(size=5, format="compact", ood=[]), Deduction(ood=[])], ids=lambda t: t.name
+)
+def test_where_wrong_answers_are_never_led_nobody_is_told_how_many_are_right(task):
+    known = outcomes(task, examples := drawn(task, 0, "test", "problem", 0, 4), references(task, examples))
+    with pytest.raises(ValueError, match="none that is led is wrong"):
+        led(known.lazy(), task)
+
+
+@pytest.mark.filterwarnings("ignore:.*an older spelling")
+def test_the_report_says_how_many_are_right_where_it_is_known(tmp_path):
+    """Of arithmetic: every other completion ends in another answer, to which its last step leads."""
+
+    def fitted(task, examples):
+        traces, answers = [], []
+        for k, (steps, answer) in enumerate(zip(examples.trace, examples.solution, strict=True)):
+            steps, answer = steps.copy(), answer.copy()
+            steps[-1, 3] = (steps[-1, 3] + 1) % 10  # an operand that nothing said
+            for row in (steps[-1], answer[-1]):  # every other one ends in another value
+                row[-1] = (row[-1] + k % 2) % 10
+            traces.append(steps)
+            answers.append(answer)
+        steps = Ragged.stack(traces, task.codec.trace_width)
+        answers = Ragged.stack(answers, task.codec.solution_width)
+        return completed(task, task.codec.encode(task.codec.trace, steps), answers)
+
+    knobs = "task:\n  _target_: tracelab.tasks.arithmetic.Arithmetic\n  operators: [add]\n  ood: []\n"
+    found = study(tmp_path, 40, fitted, knobs)
+    page = section(found)
+    assert "Right among answers that wrong steps lead to" in page
+    assert "50.0 <small>[35.2, 64.8]</small>" in page
+
+
 def test_without_a_trace_there_is_nothing_to_classify():
     task = Arithmetic()
     examples = drawn(task, 0, "test", "problem", 0, N)
@@ -224,4 +258,4 @@ def test_a_section_of_the_report_shows_it(tmp_path):
     for row in written.iter_rows(named=True):
         assert all(f"{100 * row[name]:.1f} <small>" in page for name in PROVENANCES)
     assert "the family best-first" in page
-    assert ("to fit" in page) == ("led" in set(classified(found.table, found.task())["provenance"]))
+    assert "wrong steps lead to" not in page, "of mazes it is not known"

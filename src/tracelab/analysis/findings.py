@@ -30,6 +30,7 @@ from tracelab.analysis.measures import (
     short_less_long,
 )
 from tracelab.analysis.verdicts import (
+    LEARNED,
     LEAST_SEEDS,
     OPEN,
     above,
@@ -97,6 +98,19 @@ def _row(name: str, part: Part, task: str, measured: Measurement, near: str) -> 
         "p": measured.found.p if measured.rule.tested else None,
         "seeds": measured.seeds,
     }
+
+
+def takes_part(table: pl.LazyFrame) -> bool:
+    """Do `solution_only` and `correct` both solve more than LEARNED in distribution, in the median of seeds?
+
+    A task in which they do not is no part of the study.
+    """
+    outcomes = TaskOutcomes(table)
+    arms = [outcomes.arm(name) for name in ("solution_only", "correct")]
+    cells = [outcomes.cells(arm, RIGHT) for arm in arms if arm is not None]
+    return len(cells) == len(arms) and all(
+        float(np.median(part.on(outcomes.splits[0]).mean(1))) > LEARNED for part in cells
+    )
 
 
 def verdicts(found: pl.DataFrame) -> pl.DataFrame:

@@ -12,8 +12,9 @@ The classes exclude each other, and each such completion is of one (`core.types.
     unused    right steps alone give it; the wrong ones stand beside them
     legal     no step is wrong: the trace is not what the solver does (order, omissions, steps too many)
 
-An answer that wrong steps lead to may be right by luck, or because the trace was made to fit what the model
-knew. `led_right` tells: by luck it is right as often as a guess.
+An answer that wrong steps lead to may be right by luck; because the errors do not touch it (a wrong order);
+or because the trace was made to fit what the model knew. By luck it is right as often as a guess. How often
+it is says `led_right`, of tasks in which wrong answers can be led as right ones can (`literal`).
 
     provenance.led_right(provenance.led(analysis.load("runs/study"), task))
 
@@ -50,10 +51,15 @@ def classified(table: pl.LazyFrame, task: Task, most: int = MOST) -> pl.DataFram
 def led(table: pl.LazyFrame, task: Task, most: int = MOST) -> pl.DataFrame:
     """The first samples, right or wrong, whose answer only wrong steps lead to: a row each (solution_valid).
 
-    most: completions behind invalid traces, of a run and test set, that are read. The other columns, and what
-    is refused, are as in `classified`.
+    most: completions behind invalid traces, of a run and test set, that are read, none of them cut off. The
+    other columns are as in `classified`. ValueError if the task cannot say, or is not `literal`.
     """
-    return _classified(table, task, most, INVALID).filter(pl.col("provenance") == "led").drop("provenance")
+    if not getattr(task, "literal", False):
+        raise ValueError(
+            f"task {task.name}: only right answers are said to be led there, so none that is led is wrong"
+        )
+    rows = _classified(table, task, most, INVALID & ~pl.col("truncated"))
+    return rows.filter(pl.col("provenance") == "led").drop("provenance")
 
 
 def led_right(rows: pl.DataFrame, by: Sequence[str] = ("arm", "split")) -> pl.DataFrame:

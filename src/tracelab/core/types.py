@@ -139,7 +139,8 @@ class Task(Protocol):
     may be wrong in any way, gives for each trace its place in PROVENANCES, uint8. A step is right if it is
     legal after the right steps before it. legal: all are, and give the solution; unused: right steps alone
     give it, and wrong ones stand beside them; undone: they do, and one that it needs was said wrongly before;
-    led: only all steps at their word give it; rebuilt: nor do these. `grammar` is its traces' family.
+    led: only all steps at their word give it; rebuilt: nor do these. `grammar` is its traces' family;
+    literal: can wrong solutions be led, too, as right ones can?
 
     A task on derivations may also say how solutions rest on steps: `tree(examples, traces, solutions)`, rows
     that may be wrong in any way, gives for each step (Ragged, int64) its place in ROLES, how many steps

@@ -19,8 +19,8 @@ NOTE = (
 )
 
 LUCK = (
-    "By luck, such an answer would be right as often as a guess. Where it is right far more often, the model "
-    "had the answer, and its trace was made to fit."
+    "By luck, such an answer would be right as often as a guess. Where it is right far more often, the "
+    "errors do not touch the answer, or the trace was made to fit an answer that the model had."
 )
 
 
@@ -47,8 +47,7 @@ def section(study: Study) -> Html | None:
 
 def _led(study: Study, task: Task) -> Html:
     """How often an answer that wrong steps lead to is right; nothing where there is none."""
-    rows = led(study.table, task)
-    if rows.is_empty():
+    if not getattr(task, "literal", False) or (rows := led(study.table, task)).is_empty():
         return Html("")
     found = study.in_order(led_right(rows))
     headings = ["test set", "arm", "right", "n", "seeds"]
