@@ -51,7 +51,8 @@ def test_the_table_of_four_arms(page, count):
 def test_every_seed_of_the_central_arm(metric):
     """Each with its interval, in the order of seeds."""
     runs = sorted(
-        (run for run in recorded("four_seeds")["runs"] if run["arm"] == "correct"), key=lambda run: run["seed"]
+        (run for run in recorded("four_seeds")["runs"] if run["arm"] == "correct"),
+        key=lambda run: run["seed"],
     )
     estimates = [run["test_sets"]["wilson"][metric] for run in runs]
     assert ", ".join(map(in_words, estimates)) in RESULTS
