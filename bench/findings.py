@@ -121,8 +121,9 @@ def arm_table(outcomes: TaskOutcomes) -> list[str]:
                     estimate({"value": known[split].found.value, "low": low, "high": high}, share=True)
                 )
             seeds = known[near].seeds
-        rows.append([arm, str(seeds), *cells])
-    heads = ["arm", "seeds", "right", "right, far", "strictly valid", "strictly valid, far"]
+        each = outcomes.cells(arm, RIGHT).on(outcomes.splits[0]).mean(1)
+        rows.append([arm, str(seeds), *cells, ", ".join(points(value) for value in each)])
+    heads = ["arm", "seeds", "right", "right, far", "strictly valid", "strictly valid, far", "right, by seed"]
     return markdown(heads, rows)
 
 
