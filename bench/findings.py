@@ -147,7 +147,7 @@ def false_values(table: pl.LazyFrame) -> pl.DataFrame:
 
 
 def false_line(table: pl.LazyFrame) -> list[str]:
-    """In words: how often a right answer stands behind a false value, in distribution."""
+    """A line: how often a right answer of `correct` stands behind a false value, in distribution."""
     found = false_values(table).filter(split=TaskOutcomes(table).splits[0], arm="correct")
     why = "Of right answers behind invalid traces of `correct`, those behind a false value of a definition"
     return [f"{why} before the last: {points(found['false'].mean())} % of {len(found):,}.", ""]
