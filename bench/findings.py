@@ -14,8 +14,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
+import sums
 from common import DOCS, RESULTS, between_marks, markdown
 from omegaconf import OmegaConf
 
@@ -25,15 +25,12 @@ from tracelab.analysis.cells import FAR, TaskOutcomes
 from tracelab.analysis.learning_figures import learning
 from tracelab.analysis.measures import RIGHT, VALID, share
 from tracelab.analysis.verdicts import LEAST_SEEDS, above
-from tracelab.analysis.written import examples_of, first_samples, salvaged, tokens_of
 from tracelab.core.paths import CONF
-from tracelab.core.ragged import Ragged
 from tracelab.core.types import PROVENANCES, Task
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
 
 TASKS = ("maze", "graph_path", "countdown", "sat", "arithmetic")
-NAME, VALUE = 1, -1  # columns of a step of arithmetic
 DRAWN = ("solution_valid", "trace_strict")
 RANK = "e"  # the finding whose figures are rank correlations, not shares
 SHARES = ("b", "h", "j2")  # parts that are shares, not differences
@@ -127,32 +124,6 @@ def arm_table(outcomes: TaskOutcomes) -> list[str]:
     return markdown(heads, rows)
 
 
-def false_values(table: pl.LazyFrame) -> pl.DataFrame:
-    """Arithmetic's right answers behind invalid traces -> run, arm, split, and: is the value of a definition
-    before the last one, by the trace, another than it has?
-    """
-    config = Run.open(table.select("run").first().collect().item()).settings
-    wanted = pl.col("solution_valid") & ~pl.col("trace_strict")
-    rows = []
-    for frame, own in first_samples(table, build_task(config.task), (), provenance.MOST, wanted):
-        tokens = list(tokens_of(frame))
-        nothing = Ragged.of([np.zeros(0, np.int32)] * len(tokens))
-        truths = own.solved(examples_of(frame, nothing, nothing).problem).trace
-        for label, said, truth in zip(frame.rows(named=True), tokens, truths, strict=True):
-            known = {int(row[NAME]): int(row[VALUE]) for row in truth[:-1]}
-            steps = salvaged(own.codec, said)[0]
-            false = any(known.get(int(row[NAME]), row[VALUE]) != row[VALUE] for row in steps)
-            rows.append({"arm": label["arm"], "split": label["split"], "false": false})
-    return pl.DataFrame(rows, schema={"arm": pl.String, "split": pl.String, "false": pl.Boolean})
-
-
-def false_line(table: pl.LazyFrame) -> list[str]:
-    """A line: how often a right answer of `correct` stands behind a false value, in distribution."""
-    found = false_values(table).filter(split=TaskOutcomes(table).splits[0], arm="correct")
-    why = "Of right answers behind invalid traces of `correct`, those behind a false value of a definition"
-    return [f"{why} before the last: {points(found['false'].mean())} % of {len(found):,}.", ""]
-
-
 def origin_table(table: pl.LazyFrame, task: Task) -> list[str]:
     """Where right answers behind invalid traces come from, in distribution; and is it luck?"""
     rows = provenance.classified(table, task)
@@ -228,7 +199,7 @@ def lines_of(data: Path, tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -
             "",
         ]
         text += origin_table(table, build_task(run.settings.task))
-        text += false_line(table) if task == "arithmetic" else []
+        text += sums.lines(table) if task == "arithmetic" else []
         text += [f"![Accuracy and validity during training on {task}](study/learning_{task}.png)", ""]
     text += ["## Seeds that it takes to see 10 points", "", *seeds_table(tables)]
     return [*text, "## What was planned and is not there", "", *missing(tables)]

@@ -3,15 +3,10 @@
 import hashlib
 import sys
 
-import numpy as np
 import pytest
 
-from tracelab import analysis
 from tracelab.analysis import findings as measured
 from tracelab.core.paths import CLONE, ROOT
-from tracelab.data.frozen import drawn
-from tracelab.runs.build import build_task
-from tracelab.runs.folder import Run
 
 DATA, PAGE = CLONE / "bench" / "results" / "study", CLONE / "docs" / "results" / "study.md"
 
@@ -22,7 +17,7 @@ def page(monkeypatch):
     before = set(sys.modules)
     monkeypatch.syspath_prepend(str(ROOT / "bench"))
     yield __import__("findings")
-    for name in {"findings", "common", "models"} - before:
+    for name in {"findings", "sums", "common", "models"} - before:
         sys.modules.pop(name, None)
 
 
@@ -34,17 +29,34 @@ def test_each_table_is_made_from_the_data(page):
     assert made in PAGE.read_text(encoding="utf-8")
 
 
-def test_the_answer_is_the_sum_of_all_numbers_but_where_some_are_not_needed():
-    """Of arithmetic's test problems, as the page warns."""
-    run = Run.open(analysis.runs(DATA / "arithmetic")["run"][0])
-    own, summed = build_task(run.settings.task), {}
-    for split, task in {own.name: own, **own.test_sets()}.items():
-        examples = drawn(task, 0, "test", "problem", 0, 512)
-        words = [[task.codec.vocabulary[token] for token in row] for row in task.prompts(examples)]
-        sums = [sum(int(word) for word in row if word.isdigit()) % 10 for row in words]
-        summed[split] = np.mean([s == rows[0, -1] for s, rows in zip(sums, examples.solution, strict=True)])
-    assert summed.pop("distractors_2") == pytest.approx(0.08, abs=0.005)
-    assert set(summed.values()) == {1.0}
+NUMBERS = [2, 5, 6, 6]
+
+
+@pytest.mark.parametrize(
+    ("steps", "known"),
+    [
+        ("let A 2, add F 2 5 7, let R 6, add D 7 6 3, add Y 6 3 9", True),
+        ("let A 2, add F 2 6 8, let R 6, add D 5 6 1, add Y 1 8 9", True),  # in other places
+        ("let A 2, add F 2 6 9, let R 6, add D 5 6 1, add Y 1 9 0", False),  # a sum is not sound
+        ("let A 2, add F 2 5 7, let R 6, add D 7 5 2, add Y 6 2 8", False),  # one number twice
+        ("let A 2, add F 2 5 7, let R 6, add D 7 6 3", False),  # one is left
+        ("let A 4, add F 2 5 7, add D 7 6 3, add Y 6 3 9", False),  # one that is none of the prompt's
+    ],
+)
+def test_traces_that_add_up_all_numbers(page, steps, known):
+    rows = []
+    for words in (step.split() for step in steps.split(", ")):
+        values = [int(word) for word in words[2:]]
+        rows.append(
+            [int(words[0] == "add"), ord(words[1]), *(values if len(values) == 3 else [-1, -1, *values])]
+        )
+    assert page.sums.regroups(rows, NUMBERS) is known
+
+
+def test_what_is_false_before_the_last_step(page):
+    truth = [[0, 1, -1, -1, 2], [1, 2, 2, 5, 7], [1, 3, 7, 6, 3]]
+    assert not page.sums.has_false([[0, 1, -1, -1, 2], [1, 2, 2, 5, 7], [1, 3, 9, 9, 8]], truth)
+    assert page.sums.has_false([[0, 1, -1, -1, 2], [1, 2, 2, 6, 8], [1, 3, 7, 6, 3]], truth)
 
 
 def test_the_data_are_whole():
