@@ -161,7 +161,7 @@ def test_mlflow_has_it_all(sweep, monkeypatch):
     assert {name: runs["a"].data.metrics[name] for name in results.figures} == pytest.approx(results.figures)
     assert {item.path for item in client.list_artifacts(mine)} == {"figures", *FILES}
     assert len(client.list_artifacts(mine, "figures")) == len(results.pictures)
-    assert runs["a"].data.params["data/short_first"] == "0.3"
+    assert runs["a"].data.params["data/short_first"] == "0.1"
 
 
 @pytest.mark.skipif("mlflow" not in INSTALLED, reason="the extra `trackers` is not installed")

@@ -14,7 +14,8 @@ def source(tmp_path_factory):
     """A run that writes traces now and then."""
     folder = tmp_path_factory.mktemp("source")
     larger = ("model.width=64", "data.train_size=2000", "budget.steps=200")
-    train(small(folder, "trace=correct", "task.ood=[]", *larger))
+    pace = ("optim.schedule.decay=0.3", "data.short_first=0.3")
+    train(small(folder, "trace=correct", "task.ood=[]", *larger, *pace))
     return folder
 
 
