@@ -8,6 +8,7 @@ import sys
 from importlib.util import find_spec
 
 import pytest
+from omegaconf import OmegaConf
 
 from tests.helpers.forked import run
 from tests.helpers.runs import SMALL, small
@@ -161,7 +162,8 @@ def test_mlflow_has_it_all(sweep, monkeypatch):
     assert {name: runs["a"].data.metrics[name] for name in results.figures} == pytest.approx(results.figures)
     assert {item.path for item in client.list_artifacts(mine)} == {"figures", *FILES}
     assert len(client.list_artifacts(mine, "figures")) == len(results.pictures)
-    assert runs["a"].data.params["data/short_first"] == "0.1"
+    config = OmegaConf.load(folder / "a" / "config.yaml")
+    assert runs["a"].data.params["data/short_first"] == str(config.data.short_first)
 
 
 @pytest.mark.skipif("mlflow" not in INSTALLED, reason="the extra `trackers` is not installed")

@@ -87,7 +87,7 @@ def judged(run):
 
 def assert_logged(row, wanted):
     for name, value in wanted.items():
-        assert float(row[f"val/{name}"]) == pytest.approx(value, rel=1e-6, abs=1e-6), name
+        assert float(row[f"val/{name}"]) == pytest.approx(float(np.float32(value)), abs=1e-6), name
 
 
 def test_what_is_logged_is_what_the_weights_of_that_step_do(whole):
