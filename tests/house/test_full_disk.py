@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.helpers.bench import script
 from tracelab.core.paths import ROOT
 
 SAMPLE = ("train", "evaluate", "report", "export", "splits")
@@ -16,12 +17,9 @@ pytestmark = pytest.mark.skipif(not shutil.which(os.environ.get("CC", "cc")), re
 
 
 @pytest.fixture
-def bench(monkeypatch):
-    before = set(sys.modules)
-    monkeypatch.syspath_prepend(str(ROOT / "bench"))
-    yield __import__("full_disk")
-    for name in {"full_disk", "faulty", "kills", "common"} - before:
-        sys.modules.pop(name, None)
+def bench():
+    with script("full_disk") as module:
+        yield module
 
 
 def test_whatever_cannot_be_written_the_same_command_ends_as_undisturbed(tmp_path):

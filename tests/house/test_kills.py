@@ -2,20 +2,17 @@
 
 import json
 import shutil
-import sys
 
 import pytest
 
+from tests.helpers.bench import script
 from tests.helpers.runs import KEPT
-from tracelab.core.paths import ROOT
 
 
 @pytest.fixture
-def kills(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "bench"))
-    yield __import__("kills")
-    for name in ("kills", "common"):
-        sys.modules.pop(name)
+def kills():
+    with script("kills") as module:
+        yield module
 
 
 def test_a_command_is_killed_before_it_has_a_group(kills, tmp_path):

@@ -1,24 +1,21 @@
 """The study's page says what its data say, and the data are whole."""
 
 import hashlib
-import sys
 
 import pytest
 
+from tests.helpers.bench import script
 from tracelab.analysis import findings as measured
-from tracelab.core.paths import CLONE, ROOT
+from tracelab.core.paths import CLONE
 
 DATA, PAGE = CLONE / "bench" / "results" / "study", CLONE / "docs" / "results" / "study.md"
 
 
 @pytest.fixture
-def page(monkeypatch):
+def page():
     """bench/findings.py."""
-    before = set(sys.modules)
-    monkeypatch.syspath_prepend(str(ROOT / "bench"))
-    yield __import__("findings")
-    for name in {"findings", "sums", "common", "models"} - before:
-        sys.modules.pop(name, None)
+    with script("findings") as module:
+        yield module
 
 
 def test_each_table_is_made_from_the_data(page):
