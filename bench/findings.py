@@ -32,6 +32,7 @@ from tracelab.runs.folder import Run
 
 TASKS = ("maze", "graph_path", "countdown", "sat", "arithmetic")
 DRAWN = ("solution_valid", "trace_strict")
+CLAIMS = [*dict.fromkeys(part[0] for part in findings.PARTS)]  # their letters
 RANK = "e"  # the finding whose figures are rank correlations, not shares
 SHARES = ("b", "h", "j2")  # parts that are shares, not differences
 SEEDS = {"maze": 10}  # planned; of the other tasks LEAST_SEEDS
@@ -42,17 +43,17 @@ def points(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f}"
 
 
-def estimate(row: dict[str, float | None], ranks: bool = False, share: bool = False) -> str:
+def estimate(row: dict[str, Any], ranks: bool = False, bounded: bool = False) -> str:
     """`12.3 [4.5, 20.1]`, in per cent or points; `0.42 [0.31, 0.53]` of rank correlations.
 
-    share: the interval, which is symmetric, ends at 0 and 100 %.
+    bounded: of a share; its interval, which is symmetric, ends at 0 and 100 %.
     """
     value, low, high = row["value"], row["low"], row["high"]
     if value is None or low is None or high is None:
         return "–"
     if ranks:
         return f"{value:.2f} [{low:.2f}, {high:.2f}]"
-    low, high = (max(low, 0.0), min(high, 1.0)) if share else (low, high)
+    low, high = (max(low, 0.0), min(high, 1.0)) if bounded else (low, high)
     return f"{points(value)} [{points(low)}, {points(high)}]"
 
 
@@ -61,7 +62,7 @@ def verdict_table(found: pl.DataFrame) -> list[str]:
     given = findings.verdicts(found)
     tasks = [task for task in TASKS if task in given["task"].to_list()]
     rows = []
-    for letter in dict.fromkeys(given["finding"]):
+    for letter in (letter for letter in CLAIMS if letter in set(given["finding"])):
         mine, cells = given.filter(finding=letter), []
         for task in (*tasks, "all"):
             if task == "all" and len(tasks) < len(TASKS):
@@ -104,24 +105,23 @@ def arm_table(outcomes: TaskOutcomes) -> list[str]:
     """Accuracy and validity of each arm, with intervals for other seeds and other problems."""
     rows = []
     for arm in outcomes.arms["arm"].unique().sort():
-        cells, seeds = list[str](), 0
         writes = outcomes.table.filter(arm=arm).select(pl.col("trace_steps").max()).collect().item()
-        for value in (RIGHT, VALID):
-            known = {m.split: m for m in share(outcomes, arm, value, pl.lit(True), above(0.0))}
-            near = next(iter(known))
-            if value is VALID and not writes:
-                cells += ["–", "–"]
-                continue
-            for split in (near, FAR):
-                low, high = known[split].found.interval()
-                cells.append(
-                    estimate({"value": known[split].found.value, "low": low, "high": high}, share=True)
-                )
-            seeds = known[near].seeds
+        valid = rates(outcomes, arm, VALID) if writes else ["–", "–"]
         each = outcomes.cells(arm, RIGHT).on(outcomes.splits[0]).mean(1)
-        rows.append([arm, str(seeds), *cells, ", ".join(points(value) for value in each)])
+        by_seed = ", ".join(points(value) for value in each)
+        rows.append([arm, str(len(each)), *rates(outcomes, arm, RIGHT), *valid, by_seed])
     heads = ["arm", "seeds", "right", "right, far", "strictly valid", "strictly valid, far", "right, by seed"]
     return markdown(heads, rows)
+
+
+def rates(outcomes: TaskOutcomes, arm: str, value: pl.Expr) -> list[str]:
+    """How often completions of an arm have this, in distribution and far away."""
+    known = {each.split: each.found for each in share(outcomes, arm, value, pl.lit(True), above(0.0))}
+    cells = []
+    for found in (known[outcomes.splits[0]], known[FAR]):
+        low, high = found.interval()
+        cells.append(estimate({"value": found.value, "low": low, "high": high}, bounded=True))
+    return cells
 
 
 def origin_table(table: pl.LazyFrame, task: Task) -> list[str]:
@@ -130,13 +130,13 @@ def origin_table(table: pl.LazyFrame, task: Task) -> list[str]:
     if rows.is_empty():
         return []
     near, known = TaskOutcomes(table).splits[0], dict[str, dict[str, Any]]()
-    if getattr(task, "literal", False):
+    if provenance.tells(task):
         found = provenance.led_right(provenance.led(table, task)).filter(split=near)
         known = {row["arm"]: row for row in found.to_dicts()}
     lines = []
     for row in provenance.shares_of(rows).filter(split=near).to_dicts():
         right = known.get(row["arm"])
-        told = f"{estimate(right, share=True)} of {right['n']:,}" if right else "–"
+        told = f"{estimate(right, bounded=True)} of {right['n']:,}" if right else "–"
         lines.append([row["arm"], f"{row['n']:,}", *(points(row[name]) for name in PROVENANCES), told])
     heads = ["arm", "right behind invalid traces", *PROVENANCES, "right among all that wrong steps lead to"]
     return markdown(heads, lines)
@@ -156,8 +156,8 @@ def seeds_table(tables: dict[str, pl.LazyFrame]) -> list[str]:
     return markdown(["task", "arms", "seeds"], rows)
 
 
-def missing(tables: dict[str, pl.LazyFrame]) -> list[str]:
-    """What was planned and is not there: tasks, and arms of conf/arm with fewer seeds than planned."""
+def missing(tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -> list[str]:
+    """What was planned and is not there: tasks, arms of conf/arm with fewer seeds than planned, claims."""
     planned = {path.stem: OmegaConf.load(path) for path in sorted((CONF / "arm").glob("*.yaml"))}
     rows = []
     for task in TASKS:
@@ -174,13 +174,18 @@ def missing(tables: dict[str, pl.LazyFrame]) -> list[str]:
                 few.append(f"{name} ({seeds} seeds)" if seeds else name)
         if few:
             rows.append([task, ", ".join(few)])
-    more = "Nor are there runs of GRPO (claims d and g), or of `solution_only` with as many examples."
-    return [*markdown(["task", "arms with fewer seeds than planned"], rows), more, ""]
+    given = set(findings.verdicts(found)["finding"])
+    none = [f"{letter} ({claim_of(letter)})" for letter in CLAIMS if letter not in given]
+    told = [f"Claims that no run can speak to yet: {', '.join(none)}.", ""] if none else []
+    return [*markdown(["task", "arms with fewer seeds than planned"], rows), *told]
 
 
 def read(data: Path) -> dict[str, pl.LazyFrame]:
-    """Task -> its outcomes, of the tasks that have a folder there."""
-    return {task: analysis.load(data / task) for task in TASKS if (data / task).is_dir()}
+    """Task -> its outcomes, of the tasks that have a folder there. ValueError if none has."""
+    tables = {task: analysis.load(data / task) for task in TASKS if (data / task).is_dir()}
+    if not tables:
+        raise ValueError(f"{data} has none of the folders {', '.join(TASKS)}: name the one that they lie in")
+    return tables
 
 
 def lines_of(data: Path, tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -> list[str]:
@@ -202,7 +207,7 @@ def lines_of(data: Path, tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -
         text += sums.lines(table) if task == "arithmetic" else []
         text += [f"![Accuracy and validity during training on {task}](study/learning_{task}.png)", ""]
     text += ["## Seeds that it takes to see 10 points", "", *seeds_table(tables)]
-    return [*text, "## What was planned and is not there", "", *missing(tables)]
+    return [*text, "## What was planned and is not there", "", *missing(tables, found)]
 
 
 def main() -> None:

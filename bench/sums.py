@@ -23,18 +23,18 @@ from tracelab.runs.folder import Run
 
 LET, ADD = 0, 1
 NAME, ONE, OTHER, VALUE = 1, 2, 3, 4  # columns of a step
-MODULUS = 10
 
 
-def regroups(steps: Sequence[Sequence[int]], numbers: Sequence[int]) -> bool:
+def regroups(steps: Sequence[Sequence[int]], numbers: Sequence[int], modulus: int) -> bool:
     """Does a trace add up all numbers, each once, whatever it calls them?
 
-    A sum takes two numbers away and puts their sum in their place; at the end one is left.
+    A sum takes two numbers away and puts their sum in their place; at the end one is left. It is the answer,
+    where that is the sum of all: so no wrong answer stands behind such a trace.
     """
     pool = Counter(numbers)
     for step in steps:
         taken = Counter([step[VALUE]] if step[0] == LET else [step[ONE], step[OTHER]])
-        sound = step[0] == LET or step[VALUE] == (step[ONE] + step[OTHER]) % MODULUS
+        sound = step[0] == LET or step[VALUE] == (step[ONE] + step[OTHER]) % modulus
         if step[0] not in (LET, ADD) or not sound or taken - pool:
             return False
         pool = pool - taken + Counter([step[VALUE]])
@@ -63,8 +63,11 @@ def read(table: pl.LazyFrame, wanted: pl.Expr | None = INVALID) -> pl.DataFrame:
         ):
             steps = salvaged(own.codec, said)[0].tolist()
             numbers = [int(words[token]) for token in prompt if words[token].isdigit()]
-            found = {"false": has_false(steps, truth.tolist()), "regroups": regroups(steps, numbers)}
-            found |= {"right": label["solution_valid"], "total": sum(numbers) % MODULUS == answer[0, -1]}
+            found = {
+                "false": has_false(steps, truth.tolist()),
+                "regroups": regroups(steps, numbers, own.modulus),
+            }
+            found |= {"right": label["solution_valid"], "total": sum(numbers) % own.modulus == answer[0, -1]}
             rows.append({name: label[name] for name in ("arm", "split")} | found)
     return pl.DataFrame(rows)
 
@@ -80,7 +83,8 @@ def lines(table: pl.LazyFrame) -> list[str]:
         f"Of the {len(right):,} right answers behind invalid traces of `correct`, in distribution, "
         f"{right['false'].sum():,} stand behind a false value of a definition before the last, and "
         f"{right['regroups'].sum():,} behind a trace that adds up all numbers of the prompt, each once, by "
-        f"sound sums. Of the {len(wrong):,} wrong answers there, {wrong['false'].sum():,} and "
-        f"{wrong['regroups'].sum():,}. Test problems whose answer is the sum of all their numbers: {shares}.",
+        f"sound sums. Of the {len(wrong):,} wrong answers there, {wrong['false'].sum():,} stand behind a "
+        "false value; none can stand behind such sums. Test problems whose answer is the sum of all their "
+        f"numbers: {shares}.",
         "",
     ]

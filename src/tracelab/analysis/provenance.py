@@ -48,13 +48,18 @@ def classified(table: pl.LazyFrame, task: Task, most: int = MOST) -> pl.DataFram
     return _classified(table, task, most, SUCH).drop("solution_valid")
 
 
+def tells(task: Task) -> bool:
+    """Can `led` be asked of it?"""
+    return hasattr(task, "provenance") and bool(getattr(task, "literal", False))
+
+
 def led(table: pl.LazyFrame, task: Task, most: int = MOST) -> pl.DataFrame:
     """The first samples, right or wrong, whose answer only wrong steps lead to: a row each (solution_valid).
 
     most: completions behind invalid traces, of a run and test set, that are read, none of them cut off. The
     other columns are as in `classified`. ValueError if the task cannot say, or is not `literal`.
     """
-    if not getattr(task, "literal", False):
+    if not tells(task):
         raise ValueError(
             f"task {task.name}: only right answers are said to be led there, so none that is led is wrong"
         )
