@@ -126,15 +126,14 @@ def rates(outcomes: TaskOutcomes, arm: str, value: pl.Expr) -> list[str]:
 
 def origin_table(table: pl.LazyFrame, task: Task) -> list[str]:
     """Where right answers behind invalid traces come from, in distribution; and is it luck?"""
-    rows = provenance.classified(table, task)
+    near = table.filter(pl.col("split") == TaskOutcomes(table).splits[0])
+    rows = provenance.classified(near, task)
     if rows.is_empty():
         return []
-    near, known = TaskOutcomes(table).splits[0], dict[str, dict[str, Any]]()
-    if provenance.tells(task):
-        found = provenance.led_right(provenance.led(table, task)).filter(split=near)
-        known = {row["arm"]: row for row in found.to_dicts()}
+    led = provenance.led_right(provenance.led(near, task)).to_dicts() if provenance.tells(task) else []
+    known = {row["arm"]: row for row in led}
     lines = []
-    for row in provenance.shares_of(rows).filter(split=near).to_dicts():
+    for row in provenance.shares_of(rows).to_dicts():
         right = known.get(row["arm"])
         told = f"{estimate(right, bounded=True)} of {right['n']:,}" if right else "–"
         lines.append([row["arm"], f"{row['n']:,}", *(points(row[name]) for name in PROVENANCES), told])

@@ -74,7 +74,7 @@ def read(table: pl.LazyFrame, wanted: pl.Expr | None = INVALID) -> pl.DataFrame:
 
 def lines(table: pl.LazyFrame) -> list[str]:
     """What stands on the study's page of `correct`, in distribution."""
-    mine = read(table).filter(arm="correct", split=splits_of(table)[0])
+    mine = read(table.filter(pl.col("arm") == "correct", pl.col("split") == splits_of(table)[0]))
     right, wrong = mine.filter("right"), mine.filter(~pl.col("right"))
     first = table.filter(pl.col("run") == table.select("run").first().collect().item())
     totals = read(first, None).group_by("split", maintain_order=True).agg(pl.col("total").mean())

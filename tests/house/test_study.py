@@ -1,14 +1,21 @@
 """The study's page says what its data say, and the data are whole."""
 
 import hashlib
+import re
+from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 from tests.helpers.bench import script
+from tracelab import analysis
 from tracelab.analysis import findings as measured
+from tracelab.core.files import read_json
 from tracelab.core.paths import CLONE
 
 DATA, PAGE = CLONE / "bench" / "results" / "study", CLONE / "docs" / "results" / "study.md"
+PROSE = PAGE.read_text(encoding="utf-8").partition("<!-- end of tables -->")[2]
 
 
 @pytest.fixture
@@ -18,10 +25,90 @@ def page():
         yield module
 
 
-def test_each_table_is_made_from_the_data(page):
-    tables = page.read(DATA)
-    found = measured.measurements({task: t for task, t in tables.items() if measured.takes_part(t)})
-    made = "\n".join(page.lines_of(DATA, tables, found))
+@pytest.fixture(scope="module")
+def outcomes():
+    return analysis.load(DATA / "arithmetic")
+
+
+@pytest.fixture(scope="module")
+def measurements(outcomes):
+    return measured.measurements({"arithmetic": outcomes})
+
+
+def per_cent(values):
+    """From the least to the greatest, as the page writes them."""
+    return [f"{100 * value:.0f}" for value in sorted(values)]
+
+
+def by_seed(outcomes, arm, split, of="solution_valid"):
+    """A figure of each seed of an arm, in the seeds' order."""
+    mine = outcomes.filter(pl.col("arm") == arm, pl.col("split") == split)
+    return mine.group_by("seed").agg(pl.col(of).mean()).sort("seed").collect()[of].to_numpy()
+
+
+@pytest.mark.parametrize(
+    ("part", "split", "sign", "written"),
+    [
+        ("b", "arithmetic", "", "{} % [{}, {}] of the right answers there stand behind invalid traces"),
+        ("b", "far", "", "Far away, where the rule looks, {} % do"),
+        ("f", "arithmetic", "", "by {} points [{}, {}], behind right answers"),
+        ("h", "far", "", "{} % [{}, {}] of the locally valid traces have a right answer: open"),
+        ("a", "far", "+", "it is refuted: {} points [{}, {}]"),
+    ],
+)
+def test_estimates_in_prose_are_those_measured(measurements, part, split, sign, written):
+    found = measurements.filter(part=part, split=split).row(0, named=True)
+    ends = np.array([found["low"], found["high"]])
+    ends = ends.clip(0, 1) if part in "bh" else ends
+    numbers = [f"{100 * value:{sign}.0f}".replace("-", "−") for value in (found["value"], *ends)]
+    assert written.format(*numbers[: written.count("{}")]) in PROSE
+    assert found["seeds"] == 5
+
+
+def test_seeds_in_prose_are_those_measured(outcomes):
+    """What each seed ends at, near and far; and that README says the same."""
+    near = {arm: by_seed(outcomes, arm, "arithmetic") for arm in ("solution_only", "swapped", "correct")}
+    for arm in ("solution_only", "swapped"):
+        *others, last = per_cent(near[arm])
+        assert f"`{arm}` at {', '.join(others)} and {last} %" in PROSE
+    least, *_, most = per_cent(near["correct"])
+    assert f"`correct` between {least} and {most} %" in PROSE
+    told = []
+    for split in ("operations_6", "operations_8", "distractors_2"):
+        right = {arm: by_seed(outcomes, arm, split) for arm in near}
+        learned = right["solution_only"][near["solution_only"] > 0.9]
+        told.append([per_cent(values) for values in (learned, right["correct"], right["solution_only"])])
+    (six, six_correct, _), (eight, eight_correct, _), (_, needless_correct, needless) = told
+    assert f"{six[0]} to {six[-1]} % against {six_correct[0]} to {six_correct[-1]} % on 6" in PROSE
+    assert f"{eight[0]} to {eight[-1]} % against {eight_correct[0]} to {eight_correct[-1]} % on 8" in PROSE
+    assert f"`correct` {needless_correct[0]} to {needless_correct[-1]} %" in PROSE
+    assert f"`solution_only` {needless[0]} to {needless[-1]} %" in PROSE
+    valid = by_seed(outcomes, "correct", "arithmetic", "trace_strict").mean()
+    whole = f"right in {100 * near['correct'].mean():.0f} % of the problems and write a strictly valid trace"
+    assert f"{whole} in {100 * valid:.0f} %" in (CLONE / "README.md").read_text(encoding="utf-8")
+
+
+def test_lengths_and_examples_in_prose_are_those_measured(outcomes):
+    whole = outcomes.with_columns(whole=pl.col("trace_steps") == pl.col("reference_steps"))
+    *none, one = sorted(by_seed(whole, "correct", "operations_6", "whole"))
+    assert none == [0.0] * 4
+    assert f"as many steps as the problem needs, and one does in {100 * one:.0f} %" in PROSE
+    near = outcomes.filter(pl.col("split") == "arithmetic", pl.col("arm") == "correct", pl.col("seed") == 0)
+    long = near.select((pl.col("reference_steps") == 5).mean()).collect().item()
+    runs = analysis.runs(DATA / "arithmetic")
+    card = read_json(Path(runs.filter(arm="correct")["run"][0]) / "data_card.json")
+    counts = card["splits"]["train"]["complexity"]["definitions"]["histogram"]["counts"]
+    share = 100 * counts[-1] / sum(counts)
+    assert f"{100 * long:.0f} % of them have 5 definitions, of the training problems {share:.0f} %" in PROSE
+    for arm in ("solution_only", "correct"):
+        records = [read_json(Path(run) / "run.json") for run in runs.filter(arm=arm)["run"]]
+        seen = round(np.mean([record["progress"]["examples"] for record in records]) / 1000)
+        assert re.search(rf"`{arm}` (saw )?{seen} thousand", PROSE), (arm, seen)
+
+
+def test_each_table_is_made_from_the_data(page, outcomes, measurements):
+    assert measured.takes_part(outcomes)
+    made = "\n".join(page.lines_of(DATA, page.read(DATA), measurements))
     assert "| arithmetic |" in made
     assert made in PAGE.read_text(encoding="utf-8")
 
