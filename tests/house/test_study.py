@@ -106,6 +106,36 @@ def test_lengths_and_examples_in_prose_are_those_measured(outcomes):
         assert re.search(rf"`{arm}` (saw )?{seen} thousand", PROSE), (arm, seen)
 
 
+def test_the_trace_in_prose_is_one_of_the_data(outcomes):
+    """Word for word, with a right answer."""
+    wanted = (
+        pl.col("split") == "arithmetic",
+        pl.col("arm") == "correct",
+        pl.col("seed") == 0,
+        pl.col("index") == 3,
+    )
+    row = outcomes.filter(*wanted).select("run", "completion", "solution_valid", "trace_strict").collect()
+    words = read_json(Path(row["run"][0]) / "vocab.json")
+    said = " ".join(words[token] for token in row["completion"][0])
+    assert said == "reasoning let W 4 add H 9 4 3 add Z 3 7 0 solution 0 end"
+    assert '"W = 4, H = 9 + 4 = 3, Z = 3 + 7 = 0"' in PROSE
+    assert row.select("solution_valid", "trace_strict").row(0) == (True, False)
+
+
+def test_pilots_in_the_prediction_are_those_recorded():
+    pilots = read_json(CLONE / "bench" / "results" / "pilots.json")
+    told = (CLONE / "docs" / "results" / "prediction.md").read_text(encoding="utf-8")
+    correct, alone = (
+        pilots[f"arithmetic-{arm}-2000000"]["test_sets"]["arithmetic"] for arm in ("correct", "solution_only")
+    )
+    right, valid = (100 * correct[name]["value"] for name in ("solution_valid", "trace_strict"))
+    assert (
+        f"`correct` ends at {right:.1f} % right answers ({valid:.1f} % of its traces strictly valid)" in told
+    )
+    assert f"`solution_only` at {100 * alone['solution_valid']['value']:.1f} % (n = 256" in told
+    assert correct["solution_valid"]["n"] == alone["solution_valid"]["n"] == 256
+
+
 def test_each_table_is_made_from_the_data(page, outcomes, measurements):
     assert measured.takes_part(outcomes)
     made = "\n".join(page.lines_of(DATA, page.read(DATA), measurements))
