@@ -130,7 +130,7 @@ def origin_table(table: pl.LazyFrame, task: Task) -> list[str]:
     rows = provenance.classified(near, task)
     if rows.is_empty():
         return []
-    led = provenance.led_right(provenance.led(near, task)).to_dicts() if provenance.tells(task) else []
+    led = provenance.led_right(provenance.led(near, task)).to_dicts() if provenance.is_literal(task) else []
     known = {row["arm"]: row for row in led}
     lines = []
     for row in provenance.shares_of(rows).to_dicts():

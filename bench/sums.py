@@ -48,9 +48,10 @@ def has_false(steps: Sequence[Sequence[int]], truth: Sequence[Sequence[int]]) ->
 
 
 def read(table: pl.LazyFrame, wanted: pl.Expr | None = INVALID) -> pl.DataFrame:
-    """Completions, those behind invalid traces, a row each: arm, split, right, false, regroups.
+    """A row per completion: arm, split, right, false, regroups, total.
 
-    total: is the answer the sum of all numbers of the prompt? wanted: None for all completions.
+    total: is the reference answer the sum of all numbers of the prompt? wanted: which completions are read,
+    those behind invalid traces if not said otherwise; None: all.
     """
     task = build_task(Run.open(table.select("run").first().collect().item()).settings.task)
     rows = list[dict[str, object]]()
@@ -73,7 +74,7 @@ def read(table: pl.LazyFrame, wanted: pl.Expr | None = INVALID) -> pl.DataFrame:
 
 
 def lines(table: pl.LazyFrame) -> list[str]:
-    """What stands on the study's page of `correct`, in distribution."""
+    """A paragraph for the study's page: what the traces of `correct` do, in distribution."""
     mine = read(table.filter(pl.col("arm") == "correct", pl.col("split") == splits_of(table)[0]))
     right, wrong = mine.filter("right"), mine.filter(~pl.col("right"))
     first = table.filter(pl.col("run") == table.select("run").first().collect().item())

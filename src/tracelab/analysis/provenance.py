@@ -48,18 +48,19 @@ def classified(table: pl.LazyFrame, task: Task, most: int = MOST) -> pl.DataFram
     return _classified(table, task, most, SUCH).drop("solution_valid")
 
 
-def tells(task: Task) -> bool:
-    """Can `led` be asked of it?"""
+def is_literal(task: Task) -> bool:
+    """Does the task say of wrong answers, too, that wrong steps lead to them? Then `led` takes it."""
     return hasattr(task, "provenance") and bool(getattr(task, "literal", False))
 
 
 def led(table: pl.LazyFrame, task: Task, most: int = MOST) -> pl.DataFrame:
-    """The first samples, right or wrong, whose answer only wrong steps lead to: a row each (solution_valid).
+    """Completions whose answer, right or wrong, only wrong steps lead to: a row each.
 
-    most: completions behind invalid traces, of a run and test set, that are read, none of them cut off. The
-    other columns are as in `classified`. ValueError if the task cannot say, or is not `literal`.
+    The column solution_valid says which are right; the others are those of `classified`. Only first samples
+    that were not cut off count, and of a run and test set the first `most` behind invalid traces. ValueError
+    if the task cannot say, or says so of right answers alone.
     """
-    if not tells(task):
+    if not is_literal(task):
         raise ValueError(
             f"task {task.name}: only right answers are said to be led there, so none that is led is wrong"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tracelab.analysis import trace_figures
-from tracelab.analysis.provenance import MOST, classified, led, led_right, shares_of, tells
+from tracelab.analysis.provenance import MOST, classified, is_literal, led, led_right, shares_of
 from tracelab.core.types import PROVENANCES, Task
 from tracelab.report.markup import Html, drawing, paragraph, share, table
 from tracelab.report.study import Study
@@ -47,7 +47,7 @@ def section(study: Study) -> Html | None:
 
 def _led(study: Study, task: Task) -> Html:
     """How often an answer that wrong steps lead to is right; nothing where there is none."""
-    if not tells(task) or (rows := led(study.table, task)).is_empty():
+    if not is_literal(task) or (rows := led(study.table, task)).is_empty():
         return Html("")
     found = study.in_order(led_right(rows))
     headings = ["test set", "arm", "right", "n", "seeds"]
