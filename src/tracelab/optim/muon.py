@@ -3,7 +3,8 @@
 Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon) replaces a matrix's momentum by
 the nearest semi-orthogonal matrix, so that all directions learn at one speed. Same-shape matrices
 are stacked and orthogonalised together, which is several times faster than one by one when they
-are small. The tests compare both halves with torch.optim's own.
+are small. Of several processes, whose gradients are the same, each orthogonalises a share (as in nanochat,
+https://github.com/karpathy/nanochat). The tests compare both halves with torch.optim's own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch.optim.adamw import adamw
 
 from tracelab.core.knobs import one_of
 from tracelab.core.settings import Below1, Rate
+from tracelab.optim.sharing import shared_out
 
 
 class Iteration(NamedTuple):
@@ -103,6 +105,7 @@ class MuonAdamW(Optimizer):
         for p in group["params"]:
             if p.grad is not None:
                 alike[(*p.shape, *self.parts.get(p, p.shape[:1]))].append(p)
+        finish: Callable[[], None] | None = None
         for (_, _, *parts), params in alike.items():
             grads = torch.stack([p.grad for p in params if p.grad is not None])
             state = self.state[params[0]]  # of all of this shape
@@ -113,9 +116,22 @@ class MuonAdamW(Optimizer):
             if group["weight_decay"]:
                 torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
             for k, part in enumerate(whole.split(parts, dim=1)):
-                updates = orthogonalize(part, self.products, self.iteration).unbind()
-                scale = max(1.0, part.shape[1] / part.shape[2]) ** 0.5
-                torch._foreach_add_([p.split(parts)[k] for p in params], updates, alpha=-group["lr"] * scale)
+                begun = self._update([p.split(parts)[k] for p in params], part, group["lr"])
+                if finish is not None:
+                    finish()
+                finish = begun  # while these are sent around the next ones are computed
+        if finish is not None:
+            finish()
+
+    def _update(self, params: list[Tensor], matrices: Tensor, lr: float) -> Callable[[], None]:
+        """Begin to orthogonalise; the function that is returned waits, and changes the parameters."""
+
+        def treat(some: Tensor) -> Tensor:
+            return orthogonalize(some, self.products, self.iteration)
+
+        orthogonal = shared_out(matrices, treat, sent=self.products)
+        scale = max(1.0, matrices.shape[1] / matrices.shape[2]) ** 0.5
+        return lambda: torch._foreach_add_(params, orthogonal().unbind(), alpha=-lr * scale)
 
     def _adam(self, group: dict[str, Any]) -> None:
         params = [p for p in group["params"] if p.grad is not None]
