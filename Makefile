@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo doctor test test-slow lint format docs bench bench-gpu check-gpu paper-maze-gpu verify clean
+.PHONY: help install demo doctor test test-slow lint format docs bench bench-gpu check-gpu check-kernels paper-maze-gpu verify clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ bench: $(VENV)/installed-bench ## Compare speeds with peers in a quarter of an h
 check-gpu: $(VENV)/installed-bench ## Check the GPU's code on one GPU, in nine minutes, before all else there
 	$(BIN)/python bench/gpu_check.py
 
+check-kernels: $(VENV)/installed-test $(VENV)/kernels ## Compile for an H100 what torch would run there, without one
+	$(BIN)/python -W ignore -m tests.helpers.pretended_kernels
+
 bench-gpu: $(VENV)/installed-bench ## The same on one GPU, in nine minutes: MFU, training and sampling
 	$(BIN)/python bench/gpu.py
 
@@ -67,6 +70,11 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable .
+	@touch $@
+
+# Triton comes with torch's builds for CUDA; beside those for CPUs it stays out of the way
+$(VENV)/kernels: constraints.txt | $(VENV)/installed
+	$(PIP) --no-deps --target $@ triton
 	@touch $@
 
 # each extra has a stamp of its own, so that none is installed before it is needed

@@ -110,11 +110,11 @@ def made(**shape):
     return GPT(VOCABULARY, CONTEXT, **shape)
 
 
-def packed(edges=65):
+def packed(edges=65, rows=ROWS, length=LENGTH):
     """A packed batch there."""
     counts = Counts(1000, 500, 4, 100_000, 300)
-    tokens = torch.zeros(ROWS, LENGTH, dtype=torch.int64, device=GPU)
-    start = torch.zeros(ROWS, LENGTH, dtype=torch.int32, device=GPU)
+    tokens = torch.zeros(rows, length, dtype=torch.int64, device=GPU)
+    start = torch.zeros(rows, length, dtype=torch.int32, device=GPU)
     documents = Documents(start, torch.zeros(edges, dtype=torch.int32, device=GPU))
     return Packed(tokens, tokens, tokens.to(torch.int8), documents, counts)
 
