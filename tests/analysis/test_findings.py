@@ -5,8 +5,7 @@ import polars as pl
 import pytest
 
 from tracelab.analysis import findings
-from tracelab.analysis.cells import FAR, Ranked, drop_of_ranks, rank_correlations, ratio
-from tracelab.analysis.length import spearman
+from tracelab.analysis.cells import FAR, Ranked, drop_of_ranks, ratio
 from tracelab.analysis.variance import Spread, spread
 from tracelab.analysis.verdicts import (
     MIXED,
@@ -270,14 +269,3 @@ def test_a_drop_of_ranks_covers():
         low, high = drop_of_ranks(sets[0], sets[1:]).interval()
         inside += low <= true <= high
     assert inside >= 53
-
-
-def test_rank_correlations_are_those_of_each_row():
-    draw = np.random.default_rng(4)
-    size, lengths = draw.integers(5, size=30), draw.integers(5, size=(3, 30)).astype(float)
-    lengths[0, :7] = np.inf  # cut off
-    lengths[2] = 1.0
-    drawn = draw.integers(30, size=30)
-    times = np.stack([np.ones(30), np.bincount(drawn, minlength=30)])
-    expected = [[*(spearman(size[i], row[i]) for row in lengths[:2]), 0.0] for i in (np.arange(30), drawn)]
-    assert rank_correlations(size, lengths, times) == pytest.approx(np.array(expected))

@@ -108,13 +108,23 @@ def test_runs_without_curves_are_named(study, tmp_path):
     log = tmp_path / "runs" / ARMS[0] / "metrics.csv"
     old = pl.read_csv(log)
     old.drop([name for name in old.columns if name.startswith("val/")]).write_csv(log)
-    main([str(tmp_path / "runs"), "--out", str(tmp_path / "report.html"), "--examples", "0"])
+    words = [str(tmp_path / "runs"), "--out", str(tmp_path / "report.html"), "--only", "learning"]
+    main(words)
     section = (tmp_path / "report.html").read_text().split('<section id="learning"')[1].split("</section>")[0]
     assert re.search(rf"{ARMS[0]} is left out: it completed no held-out problems", section)
     assert section.count("0 of 1") == 2
     (tmp_path / "runs" / ARMS[1] / "metrics.csv").unlink()
-    main([str(tmp_path / "runs"), "--out", str(tmp_path / "report.html"), "--examples", "0"])
+    main(words)
     assert '<section id="learning"' not in (tmp_path / "report.html").read_text()
+
+
+def test_sections_can_be_chosen(study, tmp_path, report):
+    """And are what they are on the whole page."""
+    main([str(study), "--out", str(tmp_path / "study.html"), "--only", "configs,summary"])
+    page, whole = ((folder / "study.html").read_text() for folder in (tmp_path, report.parent))
+    assert re.findall(r'<section id="(\w+)"', page) == ["summary", "configs"]
+    for section in re.findall(r"<section .*?</section>", page, re.DOTALL):
+        assert section in whole
 
 
 def test_ids_are_unique(page):
@@ -204,6 +214,8 @@ def test_bad_input_is_refused(study, tmp_path):
     out = ["--out", str(tmp_path / "report.html")]
     with pytest.raises(SystemExit, match="no run lies at or below"):
         main([str(tmp_path / "nothing"), *out])
+    with pytest.raises(SystemExit, match=r"--only rates: there is no such section; .* learning, .* viewer"):
+        main([str(study), "--only", "summary,rates", *out])
     with pytest.raises(SystemExit, match="--base filler is no arm; there are corrupted"):
         main([str(study), "--base", "filler", *out])
     shutil.copytree(study / "corrupted-1", tmp_path / "mixed" / "one")
@@ -233,7 +245,7 @@ def test_a_report_is_whole_or_as_it_was(study, tmp_path, monkeypatch, capsys):
         with monkeypatch.context() as patched:
             patched.setattr("tracelab.report.writing._viewer", fails)
             with pytest.raises(SystemExit) as ended:
-                main([str(study), "--out", str(out)])
+                main([str(study), "--out", str(out), "--only", "summary,viewer"])
         assert re.match(str(ends), str(ended.value.code))
         assert {path: path.is_dir() or path.read_text() for path in tmp_path.rglob("*")} == before
     assert "Interrupted. No report was written; an earlier one is as it was." in capsys.readouterr().err
@@ -244,7 +256,8 @@ def test_a_report_is_whole_or_as_it_was(study, tmp_path, monkeypatch, capsys):
 def test_copies_and_links_are_said_and_counted_once(study, tmp_path):
     copy = shutil.copytree(study / "corrupted-1", tmp_path / "copy")
     (tmp_path / "link").symlink_to(study / "corrupted-1")
-    main([str(study / "corrupted-1"), str(tmp_path), "--out", str(tmp_path / "out.html"), "--examples", "0"])
+    out = str(tmp_path / "out.html")
+    main([str(study / "corrupted-1"), str(tmp_path), "--out", out, "--only", "summary"])
     page = (tmp_path / "out.html").read_text()
     assert f"{copy} is left out: it is a copy of {study / 'corrupted-1'}" in page
     assert "1 run of the task maze" in page
@@ -255,7 +268,7 @@ def test_one_run_makes_a_report_even_if_its_traces_cannot_be_shown(study, tmp_pa
     shutil.copytree(study / "corrupted-1", run)
     words = json.loads((run / "vocab.json").read_text())
     (run / "vocab.json").write_text(json.dumps(words[:-1]))
-    main([str(run), "--out", str(out)])
+    main([str(run), "--out", str(out), "--only", "summary,differences,doses,viewer"])
     page = out.read_text()
     assert "was made with another vocabulary than this version" in page
     assert "There is one arm: nothing to compare." in page
@@ -430,7 +443,7 @@ def test_a_new_section_is_one_file(tmp_path, monkeypatch):
     """It is found, and stands in its place."""
     (tmp_path / "minutes.py").write_text(NEW)
     monkeypatch.setattr(sections, "__path__", [*sections.__path__, str(tmp_path)])
-    main([str(KEPT), "--out", str(tmp_path / "page.html")])
+    main([str(KEPT), "--out", str(tmp_path / "page.html"), "--only", "gaps,minutes,summary"])
     page = (tmp_path / "page.html").read_text()
     found = re.findall(r'<section id="(\w+)"', page)
     assert found.index("summary") < found.index("minutes") < found.index("gaps")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tracelab.analysis.estimates import matrices
 from tracelab.analysis.loading import splits_of
+from tracelab.analysis.ranks import rank_correlations
 from tracelab.analysis.variance import Floats, Spread
 
 FAR = "far"  # all test sets out of distribution together
@@ -144,34 +145,16 @@ def drop_of_ranks(near: Ranked, far: Sequence[Ranked]) -> Spread:
         _, problem = np.unique(problems, return_inverse=True)
         n = problem.max() + 1
         times = draw.multinomial(n, np.full(n, 1 / n), RESAMPLES)[:, problem].astype(np.float64)
-        values.append(rank_correlations(size, lengths, np.ones((1, len(size)))).mean())
-        each = rank_correlations(size, lengths, times)
+        values.append(_by_seed(size, lengths, np.ones((1, len(size)))).mean())
+        each = _by_seed(size, lengths, times)
         drawn.append(np.take_along_axis(each, who, 1).mean(1))
     replicates = drawn[0] - np.mean(drawn[1:], 0)
     return Spread(float(values[0] - np.mean(values[1:])), float(np.std(replicates)), max(seeds - 1, 1))
 
 
-def rank_correlations(size: Floats, lengths: Floats, times: Floats) -> Floats:
-    """Spearman's correlation of size (problems,) with each seed's lengths (seeds, problems), in resamples.
-
-    times: (resamples, problems), how often each problem was drawn. -> (resamples, seeds), 0 where undefined.
-    """
-    x, n = _ranks(size, times), times.sum(1, keepdims=True)
-    x = x - (times * x).sum(1, keepdims=True) / n
-    found = np.zeros((len(times), len(lengths)))
-    for seed, row in enumerate(lengths):
-        y = _ranks(row, times)
-        y = y - (times * y).sum(1, keepdims=True) / n
-        scale = np.sqrt((times * x**2).sum(1) * (times * y**2).sum(1))
-        np.divide((times * x * y).sum(1), scale, out=found[:, seed], where=scale > 0)
-    return found
-
-
-def _ranks(values: Floats, times: Floats) -> Floats:
-    """(resamples, problems): each problem's rank, standing `times` times; equal ones share their mean."""
-    different, group = np.unique(values, return_inverse=True)
-    counts = times @ (group[:, None] == np.arange(len(different)))
-    return np.asarray((np.cumsum(counts, 1) - (counts - 1) / 2)[:, group])
+def _by_seed(size: Floats, lengths: Floats, times: Floats) -> Floats:
+    """(resamples, seeds) rank correlations, 0 where they are not defined."""
+    return np.nan_to_num(np.stack([rank_correlations(size, row, times) for row in lengths], axis=1))
 
 
 def _value(value: object) -> object:

@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from tracelab.analysis.variance import Floats, by_problem, spread
 from tracelab.core.stats import Bounded, Sums, clustered_wilson
@@ -178,6 +177,12 @@ def cohens_h(p: float, q: float) -> float:
 
 
 def holm(p: Floats) -> Floats:
-    """P values adjusted for how many there are."""
-    adjusted: Floats = multipletests(p, method="holm")[1]
+    """P values adjusted for how many there are (Holm 1979).
+
+    As statsmodels' `multipletests`, which collects garbage at each call: four fifths of a table's time.
+    """
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(np.arange(len(p), 0, -1) * p[order])
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted

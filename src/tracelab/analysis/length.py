@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
-from tracelab.analysis.variance import LEVEL
+from tracelab.analysis.ranks import correlations, partial_rank_correlations, rank_correlations, slopes, varies
+from tracelab.analysis.variance import LEVEL, Floats
 
-Floats = NDArray[np.float64]
-Figure = Callable[[NDArray[np.int64]], float]  # of the given rows
+Figure = Callable[[Floats], Floats]  # (resamples, rows) how often each row was drawn -> (resamples,)
 REPLICATES = 400
+AT_ONCE = 2_000_000  # rows of resamples
 BINS = 8  # of a complexity measure, for figures
 FARTHEST, WIDEST = 1e4, 12.0  # of a line's coefficients in standard deviations, of its log deviation
 LEAST = -37.0  # below it the normal's hazard is 0 in float64
@@ -74,22 +75,6 @@ def _hazard(z: Floats) -> Floats:
     """
     scaled: Floats = special.erfcx(np.maximum(z, LEAST) / 2**0.5)
     return (2 / np.pi) ** 0.5 / scaled
-
-
-def spearman(x: Floats, y: Floats) -> float:
-    """Rank correlation; nan where one never varies. Infinite values rank last, and alike."""
-    if (x == x[0]).all() or (y == y[0]).all():
-        return float("nan")
-    return float(np.corrcoef(stats.rankdata(x), stats.rankdata(y))[0, 1])
-
-
-def partial_spearman(x: Floats, y: Floats, z: Floats) -> float:
-    """Rank correlation of x and y with z's part taken out of both."""
-    xy, xz, yz = spearman(x, y), spearman(x, z), spearman(y, z)
-    if np.isnan(xz) or np.isnan(yz):
-        return xy
-    rest = (1 - xz**2) * (1 - yz**2)
-    return float((xy - xz * yz) / rest**0.5) if rest > 0 else float("nan")
 
 
 def length_against(
@@ -148,53 +133,52 @@ def binned(part: pl.DataFrame, complexity: str, length: str) -> pl.DataFrame:
     return frame.select(pl.lit(arm).alias("arm"), pl.lit(split).alias("split"), pl.all())
 
 
-def _slope(x: Floats, y: Floats, censored: NDArray[np.bool_] | None) -> float:
-    if np.ptp(x) == 0:
-        return float("nan")
-    return tobit(x, y, np.zeros(len(x), np.bool_) if censored is None else censored).slope
-
-
-def _r2(x: Floats, y: Floats) -> float:
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan")
-    return float(np.corrcoef(x, y)[0, 1] ** 2)
-
-
 def _figures(
     x: Floats, y: Floats, reference: Floats, censored: NDArray[np.bool_], fixed: Floats | None
 ) -> dict[str, Figure]:
     """What `length_against` says of lengths y at complexities x. fixed: None if there is no such column."""
     ranked = np.where(censored, np.inf, y)
+
+    def slope(times: Floats) -> Floats:
+        if not censored.any():
+            return slopes(x, y, times)
+        found = np.full(len(times), np.nan)
+        for k in np.flatnonzero(varies(x, times)):
+            i = np.repeat(np.arange(len(x)), times[k].astype(np.int64))
+            found[k] = tobit(x[i], y[i], censored[i]).slope
+        return found
+
     figures: dict[str, Figure] = {
-        "spearman": lambda i: spearman(x[i], ranked[i]),
-        "slope": lambda i: _slope(x[i], y[i], censored[i]),
-        "r2": lambda i: _r2(x[i], y[i]),
-        "reference_spearman": lambda i: spearman(x[i], reference[i]),
-        "reference_steps_slope": lambda i: _slope(x[i], reference[i], None),
+        "spearman": lambda times: rank_correlations(x, ranked, times),
+        "slope": slope,
+        "r2": lambda times: correlations(x, y, times) ** 2,
+        "reference_spearman": lambda times: rank_correlations(x, reference, times),
+        "reference_steps_slope": lambda times: slopes(x, reference, times),
     }
     if fixed is not None:
-        figures["partial"] = lambda i: partial_spearman(x[i], ranked[i], fixed[i])
+        figures["partial"] = lambda times: partial_rank_correlations(x, ranked, fixed, times)
     return figures
 
 
 def _resampled(whose: NDArray[Any], figures: dict[str, Figure], seed: int) -> dict[str, float | None]:
     """Each figure with its interval: problems are drawn with replacement, with all their completions.
 
-    whose: (n,) the problem of each row, ascending.
+    whose: (n,) the problem of each row.
     """
     draw = np.random.default_rng(seed)
-    problems, first, counts = np.unique(whose, return_index=True, return_counts=True)
-    rows = [np.arange(a, a + n) for a, n in zip(first, counts, strict=True)]
-    drawn = [
-        np.concatenate([rows[p] for p in draw.integers(len(problems), size=len(problems))])
-        for _ in range(REPLICATES)
-    ]
-    everything = np.arange(len(whose))
+    _, problem = np.unique(whose, return_inverse=True)
+    problems, at_once = problem.max() + 1, max(1, AT_ONCE // len(whose))
+    drawn: dict[str, list[Floats]] = {name: [] for name in figures}
+    for first in range(0, REPLICATES, at_once):
+        sets = [draw.integers(problems, size=problems) for _ in range(min(at_once, REPLICATES - first))]
+        times = np.stack([np.bincount(each, minlength=problems)[problem] for each in sets]).astype(np.float64)
+        for name, figure in figures.items():
+            drawn[name].append(figure(times))
     result: dict[str, float | None] = {}
     for name, figure in figures.items():
-        value = figure(everything)
+        value = float(figure(np.ones((1, len(whose))))[0])
         result[name] = None if np.isnan(value) else value
-        replicates = np.array([figure(i) for i in drawn]) if not np.isnan(value) else np.array([np.nan])
+        replicates = np.concatenate(drawn[name]) if not np.isnan(value) else np.array([np.nan])
         usable = replicates[~np.isnan(replicates)]
         ends = np.quantile(usable, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if len(usable) else (None, None)
         result[f"{name}_low"], result[f"{name}_high"] = (None if e is None else float(e) for e in ends)

@@ -28,6 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=40,
         help="outcomes of a kind, per run and test set, that the viewer holds at most (%(default)s)",
     )
+    parser.add_argument(
+        "--only",
+        type=lambda text: [name for name in text.split(",") if name],
+        default=[],
+        metavar="SECTION,...",
+        help="these sections alone, such as learning,findings; a wrong name lists them (all)",
+    )
     options = parser.parse_args(arguments)
     if options.examples < 0:
         parser.error("--examples must be 0 or more")
@@ -37,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from tracelab.report.writing import write
 
         try:
-            write(study_of(options.folders, options.out, options.base), options.examples)
+            study = study_of(options.folders, options.out, options.base)
+            write(study, options.examples, options.only)
         except (ValueError, OSError) as error:
             sys.exit(f"error: {disk_full(error, options.out) or error}")
     print(options.out)

@@ -8,7 +8,7 @@ import json
 import shutil
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -17,24 +17,28 @@ from tempfile import mkdtemp
 
 from tracelab.core.files import UTF8, write_text
 from tracelab.report.markup import Html, paragraph, text
-from tracelab.report.sections import every
+from tracelab.report.sections import Section, every
 from tracelab.report.study import Study
 from tracelab.report.traces import traces
 from tracelab.runs.entry import say
 
+VIEWER = Section("viewer", "Trace viewer", 1000, lambda _: None)  # the last; its data stands in the page, too
 
-def write(study: Study, examples: int) -> None:
+
+def write(study: Study, examples: int, only: Sequence[str] = ()) -> None:
     """Write the page, and the folder of figures and tables beside it: all of it or nothing.
 
-    ValueError if a folder or a file of another kind lies where they are to be.
+    only: names of sections; none: all. ValueError for a name that there is not, or if a folder or a file of
+    another kind lies where the page is to be.
     """
+    wanted = _wanted(only)
     if study.out.is_dir() or (study.data.exists() and not study.data.is_dir()):
         raise ValueError(f"--out {study.out}: it, or {study.data.name}, is something else: take another name")
     study.out.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(mkdtemp(prefix=f".{study.out.stem}.", suffix=".partial", dir=study.out.parent))
     try:
         made = replace(study, out=partial / study.out.name)
-        _write(made, examples)
+        _write(made, examples, wanted)
         _take_places(made, study)
     finally:
         shutil.rmtree(partial)
@@ -54,17 +58,28 @@ def _take_places(made: Study, study: Study) -> None:
             signal.signal(signal.SIGINT, handler)
 
 
-def _write(study: Study, examples: int) -> None:
+def _wanted(only: Sequence[str]) -> list[Section]:
+    """The sections of these names, or all, in the order of the page."""
+    known = [*every(), VIEWER]
+    if unknown := sorted(set(only) - {section.name for section in known}):
+        names = ", ".join(section.name for section in known)
+        raise ValueError(f"--only {unknown[0]}: there is no such section; choose from {names}")
+    return [section for section in known if not only or section.name in only]
+
+
+def _write(study: Study, examples: int, wanted: Sequence[Section]) -> None:
     study.data.mkdir()
-    content = {}
-    for section in every():
+    content: dict[str, tuple[str, Html]] = {}
+    outcomes = ""
+    body: Html | None
+    for section in wanted:
         say(f"{section.title} ...")
-        body = _body(section.make, study)
+        if section is VIEWER:
+            body, outcomes = _viewer(study, examples)
+        else:
+            body = _body(section.make, study)
         if body is not None:
             content[section.name] = section.title, body
-    say("Trace viewer ...")
-    viewer, outcomes = _viewer(study, examples)
-    content["viewer"] = "Trace viewer", viewer
     links = "".join(f'<a href="#{name}">{text(title)}</a>' for name, (title, _) in content.items())
     parts = [
         f'<section id="{name}" aria-labelledby="about-{name}"><h2 id="about-{name}">{text(title)}</h2>'
