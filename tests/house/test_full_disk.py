@@ -23,15 +23,15 @@ def bench():
 
 
 def test_whatever_cannot_be_written_the_same_command_ends_as_undisturbed(tmp_path):
-    """The first, a middle and the last write of each."""
-    words = ("--some", "3", "--results", str(tmp_path), "--only", *SAMPLE)
+    """The first and the last write of each."""
+    words = ("--some", "2", "--results", str(tmp_path), "--only", *SAMPLE)
     command = [sys.executable, str(ROOT / "bench" / "full_disk.py"), *words]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(tmp_path)})
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     counts = json.loads((tmp_path / "full_disk.json").read_text())["counts"]
     assert set(counts) == set(SAMPLE)
     for count in counts.values():
-        assert count["tried"] == 3
+        assert count["tried"] == 2
         assert count["writes"] > 10
         assert not count["wrong"]
 

@@ -37,7 +37,7 @@ def completions(sequences):
 
 def test_what_was_written_is_read(task, tmp_path):
     """Under every treatment: the same problems, the same tokens, the same verdicts."""
-    examples = draw(task, 24)
+    examples = draw(task, 12)
     for name, treatment in TREATMENTS.items():
         if treatment.thinks is not None:  # which `generate` refuses
             continue
