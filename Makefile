@@ -74,6 +74,7 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 # Triton comes with torch's builds for CUDA; beside those for CPUs it stays out of the way
 $(VENV)/kernels: constraints.txt | $(VENV)/installed
+	rm -rf $@
 	$(PIP) --no-deps --target $@ triton
 	@touch $@
 

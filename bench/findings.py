@@ -14,6 +14,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import asked
 import polars as pl
 import sums
 from common import DOCS, RESULTS, between_marks, markdown
@@ -204,6 +205,7 @@ def lines_of(data: Path, tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -
         ]
         text += origin_table(table, build_task(run.settings.task))
         text += sums.lines(table) if task == "arithmetic" else []
+        text += asked.lines(data / task, TaskOutcomes(table).splits[0])
         text += [f"![Accuracy and validity during training on {task}](study/learning_{task}.png)", ""]
     text += ["## Seeds that it takes to see 10 points", "", *seeds_table(tables)]
     return [*text, "## What was planned and is not there", "", *missing(tables, found)]

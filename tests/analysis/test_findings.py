@@ -269,3 +269,14 @@ def test_a_drop_of_ranks_covers():
         low, high = drop_of_ranks(sets[0], sets[1:]).interval()
         inside += low <= true <= high
     assert inside >= 53
+
+
+def test_lengths_that_never_vary_follow_nothing():
+    """A seed that always writes as much counts as a correlation of 0."""
+    draw = np.random.default_rng(4)
+    size, problems = draw.normal(size=200), np.arange(200, dtype=np.uint64)
+    follows = np.stack([size, size, np.full(200, 7.0), size])
+    near, far = Ranked(size, follows, problems), Ranked(size, np.ones((4, 200)), problems)
+    found = drop_of_ranks(near, [far])
+    assert found.value == pytest.approx(0.75)
+    assert 0 < found.error < 0.5

@@ -76,21 +76,48 @@ def test_partial_rank_correlation_is_that_of_residual_ranks():
     assert np.isnan(partial_rank_correlations(x, y, x, once)[0])  # nothing is left
 
 
-def test_intervals_are_those_of_rows_drawn_one_set_at_a_time(drawn, monkeypatch):
-    """Two completions a problem, one of five cut off: every figure, problem by problem."""
+def test_what_is_not_known_gives_nothing(drawn):
+    """Wherever it stands; a resample without it is whole."""
+    x, y, z, rows, times = drawn
+    x[5] = np.nan
+    has = np.array([5 in each for each in rows])
+    assert np.isnan(ranks(x, times)).all(1).tolist() == has.tolist()
+    assert np.isnan(rank_correlations(x, z, times)).tolist() == [*has[:-1].tolist(), True]
+    assert np.isnan(partial_rank_correlations(z, y, x, times)).tolist() == [*[False] * 4, True]
+    assert np.isnan(slopes(x, z, times)).all()
+
+
+def partial(x, y, z):
+    xy, xz, yz = spearman(x, y), spearman(x, z), spearman(y, z)
+    return (xy - xz * yz) / ((1 - xz**2) * (1 - yz**2)) ** 0.5
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_intervals_are_those_of_rows_drawn_one_set_at_a_time(drawn, monkeypatch, cut):
+    """Two completions a problem, some of them cut off or none: every figure, problem by problem."""
     x, y, z, _, _ = drawn
-    censored, whose = np.isinf(y), np.repeat(np.arange(ROWS // 2), 2)
-    y = np.where(censored, 9.0, y)
+    censored, whose = np.isinf(y) & cut, np.repeat(np.arange(ROWS // 2), 2)
+    y = np.where(np.isinf(y), 9.0, y) + 0.3 * x
+    reference, fixed = x + 2 * z, 5.0 - z
+    ranked = np.where(censored, np.inf, y)
     monkeypatch.setattr(length, "REPLICATES", 30)
     monkeypatch.setattr(length, "AT_ONCE", 7 * ROWS)  # in five parts
-    found = length._resampled(whose, length._figures(x, y, z, censored, z), seed=5)
-    draw, slope, rank = np.random.default_rng(5), [], []
-    for _ in range(30):
-        i = np.concatenate([np.flatnonzero(whose == p) for p in draw.integers(ROWS // 2, size=ROWS // 2)])
-        slope.append(length.tobit(x[i], y[i], censored[i]).slope)
-        rank.append(spearman(x[i], np.where(censored, np.inf, y)[i]))
-    for name, values in (("slope", slope), ("spearman", rank)):
-        ends = found[f"{name}_low"], found[f"{name}_high"]
-        assert ends == pytest.approx(np.quantile(values, [0.025, 0.975]), rel=1e-4), name
-    assert found["spearman"] == pytest.approx(spearman(x, np.where(censored, np.inf, y)))
-    assert found.keys() >= {"partial", "r2_low", "reference_spearman_high", "reference_steps_slope"}
+    found = length._resampled(whose, length._figures(x, y, reference, censored, fixed), seed=5)
+    figures = {
+        "spearman": lambda i: spearman(x[i], ranked[i]),
+        "slope": lambda i: length.tobit(x[i], y[i], censored[i]).slope,
+        "r2": lambda i: np.corrcoef(x[i], y[i])[0, 1] ** 2,
+        "partial": lambda i: partial(x[i], ranked[i], fixed[i]),
+        "reference_spearman": lambda i: spearman(x[i], reference[i]),
+        "reference_steps_slope": lambda i: np.polyfit(x[i], reference[i], 1)[0],
+    }
+    assert found.keys() == {f"{name}{end}" for name in figures for end in ("", "_low", "_high")}
+    draw, problems = np.random.default_rng(5), ROWS // 2
+    sets = [draw.integers(problems, size=problems) for _ in range(30)]
+    sets = [np.concatenate([np.flatnonzero(whose == p) for p in each]) for each in sets]
+    for name, figure in figures.items():
+        ends = np.quantile([figure(i) for i in sets], [0.025, 0.975])
+        expected = [figure(np.arange(ROWS)), *ends]
+        assert [found[f"{name}{end}"] for end in ("", "_low", "_high")] == pytest.approx(
+            expected, rel=1e-4
+        ), name

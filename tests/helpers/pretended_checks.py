@@ -149,7 +149,11 @@ class Alone(Learner):
     """A learner whose trainer is no more than it asks for between lines of the log."""
 
     trainer = SimpleNamespace(
-        log_every_n_steps=EVERY, train_dataloader=SimpleNamespace(), should_stop=False, optimizers=[]
+        log_every_n_steps=EVERY,
+        train_dataloader=SimpleNamespace(),
+        should_stop=False,
+        optimizers=[],
+        world_size=1,
     )
 
 

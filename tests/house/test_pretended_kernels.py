@@ -5,7 +5,17 @@ import json
 import pytest
 
 from tests.helpers.pretended_h100 import Kernel, kernels_of
-from tests.helpers.pretended_kernels import LAYERS, MORE, PROGRAMS, RESULTS, STACK, examined, faults, moved
+from tests.helpers.pretended_kernels import (
+    LAYERS,
+    MORE,
+    PROGRAMS,
+    RESULTS,
+    STACK,
+    changed,
+    examined,
+    faults,
+    moved,
+)
 from tracelab.core.paths import CLONE
 
 SOURCE = """
@@ -21,7 +31,7 @@ def call(args):
         triton_tem_fused_flex_attention_1.run(buf1, stream=stream0)
         triton_poi_fused_add_0.run(buf1, stream=stream0)
 """
-FOUND = {"gigabytes_a_layer": [1.0, 2.0], "stack": 0, "failed": {}}
+FOUND = {"gigabytes_a_layer": [1.0, 2.0], "kernels": 3, "stack": 0, "failed": {}}
 
 
 def test_kernels_are_found_in_generated_code():
@@ -35,18 +45,28 @@ def test_kernels_are_found_in_generated_code():
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({}, []),
-        ({"gigabytes_a_layer": [MORE * 1.0, MORE * 2.0]}, []),
-        ({"gigabytes_a_layer": [1.0, 2.11]}, ["a layer reads and writes 2.11 GB, and did 2.0"]),
-        ({"stack": STACK}, []),
-        ({"stack": STACK + 8}, ["a kernel has 264 bytes of stack a thread, more than 256"]),
-        ({"failed": {"triton_x": "OutOfResources: no"}}, ["triton_x does not compile: OutOfResources: no"]),
+        ({}, ""),
+        ({"stack": STACK}, ""),
+        ({"stack": STACK + 8}, "a kernel has 264 bytes of stack a thread, more than 256"),
+        ({"failed": {"triton_x": "OutOfResources: no"}}, "triton_x does not compile: OutOfResources: no"),
+        ({"kernels": 0}, "no kernel was found"),
+        ({"gigabytes_a_layer": [1.0, 0.0]}, "or none says what it reads and writes"),
+        ({"gigabytes_a_layer": []}, "no kernel was found"),
     ],
 )
 def test_what_is_a_fault(change, says):
-    assert faults({**FOUND, **change}, FOUND) == says
-    if "gigabytes_a_layer" in change:
-        assert faults({**FOUND, **change}, None) == []
+    said = faults({**FOUND, **change})
+    assert len(said) == (says != "")
+    assert says in "".join(said)
+
+
+@pytest.mark.parametrize(
+    ("layer", "is_other"),
+    [([1.0, 2.0], False), ([MORE, 2 * MORE], False), ([1.0, 2.11], True), ([0.9, 2.0], True), ([1.0], True)],
+)
+def test_what_is_other_than_it_was(layer, is_other):
+    assert bool(changed({**FOUND, "gigabytes_a_layer": layer}, FOUND)) is is_other
+    assert changed(FOUND, None) == ["it is not in the results: --update"]
 
 
 def test_a_kernel_that_does_not_compile_is_told(monkeypatch):
@@ -58,7 +78,7 @@ def test_a_kernel_that_does_not_compile_is_told(monkeypatch):
     assert found["gigabytes_a_layer"] == [0.5]  # of two layers less that of one
     assert LAYERS == 2
     assert set(found["failed"]) == {"triton_poi_fused_add_0", "triton_tem_fused_flex_attention_1"}
-    assert faults(found, None)[0].endswith("does not compile: RuntimeError: no triton_poi_fused_add_0")
+    assert faults(found)[0].endswith("does not compile: RuntimeError: no triton_poi_fused_add_0")
 
 
 def test_the_page_has_what_was_found():
@@ -67,9 +87,11 @@ def test_the_page_has_what_was_found():
     assert list(content["programs"]) == list(PROGRAMS)
     page = (CLONE / "docs" / "performance.md").read_text(encoding="utf-8")
     pins = (CLONE / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    assert f"triton=={content['versions']['triton']}" in pins
+    torch, triton = content["versions"]["torch"].split("+")[0], content["versions"]["triton"]
+    assert {f"torch=={torch}", f"triton=={triton}"} <= set(pins)
+    assert f"torch {torch}, Triton {triton}; {content['date']}" in page
     for name, found in content["programs"].items():
-        assert faults(found, found) == []
+        assert faults(found) == []
         layer = " + ".join(f"{number:.2f}" for number in found["gigabytes_a_layer"])
         cells = (name, layer, found["kernels"], found["registers"], found["stack"])
         assert f"| {' | '.join(map(str, cells))} |" in page

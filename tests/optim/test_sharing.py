@@ -1,10 +1,12 @@
 """Two processes that share out Muon's matrices, and one that keeps them all."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import distributed
 
-from tests.helpers.engine import tiny
+from tests.helpers.engine import learner, tiny
 from tests.helpers.forked import FORKED
 from tests.optim.test_optim import backward
 from tracelab.models.precision import FULL, REDUCED
@@ -12,6 +14,7 @@ from tracelab.optim import muon
 from tracelab.optim.muon import MuonAdamW
 from tracelab.optim.sharing import shared_out
 from tracelab.training import processes
+from tracelab.training.budget import Budget
 from tracelab.training.processes import together
 
 LAYERS = 3  # odd: one of two processes has a matrix more
@@ -33,11 +36,12 @@ def a_model(products):
     return model
 
 
-def train(products):
+def train(products, shares=False):
     """Four steps -> the model, and how many matrices went through orthogonalize."""
     treated = []
     model = a_model(products)
     optimizer = MuonAdamW(model, lr=0.01, weight_decay=0.1, split=True)
+    optimizer.shares = shares
     plain = muon.orthogonalize
 
     def seen(matrices, *others):
@@ -58,8 +62,10 @@ def train(products):
 def take_part(folder):
     rank = joined()
     for products in (FULL, REDUCED):
-        model, treated = train(products)
+        model, treated = train(products, shares=True)
         torch.save((model.state_dict(), treated), folder / f"{products}-{rank}.pt")
+    _, treated = train(FULL)  # each a model of its own, as far as it knows
+    torch.save(treated, folder / f"alone-{rank}.pt")
     stack = torch.arange(10.0).view(5, 1, 2)
     for count in (5, 1):  # of one matrix the second process has none
         doubled = shared_out(stack[:count], lambda some: 2 * some, torch.float32)()
@@ -87,3 +93,11 @@ def test_two_processes_take_one_s_steps_and_have_the_same_weights(folder, produc
         assert not torch.equal(first[name], begun[name])
     assert mine + theirs == all_matrices
     assert mine == 2 * theirs  # of three matrices two and one
+    assert [torch.load(folder / f"alone-{rank}.pt") for rank in range(2)] == [all_matrices] * 2
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_training_of_several_processes_shares(processes):
+    module = learner(Budget(steps=1), optimizer=MuonAdamW)
+    module._trainer = SimpleNamespace(world_size=processes)
+    assert module.configure_optimizers().shares is (processes > 1)

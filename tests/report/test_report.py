@@ -120,9 +120,11 @@ def test_runs_without_curves_are_named(study, tmp_path):
 
 def test_sections_can_be_chosen(study, tmp_path, report):
     """And are what they are on the whole page."""
-    main([str(study), "--out", str(tmp_path / "study.html"), "--only", "configs,summary"])
+    main([str(study), "--out", str(tmp_path / "study.html"), "--only", "configs, summary"])
     page, whole = ((folder / "study.html").read_text() for folder in (tmp_path, report.parent))
     assert re.findall(r'<section id="(\w+)"', page) == ["summary", "configs"]
+    assert 'href="#viewer"' in whole
+    assert 'href="#viewer"' not in page
     for section in re.findall(r"<section .*?</section>", page, re.DOTALL):
         assert section in whole
 
@@ -216,6 +218,8 @@ def test_bad_input_is_refused(study, tmp_path):
         main([str(tmp_path / "nothing"), *out])
     with pytest.raises(SystemExit, match=r"--only rates: there is no such section; .* learning, .* viewer"):
         main([str(study), "--only", "summary,rates", *out])
+    with pytest.raises(SystemExit, match="--only : there is no such section"):
+        main([str(study), "--only", "", *out])
     with pytest.raises(SystemExit, match="--base filler is no arm; there are corrupted"):
         main([str(study), "--base", "filler", *out])
     shutil.copytree(study / "corrupted-1", tmp_path / "mixed" / "one")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tracelab.analysis.estimates import matrices
 from tracelab.analysis.loading import splits_of
-from tracelab.analysis.ranks import rank_correlations
+from tracelab.analysis.ranks import correlations, ranks
 from tracelab.analysis.variance import Floats, Spread
 
 FAR = "far"  # all test sets out of distribution together
@@ -154,7 +154,9 @@ def drop_of_ranks(near: Ranked, far: Sequence[Ranked]) -> Spread:
 
 def _by_seed(size: Floats, lengths: Floats, times: Floats) -> Floats:
     """(resamples, seeds) rank correlations, 0 where they are not defined."""
-    return np.nan_to_num(np.stack([rank_correlations(size, row, times) for row in lengths], axis=1))
+    sizes = ranks(size, times)
+    each = [correlations(sizes, ranks(row, times), times) for row in lengths]
+    return np.nan_to_num(np.stack(each, axis=1))
 
 
 def _value(value: object) -> object:

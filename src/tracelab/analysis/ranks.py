@@ -1,6 +1,7 @@
 """Correlations in many resamples at once: of values, and of their ranks (Spearman's).
 
-A resample is how often each row was drawn: `times`, (resamples, rows). A row drawn twice counts as two.
+A resample is how often each row was drawn: `times`, (resamples, rows). A row drawn twice counts as two. What
+comes of a value that is nan is nan.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def correlations(x: Floats, y: Floats, times: Floats) -> Floats:
     scale = np.sqrt((times * x**2).sum(1) * (times * y**2).sum(1))
     found = np.full(len(times), np.nan)
     np.divide((times * x * y).sum(1), scale, out=found, where=varies(x, times) & varies(y, times))
-    return found
+    return np.clip(found, -1.0, 1.0)  # but for rounding it is
 
 
 def rank_correlations(x: Floats, y: Floats, times: Floats) -> Floats:
@@ -33,7 +34,7 @@ def partial_rank_correlations(x: Floats, y: Floats, z: Floats, times: Floats) ->
     xy, xz, yz = (correlations(ranked[i], ranked[j], times) for i, j in ((0, 1), (0, 2), (1, 2)))
     rest = (1 - xz**2) * (1 - yz**2)
     found = np.full(len(times), np.nan)
-    np.divide(xy - xz * yz, np.sqrt(np.maximum(rest, 0)), out=found, where=rest > 0)
+    np.divide(xy - xz * yz, np.sqrt(rest), out=found, where=rest > 0)
     return np.where(np.isnan(xz) | np.isnan(yz), xy, found)
 
 
@@ -57,6 +58,7 @@ def ranks(values: Floats, times: Floats) -> Floats:
     middle = np.cumsum(counts, 1) - (counts - 1) / 2
     found = np.empty_like(times)
     found[:, order] = middle[:, np.cumsum(new) - 1]
+    found[(times[:, np.isnan(values)] > 0).any(1)] = np.nan
     return found
 
 

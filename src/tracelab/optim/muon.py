@@ -63,7 +63,12 @@ class MuonAdamW(Optimizer):
     split: take a parameter that is several matrices on top of each other (`model.stacks`: queries, keys and
     values) apart? Orthogonalised as one, they share one speed, and at first nearly all of it goes to the
     values, whose gradient is many times that of queries and keys. iteration: one of ITERATIONS.
+
+    shares: set it where several processes train one model and have the same gradients; each then
+    orthogonalises a share of the matrices.
     """
+
+    shares = False
 
     def __init__(
         self,
@@ -129,8 +134,12 @@ class MuonAdamW(Optimizer):
         def treat(some: Tensor) -> Tensor:
             return orthogonalize(some, self.products, self.iteration)
 
-        orthogonal = shared_out(matrices, treat, sent=self.products)
         scale = max(1.0, matrices.shape[1] / matrices.shape[2]) ** 0.5
+        if self.shares:
+            orthogonal = shared_out(matrices, treat, sent=self.products)
+        else:
+            treated = treat(matrices)
+            orthogonal = lambda: treated  # noqa: E731
         return lambda: torch._foreach_add_(params, orthogonal().unbind(), alpha=-lr * scale)
 
     def _adam(self, group: dict[str, Any]) -> None:

@@ -30,10 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument(
         "--only",
-        type=lambda text: [name for name in text.split(",") if name],
-        default=[],
+        type=lambda text: [name.strip() for name in text.split(",")],
         metavar="SECTION,...",
-        help="these sections alone, such as learning,findings; a wrong name lists them (all)",
+        help="a page of these sections alone, such as learning,findings; a wrong name lists them",
     )
     options = parser.parse_args(arguments)
     if options.examples < 0:
@@ -41,11 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     with interruptible("No report was written; an earlier one is as it was."):
         from tracelab.report.study import study_of
-        from tracelab.report.writing import write
+        from tracelab.report.writing import chosen, write
 
         try:
-            study = study_of(options.folders, options.out, options.base)
-            write(study, options.examples, options.only)
+            wanted = chosen(options.only)
+            write(study_of(options.folders, options.out, options.base), options.examples, wanted)
         except (ValueError, OSError) as error:
             sys.exit(f"error: {disk_full(error, options.out) or error}")
     print(options.out)

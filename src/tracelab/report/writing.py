@@ -22,16 +22,15 @@ from tracelab.report.study import Study
 from tracelab.report.traces import traces
 from tracelab.runs.entry import say
 
+SKIP = '<a class="skip" href="#viewer">To the trace viewer</a>'
 VIEWER = Section("viewer", "Trace viewer", 1000, lambda _: None)  # the last; its data stands in the page, too
 
 
-def write(study: Study, examples: int, only: Sequence[str] = ()) -> None:
-    """Write the page, and the folder of figures and tables beside it: all of it or nothing.
+def write(study: Study, examples: int, wanted: Sequence[Section]) -> None:
+    """Write a page of these sections, and the folder of figures and tables beside it: all of it or nothing.
 
-    only: names of sections; none: all. ValueError for a name that there is not, or if a folder or a file of
-    another kind lies where the page is to be.
+    ValueError if a folder or a file of another kind lies where they are to be.
     """
-    wanted = _wanted(only)
     if study.out.is_dir() or (study.data.exists() and not study.data.is_dir()):
         raise ValueError(f"--out {study.out}: it, or {study.data.name}, is something else: take another name")
     study.out.parent.mkdir(parents=True, exist_ok=True)
@@ -58,13 +57,13 @@ def _take_places(made: Study, study: Study) -> None:
             signal.signal(signal.SIGINT, handler)
 
 
-def _wanted(only: Sequence[str]) -> list[Section]:
-    """The sections of these names, or all, in the order of the page."""
+def chosen(only: Sequence[str] | None) -> list[Section]:
+    """The sections of these names, or all, in the order of the page. ValueError for an unknown name."""
     known = [*every(), VIEWER]
-    if unknown := sorted(set(only) - {section.name for section in known}):
+    if unknown := sorted(set(only or ()) - {section.name for section in known}):
         names = ", ".join(section.name for section in known)
         raise ValueError(f"--only {unknown[0]}: there is no such section; choose from {names}")
-    return [section for section in known if not only or section.name in only]
+    return [section for section in known if only is None or section.name in only]
 
 
 def _write(study: Study, examples: int, wanted: Sequence[Section]) -> None:
@@ -90,6 +89,7 @@ def _write(study: Study, examples: int, wanted: Sequence[Section]) -> None:
     page = Template(_file("page.html")).substitute(
         title=text(f"{runs['task'][0]}: {', '.join(study.arms)}"),
         style=_file("style.css"),
+        skip=SKIP if VIEWER in wanted else "",
         contents=links,
         sections="\n".join(parts),
         outcomes=outcomes,

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 
 from tracelab.models.base import Model
 from tracelab.models.precision import name_of
+from tracelab.optim.muon import MuonAdamW
 from tracelab.runs.build import build_optim
 from tracelab.runs.settings import Experiment
 from tracelab.training.budget import Budget, Progress, build_budget
@@ -54,8 +55,10 @@ class Budgeted(lightning.LightningModule):
         return self.recipe.budget.used(self.progress)
 
     def configure_optimizers(self) -> Optimizer:
-        """The optimiser; its rates are set before each step."""
+        """The optimiser; its rates are set before each step. Several processes share Muon's work."""
         optimizer = self.recipe.optimizer(self.model)
+        if isinstance(optimizer, MuonAdamW):
+            optimizer.shares = self.trainer.world_size > 1
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]
         return optimizer
