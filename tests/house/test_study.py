@@ -136,6 +136,27 @@ def test_pilots_in_the_prediction_are_those_recorded():
     assert correct["solution_valid"]["n"] == alone["solution_valid"]["n"] == 256
 
 
+@pytest.mark.parametrize(
+    ("task", "tokens", "split", "setting"),
+    [
+        ("graph_path", 5_000_000, "random", "graph_path, 5 M tokens"),
+        ("sat", 5_000_000, "uniform", "sat, 5 variables, 5 M tokens"),
+        ("sat", 2_500_000, "uniform", "sat, 5 variables, 2.5 M tokens"),
+    ],
+)
+def test_settings_were_changed_for_pilots_that_are_recorded(task, tokens, split, setting):
+    pilots = read_json(CLONE / "bench" / "results" / "pilots.json")
+    told = (CLONE / "docs" / "results" / "prediction.md").read_text(encoding="utf-8")
+    cells = []
+    for arm in ("correct", "solution_only"):
+        pilot = pilots[f"{task}-{arm}-{tokens}"]
+        right = pilot["test_sets"][split]["solution_valid"]
+        assert right["n"] == 256
+        assert "seed=100" in pilot["command"]
+        cells.append(f"{100 * right['value']:.1f} %")
+    assert f"| {setting} | {' | '.join(cells)} |" in told
+
+
 def test_each_table_is_made_from_the_data(page, outcomes, measurements):
     assert measured.takes_part(outcomes)
     made = "\n".join(page.lines_of(DATA, page.read(DATA), measurements))
