@@ -11,6 +11,7 @@ import pytest
 from tests.helpers.bench import script
 from tracelab import analysis
 from tracelab.analysis import findings as measured
+from tracelab.analysis.interventions import load_interventions
 from tracelab.core.files import read_json
 from tracelab.core.paths import CLONE
 
@@ -162,6 +163,45 @@ def test_each_table_is_made_from_the_data(page, outcomes, measurements):
     made = "\n".join(page.lines_of(DATA, page.read(DATA), measurements))
     assert "| arithmetic |" in made
     assert made in PAGE.read_text(encoding="utf-8")
+
+
+def by_arm(lines):
+    """A table's cells -> arm -> head -> (value, the whole cell as prose has it)."""
+    head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line]
+    named = [dict(zip(head, row, strict=True)) for row in rows]
+    return {row["arm"]: {name: cell.replace(" [", " % [", 1) for name, cell in row.items()} for row in named}
+
+
+def test_interventions_in_prose_are_those_measured(page):
+    """And second questions, and how often a valid trace is likelier."""
+    folder = DATA / "arithmetic"
+    imposed, again = (
+        by_arm(table(folder, "arithmetic")) for table in (page.asked.imposed_table, page.asked.asked_table)
+    )
+    correct, swapped = imposed["correct"], imposed["swapped"]
+    right, follows = (correct[f"another problem's: {what}"] for what in ("right", "that one's answer"))
+    assert f"that problem's answer in {follows}" in PROSE
+    assert f"its own problem's in {right}" in PROSE
+    assert f"behind no trace it is right in {correct['none']}" in PROSE
+    assert correct["the reference"].startswith("100.0 %")
+    told = [swapped[name].split(" [")[0] for name in ("another problem's: right", "the reference", "own")]
+    assert (
+        "behind another problem's trace ({}) and the reference's ({}) as behind its own ({})".format(*told)
+        in PROSE
+    )
+    table = load_interventions(folder).filter(pl.col("dose").is_null())
+    for kind, words in (
+        ("none", "Without any they are right in {}, {}, {}, {} and {} %"),
+        ("own", "behind their own in {}, {}, {}, {} and {} %"),
+    ):
+        mine = by_seed(table.filter(pl.col("intervention") == kind), "swapped", "arithmetic", "valid")
+        assert words.format(*(f"{100 * value:.0f}" for value in mine)) in PROSE
+    likelier = by_arm(page.asked.assessed_table(folder, "arithmetic"))
+    assert f"damaged one in {likelier['correct']['state']} for `correct`" in PROSE
+    assert f"and in {likelier['swapped']['state']} for `swapped`" in PROSE
+    first = [again[arm]["own: first"].split(" [")[0] for arm in ("correct", "solution_only")]
+    assert f"answers the first question in {first[0]}." in PROSE
+    assert f"does so in {first[1]}." in PROSE
 
 
 NUMBERS = [2, 5, 6, 6]
