@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from omegaconf import OmegaConf
 
 from tests.helpers.bench import script
 from tracelab import analysis
@@ -202,6 +203,8 @@ def test_interventions_in_prose_are_those_measured(page):
     first = [again[arm]["own: first"].split(" [")[0] for arm in ("correct", "solution_only")]
     assert f"answers the first question in {first[0]}." in PROSE
     assert f"does so in {first[1]}." in PROSE
+    config = OmegaConf.load(next(folder.glob("*/config.yaml")))
+    assert config.task.distractors == 0, "in training the question needs every definition"
 
 
 NUMBERS = [2, 5, 6, 6]
