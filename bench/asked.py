@@ -84,10 +84,11 @@ def by_arm(table: pl.LazyFrame, columns: Mapping[str, tuple[pl.Expr, pl.Expr]]) 
             [
                 arm,
                 str(seeds),
+                f"{part['problem_key'].n_unique():,}",
                 *(mean_of(part.lazy().filter(where), value) for where, value in columns.values()),
             ]
         )
-    return markdown(["arm", "seeds", *columns], sorted(rows))
+    return markdown(["arm", "seeds", "problems", *columns], sorted(rows))
 
 
 TABLES: dict[str, tuple[str, Callable[[Path, str], list[str]]]] = {  # of a probe's file: about it, table

@@ -44,7 +44,7 @@ def test_a_column_counts_its_rows_alone(asked):
     table = pl.concat([answers(lambda s, i: True, behind="own"), answers(lambda s, i: False, behind="none")])
     columns = {name: (pl.col("behind") == name, pl.col("valid")) for name in ("own", "none", "other")}
     head, _, row, _ = asked.by_arm(table.lazy(), columns)
-    assert head == "| arm | seeds | own | none | other |"
+    assert head == "| arm | seeds | problems | own | none | other |"
     cells = row.split(" | ")
     assert cells[0].removeprefix("| ") == "correct"
-    assert [cell.split(" [")[0].removesuffix(" |") for cell in cells[1:]] == ["2", "100.0", "0.0", "–"]
+    assert [cell.split(" [")[0].removesuffix(" |") for cell in cells[1:]] == ["2", "4", "100.0", "0.0", "–"]
