@@ -33,7 +33,7 @@ def tokens_per_second(experiment: Training) -> float:
     precision = precision_of(experiment)
     model = build_model(experiment.model, vocabulary, LENGTH, experiment.seed, precision)
     learner = build_learner(experiment, model.to(device))
-    optimizer = learner.configure_optimizers()
+    optimizer = learner.recipe.optimizer(learner.model)
     tokens = torch.randint(len(vocabulary), (rows, LENGTH), device=device)
     at = torch.arange(rows * LENGTH, device=device)
 
