@@ -12,20 +12,21 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import asked
+import controls
 import polars as pl
 import sums
 from common import DOCS, RESULTS, between_marks, markdown
 from omegaconf import OmegaConf
+from told import estimate, points, rates
 
 from tracelab import analysis
 from tracelab.analysis import findings, power, provenance
-from tracelab.analysis.cells import FAR, TaskOutcomes
+from tracelab.analysis.cells import TaskOutcomes
 from tracelab.analysis.learning_figures import learning
-from tracelab.analysis.measures import RIGHT, VALID, share
-from tracelab.analysis.verdicts import LEAST_SEEDS, above
+from tracelab.analysis.measures import RIGHT, VALID
+from tracelab.analysis.verdicts import LEAST_SEEDS
 from tracelab.core.paths import CONF
 from tracelab.core.types import PROVENANCES, Task
 from tracelab.runs.build import build_task
@@ -37,25 +38,6 @@ CLAIMS = [*dict.fromkeys(part[0] for part in findings.PARTS)]  # their letters
 RANK = "e"  # the finding whose figures are rank correlations, not shares
 SHARES = ("b", "h", "j2")  # parts that are shares, not differences
 SEEDS = {"maze": 10}  # planned; of the other tasks LEAST_SEEDS
-
-
-def points(value: float | None) -> str:
-    """A share in per cent, a difference in points."""
-    return "–" if value is None else f"{100 * value:.1f}"
-
-
-def estimate(row: dict[str, Any], ranks: bool = False, bounded: bool = False) -> str:
-    """`12.3 [4.5, 20.1]`, in per cent or points; `0.42 [0.31, 0.53]` of rank correlations.
-
-    bounded: of a share; its interval, which is symmetric, ends at 0 and 100 %.
-    """
-    value, low, high = row["value"], row["low"], row["high"]
-    if value is None or low is None or high is None:
-        return "–"
-    if ranks:
-        return f"{value:.2f} [{low:.2f}, {high:.2f}]"
-    low, high = (max(low, 0.0), min(high, 1.0)) if bounded else (low, high)
-    return f"{points(value)} [{points(low)}, {points(high)}]"
 
 
 def verdict_table(found: pl.DataFrame) -> list[str]:
@@ -113,16 +95,6 @@ def arm_table(outcomes: TaskOutcomes) -> list[str]:
         rows.append([arm, str(len(each)), *rates(outcomes, arm, RIGHT), *valid, by_seed])
     heads = ["arm", "seeds", "right", "right, far", "strictly valid", "strictly valid, far", "right, by seed"]
     return markdown(heads, rows)
-
-
-def rates(outcomes: TaskOutcomes, arm: str, value: pl.Expr) -> list[str]:
-    """How often completions of an arm have this, in distribution and far away."""
-    known = {each.split: each.found for each in share(outcomes, arm, value, pl.lit(True), above(0.0))}
-    cells = []
-    for found in (known[outcomes.splits[0]], known[FAR]):
-        low, high = found.interval()
-        cells.append(estimate({"value": found.value, "low": low, "high": high}, bounded=True))
-    return cells
 
 
 def origin_table(table: pl.LazyFrame, task: Task) -> list[str]:
@@ -199,6 +171,7 @@ def lines_of(data: Path, tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -
     for task, table in tables.items():
         run = Run.open(analysis.runs(data / task)["run"][0])
         text += [f"## The arms on {task}", "", *arm_table(TaskOutcomes(table))]
+        text += controls.lines(data, task)
         text += [
             "Where right answers behind invalid traces come from, in distribution, per cent of them:",
             "",

@@ -1,0 +1,40 @@
+"""Shares and differences as the study's tables write them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from tracelab.analysis.cells import FAR, TaskOutcomes
+from tracelab.analysis.measures import share
+from tracelab.analysis.verdicts import above
+
+
+def points(value: float | None) -> str:
+    """A share in per cent, a difference in points."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def estimate(row: dict[str, Any], ranks: bool = False, bounded: bool = False) -> str:
+    """`12.3 [4.5, 20.1]`, in per cent or points; `0.42 [0.31, 0.53]` of rank correlations.
+
+    bounded: of a share; its interval, which is symmetric, ends at 0 and 100 %.
+    """
+    value, low, high = row["value"], row["low"], row["high"]
+    if value is None or low is None or high is None:
+        return "–"
+    if ranks:
+        return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    low, high = (max(low, 0.0), min(high, 1.0)) if bounded else (low, high)
+    return f"{points(value)} [{points(low)}, {points(high)}]"
+
+
+def rates(outcomes: TaskOutcomes, arm: str, value: pl.Expr) -> list[str]:
+    """How often completions of an arm have this, in distribution and far away."""
+    known = {each.split: each.found for each in share(outcomes, arm, value, pl.lit(True), above(0.0))}
+    cells = []
+    for found in (known[outcomes.splits[0]], known[FAR]):
+        low, high = found.interval()
+        cells.append(estimate({"value": found.value, "low": low, "high": high}, bounded=True))
+    return cells
