@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tracelab.core.ragged import Integers
 from tracelab.tasks.deduction.rules import APPLY, FAIL, TRY
 from tracelab.tasks.deduction.text import JOINS, VARIABLE, entity_name, literal_name, parts_of
+from tracelab.tasks.shared.marks import without_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,5 +116,5 @@ def plot_theory(
     if bad is not None and bad < len(trace):
         ax.plot(-0.4, -0.4, "x", color=RED, ms=9, mew=2.2)
     lowest = -max(tall.values(), default=1) - 0.7
-    ax.set(xlim=(-0.6, last + 0.6), ylim=(lowest, 0), xticks=[], yticks=[])
-    ax.grid(visible=False)
+    ax.set(xlim=(-0.6, last + 0.6), ylim=(lowest, 0))
+    without_axes(ax)

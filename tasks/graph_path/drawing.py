@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tracelab.core.ragged import Integers
 from tracelab.search.best_first.search import CLOSE
 from tracelab.tasks.graph_path.draws import DIRECTED, EDGES, HEADER, SECOND, START, TARGET
-from tracelab.tasks.shared.marks import bring_forward
+from tracelab.tasks.shared.marks import bring_forward, without_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,5 +82,4 @@ def plot_graph(ax: Axes, problem: Integers, trace: Integers, solution: Integers,
         )
     if bad is not None and bad < len(trace) and int(trace[bad][1]) in where:
         ax.plot(*where[int(trace[bad][1])], "x", color="#D55E00", ms=14, mew=2.2, zorder=5)
-    ax.set(xticks=[], yticks=[])
-    ax.grid(visible=False)
+    without_axes(ax)

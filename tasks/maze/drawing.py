@@ -9,7 +9,7 @@ import numpy as np
 from tracelab.core.ragged import Integers
 from tracelab.search.best_first.search import CLOSE
 from tracelab.tasks.maze.grid import HEADER
-from tracelab.tasks.shared.marks import bring_forward
+from tracelab.tasks.shared.marks import bring_forward, without_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,10 +98,7 @@ def plot_maze(
         at = place(trace[bad][1], stride, free.shape)
         if at is not None:
             ax.plot(at[1], at[0], "x", color="#D55E00", ms=14, mew=2.2, zorder=5)
-    ax.set(xticks=[], yticks=[])
-    ax.grid(visible=False)
-    for spine in ax.spines.values():
-        spine.set_visible(True)
+    without_axes(ax, frame=True)
 
 
 def _square(at: tuple[int, int], **style: Any) -> Rectangle:

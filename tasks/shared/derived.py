@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
+from tracelab.tasks.shared.marks import without_axes
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -41,5 +43,5 @@ def plot_derived(ax: Axes, steps: Iterable[tuple[int, Sequence[int], str]], aske
     if broken:
         ax.plot(0.3, -0.4, "x", color="#D55E00", ms=9, mew=2.2)
     deepest, widest = max(depth.values(), default=1), max(used.values(), default=1)
-    ax.set(xlim=(0, deepest + 1), ylim=(-widest - 0.7, 0), xticks=[], yticks=[])
-    ax.grid(visible=False)
+    ax.set(xlim=(0, deepest + 1), ylim=(-widest - 0.7, 0))
+    without_axes(ax)

@@ -1,4 +1,4 @@
-"""Letters in pictures that stay legible whatever is drawn at their place."""
+"""What pictures of problems have in common: legible letters, no axes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from matplotlib.axes import Axes
     from matplotlib.text import Text
 
 
@@ -16,3 +17,11 @@ def bring_forward(letters: Iterable[Text]) -> None:
 
     for letter in letters:
         letter.set(zorder=6, path_effects=[patheffects.withStroke(linewidth=2.0, foreground="white")])
+
+
+def without_axes(ax: Axes, frame: bool = False) -> None:
+    """Take away ticks, grid and spines; frame: a line around the picture instead."""
+    ax.set(xticks=[], yticks=[])
+    ax.grid(visible=False)
+    for spine in ax.spines.values():
+        spine.set_visible(frame)

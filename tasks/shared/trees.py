@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tracelab.tasks.shared.marks import without_axes
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -90,5 +92,5 @@ def plot_tree(ax: Axes, tree: Tree, path: Collection[Hashable], bad: str | None)
         ax.text(*where[k], node.label, fontsize=size, va="center", bbox=box, zorder=2)
     if bad is not None:
         ax.text(0.5, 0.0, f"x {bad}", color="#D55E00", fontsize=7)
-    ax.set(xticks=[], yticks=[], xlim=(-0.2, 1.15 * max(n.depth for n in nodes) + 0.9), ylim=(-len(nodes), 1))
-    ax.grid(visible=False)
+    ax.set(xlim=(-0.2, 1.15 * max(n.depth for n in nodes) + 0.9), ylim=(-len(nodes), 1))
+    without_axes(ax)

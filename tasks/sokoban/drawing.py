@@ -9,6 +9,7 @@ import numpy as np
 
 from tracelab.core.ragged import Integers
 from tracelab.search.best_first.search import CLOSE
+from tracelab.tasks.shared.marks import without_axes
 from tracelab.tasks.sokoban.yard import FIRST, HEADER, WORKER
 
 if TYPE_CHECKING:
@@ -103,5 +104,4 @@ def plot_yard(
     if bad is not None and bad < len(trace):
         (y0, x0), _ = state_in(trace[bad], stride)
         ax.plot(x0, y0, "x", color="#D55E00", ms=9, mew=2.2, zorder=5)
-    ax.set(xticks=[], yticks=[])
-    ax.grid(visible=False)
+    without_axes(ax)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tracelab.core.ragged import Integers
 from tracelab.search.backtracking.search import BACKTRACK, CONFLICT, DECIDE
+from tracelab.tasks.shared.marks import without_axes
 from tracelab.tasks.shared.trails import CONFLICT_COLOUR, Span, assigned
 from tracelab.tasks.sudoku.grid import BOXES, HEADER
 
@@ -91,10 +92,8 @@ def plot_sudoku(
         at = inside(int(shown[-1][2]), stride, size)
         if at is not None:
             ax.text(at[1], at[0], "!", color=CONFLICT_COLOUR, weight="bold", **font)
-    ax.set(xlim=(-0.6, size - 0.4), ylim=(size - 0.4, -0.6), xticks=[], yticks=[], aspect="equal")
-    ax.grid(visible=False)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.set(xlim=(-0.6, size - 0.4), ylim=(size - 0.4, -0.6), aspect="equal")
+    without_axes(ax)
 
 
 def _colour(span: Span, steps: int) -> str | tuple[float, ...]:
