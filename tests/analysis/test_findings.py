@@ -5,8 +5,9 @@ import polars as pl
 import pytest
 
 from tracelab.analysis import findings
-from tracelab.analysis.cells import FAR, Ranked, drop_of_ranks, ratio
-from tracelab.analysis.variance import Spread, spread
+from tracelab.analysis.cells import FAR, Ranked, drop_of_ranks
+from tracelab.analysis.measures import lowest_quarter
+from tracelab.analysis.variance import Spread, of_ratios, spread
 from tracelab.analysis.verdicts import (
     MIXED,
     OPEN,
@@ -72,7 +73,8 @@ def study(arms, claims_hold, seeds=SEEDS, seed=0, problems=PROBLEMS):
                             "treatment_options": options,
                             "algorithm": pl.Series([algorithm] * problems, dtype=pl.String),
                             "run": f"{arm}-{s}",
-                            "seed": s,
+                            "seed": s if algorithm is None else 0,  # of post-training, not of what was before
+                            "source": pl.Series([algorithm and f"correct-{s}"] * problems, dtype=pl.String),
                             "split": split,
                             "index": np.arange(problems),
                             "problem_key": keys[split],
@@ -112,9 +114,14 @@ def test_what_is_claimed_and_true_is_replicated(claimed):
 
 
 def test_what_is_claimed_and_false_is_refuted():
-    table = findings.measurements({"maze": study(OPPOSITE, False), "sat": study(OPPOSITE, False, seed=1)})
-    found = findings.verdicts(table)
+    two = [study(OPPOSITE, False, seed=seed) for seed in range(2)]
+    tasks = {
+        name: two[k % 2] for k, name in enumerate(("maze", "sat", "countdown", "graph_path", "arithmetic"))
+    }
+    found = findings.verdicts(findings.measurements(tasks))
     assert set(found.filter(task="all")["finding"]) == set("abcdefghij")
+    four = findings.measurements(dict.fromkeys(list(tasks)[:4], two[0]))
+    assert set(findings.verdicts(four)["task"]) == set(list(tasks)[:4]), "nothing of all before all have run"
     held = {row["finding"]: row["verdict"] for row in found.filter(task="all").iter_rows(named=True)}
     assert held == dict.fromkeys("abcdefghij", REFUTED)
 
@@ -153,10 +160,89 @@ def test_the_report_shows_each_part_with_its_verdict(tmp_path):
     assert page.count("<td>replicated</td>") == (claimed["verdict"] == REPLICATED).sum()
     written = pl.read_csv(made.data / "findings.csv")
     assert written["value"].to_list() == pytest.approx(claimed["value"].to_list())
+    poor = study({**CLAIMED, ("solution_only", "", None): (0.3, 0.1, 0.0)}, True, problems=FEW)
+    page = section(Made(pl.DataFrame(), poor, (), None, tmp_path / "page.html"))
+    assert "No verdict is given" in page
+    assert not any(f"<td>{verdict}</td>" in page for verdict in (REPLICATED, REFUTED, OPEN))
     other = study({("correct", "x=1", None): (0.5, 0.5, 0.5)}, True, problems=FEW)
     several = pl.concat([outcomes, other])
     page = section(Made(pl.DataFrame(), several, (), None, tmp_path / "page.html"))
     assert "No finding can be judged: several arms are trace=correct" in page
+
+
+def relabelled(table, **columns):
+    """The post-trained rows of a table with other columns, and the rest as it was."""
+    table = table.collect()
+    mine = table.filter(pl.col("algorithm").is_not_null()).with_columns(**columns)
+    return pl.concat([table.filter(pl.col("algorithm").is_null()), mine.select(table.columns)]).lazy()
+
+
+def test_post_training_is_compared_with_what_it_went_on_from():
+    """Whatever its own seed is; and five that went on from one run are one."""
+    table = study(CLAIMED, True, problems=FEW)
+    own = table.filter(pl.col("arm") == "correct").select(
+        *("seed", "split", "index"), before=pl.col("solution_valid").cast(pl.Float64)
+    )
+    after = table.filter(algorithm="grpo").with_columns(
+        seed=pl.col("source").str.strip_prefix("correct-").cast(pl.Int64)
+    )
+    gain = (
+        after.join(own, on=["seed", "split", "index"])
+        .group_by("split")
+        .agg((pl.col("solution_valid").cast(pl.Float64) - pl.col("before")).mean())
+    )
+    found = findings.measurements({"maze": table}).filter(part="d1")
+    assert set(found["seeds"]) == {SEEDS}
+    assert dict(found.select("split", "value").iter_rows())["near"] == pytest.approx(
+        dict(gain.collect().iter_rows())["near"]
+    )
+    of_one = relabelled(table, source=pl.lit("correct-0"))
+    found = findings.measurements({"maze": of_one}).filter(part="d1")
+    assert set(found["seeds"]) == {1}
+    assert set(found["verdict"]) == {OPEN}
+    gone = findings.measurements({"maze": relabelled(table, source=pl.lit("elsewhere"))})
+    assert not {"d1", "d2", "g"} & set(gone["part"])
+    other = relabelled(table, source=pl.lit("solution_only-0")).collect()
+    several = pl.concat([table.collect(), other.filter(algorithm="grpo").with_columns(run=pl.lit("new"))])
+    with pytest.raises(ValueError, match="went on from several arms: correct, solution_only"):
+        findings.measurements({"maze": several.lazy()})
+
+
+@pytest.mark.parametrize(
+    ("size", "lowest"),
+    [
+        ([5, 1, 3, 2, 8, 7, 6, 4], [0, 1, 0, 1, 0, 0, 0, 0]),
+        ([1, 2, 2, 2, 2, 3, 3, 3], [1, 0.25, 0.25, 0.25, 0.25, 0, 0, 0]),
+        ([4] * 8, [0.25] * 8),
+    ],
+)
+def test_a_quarter_of_sizes_that_tie(size, lowest):
+    assert lowest_quarter(np.array(size, np.float64)).tolist() == lowest
+
+
+def test_lengths_that_are_all_alike_have_no_short_ones():
+    alike = study(CLAIMED, True, problems=FEW).with_columns(
+        reference_steps=pl.when(pl.col("split") == "far_1").then(8).otherwise(pl.col("reference_steps"))
+    )
+    found = findings.measurements({"maze": alike}).filter(part="f")
+    assert found["split"].to_list() == ["near", FAR, "far_2"]
+
+
+def test_far_sets_count_alike_whatever_their_sizes():
+    table = study(CLAIMED, True, problems=FEW).filter((pl.col("split") != "far_1") | (pl.col("index") < 20))
+    for part in ("a", "j2"):
+        _, far, one, two = findings.measurements({"maze": table}).filter(part=part)["value"]
+        assert far == pytest.approx((one + two) / 2)
+
+
+def test_seeds_without_a_case_are_none():
+    """Five seeds, of which two solve nothing."""
+    table = study(CLAIMED, True, problems=FEW).with_columns(
+        solution_valid=pl.col("solution_valid") & ((pl.col("seed") > 1) | (pl.col("arm") != "correct"))
+    )
+    found = findings.measurements({"maze": table})
+    assert set(found.filter(part="b")["seeds"]) == {SEEDS - 2}
+    assert set(found.filter(part="b")["verdict"]) == {OPEN}
 
 
 def test_a_share_of_nothing_seen_is_not_nothing(claimed):
@@ -251,7 +337,8 @@ def test_intervals_of_ratios_cover(seeds):
         by_seed = draw.normal(0, 0.05, (seeds, 1))
         whole = draw.random((seeds, 150)) < np.clip(easy + by_seed, 0, 1)
         part = whole & (draw.random((seeds, 150)) < 0.3)
-        low, high = spread([ratio(part.astype(float), whole.astype(float))], [1]).interval()
+        parts = [(1.0, part.astype(float), whole.astype(float))]
+        low, high = of_ratios(parts, np.arange(150)).interval()
         inside += low <= 0.3 <= high
     assert 0.92 <= inside / 300 <= 0.99
 

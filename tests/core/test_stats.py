@@ -61,7 +61,7 @@ def test_a_share_counts_whose_each_is():
 
 def test_the_mean_of_single_observations_is_the_usual_one():
     x = np.random.default_rng(0).random(50)
-    half = theirs.norm.ppf(0.975) * theirs.sem(x)
+    half = theirs.t.ppf(0.975, 49) * theirs.sem(x)
     assert mean(x, np.arange(50)) == pytest.approx((x.mean(), x.mean() - half, x.mean() + half))
 
 
@@ -73,7 +73,9 @@ def test_the_clustered_mean_is_statsmodels():
     wanted = OLS(x, np.ones(80)).fit(cov_type="cluster", cov_kwds={"groups": problems})
     value, low, high = mean(x, problems)
     assert value == pytest.approx(wanted.params[0])
-    assert (high - low) / 2 == pytest.approx(theirs.norm.ppf(0.975) * wanted.bse[0])
+    assert (high - low) / 2 == pytest.approx(
+        theirs.t.ppf(0.975, len(np.unique(problems)) - 1) * wanted.bse[0]
+    )
 
 
 def test_copies_of_an_observation_say_nothing_new():
@@ -86,12 +88,27 @@ def test_the_mean_of_little():
     value, low, high = mean([0.25, 0.75], [3, 3])
     assert value == 0.5
     assert np.isnan([low, high]).all(), "one problem says nothing of others"
+    value, low, high = mean([0.3] * 3, [1, 2, 3])
+    assert value == pytest.approx(0.3)
+    assert np.isnan([low, high]).all(), "nor do three that are alike"
+
+
+@pytest.mark.parametrize("n", [3, 5, 8])
+def test_means_of_few_cover(n):
+    """Nearly: lengths are no normal numbers."""
+    draw, times = np.random.default_rng(n), 2000
+    hits = [
+        low <= 8 <= high for _, low, high in (mean(draw.gamma(4, 2, n), np.arange(n)) for _ in range(times))
+    ]
+    assert 0.9 <= np.mean(hits) <= 0.97
 
 
 def test_a_ratio_of_equal_parts_is_a_mean():
     x = np.random.default_rng(3).random(40)
     assert ratio((1, x, np.ones(40))) == pytest.approx(mean(x, np.arange(40)))
-    assert ratio((1, x, np.ones(40)), (-1, x, np.ones(40))) == pytest.approx((0, 0, 0))
+    value, *ends = ratio((1, x, np.ones(40)), (-1, x, np.ones(40)))
+    assert value == pytest.approx(0)
+    assert np.isnan(ends).all(), "nothing varies"
     assert np.isnan(ratio((1, x, np.ones(40)), (-1, x, np.zeros(40)))).all()
 
 

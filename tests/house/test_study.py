@@ -108,6 +108,15 @@ def test_lengths_and_examples_in_prose_are_those_measured(outcomes):
         assert re.search(rf"`{arm}` (saw )?{seen} thousand", PROSE), (arm, seen)
 
 
+def test_what_the_quarters_of_lengths_hold_in_prose(outcomes):
+    near = outcomes.filter(pl.col("split") == "arithmetic", pl.col("arm") == "correct", pl.col("seed") == 0)
+    steps = near.select("reference_steps").collect()["reference_steps"].to_numpy()
+    assert (steps <= 3).mean() < 0.25 < (steps <= 4).mean()
+    assert "2 and 3 definitions, and some of those of 4" in PROSE
+    assert 0.64 < (steps == 5).mean() < 0.69
+    assert "the longest (5, which two thirds have)" in PROSE
+
+
 def test_the_trace_in_prose_is_one_of_the_data(outcomes):
     """Word for word, with a right answer."""
     wanted = (

@@ -10,13 +10,14 @@ otherwise; a batch without a token that counts has the loss 0 and the gradient 0
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from tracelab.algorithms.kl import ESTIMATORS, kl_terms
 
+Equal = Literal["keep", "filter", "resample", "hint"]
 PER = ("sequence", "token", "constant")
 
 
@@ -58,6 +59,9 @@ class Algorithm:
     entropy: float = 0.0
 
     least_group = 2  # completions per prompt that the advantages need
+    equal: ClassVar[Equal] = (
+        "filter"  # what is done with groups of equal reward, where nobody says (`posttraining.groups`)
+    )
 
     def __post_init__(self) -> None:
         for value, known, knob in (

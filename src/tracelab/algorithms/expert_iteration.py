@@ -9,11 +9,12 @@ The control that asks whether reinforcement is needed (rejection-sampling fine-t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from tracelab.algorithms.base import Algorithm, Batch
+from tracelab.algorithms.base import Algorithm, Batch, Equal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class ExpertIteration(Algorithm):
     threshold: float = 1.0
 
     least_group = 1
+    equal: ClassVar[Equal] = "keep"  # what all solve is imitated, too
 
     def advantages(self, rewards: Tensor) -> Tensor:
         """(prompts, group) -> 1 where a completion is imitated, else 0."""

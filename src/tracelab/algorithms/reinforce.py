@@ -8,10 +8,11 @@ Leaving the completion itself out keeps the gradient unbiased.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
-from tracelab.algorithms.base import Clipped, centred
+from tracelab.algorithms.base import Clipped, Equal, centred
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class Reinforce(Clipped):
     per: str = "constant"
 
     least_group = 1
+    equal: ClassVar[Equal] = "keep"  # they move the baseline, and have an advantage of their own
 
     def advantages(self, rewards: Tensor) -> Tensor:
         """(prompts, group) -> the same. A single completion in all has the advantage 0."""

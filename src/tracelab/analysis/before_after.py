@@ -31,9 +31,9 @@ WHEN = ("before", "after")
 def load_pairs(*folders: str | Path) -> pl.LazyFrame:
     """Outcomes of the post-trained runs at or below the folders, and of the runs that they went on from.
 
-    A row per completion: run, arm and seed of the post-trained run, `when` ("before" or "after"), split,
-    index, sample, problem_key, and the verdicts. A run whose source is gone, or was evaluated with other
-    samples, is named in a warning and left out; ValueError if none is left.
+    A row per completion: run, arm and seed of the post-trained run, source (the folder before it), `when`
+    ("before" or "after"), split, index, sample, problem_key, and the verdicts. A run whose source is gone, or
+    was evaluated with other samples, is named in a warning and left out; ValueError if none is left.
     """
     parts = []
     for row in runs(*folders).drop_nulls("algorithm").iter_rows(named=True):
@@ -49,7 +49,7 @@ def load_pairs(*folders: str | Path) -> pl.LazyFrame:
             scanned = pl.scan_parquet(folder / "outcomes.parquet", glob=False)
             verdicts = ["solution_valid", *(f"trace_{level}" for level in levels_of(scanned))]
             chosen = scanned.select("split", "index", "sample", "problem_key", *verdicts)
-            known = {**labels, "when": when}
+            known = {**labels, "source": str(before.resolve()), "when": when}
             parts.append(chosen.with_columns(pl.lit(value).alias(name) for name, value in known.items()))
     if not parts:
         raise ValueError("no run there was post-trained and has its source: python -m tracelab.posttrain")
@@ -69,22 +69,23 @@ def moves(table: pl.LazyFrame) -> pl.DataFrame:
     """Problems before and after post-training, a row per arm, test set and verdict.
 
     of: the verdict, the solution's or the trace's at a level; kept, lost, gained, never: problems of all
-    seeds, of whose samples most count; before, after: shares of completions; difference, low, high and p: for
+    runs, of whose samples most count; before, after: shares of completions; difference, low, high and p: for
     other problems and seeds (`spread`), p_holm for all rows of a test set; mcnemar_p: exact, of each run, the
-    median; n: problems; seeds. Problems that only one of the two was judged on are left out.
+    median; n: problems; seeds: runs before, for several that went on from one are no other seeds. Problems
+    that only one of the two was judged on are left out.
     """
     names = [name for name in table.collect_schema().names() if name.startswith(("solution_", "trace_"))]
-    key = ["arm", "split", "seed", "index", "problem_key"]
+    key = ["arm", "split", "source", "run", "index", "problem_key"]
     value = pl.col(names).cast(pl.Float64).mean()
     both = table.group_by(*key, "when").agg(value).collect(engine="streaming")
     joined = both.filter(when="before").join(both.filter(when="after"), on=key, suffix="_after").sort(key)
     rows = []
     for (arm, split), part in joined.group_by("arm", "split", maintain_order=True):
-        seeds = part.partition_by("seed", maintain_order=True)
-        if len({tuple(seed["index"]) for seed in seeds}) > 1:
+        each = part.partition_by("run", maintain_order=True)
+        if len({tuple(run["index"]) for run in each}) > 1:
             raise ValueError(f"the runs of the arm {arm!r} were judged on different problems of {split}")
         for name in names:
-            rows.append({"arm": arm, "split": split, "of": name, **_moved(seeds, name)})
+            rows.append({"arm": arm, "split": split, "of": name, **_moved(each, name)})
     frame = pl.DataFrame(rows)
     parts = [
         part.with_columns(p_holm=pl.Series(holm(part["p"].fill_nan(1.0).to_numpy())))
@@ -93,11 +94,14 @@ def moves(table: pl.LazyFrame) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def _moved(seeds: Sequence[pl.DataFrame], name: str) -> dict[str, Any]:
-    """One verdict of one arm. seeds: problems of each, in the same order."""
-    before, after = (np.stack([seed[f"{name}{end}"] for seed in seeds]) for end in ("", "_after"))
+def _moved(each: Sequence[pl.DataFrame], name: str) -> dict[str, Any]:
+    """One verdict of one arm. each: the problems of each run, in the same order."""
+    before, after = (np.stack([run[f"{name}{end}"] for run in each]) for end in ("", "_after"))
     counts = np.bincount(cells(before > 0.5, after > 0.5).ravel(), minlength=len(NAMES))
-    found = spread((by_problem(after - before, seeds[0]["problem_key"].to_numpy()),), (1,))
+    sources = np.array([run["source"][0] for run in each])
+    gains = np.stack([(after - before)[sources == source].mean(0) for source in np.unique(sources)])
+    gains = by_problem(gains, each[0]["problem_key"].to_numpy())
+    found = spread((gains,), (1,)).at_least(gains.shape[1])
     low, high = found.interval()
     tests = [mcnemar(b > 0.5, a > 0.5)[1] for b, a in zip(before, after, strict=True)]
     return {
@@ -107,7 +111,7 @@ def _moved(seeds: Sequence[pl.DataFrame], name: str) -> dict[str, Any]:
         **{"difference": found.value, "low": low, "high": high, "p": found.p},
         "mcnemar_p": float(np.median(tests)),
         "n": before.shape[1],
-        "seeds": len(seeds),
+        "seeds": len(gains),
     }
 
 

@@ -45,15 +45,16 @@ class Cells:
         """The figures on one of `splits`."""
         return np.concatenate(list(self.of.values())[1:], axis=1) if split == FAR else self.of[split]
 
+    def weights(self, split: str) -> Floats:
+        """(rows,) how much each row of `on` counts: 1, but on FAR each set together as much as any other."""
+        if split != FAR:
+            return np.ones(self.of[split].shape[1])
+        sizes = np.array([values.shape[1] for values in self.of.values()])[1:]
+        return np.repeat(sizes.sum() / len(sizes) / sizes, sizes)
+
     def whose(self, split: str) -> NDArray[np.uint64]:
         """(rows,) the problems of one of `splits`."""
         return np.concatenate(list(self.problems.values())[1:]) if split == FAR else self.problems[split]
-
-    def only(self, seeds: Sequence[str]) -> Cells:
-        """The same for some of the seeds, in their order."""
-        rows = [self.seeds.index(seed) for seed in seeds]
-        values = {split: values[rows] for split, values in self.of.items()}
-        return Cells(self.arm, tuple(seeds), values, self.problems)
 
 
 def check_same_problems(one: Cells, other: Cells) -> None:
@@ -93,35 +94,59 @@ class TaskOutcomes:
             )
         return found[0] if found else None
 
-    def post_trained(self) -> Iterator[tuple[str, str]]:
-        """Pairs of arms: after post-training, and before. Those without the one before are left out.
+    def gains(self, value: pl.Expr) -> Iterator[tuple[str, str, Cells]]:
+        """(arm, the arm before it, cells after less before) of each post-trained arm, by the run before it.
 
-        ValueError if there are several before.
+        Several that went on from one run count together: what differs among them is not the seed. Those whose
+        source is not in the table are left out. ValueError if an arm's were judged on other problems than
+        their sources, or went on from several arms.
         """
-        for row in self.arms.filter(pl.col("algorithm").is_not_null()).iter_rows(named=True):
-            before = self.arm(row["treatment"], **_options(row["treatment_options"]))
-            if before is not None:
-                yield row["arm"], before
+        key = ["split", "index", "problem_key"]
+        means = self.table.with_columns(value.cast(pl.Float64).alias("cell")).group_by("run", *key)
+        known = means.agg(pl.col("cell").mean()).collect(engine="streaming")
+        labels = self.table.select("run", "arm", "algorithm", "source").unique().sort("arm", "run").collect()
+        arms = dict(labels.select("run", "arm").iter_rows())
+        found = labels.filter(pl.col("algorithm").is_not_null(), pl.col("source").is_in(list(arms)))
+        for (arm,), runs in found.group_by("arm", maintain_order=True):
+            if len(before := {arms[source] for source in runs["source"]}) > 1:
+                raise ValueError(
+                    f"the runs of {arm!r} went on from several arms: {', '.join(sorted(before))}"
+                )
+            after = known.join(runs, on="run")
+            pairs = after.join(known, left_on=["source", *key], right_on=["run", *key], suffix="_before")
+            gained = pairs.group_by("source", *key).agg((pl.col("cell") - pl.col("cell_before")).mean())
+            if len(pairs) < len(after) or len(gained) < len(
+                known.filter(pl.col("run").is_in(runs["source"].to_list()))
+            ):
+                raise ValueError(
+                    f"the runs of {arm!r} and those before them were judged on different problems"
+                )
+            yield str(arm), before.pop(), self._by_source(str(arm), gained)
+
+    def _by_source(self, arm: str, gained: pl.DataFrame) -> Cells:
+        """Cells of an arm, a row of each per source. gained: source, split, index, problem_key and cell."""
+        of, problems, sources = {}, {}, sorted(set(gained["source"]))
+        for split in (split for split in self.splits if split in set(gained["split"])):
+            wide = gained.filter(split=split).pivot(
+                on="source", index=["index", "problem_key"], values="cell"
+            )
+            values = wide.sort("index").select(sources)
+            if values.null_count().sum_horizontal()[0]:
+                raise ValueError(f"the runs of {arm!r} were judged on different problems of {split}")
+            of[split], problems[split] = values.to_numpy().T, wide.sort("index")["problem_key"].to_numpy()
+        return Cells(arm, tuple(sources), of, problems)
 
     def cells(self, arm: str, value: pl.Expr) -> Cells:
-        """An arm's cells: the mean of an expression over each problem's completions."""
+        """The cells of an arm, not post-trained: means of an expression over each problem's completions."""
         key = str(value)
         if key not in self._known:
-            table = self.table.with_columns(value.cast(pl.Float64).alias("cell"))
+            plain = self.table.filter(pl.col("algorithm").is_null())
+            table = plain.with_columns(value.cast(pl.Float64).alias("cell"))
             self._known[key] = {split: matrices(table, "cell", split) for split in self.splits}
         frames = {split: arms[arm] for split, arms in self._known[key].items() if arm in arms}
         seeds = tuple(next(iter(frames.values())).columns[2:])
         values = {split: frame.select(seeds).to_numpy().T for split, frame in frames.items()}
         return Cells(arm, seeds, values, {k: frame["problem_key"].to_numpy() for k, frame in frames.items()})
-
-
-def ratio(part: Floats, whole: Floats) -> Floats:
-    """Cells (seeds, problems) whose mean is Σ part / Σ whole and which vary as that ratio does (linearised).
-
-    part, whole: (seeds, problems), whole not all zero.
-    """
-    value = part.mean() / whole.mean()
-    return np.asarray(value + (part - value * whole) / whole.mean())
 
 
 class Ranked(NamedTuple):

@@ -81,7 +81,7 @@ def gains(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.DataF
 
 def _gain(before: Floats, after: Floats, value: Floats) -> dict[str, Any]:
     """One verdict of one model, (seeds, problems) each."""
-    whole = spread((after - before,), (1,)).at_least(before.size)
+    whole = spread((after - before,), (1,)).at_least(before.shape[1])
     low, high = whole.interval()
     found = {
         "before": float(before.mean()),

@@ -127,7 +127,7 @@ def compare(table: pl.LazyFrame, column: str, split: str, base: str | None = Non
         if frames[one]["problem_key"].to_list() != frames[other]["problem_key"].to_list():
             raise ValueError(f"the arms {one!r} and {other!r} were judged on different problems of {split}")
         a, b = (values_of(frames[arm]) for arm in (one, other))
-        difference = spread((a, b), (1, -1))
+        difference = spread((a, b), (1, -1)).at_least(a.shape[1])
         low, high = difference.interval()
         common = [c for c in frames[one].columns[2:] if c in frames[other].columns]
         tests = [mcnemar(frames[one][c].to_numpy() > 0.5, frames[other][c].to_numpy() > 0.5) for c in common]

@@ -42,6 +42,9 @@ from tracelab.analysis.verdicts import (
     over_tasks,
 )
 
+TASKS = 5  # that the study has
+SEVERAL = ("d", "g")  # findings with a claim for each start and reward
+
 Measure = Callable[[TaskOutcomes], Iterator[Measurement]]
 
 
@@ -71,12 +74,14 @@ def measurements(tables: Mapping[str, pl.LazyFrame]) -> pl.DataFrame:
         for name, part in PARTS.items()
         for measured in part.measure(outcomes)
     ]
-    for group in {(row["part"], row["primary"]) for row, _ in found}:
-        mine = [(row, measured) for row, measured in found if (row["part"], row["primary"]) == group]
+    groups: dict[tuple[object, ...], list[tuple[dict[str, object], Measurement]]] = {}
+    for row, measured in found:
+        groups.setdefault((row["part"], row["primary"], measured.claim), []).append((row, measured))
+    for mine in groups.values():
         corrected = holm(np.array([measured.found.p for _, measured in mine]))
         for (row, measured), p in zip(mine, corrected.tolist(), strict=True):
             settled = measured.enough and measured.seeds >= LEAST_SEEDS
-            row["p_holm"] = p if measured.rule.tested else None
+            row["p_holm"] = known(p) if measured.rule.tested else None
             row["verdict"] = measured.rule(measured.found, p) if settled else OPEN
     return pl.DataFrame([row for row, _ in found], infer_schema_length=None)
 
@@ -93,11 +98,16 @@ def _row(name: str, part: Part, task: str, measured: Measurement, near: str) -> 
         "base": measured.base,
         "split": measured.split,
         "value": measured.found.value,
-        "low": low,
-        "high": high,
-        "p": measured.found.p if measured.rule.tested else None,
+        "low": known(low),
+        "high": known(high),
+        "p": known(measured.found.p) if measured.rule.tested else None,
         "seeds": measured.seeds,
     }
+
+
+def known(value: float) -> float | None:
+    """None for nan: what nothing is known of."""
+    return None if np.isnan(value) else value
 
 
 def takes_part(table: pl.LazyFrame) -> bool:
@@ -114,21 +124,24 @@ def takes_part(table: pl.LazyFrame) -> bool:
 
 
 def verdicts(found: pl.DataFrame) -> pl.DataFrame:
-    """One verdict per finding, task and arm, and per finding on all of them (task "all"): a row each.
+    """One verdict per finding, task and arm, and per finding on all tasks (task "all"): a row each.
 
-    found: as of `measurements`. No verdict is given on a finding of which a part is missing.
+    found: as of `measurements`. No verdict is given on a finding of which a part is missing, nor on all tasks
+    before TASKS of them have one. Each start and reward of a post-training is a claim of its own.
     """
     rows: list[dict[str, str | None]] = []
     for letter in dict.fromkeys(name[0] for name in PARTS):
         needed = {name for name in PARTS if name[0] == letter}
         mine = found.filter(pl.col("finding") == letter, pl.col("primary"))
-        each = []
+        claims: dict[str | None, list[str]] = {}
         for (task, arm), part in mine.group_by("task", "arm", maintain_order=True):
             if needed <= {*part["part"]}:
-                each.append(all_of(part["verdict"].to_list()))
-                rows.append({"finding": letter, "task": str(task), "arm": str(arm), "verdict": each[-1]})
-        if each:
-            rows.append({"finding": letter, "task": "all", "arm": None, "verdict": over_tasks(each)})
+                verdict = all_of(part["verdict"].to_list())
+                claims.setdefault(str(arm) if letter in SEVERAL else None, []).append(verdict)
+                rows.append({"finding": letter, "task": str(task), "arm": str(arm), "verdict": verdict})
+        for arm, each in claims.items():
+            if len(each) >= TASKS:
+                rows.append({"finding": letter, "task": "all", "arm": arm, "verdict": over_tasks(each)})
     return pl.DataFrame(rows, schema=dict.fromkeys(("finding", "task", "arm", "verdict"), pl.String))
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from tracelab.analysis.arms import check_same
 from tracelab.core.files import read_json
 from tracelab.core.terminal import counted
-from tracelab.runs.arms import arms_of, config_of, described, short
+from tracelab.runs.arms import arms_of, config_of, described, short, source_of
 from tracelab.runs.folder import OF_A_RUN, runs_below
 from tracelab.runs.identity import identity_of
 from tracelab.runs.knobs import options
@@ -40,6 +40,8 @@ NEEDED = (
 
 def runs(*folders: str | Path) -> pl.DataFrame:
     """One row per finished run at or below the folders: run (its folder), arm, treatment, seed, ...
+
+    source: of post-trained runs the folder of the run that they went on from; null if it is gone.
 
     arm: the treatment with all that differs among these runs but seeds. What is unfinished, of an older
     version, or a copy of another run there, is named in a warning and left out. ValueError if nothing is
@@ -76,12 +78,12 @@ def finished(*folders: str | Path) -> dict[Path, dict[str, Any]]:
 def load(*folders: str | Path) -> pl.LazyFrame:
     """The outcomes of all finished runs at or below the folders, as `runs` chooses them.
 
-    A row per completion, with the columns of `evaluation.outcomes` and run, arm, treatment, seed and
-    algorithm of its run. Completions and problems (lists of tokens) are read only if they are asked for.
+    A row per completion, with the columns of `evaluation.outcomes` and run, arm, treatment, seed, algorithm
+    and source of its run. Completions and problems (lists of tokens) are read only if they are asked for.
     """
     parts = []
     for row in runs(*folders).iter_rows(named=True):
-        labels = {name: row[name] for name in ("run", "arm", "treatment", "seed", "algorithm")}
+        labels = {name: row[name] for name in ("run", "arm", "treatment", "seed", "algorithm", "source")}
         scanned = pl.scan_parquet(Path(row["run"]) / "outcomes.parquet", glob=False)
         texts = [
             name
@@ -176,6 +178,13 @@ def _dose(folder: Path) -> dict[str, Any]:
     return {"dose": 0.0 if card.get("promise") == "valid" else asked, "dose_knob": knob}
 
 
+def _source(folder: Path) -> str | None:
+    try:
+        return str(source_of(folder).resolve())
+    except ValueError:
+        return None
+
+
 def _row(folder: Path, config: dict[str, Any], arm: str) -> dict[str, Any]:
     record, names = read_json(folder / "run.json"), config["names"]
     knobs = options(config["trace"])
@@ -189,6 +198,7 @@ def _row(folder: Path, config: dict[str, Any], arm: str) -> dict[str, Any]:
         "kind": short(knobs["kind"]) if "kind" in knobs else None,
         "algorithm": names.get("algorithm"),
         "reward": names.get("reward"),
+        "source": _source(folder) if names.get("algorithm") else None,
         "model": names["model"],
         "parameters": record.get("parameters"),
         "seed": config["seed"],

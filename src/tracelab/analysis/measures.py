@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tracelab.analysis.cells import FAR, Ranked, TaskOutcomes, check_same_problems, drop_of_ranks, ratio
-from tracelab.analysis.variance import Spread, by_problem, gap, spread
+from tracelab.analysis.cells import FAR, Ranked, TaskOutcomes, check_same_problems, drop_of_ranks
+from tracelab.analysis.variance import Floats, Spread, by_problem, of_ratios, spread
 from tracelab.analysis.verdicts import RANK_MARGIN, Rule, difference, difference_of
 from tracelab.core.counting import before_error
 
@@ -24,7 +24,11 @@ LEGAL = pl.col("trace_local")  # each step; strict validity, in addition, implie
 
 @dataclass(frozen=True)
 class Measurement:
-    """One estimate with the rule by which it is judged. enough: are there cases enough for a verdict?"""
+    """One estimate with the rule by which it is judged.
+
+    enough: are there cases enough for a verdict? claim: where a part has several of a task, each a claim of
+    its own, which this is.
+    """
 
     arm: str
     base: str | None
@@ -33,6 +37,7 @@ class Measurement:
     rule: Rule
     seeds: int
     enough: bool = True
+    claim: str = ""
 
 
 def between(
@@ -45,39 +50,35 @@ def between(
     check_same_problems(one, other)
     for split in one.splits:
         whose = one.whose(split)
-        parts = [by_problem(cells.on(split), whose) for cells in (one, other)]
+        parts = [by_problem(cells.on(split) * one.weights(split), whose) for cells in (one, other)]
         found = spread(parts, (1, -1)).at_least(len(np.unique(whose)))
         yield Measurement(arm, base, split, found, rule, min(len(one.seeds), len(other.seeds)))
 
 
 def after(outcomes: TaskOutcomes, value: pl.Expr, rule: Rule) -> Iterator[Measurement]:
-    """Post-trained runs less those that they began from, seed by seed."""
-    for arm, base in outcomes.post_trained():
-        one, other = outcomes.cells(arm, value), outcomes.cells(base, value)
-        seeds = [seed for seed in one.seeds if seed in other.seeds]
-        if seeds:
-            one, other = one.only(seeds), other.only(seeds)
-            check_same_problems(one, other)
-            for split in one.splits:
-                whose = one.whose(split)
-                gain = by_problem(one.on(split) - other.on(split), whose)
-                found = spread([gain], [1]).at_least(len(np.unique(whose)))
-                yield Measurement(arm, base, split, found, rule, len(seeds))
+    """Post-trained runs less those that they went on from. seeds: of the latter."""
+    for arm, base, gains in outcomes.gains(value):
+        for split in gains.splits:
+            whose = gains.whose(split)
+            gain = by_problem(gains.on(split) * gains.weights(split), whose)
+            found = spread([gain], [1]).at_least(len(np.unique(whose)))
+            yield Measurement(arm, base, split, found, rule, len(gains.seeds), claim=arm)
 
 
 def share(
     outcomes: TaskOutcomes, arm: str | None, of: pl.Expr, among: pl.Expr, rule: Rule
 ) -> Iterator[Measurement]:
-    """The share of completions with `of` among an arm's completions with `among`."""
+    """The share of completions with `of` among an arm's completions with `among`. seeds: those with any."""
     if arm is None:
         return
     both, all_ = outcomes.cells(arm, of & among), outcomes.cells(arm, among)
     for split in all_.splits:
-        cases, whose = all_.on(split), all_.whose(split)
+        cases, whose, weights = all_.on(split), all_.whose(split), all_.weights(split)
         if cases.any():
-            shares = by_problem(ratio(both.on(split), cases), whose)
-            found = spread([shares], [1]).at_least(len(np.unique(whose[cases.any(0)])))
-            yield Measurement(arm, None, split, found, rule, len(all_.seeds), float(cases.sum()) >= FEWEST)
+            found = of_ratios([(1, both.on(split) * weights, cases * weights)], whose)
+            found = found.at_least(len(np.unique(whose[cases.any(0)])))
+            seeds, enough = int(cases.any(1).sum()), float(cases.sum()) >= FEWEST
+            yield Measurement(arm, None, split, found, rule, seeds, enough)
 
 
 def ranks(outcomes: TaskOutcomes) -> Iterator[Measurement]:
@@ -97,7 +98,11 @@ def ranks(outcomes: TaskOutcomes) -> Iterator[Measurement]:
 
 
 def short_less_long(outcomes: TaskOutcomes) -> Iterator[Measurement]:
-    """Validity behind right solutions: the quarter of shortest reference traces less that of the longest."""
+    """Validity behind right solutions: the quarter of shortest reference traces less that of the longest.
+
+    Where lengths tie at a quarter's end, each of those that tie counts for a part. A test set whose reference
+    traces are all of one length has no row.
+    """
     arm = outcomes.arm("correct")
     if arm is None:
         return
@@ -105,19 +110,26 @@ def short_less_long(outcomes: TaskOutcomes) -> Iterator[Measurement]:
     steps = outcomes.cells(arm, pl.col("reference_steps"))
     for split in right.splits:
         size, whose = steps.on(split)[0], right.whose(split)
-        ends = size <= np.quantile(size, 0.25), size >= np.quantile(size, 0.75)
-        cases = [right.on(split)[:, chosen] for chosen in ends]
-        if all(part.any() for part in cases):
-            shares = [
-                by_problem(ratio(both.on(split)[:, chosen], part), whose[chosen])
-                for chosen, part in zip(ends, cases, strict=True)
+        quarters = [lowest_quarter(size), lowest_quarter(-size)]
+        cases = [right.on(split) * part for part in quarters]
+        if size.min() < size.max() and all(part.any() for part in cases):
+            parts = [
+                (sign, both.on(split) * weights, part)
+                for sign, weights, part in zip((1, -1), quarters, cases, strict=True)
             ]
-            fewest = min(
-                len(np.unique(whose[chosen][part.any(0)])) for chosen, part in zip(ends, cases, strict=True)
-            )
-            found = gap((shares[0], shares[1])).at_least(fewest)
+            fewest = min(len(np.unique(whose[part.any(0)])) for part in cases)
+            found = of_ratios(parts, whose).at_least(fewest)
             enough = min(float(part.sum()) for part in cases) >= FEWEST
-            yield Measurement(arm, None, split, found, difference, len(right.seeds), enough)
+            seeds = min(int(part.any(1).sum()) for part in cases)
+            yield Measurement(arm, None, split, found, difference, seeds, enough)
+
+
+def lowest_quarter(size: Floats) -> Floats:
+    """How much each of n sizes counts for their lowest quarter, 0 to 1, in all n / 4; equal ones as much."""
+    _, place, counts = np.unique(size, return_inverse=True, return_counts=True)
+    room = len(size) / 4 - np.concatenate([[0], np.cumsum(counts)[:-1]])
+    weights: Floats = np.clip(room / counts, 0.0, 1.0)[place]
+    return weights
 
 
 def _share_before_error() -> pl.Expr:

@@ -16,6 +16,7 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 LEVEL = 0.95
+Part = tuple[float, float]  # a variance, and its degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,20 @@ class Spread:
         return self.value - half, self.value + half
 
     def at_least(self, n: int) -> Spread:
-        """The same with no less error than n verdicts have that are all alike: the next one may not be.
+        """The same with no less error than n problems' verdicts have that are all alike: the next may not be.
 
         Two are counted more, one for and one against, as in `_of_mean`.
         """
-        return Spread(self.value, max(self.error, float(((n + 1) * (n + 2)) ** -0.5)), self.freedom)
+        least = float(((n + 1) * (n + 2)) ** -0.5)
+        if not self.error < least:
+            return self
+        return Spread(self.value, least, min(self.freedom, max(n - 1.0, 1.0)))
 
     @property
     def p(self) -> float:
-        """Two-sided, of the value 0."""
+        """Two-sided, of the value 0; not known where nothing varies about another value."""
         if self.error == 0:
-            return 1.0 if self.value == 0 else 0.0
+            return 1.0 if self.value == 0 else float("nan")
         return float(2 * stats.t.sf(abs(self.value) / self.error, self.freedom))
 
 
@@ -63,23 +67,65 @@ def spread(arms: Sequence[Floats], signs: Sequence[int]) -> Spread:
     if problems == 1:  # which says nothing of others
         return Spread(float(value), float("nan"), float("nan"))
     signed = sum(sign * arm.mean(0) for sign, arm in zip(signs, arms, strict=True))
-    terms = [(float(arm.mean(1).var(ddof=1)) / len(arm), len(arm) - 1) for arm in several]
-    of_seeds = sum(variance for variance, _ in terms)
-    terms.append((float(np.var(signed, ddof=1)) / problems, problems - 1))
-    terms += [(-of_cells(arm) / arm.size, (len(arm) - 1) * (problems - 1)) for arm in several]
-    return _spread(float(value), terms, of_seeds)
+    of_seeds = [(float(arm.mean(1).var(ddof=1)) / len(arm), len(arm) - 1.0) for arm in several]
+    of_problems = [(float(np.var(signed, ddof=1)) / problems, problems - 1.0)]
+    return _spread(float(value), of_seeds, of_problems, sum(of_cells(arm) / arm.size for arm in several))
 
 
-def _spread(value: float, terms: Sequence[tuple[float, int]], least: float) -> Spread:
+def _spread(
+    value: float,
+    of_seeds: Sequence[Part],
+    of_problems: Sequence[Part],
+    twice: float = 0.0,
+    least: float = 0.0,
+) -> Spread:
     """A value with its standard error and Satterthwaite's degrees of freedom.
 
-    terms: variances of independent parts, each with its degrees of freedom. Their sum is taken to be `least`
-    at least.
+    of_seeds, of_problems: variances of independent parts, each with its degrees of freedom; twice: what both
+    count. The sum is taken to be no less than `least` or than what either of the two says alone: few seeds
+    may be alike by chance, and an estimate of `twice` may be larger than what it is taken from. No degrees of
+    freedom are then fewer than those of the parts.
     """
-    variance = max(sum(variance for variance, _ in terms), least)
-    below = sum(part**2 / freedom for part, freedom in terms)
+    seeds, problems = (sum(variance for variance, _ in parts) for parts in (of_seeds, of_problems))
+    variance = max(seeds + max(problems - twice, 0.0), problems, least)
+    below = sum(part**2 / freedom for part, freedom in of_seeds)
+    if problems > 0:
+        below += (variance - seeds) ** 2 / (problems**2 / sum(v**2 / freedom for v, freedom in of_problems))
     freedom = variance**2 / below if below > 0 else np.inf
     return Spread(value, float(np.sqrt(variance)), float(freedom))
+
+
+def of_ratios(parts: Sequence[tuple[float, Floats, Floats]], problems: NDArray[Any]) -> Spread:
+    """The sum of weight · Σ part / Σ whole over parts (weight, part, whole), with its error.
+
+    part, whole: (seeds, n), of the same seeds and observations in all; problems: (n,) whose each is. As in
+    `spread`, of the linearised ratio. But seeds may have unequal shares of the whole, and then those that
+    have most pull the ratio towards themselves: what seeds make is estimated by leaving each out (jackknife),
+    with as many degrees of freedom as there would be with equal shares h, 1 / Σ h² - 1, and 1 at least.
+    ValueError if a whole is 0.
+    """
+    if any(not whole.any() for _, _, whole in parts):
+        raise ValueError("a share of nothing is not defined")
+    some = np.any([whole.any(1) for _, _, whole in parts], axis=0)  # seeds without a case say nothing
+    kept = [(weight, part[some], whole[some]) for weight, part, whole in parts]
+    value = sum(weight * part.sum() / whole.sum() for weight, part, whole in kept)
+    cells, left_out, freedom = np.zeros_like(kept[0][1]), np.zeros(int(some.sum())), np.inf
+    for weight, part, whole in kept:
+        rest = part - whole * (part.sum() / whole.sum())
+        cells += weight * rest / whole.mean()
+        shares = whole.sum(1) / whole.sum()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left_out += weight * rest.sum(1) / whole.sum() / (1 - shares)
+        freedom = min(freedom, 1 / float((shares**2).sum()) - 1)
+    cells = by_problem(cells, problems)
+    seeds, n = cells.shape
+    if n == 1 or (seeds > 1 and not np.isfinite(left_out).all()):  # one problem, or one seed, has it all
+        return Spread(float(value), float("nan"), float("nan"))
+    of_problems = [(float(cells.mean(0).var(ddof=1)) / n, n - 1.0)]
+    if seeds == 1:
+        return _spread(float(value), [], of_problems)
+    of_seeds = (seeds - 1) / seeds * float((left_out**2).sum()), max(freedom, 1.0)
+    return _spread(float(value), [of_seeds], of_problems, of_cells(cells) / cells.size)
 
 
 def of_cells(arm: Floats) -> float:
@@ -110,15 +156,11 @@ def gap(sets: tuple[Floats, Floats]) -> Spread:
     one, other = sets
     if min(one.shape[1], other.shape[1]) == 1:
         return Spread(float(one.mean() - other.mean()), float("nan"), float("nan"))
-    by_seed = one.mean(1) - other.mean(1)
-    terms = [(float(by_seed.var(ddof=1)) / len(by_seed), len(by_seed) - 1)] if len(by_seed) > 1 else []
-    of_seeds = sum(variance for variance, _ in terms)
-    for cells in sets:
-        problems = cells.shape[1]
-        terms.append((float(cells.mean(0).var(ddof=1)) / problems, problems - 1))
-        if len(cells) > 1:
-            terms.append((-of_cells(cells) / cells.size, (len(cells) - 1) * (problems - 1)))
-    return _spread(float(one.mean() - other.mean()), terms, of_seeds)
+    by_seed, several = one.mean(1) - other.mean(1), len(one) > 1
+    of_seeds = [(float(by_seed.var(ddof=1)) / len(by_seed), len(by_seed) - 1.0)] if several else []
+    of_problems = [(float(c.mean(0).var(ddof=1)) / c.shape[1], c.shape[1] - 1.0) for c in sets]
+    twice = sum(of_cells(c) / c.size for c in sets) if several else 0.0
+    return _spread(float(one.mean() - other.mean()), of_seeds, of_problems, twice)
 
 
 def nested(own: Sequence[Floats], common: Floats | None = None) -> Spread:
@@ -130,17 +172,16 @@ def nested(own: Sequence[Floats], common: Floats | None = None) -> Spread:
     it covers 93 to 98 % from three seeds on, 89 to 98 % with two.
     """
     seeds, means = len(own), np.array([part.mean() for part in own])
-    terms = [(_of_mean(part) / seeds**2, len(part) + 1) for part in own]
-    shared: list[tuple[float, int]] = []
+    terms = [(_of_mean(part) / seeds**2, len(part) + 1.0) for part in own]
+    shared: list[Part] = []
     if common is not None:
         means = means - common.mean(1)
-        shared = [(_of_mean(common.mean(0)), common.shape[1] + 1)]
-    least = sum(variance for variance, _ in [*terms, *shared])
+        shared = [(_of_mean(common.mean(0)), common.shape[1] + 1.0)]
+    least, twice = sum(variance for variance, _ in [*terms, *shared]), 0.0
     if seeds > 1:
-        terms = [(float(means.var(ddof=1)) / seeds, seeds - 1)]
-        if common is not None:
-            terms.append((-of_cells(common) / common.size, (seeds - 1) * (common.shape[1] - 1)))
-    return _spread(float(means.mean()), [*terms, *shared], least)
+        terms = [(float(means.var(ddof=1)) / seeds, seeds - 1.0)]
+        twice = of_cells(common) / common.size if common is not None else 0.0
+    return _spread(float(means.mean()), terms, shared, twice, least)
 
 
 def _of_mean(verdicts: Floats) -> float:

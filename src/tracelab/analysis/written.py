@@ -12,7 +12,7 @@ import polars as pl
 
 from tracelab.analysis.loading import splits_of
 from tracelab.core.codec import Codec
-from tracelab.core.formats import ABSENT, op_begun
+from tracelab.core.formats import ABSENT
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples, Task
 
@@ -61,7 +61,7 @@ def salvaged(codec: Codec, tokens: Integers) -> tuple[Integers, Integers, bool, 
     ends = np.flatnonzero(tokens == stop)
     body = tokens[: ends[0] if len(ends) else None]
     body = body[1:] if len(body) and body[0] == trace_open else body
-    cut = _solution_at(codec, body)
+    cut = codec.solution_at(body)
     trace, rest = body[:cut], body[cut + (solution_open != ABSENT) :]
     rows, broken = list[Integers](), False
     while len(trace):
@@ -71,15 +71,3 @@ def salvaged(codec: Codec, tokens: Integers) -> tuple[Integers, Integers, bool, 
         trace = trace[read + 1 :]
     steps = np.concatenate([np.empty((0, codec.trace_width), np.int32), *rows])
     return steps, codec.decode(codec.solution, rest)[0], cut > 0, broken
-
-
-def _solution_at(codec: Codec, body: Integers) -> int:
-    """Where a completion's solution, or the word that opens it, begins; its length if nowhere."""
-    _, solution_open, _ = codec.markers
-    if solution_open != ABSENT:
-        found = np.flatnonzero(body == solution_open)
-        return int(found[0]) if len(found) else len(body)
-    at = codec.decode(codec.trace, body)[1]
-    while at < len(body) and op_begun(codec.solution, body[at]) < 0:
-        at += 1
-    return at

@@ -14,7 +14,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.formats import ABSENT, Format, Table, compiled, decode_rows, encode_batch, measure
+from tracelab.core.formats import (
+    ABSENT,
+    Format,
+    Table,
+    compiled,
+    decode_rows,
+    encode_batch,
+    measure,
+    op_begun,
+)
 from tracelab.core.jit import kernel
 from tracelab.core.ragged import Integers, Ragged, offsets_of
 
@@ -109,6 +118,24 @@ class Codec:
             word = self.words_of(tokens[read : read + 1])
             raise ValueError(f"word {read + 1} of the prompt, {word!r}, begins no whole part of one")
         return rows
+
+    def solution_at(self, tokens: Integers) -> int:
+        """Where in a completion its solution, or the word that opens it, begins; its length if nowhere.
+
+        A format without such a word has a solution where, after whole steps, a word begins one.
+        """
+        trace_open, solution_open, stop = self.markers
+        tokens = np.asarray(tokens)
+        if solution_open != ABSENT:
+            found = np.flatnonzero(tokens == solution_open)
+            return int(found[0]) if len(found) else len(tokens)
+        ends = np.flatnonzero(tokens == stop)
+        last = int(ends[0]) if len(ends) else len(tokens)
+        at = int(last > 0 and trace_open != ABSENT and int(tokens[0]) == trace_open)
+        at += self.decode(self.trace, tokens[at:last])[1]
+        while at < last and op_begun(self.solution, tokens[at]) < 0:
+            at += 1
+        return at if at < last else len(tokens)
 
     def read_completion(self, tokens: Integers) -> tuple[Integers, Integers]:
         """A completion's (trace rows, solution rows), as far as they parse; for people and pictures."""

@@ -54,39 +54,44 @@ def share(true: ArrayLike, problems: ArrayLike, of: ArrayLike = 1.0) -> Bounded:
 
 
 def mean(values: ArrayLike, problems: ArrayLike) -> Bounded:
-    """The mean of numbers that come in clusters, with its normal interval; unknown of none.
+    """The mean of numbers that come in clusters, with Student's interval; unknown of none.
 
     values, problems: (n,). The variance is that of clusters' sums about the mean, of c clusters times
-    c / (c - 1) (Liang and Zeger 1986): with one observation each, the mean's usual one. One cluster has none.
+    c / (c - 1) (Liang and Zeger 1986): with one observation each, the mean's usual one. Where nothing varies,
+    as in one cluster, how far it would is not known.
     """
     x, (_, place) = np.asarray(values, np.float64), np.unique(problems, return_inverse=True)
     if len(x) == 0:
         return UNKNOWN
     residuals, middle = np.bincount(place, x - x.mean()), float(x.mean())
+    return _about(middle, residuals / len(x))
+
+
+def _about(value: float, residuals: NDArray[np.float64]) -> Bounded:
+    """A value with Student's interval. residuals: (clusters,) what each adds to it, about their mean."""
+    from scipy.special import stdtrit
+
     clusters = len(residuals)
-    if clusters == 1:
-        return UNKNOWN._replace(value=middle)
-    half = float(Z95 * np.sqrt(residuals @ residuals * clusters / (clusters - 1)) / len(x))
-    return Bounded(middle, middle - half, middle + half)
+    if clusters == 1 or np.allclose(residuals, 0.0, atol=1e-12 * max(abs(value), 1e-300)):
+        return UNKNOWN._replace(value=value)
+    error = np.sqrt(residuals @ residuals * clusters / (clusters - 1))
+    half = float(stdtrit(clusters - 1, 0.975) * error)
+    return Bounded(value, value - half, value + half)
 
 
 def ratio(*parts: tuple[float, ArrayLike, ArrayLike]) -> Bounded:
-    """The sum of sign · Σt / Σm over parts (sign, t, m), with its normal interval over clusters.
+    """The sum of sign · Σt / Σm over parts (sign, t, m), with Student's interval over clusters.
 
     t, m: (clusters,) each, the same clusters in all parts: (1, t, m) alone is a ratio, with (-1, t', m') a
     difference of two. Unknown where an Σm is 0. The variance is the linearised one, of c clusters times
-    c / (c - 1).
+    c / (c - 1); where nothing varies it is not known.
     """
     sums = [(sign, np.asarray(t, np.float64), np.asarray(m, np.float64)) for sign, t, m in parts]
     if any(m.sum() == 0 for _, _, m in sums):
         return UNKNOWN
     value = float(sum(sign * t.sum() / m.sum() for sign, t, m in sums))
     residuals = sum(sign * (t - m * (t.sum() / m.sum())) / m.sum() for sign, t, m in sums)
-    clusters = len(sums[0][1])
-    if clusters == 1:
-        return UNKNOWN._replace(value=value)
-    half = float(Z95 * np.sqrt(np.sum(np.square(residuals)) * clusters / (clusters - 1)))
-    return Bounded(value, value - half, value + half)
+    return _about(value, residuals)
 
 
 class Sums(NamedTuple):

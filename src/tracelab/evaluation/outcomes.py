@@ -21,6 +21,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task, Verdicts
 
 if TYPE_CHECKING:
+    from tracelab.core.codec import Codec
     from tracelab.decoding.completions import Completions
     from tracelab.metrics.base import Metric
 
@@ -49,7 +50,7 @@ def table_of(judged: Judged, task: Task, labels: Mapping[str, Any]) -> pa.Table:
         "problem_key": examples.identity,
         "index": examples.index,
         "sample": judged.sample,
-        **_hashes(completions.tokens, task.codec.markers[1]),
+        **_hashes(completions.tokens, task.codec),
         **verdict_columns(verdicts, task),
         "reference_steps": examples.trace.lengths,
         "prompt_tokens": task.prompts(examples).lengths,
@@ -79,12 +80,11 @@ def verdict_columns(verdicts: Verdicts, task: Task, missing: Flags | None = None
     return {**columns, "trace_steps": pa.array(verdicts.steps, mask=no)}
 
 
-def _hashes(tokens: Ragged, solution_open: int) -> dict[str, np.ndarray[Any, Any]]:
-    """64-bit hashes of each row before the first opening of a solution, and from it on (all, if none)."""
+def _hashes(tokens: Ragged, codec: Codec) -> dict[str, np.ndarray[Any, Any]]:
+    """64-bit hashes of each row before its solution, and from there on (all of it, if it has none)."""
     hashes = np.empty((2, len(tokens)), np.uint64)
     for i, row in enumerate(tokens):
-        opens = np.flatnonzero(row == solution_open)
-        cut = int(opens[0]) if len(opens) else 0
+        cut = codec.solution_at(row) % max(len(row), 1)
         for k, part in enumerate((row[:cut], row[cut:])):
             digest = hashlib.blake2b(part.astype(np.int32).tobytes(), digest_size=8).digest()
             hashes[k, i] = np.frombuffer(digest, np.uint64)[0]

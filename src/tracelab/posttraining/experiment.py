@@ -24,6 +24,7 @@ from tracelab.metrics.pass_at_k import PassAtK
 from tracelab.models.precision import Precision
 from tracelab.posttraining.groups import Sampler
 from tracelab.posttraining.learner import NOTHING_LEARNED, PostLearner, Rounds
+from tracelab.posttraining.rollout import Rollout
 from tracelab.posttraining.settings import PostTraining
 from tracelab.runs.build import build, build_task, precision_of
 from tracelab.runs.checkpoints import load_updates
@@ -129,7 +130,7 @@ def check_parts(experiment: PostTraining) -> None:
             "post-training samples from whole models, of which trainer=fsdp leaves each process a shard: "
             "take trainer=ddp"
         )
-    check_group(experiment.rollout.group, build("algorithm", experiment.algorithm))
+    check_group(experiment.rollout, build("algorithm", experiment.algorithm))
     rewards = build_rewards(experiment)
     check_levels("reward", rewards, task)
     Sampler(task, rewards, replace(experiment.rollout, max_new=1), experiment.seed)  # it checks its knobs
@@ -155,7 +156,8 @@ def build_learner(
     model = trained_model(source, task, experiment.checkpoint, limits["context"], device)
     model.products = precision.products
     algorithm: Algorithm = build("algorithm", experiment.algorithm)
-    rollout = replace(experiment.rollout, max_new=experiment.rollout.max_new or max_new)
+    asked = experiment.rollout
+    rollout = replace(asked, max_new=asked.max_new or max_new, equal=asked.equal or algorithm.equal)
     held_out = problems(experiment, task, "val", experiment.held_out.problems)
     reference = copy.deepcopy(model).requires_grad_(False) if algorithm.kl else None
     return PostLearner(
@@ -171,11 +173,23 @@ def build_learner(
     )
 
 
-def check_group(size: int, algorithm: Algorithm) -> None:
+def check_group(rollout: Rollout, algorithm: Algorithm) -> None:
     """ValueError if groups are too small for the algorithm; a warning if they will say little."""
+    size, equal, name = rollout.group, rollout.equal or algorithm.equal, type(algorithm).__name__
+    if size == 1 and equal != "keep":
+        raise ValueError(
+            f"rollout.group=1: one completion is a group of equal reward, and rollout.equal={equal} leaves those "
+            "out; take rollout.equal=keep, or larger groups"
+        )
+    if algorithm.equal == "keep" and equal != "keep":
+        warnings.warn(
+            f"rollout.equal={equal} leaves out groups of equal reward, from which {name} learns, too: this is "
+            "not the algorithm as published",
+            stacklevel=2,
+        )
     if size < algorithm.least_group:
         raise ValueError(
-            f"rollout.group={size}: {type(algorithm).__name__} compares the completions of a "
+            f"rollout.group={size}: {name} compares the completions of a "
             f"prompt; it needs {algorithm.least_group} at least"
         )
     if algorithm.least_group > 1 and size < FEW:

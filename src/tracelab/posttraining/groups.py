@@ -2,13 +2,18 @@
 
     rollouts, figures = Sampler(task, rewards, Rollout(prompts=16, group=8, max_new=200), seed=0)(model, 0.1)
 
-A group whose completions all have one reward teaches nothing. What is done with it is `Rollout.equal`:
+Where a group is its own baseline, one whose completions all have one reward teaches nothing. What is done
+with it is `Rollout.equal`:
 
     keep      it stays in the batch, and in the denominator of a mean over it
     filter    it is left out
     resample  so it is, and new problems are drawn in its place, up to `rounds` times
     hint      groups without a success try again behind a hint (`posttraining.hints`), whose length adapts, so
               that half of the hinted groups succeed at least once. Then as filter
+
+Reinforcement with a baseline for the whole batch, and imitation, learn from such groups, too:
+`Algorithm.equal` says what is done where nobody else does. A KL or an entropy term acts on the groups that
+are left.
 
 `Rollout.curriculum` names a complexity measure by which problems go from the easiest to the hardest quarter.
 Problems and samples come from named streams of their own, so that a resumed run goes on with what would

@@ -31,7 +31,8 @@ class Rollout:
 
     prompts, group: problems per step and completions of each. max_new: tokens of a completion; None: as many
     as in the run's evaluation. temperature: of sampling, and of the probabilities that are trained. equal,
-    rounds, curriculum: which groups are learned from (`posttraining.groups`). hint: what a hint shows;
+    rounds, curriculum: which groups are learned from (`posttraining.groups`; equal None: as the algorithm has
+    it). hint: what a hint shows;
     reliance: the scale, in nats per token, on which groups that rely on theirs weigh less; None: they do not
     (`posttraining.hints`). batch_size: rows sampled together.
     """
@@ -40,7 +41,7 @@ class Rollout:
     group: Count
     max_new: Count | None = None
     temperature: Positive = 1.0
-    equal: Literal["keep", "filter", "resample", "hint"] = "filter"
+    equal: Literal["keep", "filter", "resample", "hint"] | None = None
     hint: Literal["trace", "solution", "waypoint"] = "trace"
     reliance: Positive | None = None
     rounds: Count = 4

@@ -84,7 +84,7 @@ class Updater:
         advantages *= torch.from_numpy(rollouts.weight).float()[:, None]
         parts = np.array_split(np.arange(len(rollouts)), min(self.knobs.parts, len(rollouts)))
         prepared = [self._prepared(rollouts.take(part), advantages[part]) for part in parts]
-        # of the others a step would follow momentum
+        # the others teach nothing, and a step would follow momentum
         counting = [(part, groups) for part, groups in zip(prepared, parts, strict=True) if part is not None]
         found: Sums = {}
         norms = [self._update(part, found) for _ in range(self.knobs.passes) for part, _ in counting]
@@ -97,7 +97,7 @@ class Updater:
     @torch.no_grad()
     def _prepared(self, rollouts: Rollouts, advantages: Tensor) -> list[Part] | None:
         """Some groups as micro-batches, this process's completions of them, with all that updates will not
-        change; None if no token counts.
+        change; None if no token counts, or none has an advantage and nothing else acts.
         """
         group, done = rollouts.rewards.shape[1], rollouts.completions
         rows = np.repeat(np.arange(len(rollouts)), group)
@@ -106,7 +106,8 @@ class Updater:
         mask = torch.from_numpy((np.arange(lengths.max()) < lengths[:, None]) & kept[:, None])
         flat = advantages.flatten()
         weights = self.algorithm.weights(mask, flat, self.max_new)
-        if not weights.any():
+        others = self.algorithm.kl or self.algorithm.entropy
+        if not (weights.any() if others else (weights * flat[:, None]).any()):
             return None
         rank, processes = among()
         prompts = rollouts.prompts.take(rows)

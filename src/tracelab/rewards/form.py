@@ -1,4 +1,4 @@
-"""1 for a completion in the right form: it ends, its trace parses, its solution parses."""
+"""1 for a completion in the right form: it ends, its trace parses, and it has a solution that parses."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.settings import Finite
 from tracelab.rewards.base import Graded
+from tracelab.search.completion import EMPTY, SYNTAX, TRUNCATED
 
 
 @dataclass(frozen=True)
@@ -20,5 +21,7 @@ class Form:
 
     def __call__(self, graded: Graded) -> NDArray[np.float64]:
         """0 or 1."""
-        parses = graded.verdicts.trace_ok[:, 0] if self.traces else np.ones(len(graded.lengths), np.bool_)
-        return (parses & ~graded.truncated).astype(np.float64)
+        verdicts = graded.verdicts
+        parses = verdicts.trace_ok[:, 0] if self.traces else np.ones(len(graded.lengths), np.bool_)
+        formless = np.isin(verdicts.solution_reason, (SYNTAX, TRUNCATED, EMPTY))
+        return (parses & ~formless & ~graded.truncated).astype(np.float64)

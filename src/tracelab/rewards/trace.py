@@ -1,4 +1,4 @@
-"""1 for a trace that is valid at a level; or, as a process reward, its share before the first bad step."""
+"""1 for a trace that is valid at a level; or, as a process reward, how far it is valid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from tracelab.rewards.base import Graded, level_of
 
 @dataclass(frozen=True)
 class Trace:
-    """level: of validity. process: reward valid steps instead of whole traces?"""
+    """level: of validity. process: does an invalid trace of n steps get good / (n + 1), good being the steps
+    before its first bad one? (n + 1, so that one with n good steps that ends badly has less than 1.)
+    """
 
     weight: Finite = 1.0
     level: str = "strict"

@@ -35,7 +35,9 @@ def config_of(folder: Path) -> dict[str, Any]:
 
 
 def source_of(folder: Path) -> Path:
-    """The folder of the run that a post-training went on from: where it lay, or beside it if they were moved.
+    """The folder of the run that a post-training went on from: where it lay, or near it if they were moved.
+
+    Near is in the same folder, or in one folder beside that.
 
     ValueError if it is not there, or the run was not post-trained.
     """
@@ -43,7 +45,8 @@ def source_of(folder: Path) -> Path:
     if not config["names"].get("algorithm"):
         raise ValueError(f"{folder} was not post-trained: there is nothing before it")
     source = Path(config["run"])
-    for place in (source, folder.parent / source.name):
+    beside = [place for place in folder.resolve().parent.parent.glob(f"*/{source.name}") if is_run(place)]
+    for place in (source, folder.parent / source.name, *(beside if len(beside) == 1 else [])):
         if is_run(place):
             return place
     raise ValueError(f"{folder} was post-trained from {source}, which is gone: put it back, or beside it")

@@ -7,13 +7,14 @@ from typing import Any
 
 import polars as pl
 
-from tracelab.analysis.findings import PARTS, measurements, verdicts
+from tracelab.analysis.findings import PARTS, measurements, takes_part, verdicts
 from tracelab.analysis.panels import save
 from tracelab.report.markup import Html, details, number, p_value, paragraph, points, table
 from tracelab.report.study import Study
 
 TITLE, PLACE = "Findings, replicated or not", 15
 HEADINGS = ("", "claim", "arm", "test set", "estimate", "p (Holm)", "seeds", "verdict")
+WITHHELD = "takes no part"
 RANKS = "e"  # the part whose estimate is a difference of rank correlations
 
 
@@ -25,16 +26,25 @@ def section(study: Study) -> Html | None:
         return paragraph(f"No finding can be judged: {error}.")
     if found.is_empty():
         return None
+    part = takes_part(study.table)
+    if not part:
+        found = found.with_columns(verdict=pl.lit(WITHHELD))
     save(study.data / "findings", found)
-    save(study.data / "findings_verdicts", verdicts(found))
+    if part:
+        save(study.data / "findings_verdicts", verdicts(found))
     note = paragraph(
         "Letters, measures and rules are those of docs/results/prediction.md, written before the study ran. "
         "Percentage points (e: rank correlation) with the 95 % interval for other problems and seeds. With "
         "fewer than five seeds of an arm every verdict is open."
     )
+    why = paragraph(
+        f"No verdict is given ({WITHHELD}): a task takes part where correct and solution_only both solve more "
+        "than half of the test problems in distribution, in the median of seeds. Here they do not, or one of "
+        "them is not there."
+    )
     deciding, others = (found.filter(pl.col("primary") == primary) for primary in (True, False))
     more = details("The other test sets", table("By test set", HEADINGS, _rows(others)))
-    return Html(table("What decides", HEADINGS, _rows(deciding)) + note + more)
+    return Html(table("What decides", HEADINGS, _rows(deciding)) + note + ("" if part else why) + more)
 
 
 def _rows(found: pl.DataFrame) -> Iterator[list[Any]]:
