@@ -178,13 +178,13 @@ def check_group(rollout: Rollout, algorithm: Algorithm) -> None:
     size, equal, name = rollout.group, rollout.equal or algorithm.equal, type(algorithm).__name__
     if size == 1 and equal != "keep":
         raise ValueError(
-            f"rollout.group=1: one completion is a group of equal reward, and rollout.equal={equal} leaves those "
+            f"rollout.group=1: one completion is a group of equal reward, which rollout.equal={equal} leaves "
             "out; take rollout.equal=keep, or larger groups"
         )
     if algorithm.equal == "keep" and equal != "keep":
         warnings.warn(
-            f"rollout.equal={equal} leaves out groups of equal reward, from which {name} learns, too: this is "
-            "not the algorithm as published",
+            f"rollout.equal={equal} leaves out groups of equal reward, from which {name} learns, too: it is "
+            "then not the algorithm as published",
             stacklevel=2,
         )
     if size < algorithm.least_group:

@@ -38,9 +38,9 @@ def section(study: Study) -> Html | None:
         "fewer than five seeds of an arm every verdict is open."
     )
     why = paragraph(
-        f"No verdict is given ({WITHHELD}): a task takes part where correct and solution_only both solve more "
-        "than half of the test problems in distribution, in the median of seeds. Here they do not, or one of "
-        "them is not there."
+        f"No verdict is given ({WITHHELD}): a task takes part where correct and solution_only both solve "
+        "more than half of the test problems in distribution, in the median of seeds. Here they do not, or "
+        "one of them is not there."
     )
     deciding, others = (found.filter(pl.col("primary") == primary) for primary in (True, False))
     more = details("The other test sets", table("By test set", HEADINGS, _rows(others)))
