@@ -76,17 +76,22 @@ def rows_of(batch):
 @pytest.mark.parametrize("count", [10, 40, 97])
 @pytest.mark.parametrize("piece", [100_000, 16])
 def test_seen_is_what_the_loader_gave(tmp_path, monkeypatch, online, count, layout, piece):
-    """Three passes, or three chunks, the last of them not whole; the set in one piece or in three."""
+    """Three passes, or three chunks, the last of them not whole; the set in one piece or in three.
+
+    The run was extended: short sequences come first as its first budget said.
+    """
+    before = ["6 steps"]
     monkeypatch.setattr(pieces, "PIECE", piece)
-    options = (f"data.online={online}", "data.train_size=40", "task.size=4", *layout.split())
+    pace = ("data.short_first=0.5", "budget.steps=400")
+    options = (f"data.online={online}", "data.train_size=40", "task.size=4", *pace, *layout.split())
     experiment = small(tmp_path, *MAZES, *options)
     task, data = build_task(experiment.task), sets.prepare(experiment)
-    loader, given = build_loaders(experiment, data, data.context)[0], Counter()
+    loader, given = build_loaders(experiment, data, data.context, before)[0], Counter()
     for batch in loader:
         given.update(rows_of(batch))
         if given.total() >= count:
             break
-    known = seen(experiment, task, given.total())
+    known = seen(experiment, task, given.total(), before)
     keys = rng.keys(0, "train", 0, int(known.index.max()) + 1, "problem")[known.index]
     examples = task.generate(keys, "train")
     assert np.array_equal(examples.identity, known.identity)

@@ -26,8 +26,8 @@ from tracelab.runs.sets import test_sets as sets_of
 from tracelab.runs.settings import Amounts
 from tracelab.traces.base import Turn
 from tracelab.traces.correct import Correct
-from tracelab.training.budget import begun_with, extended
-from tracelab.training.curriculum import Curriculum, Quotas
+from tracelab.training.budget import begun_with, extended, short_first
+from tracelab.training.curriculum import Curriculum, Quotas, quotas
 from tracelab.training.experiment import build_loaders, train
 from tracelab.training.learner import Learner
 
@@ -126,6 +126,20 @@ def test_a_budget_that_was_extended_is_known_to_the_last_token():
         found = begun_with(wanted, [extended(before, wanted), "13000000 tokens"])
         assert (found.unit, found.amount) == ("tokens", before.tokens)
     assert begun_with(wanted, []).amount == 20_000_000
+
+
+def test_shares_of_a_budget_are_those_of_the_first_one_and_know_how_many_batches_a_step_has(tmp_path):
+    lengths = np.full(9, 50)
+    words = ("data.short_first=0.5", "data.batch_tokens=300", "budget.steps=null")
+    tokens = small(tmp_path, *words, "budget.tokens=4000")
+    assert short_first(tokens, lengths) == 2000
+    assert short_first(tokens, lengths, ["1000 tokens", "3000 tokens"]) == 500
+    assert short_first(small(tmp_path, *words, "budget.examples=40"), lengths) == 1000
+    for batches in (1, 2):
+        more = f"+trainer.accumulate_grad_batches={batches}"
+        steps = small(tmp_path, *words[:2], "budget.steps=10", more)
+        assert short_first(steps, lengths) == 0.5 * 10 * 300 * batches
+        assert quotas(steps, [0.2, 0.8]).amounts == [0.2 * 10 * 300 * batches]
 
 
 def test_latents_stand_behind_prompts_wherever_a_model_is_asked(folder):

@@ -1,12 +1,13 @@
 """Which problems a run was trained on, and how often: as its loader took them, drawn again.
 
-known = seen(run.settings, task, load_progress(run.checkpoint())["examples"])
+known = seen(run.settings, task, load_progress(run.checkpoint())["examples"], before)
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +36,11 @@ class Seen:
     times: NDArray[np.int64]
 
 
-def seen(experiment: Experiment, task: Task, count: int) -> Seen:
-    """Problems of the first `count` sequences that an experiment trains on; how often each came."""
+def seen(experiment: Experiment, task: Task, count: int, before: Sequence[str] = ()) -> Seen:
+    """Problems of the first `count` sequences that an experiment trains on; how often each came.
+
+    before: budgets that the run had (run.json's extended_from).
+    """
     chunks, treatment = sets.training_problems(experiment, task), build_treatment(experiment.trace)
     if treatment.in_turn():
         raise ValueError(
@@ -60,7 +64,7 @@ def seen(experiment: Experiment, task: Task, count: int) -> Seen:
         once = np.ones(chunks.size(piece), np.int64)
         if count < len(once):
             lengths = arm(chunks[piece], "train").sequences.tokens.lengths
-            first = short_first(experiment, lengths)
+            first = short_first(experiment, lengths, before)
             layout = layout_of(experiment.data.batch_tokens, experiment.data.packing, first)
             plan = layout.plan(lengths, experiment.seed, k)
             once = np.bincount(np.concatenate([batch.values for batch in plan])[:count], minlength=len(once))

@@ -171,7 +171,8 @@ def of_run(run: Run, problems: int | None = None, kinds: Sequence[str] | None = 
     model = trained_model(run, task, sampling.checkpoint, record["context"])
     _check_problems(run, task)
     with waiting("Looking what was trained on"):
-        known = seen(experiment, task, load_progress(run.checkpoint(sampling.checkpoint))["examples"])
+        count = load_progress(run.checkpoint(sampling.checkpoint))["examples"]
+        known = seen(experiment, task, count, run.read_json("run.json").get("extended_from", ()))
     limit, parts = sampling.max_new or record["max_new"], []
     for probe in probes(experiment, task, known, problems or sampling.problems, kinds):
         if len(probe.examples) == 0:

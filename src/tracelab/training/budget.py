@@ -102,19 +102,25 @@ def begun_with(asked: Amounts, before: Sequence[str]) -> Budget:
     return Budget(**known)
 
 
-def short_first(experiment: Experiment, lengths: NDArray[np.int64]) -> int:
+def step_tokens(experiment: Experiment) -> int:
+    """The tokens of a step at most: of all batches whose gradients it adds up."""
+    return int(experiment.data.batch_tokens * experiment.trainer.get("accumulate_grad_batches", 1))
+
+
+def short_first(experiment: Experiment, lengths: NDArray[np.int64], before: Sequence[str] = ()) -> int:
     """Tokens of training over which short sequences come first: the share data.short_first of the budget.
 
-    lengths: of sequences, for budgets of examples. Budgets of minutes and of FLOPs, and packed rows, know no
-    such tokens: 0.
+    lengths: of sequences, for budgets of examples. before: budgets that the run had; a larger one leaves the
+    order of what was trained on as it was. Budgets of minutes and of FLOPs, and packed rows, know no such
+    tokens: 0.
     """
     data = experiment.data
     if data.short_first is None or data.packing is not None:
         return 0
-    budget = build_budget(experiment.budget)
+    budget = begun_with(experiment.budget, before)
     each = {
         "tokens": 1.0,
-        "steps": data.batch_tokens,
+        "steps": step_tokens(experiment),
         "examples": lengths.mean(),
         "minutes": 0.0,
         "flops": 0.0,

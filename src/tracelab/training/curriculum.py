@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.codec import Sequences
 from tracelab.runs.sets import Turns
-from tracelab.training.budget import begun_with
+from tracelab.training.budget import begun_with, step_tokens
 from tracelab.training.settings import Training
 
 
@@ -44,7 +44,7 @@ def quotas(experiment: Training, shares: Sequence[float], before: Sequence[str] 
             f"trace={experiment.names.trace} changes in the course of a training, by shares of its budget, "
             f"and nobody knows how many tokens go into {budget.unit}: give budget.tokens, steps or examples"
         )
-    each = experiment.data.batch_tokens if budget.unit == "steps" else 1
+    each = step_tokens(experiment) if budget.unit == "steps" else 1
     return Quotas([share * budget.amount * each for share in shares[:-1]], budget.unit == "examples")
 
 

@@ -260,5 +260,5 @@ def build_loaders(
         return Taught(levels, **sizes, seed=experiment.seed, pins=pins), fixed
     if data.turns:
         chunk = in_turn(experiment, data.turns, before)
-    first = short_first(experiment, chunk(0).tokens.lengths)
+    first = short_first(experiment, chunk(0).tokens.lengths, before)
     return Loader(chunk, **sizes, short_first=first, seed=experiment.seed, pins=pins), fixed
