@@ -80,7 +80,7 @@ def test_seen_is_what_the_loader_gave(tmp_path, monkeypatch, online, count, layo
 
     The run was extended: short sequences come first as its first budget said.
     """
-    before = ["6 steps"]
+    before = ["1 steps"]
     monkeypatch.setattr(pieces, "PIECE", piece)
     pace = ("data.short_first=0.5", "budget.steps=400")
     options = (f"data.online={online}", "data.train_size=40", "task.size=4", *pace, *layout.split())
