@@ -71,7 +71,7 @@ def rows_of(batch):
     return [tuple(row[row > 0].tolist()) for row in documents if row.any()]
 
 
-@pytest.mark.parametrize("layout", ["data.batch_tokens=300", "data.batch_tokens=512 data.packing=256"])
+@pytest.mark.parametrize("layout", ["data.batch_tokens=60", "data.batch_tokens=512 data.packing=256"])
 @pytest.mark.parametrize("online", [False, True])
 @pytest.mark.parametrize("count", [10, 40, 97])
 @pytest.mark.parametrize("piece", [100_000, 16])
