@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -32,28 +33,34 @@ def counted_range(counts: Sequence[int], thing: str) -> str:
 
 
 def share(value: float | None, low: float | None, high: float | None) -> Html:
-    """A share in per cent, with its interval."""
-    if value is None or low is None or high is None:
-        return Html(DASH)
-    return Html(f"{100 * value:.1f} <small>[{100 * low:.1f}, {100 * high:.1f}]</small>")
+    """A share in per cent, with its interval where that is known."""
+    return _estimate((value, low, high), lambda x: f"{100 * x:.1f}")
 
 
-def points(value: float, low: float, high: float) -> Html:
-    """A difference of shares in percentage points, with its interval."""
-    low, high = max(low, -1), min(high, 1)  # Student's t knows of no bounds
-    return Html(f"{100 * value:+.1f} <small>[{100 * low:+.1f}, {100 * high:+.1f}]</small>")
+def points(value: float | None, low: float | None, high: float | None) -> Html:
+    """A difference of shares in percentage points, with its interval where that is known."""
+    ends = (end if end is None else min(max(end, -1), 1) for end in (low, high))  # Student's t has no bounds
+    return _estimate((value, *ends), lambda x: f"{100 * x:+.1f}")
 
 
 def number(value: float | None, low: float | None, high: float | None) -> Html:
-    """A number with its interval."""
+    """A number with its interval, where that is known."""
+    return _estimate((value, low, high), lambda x: f"{x:.2f}")
+
+
+def _estimate(known: Iterable[float | None], written: Callable[[float], str]) -> Html:
+    """Value, low, high; a dash without a value. What is nan is not known."""
+    value, low, high = (None if x is None or math.isnan(x) else x for x in known)
     if value is None:
         return Html(DASH)
-    interval = "" if low is None or high is None else f" <small>[{low:.2f}, {high:.2f}]</small>"
-    return Html(f"{value:.2f}{interval}")
+    interval = "" if low is None or high is None else f" <small>[{written(low)}, {written(high)}]</small>"
+    return Html(f"{written(value)}{interval}")
 
 
 def p_value(p: float) -> str:
-    """P value as text: two decimals, three below 0.1, and "< 0.001" below that."""
+    """P value as text: two decimals, three below 0.1, "< 0.001" below that; a dash for nan."""
+    if math.isnan(p):
+        return DASH
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 

@@ -42,7 +42,7 @@ def source_of(folder: Path) -> Path:
     ValueError if it is not there, or the run was not post-trained.
     """
     config = config_of(folder)
-    if not config["names"].get("algorithm"):
+    if not config["names"].get("algorithm") or not config.get("run"):
         raise ValueError(f"{folder} was not post-trained: there is nothing before it")
     source = Path(config["run"])
     beside = [place for place in folder.resolve().parent.parent.glob(f"*/{source.name}") if is_run(place)]
