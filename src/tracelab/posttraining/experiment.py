@@ -176,6 +176,11 @@ def build_learner(
 def check_group(rollout: Rollout, algorithm: Algorithm) -> None:
     """ValueError if groups are too small for the algorithm; a warning if they will say little."""
     size, equal, name = rollout.group, rollout.equal or algorithm.equal, type(algorithm).__name__
+    if size < algorithm.least_group:
+        raise ValueError(
+            f"rollout.group={size}: {name} compares the completions of a "
+            f"prompt; it needs {algorithm.least_group} at least"
+        )
     if size == 1 and equal != "keep":
         raise ValueError(
             f"rollout.group=1: one completion is a group of equal reward, which rollout.equal={equal} leaves "
@@ -186,11 +191,6 @@ def check_group(rollout: Rollout, algorithm: Algorithm) -> None:
             f"rollout.equal={equal} leaves out groups of equal reward, from which {name} learns, too: it is "
             "then not the algorithm as published",
             stacklevel=2,
-        )
-    if size < algorithm.least_group:
-        raise ValueError(
-            f"rollout.group={size}: {name} compares the completions of a "
-            f"prompt; it needs {algorithm.least_group} at least"
         )
     if algorithm.least_group > 1 and size < FEW:
         warnings.warn(
