@@ -16,6 +16,7 @@ from tracelab.analysis.cells import FAR, TaskOutcomes
 from tracelab.analysis.measures import RIGHT, between
 from tracelab.analysis.verdicts import difference
 from tracelab.core.files import read_json
+from tracelab.runs.folder import Run
 
 
 def lines(data: Path, task: str) -> list[str]:
@@ -36,7 +37,7 @@ def lines(data: Path, task: str) -> list[str]:
             less.append(estimate({"value": more[split].found.value, "low": low, "high": high}))
         rows.append(
             [
-                str(arm),
+                "as many examples" if Run.open(mine["run"][0]).settings.budget.examples else "as many tokens",
                 f"{sum(seen) / len(seen):,.0f}",
                 *rates(outcomes, str(arm), RIGHT),
                 *less,
@@ -44,6 +45,6 @@ def lines(data: Path, task: str) -> list[str]:
             ]
         )
     columns = ("right", "right, far", "`correct` less it", "`correct` less it, far")
-    heads = ["arm", "examples", *columns, "right, by seed"]
+    heads = ["solution_only", "examples", *columns, "right, by seed"]
     about = "Without traces, on as many tokens as `correct`, and on as many examples (a control, no verdict):"
     return [about, "", *markdown(heads, rows)]

@@ -108,6 +108,20 @@ def test_lengths_and_examples_in_prose_are_those_measured(outcomes):
         assert re.search(rf"`{arm}` (saw )?{seen} thousand", PROSE), (arm, seen)
 
 
+def test_the_control_of_equal_examples_in_prose(page):
+    lines = page.controls.lines(DATA, "arithmetic")
+    rows = {
+        row[0]: row for row in ([cell.strip() for cell in line.strip("|").split("|")] for line in lines[4:])
+    }
+    examples, tokens = rows["as many examples"], rows["as many tokens"]
+    assert examples[1] == "58,310"
+    *most, last = per_cent([float(cell) / 100 for cell in examples[-1].split(", ")])
+    assert f"On 58 thousand it ends at {', '.join(most)} and {last} %" in PROSE
+    value, low, high = (float(word.strip("[],")) for word in examples[4].split())
+    assert f"{value:.0f} points below `correct` [{-high:.0f}, {-low:+.0f}]".replace("-", "−") in PROSE
+    assert f"on as many tokens it is {float(tokens[4].split()[0]):.0f} below" in PROSE
+
+
 def test_what_the_quarters_of_lengths_hold_in_prose(outcomes):
     near = outcomes.filter(pl.col("split") == "arithmetic", pl.col("arm") == "correct", pl.col("seed") == 0)
     steps = near.select("reference_steps").collect()["reference_steps"].to_numpy()
