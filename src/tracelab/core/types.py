@@ -74,6 +74,9 @@ class Quantity:
     number: bool = False
 
 
+OK, SYNTAX, TRUNCATED, EMPTY = range(4)  # the first reasons of every task
+
+
 @dataclass(frozen=True)
 class Verdicts:
     """The two verdicts on n completions. Reasons are codes into the task's `reasons`; 0 is "ok".
@@ -95,6 +98,11 @@ class Verdicts:
         """(n, levels): which levels each trace passes."""
         ok: NDArray[np.bool_] = self.trace_reason == 0
         return ok
+
+    @property
+    def has_solution(self) -> NDArray[np.bool_]:
+        """(n,): which completions have a solution that parses, right or wrong."""
+        return ~np.isin(self.solution_reason, (SYNTAX, TRUNCATED, EMPTY))
 
 
 class Task(Protocol):

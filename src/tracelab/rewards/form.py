@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from tracelab.core.settings import Finite
 from tracelab.rewards.base import Graded
-from tracelab.search.completion import EMPTY, SYNTAX, TRUNCATED
 
 
 @dataclass(frozen=True)
@@ -23,5 +22,4 @@ class Form:
         """0 or 1."""
         verdicts = graded.verdicts
         parses = verdicts.trace_ok[:, 0] if self.traces else np.ones(len(graded.lengths), np.bool_)
-        formless = np.isin(verdicts.solution_reason, (SYNTAX, TRUNCATED, EMPTY))
-        return (parses & ~formless & ~graded.truncated).astype(np.float64)
+        return (parses & verdicts.has_solution & ~graded.truncated).astype(np.float64)

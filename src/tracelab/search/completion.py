@@ -12,9 +12,8 @@ from tracelab.core.codec import Codec, Markers, narrow
 from tracelab.core.formats import ABSENT, Table, decode_row, op_begun
 from tracelab.core.jit import kernel
 from tracelab.core.ragged import Ragged
-from tracelab.core.types import Examples, Verdicts
+from tracelab.core.types import EMPTY, OK, SYNTAX, Examples, Verdicts
 
-OK, SYNTAX, TRUNCATED, EMPTY = range(4)  # the first reasons of every grammar
 LEVELS = ("parses", "local", "strict")
 
 # what compiled judges are given and, the last, write
