@@ -75,6 +75,10 @@ def test_what_steps_after_the_answer_go_with():
         examples.trace.lengths[np.arange(N) % 4 != 1].sum() / traces.lengths[np.arange(N) % 4 != 1].sum()
     )
     assert row["accuracy_after_low"] < 0.5 < row["accuracy_after_high"]
+    never = counted.with_columns(after=pl.when(pl.int_range(pl.len()) < N // 2).then(None).otherwise("after"))
+    (row,) = minimal(never).iter_rows(named=True)
+    assert row["after"] == 0.25, "of all, and not of those whose answer is settled at some time"
+    assert row["n_after"] + row["n_none"] == N / 2
 
 
 @pytest.mark.filterwarnings("ignore:.*an older spelling")

@@ -25,12 +25,23 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarnin
 def pairs(before, after, seeds=1, samples=1):
     """Verdicts of each problem and sample, the same for all seeds: solution, then trace."""
     rows = [
-        ("r", "x", seed, when, "wilson", k // samples, k % samples, k // samples, *verdicts)
+        (
+            f"r{seed}",
+            f"s{seed}",
+            "x",
+            seed,
+            when,
+            "wilson",
+            k // samples,
+            k % samples,
+            k // samples,
+            *verdicts,
+        )
         for seed in range(seeds)
         for when, every in (("before", before), ("after", after))
         for k, verdicts in enumerate(every)
     ]
-    names = ["run", "arm", "seed", "when", "split", "index", "sample", "problem_key"]
+    names = ["run", "source", "arm", "seed", "when", "split", "index", "sample", "problem_key"]
     return pl.DataFrame(rows, schema=[*names, "solution_valid", "trace_strict"], orient="row").lazy()
 
 
@@ -50,6 +61,28 @@ def test_problems_gained_and_lost():
     assert solution["mcnemar_p"] == pytest.approx(2 * 0.5**6)  # six discordant pairs, all one way
     assert trace["mcnemar_p"] == 1
     assert solution["low"] > 0 > trace["low"]
+
+
+def test_runs_of_one_seed_are_told_apart_and_those_of_one_source_are_one():
+    """Three post-trainings with the default seed, 0: of six, four, five and no problems more are solved."""
+    before = [YES, YES, *[NO] * 8]
+    parts = [
+        pairs(before, [YES] * (2 + gained) + [NO] * (8 - gained)).with_columns(
+            run=pl.lit(f"r{k}"), source=pl.lit(f"s{k}")
+        )
+        for k, gained in enumerate((4, 5, 0))
+    ]
+    three = pl.concat(parts)
+    found = before_after.moves(three).row(0, named=True)
+    assert [found[name] for name in before_after.NAMES] == [6, 0, 9, 15]
+    assert found["seeds"] == 3
+    assert found["difference"] == pytest.approx(0.3)
+    assert found["low"] < 0, "one of three gained nothing"
+    one = before_after.moves(three.with_columns(source=pl.lit("s0"))).row(0, named=True)
+    assert one["seeds"] == 1
+    assert one["difference"] == pytest.approx(0.3)
+    numbered = three.with_columns(seed=pl.col("run").str.slice(1).cast(pl.Int64))
+    assert before_after.moves(numbered).row(0, named=True) == found
 
 
 def test_pass_at_k_with_a_valid_trace():
