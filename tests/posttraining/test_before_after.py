@@ -114,7 +114,7 @@ def after(tmp_path_factory):
     """A run of two rounds, judged on half of its source's problems."""
     folder = tmp_path_factory.mktemp("moved")
     shutil.copytree(KEPT, folder / "source")
-    posttrain(settings(folder / "source", folder / "after", "budget.steps=2"))
+    posttrain(settings(folder / "source", folder / "after", "budget.steps=2", "reward=[length]"))
     return folder / "after"
 
 
