@@ -41,7 +41,7 @@ from tracelab.search.derivation import batch
 from tracelab.search.derivation.reasons import NAMES
 from tracelab.search.derivation.states import known_facts
 from tracelab.tasks.deduction.drawing import LEGEND, PICTURE_LEGEND, draw_theory, plot_theory
-from tracelab.tasks.deduction.parsing import problem_of
+from tracelab.tasks.deduction.parsing import problem_of, refuse_circles
 from tracelab.tasks.deduction.perturbations import changes_of, other_query
 from tracelab.tasks.deduction.rules import (
     APPLY,
@@ -198,6 +198,8 @@ class Deduction(Deriving, Perturbed):
         """The problem that a prompt's tokens write, as it is stored. ValueError if they write none."""
         words = self._words
         problem = problem_of(self.codec, prompt, words["entities"], words["signs"], self._quantified)
+        if self.solver == "backward":
+            refuse_circles(problem)
         return problem
 
     def solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:

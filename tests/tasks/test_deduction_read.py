@@ -85,3 +85,42 @@ def test_a_theory_of_too_many_proofs_has_a_bound_of_the_shortest():
     verdicts = task.judge(examples, references(task, examples))
     assert verdicts.solution_optimal[0]
     assert examples.complexity["proof"][0] == len(examples.solution[0])
+
+
+def circles(theory):
+    """Is there a literal, no fact, that a chain of rules leads back to?"""
+    edges = {(r.head, p) for r in theory.rules for p in r.premises if not {r.head, p} & theory.facts}
+    while True:
+        more = edges | {(a, d) for a, b in edges for c, d in edges if b == c}
+        if more == edges:
+            return any(a == b for a, b in edges)
+        edges = more
+
+
+def test_backward_reads_no_circles_and_judges_the_rest_right():
+    """What it reads, it solves by searches that the verifier accepts, with the right answer."""
+    draw, seen = np.random.default_rng(2), set()
+    task, forward = Deduction(logic=["and", "or"], solver="backward"), Deduction(logic=["and", "or"])
+    for k in range(60):
+        words = drawn_theory(draw, task.logic, rounds=k % 3 == 0)
+        examples = read(forward, words)
+        seen.add(rounded := circles(oracle.read(forward, examples.problem[0])))
+        if rounded:
+            with pytest.raises(ValueError, match=r"in a circle.*task\.solver=forward"):
+                read(task, words)
+        else:
+            verdicts = task.judge(back := read(task, words), references(task, back))
+            assert verdicts.trace_ok.all()
+            assert verdicts.solution_valid.all()
+    assert seen == {True, False}
+
+
+def test_a_circle_of_one_entity_and_one_through_a_fact():
+    a, b, c = (atom_name(k) for k in range(3))
+    task = Deduction(logic=["forall"], solver="backward", entities=2)
+    circle = f"r0 {a} A then {b} A r1 {b} %s then {a} %s fact {c} A prove {b} A"
+    assert task.parse(task.codec.tokens_of(circle % ("B", "B"))).size
+    for of in ("A", "x"):
+        with pytest.raises(ValueError, match="in a circle"):
+            task.parse(task.codec.tokens_of(circle % (of, of)))
+    assert task.parse(task.codec.tokens_of(circle.replace("fact", f"fact {a} A fact") % ("A", "A"))).size
