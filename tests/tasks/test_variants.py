@@ -26,7 +26,7 @@ NAMES = {
     "knights_knaves": "4_people 6_people depth_1 depth_3",
     "maze": "kruskal dfs braided drunkards_walk searchformer wilson_9x9",
     "planning": "blocks_6_longest_160 blocks_7_longest_160",
-    "sat": "10_variables ratio_3 ratio_5 planted",
+    "sat": "10_variables ratio_3.5 ratio_5 planted",
     "sliding_tiles": "scramble_12x18_longest_80 shape_2x4",
     "sokoban": "pulls_7x12_longest_120 walls_6 size_8_longest_120",
     "sudoku": "4x4 9_clues 15_to_18_clues",
