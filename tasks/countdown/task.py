@@ -91,6 +91,7 @@ class Countdown(Searching, Perturbed):
     reach: Mapping[str, int] | None = None
 
     name = "countdown"
+    larger = "a wider task.number_range, more task.numbers, or a higher task.held_out"
     levels, reasons, complexities = LEVELS, NAMES, COMPLEXITIES
     legend, picture_legend = LEGEND, PICTURE_LEGEND
     fixed = ("format",)

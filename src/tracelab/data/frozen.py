@@ -89,10 +89,11 @@ def _first(
     start, first = begin, np.empty(0, np.int64)
     while len(first) < count:
         if start - begin > PATIENCE * count + CHUNK:
+            larger = getattr(task, "larger", "task.size for mazes")
             raise ValueError(
                 f"{count} {split} problems were asked for, but the first {start - begin} of {task.name}'s "
                 f"stream {name!r} hold only {len(first)} distinct ones: there are too few problems for "
-                "splits that share none. Take a larger space (task.size for mazes) or fewer problems"
+                f"splits that share none. Take a larger space ({larger}) or fewer problems"
             )
         stop = start + max(count - len(first), CHUNK // 4)
         edges = [*range(start, stop, piece_of(stop - start)), stop]
