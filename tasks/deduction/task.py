@@ -5,7 +5,7 @@ rules of one shape are drawn, of which one lacks a base fact; the query is the t
 neither names nor counts tell the answer. `not p` is a literal like any other: no negation as failure. The
 solution is a proof (rule and conclusion, in any order that the premises permit) or `unknown`. A proof is
 optimal if none applies fewer rules. A drawn theory has one proof at most. One read from a file may have many;
-where some 20,000 partial proofs do not settle which is shortest, one as short as the shortest found is optimal.
+where some 20,000 choices do not settle which is shortest, one as short as the shortest found is optimal.
 
 Traces are searches. Forward: `apply RULE LITERAL` until the query is derived or nothing is new. Backward:
 `try RULE PREMISE` opens a goal that a rule for the last goal needs, `apply` proves it, `fail` gives it up

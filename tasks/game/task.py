@@ -5,7 +5,7 @@ has boards of other forms. Any move that is as good as the best is right.
 
 Easy: left=[2, 3]. Medium: the YAML's. Hard: left=[5, 6], search=alphabeta.
 
-    python -m tracelab.show task=game task.game=nim task.search=alphabeta
+    python -m tracelab.show task=game task.game=nim task.search=alphabeta 'task.left=[3,5]'
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Game(Playing, Perturbed):
     game: str = "tictactoe"
     board: Sequence[int] = (4, 4)
     line: int = 4
-    heaps: int = 6
+    heaps: int = MOST_HEAPS
     misere: bool = False
     left: int | Sequence[int] = (2, 4)
     search: str = "minimax"
@@ -124,6 +124,11 @@ class Game(Playing, Perturbed):
         if self._nim:
             return {"heaps": self.heaps, "objects": self._left[1]}
         return {"rows": self.board[0], "columns": self.board[1]}
+
+    @property
+    def larger(self) -> str:
+        """The knobs that make for more positions, for who asked for more than there are."""
+        return "more task.heaps, or more objects: task.left" if self._nim else "task.board, or more task.left"
 
     @property
     def _moves(self) -> int:
