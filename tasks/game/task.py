@@ -11,7 +11,7 @@ Easy: left=[2, 3]. Medium: the YAML's. Hard: left=[5, 6], search=alphabeta.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
@@ -178,6 +178,11 @@ class Game(Playing, Perturbed):
             "task.longest for longer searches, or take task.telling=false"
         )
         return batch.generate(self._searched(), limits, keys, split, advice)
+
+    def kept(self, keys: NDArray[np.uint64], split: str) -> NDArray[np.bool_]:
+        """(n,): is the search of each key's first draw as short as the task wants?"""
+        drawn = replace(self, longest=batch.MOST_STEPS, ood=()).generate(keys, split)
+        return np.asarray(drawn.trace.lengths <= self.longest)
 
     def parse(self, prompt: Integers) -> Integers:
         """The position that a prompt's tokens write, as it is stored. ValueError if they write none."""
