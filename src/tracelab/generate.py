@@ -77,6 +77,7 @@ def main(asked: DataSet) -> None:
     examples = frozen.problems(task, seed=asked.seed, split=asked.split, count=asked.count, workers=workers)
     sequences, treated = frozen.arm(task, treatment, examples, asked.seed, asked.split)
     certified = card.data_card(task, treatment, {asked.split: card.Arm(examples, sequences, treated)})
+    certified["kept"] = card.kept(task, {asked.split: asked.seed})
     certified["words"] = list(task.codec.vocabulary)
     if folder is not None:
         folders.check_same(folder, certified, asked.split)

@@ -55,10 +55,12 @@ class Arithmetic(Deriving, Perturbed):
     """A distribution of programs with their evaluation.
 
     operations: how many definitions the question needs, a number or a range; distractors: how many it does
-    not. edges: share of operands beyond the first that are names, not numbers, and of distractors that rest
-    on others. modulus: numbers are 0 to modulus - 1. operators: of add, sub, mul. solver: forward takes what
-    is ready, backward goes down from the question. tie_break: which of those ready, the first in the
-    prompt or a random one. ood: the out-of-distribution test sets, each the knobs that it changes. reach: how
+    not. edges: share of distractors that rest on others, and of second operands that are names where they
+    might be numbers: needed definitions are all operands of a later one, so that of those with operands 46 %
+    have two names at edges=0, 73 % at 0.5 (defaults). modulus: numbers are 0 to modulus - 1. operators: of
+    add, sub, mul. solver: forward takes what is ready, backward goes down from the question. tie_break: which
+    of those ready, the first in the prompt or a random one. ood: the out-of-distribution test sets, each the
+    knobs that it changes. reach: how
     far the vocabulary goes, {names: how many} (default: as many as the most operations and the most
     distractors in use, test sets included, ask for, 26 at least).
     """

@@ -50,7 +50,7 @@ from tracelab.tasks.countdown.perturbations import changes_of
 from tracelab.tasks.countdown.space import FIRST, HEURISTICS, RULES, Hand, new_hand, states_of
 from tracelab.tasks.countdown.text import SOLUTION_WIDTH, codec_of, prompt_rows
 from tracelab.tasks.shared.perturbing import Change, Perturbed
-from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn
+from tracelab.tasks.shared.redraws import Redrawn, check_longest, fitting, redrawn
 from tracelab.tasks.shared.searching import Searching
 from tracelab.tasks.shared.trees import PICTURE_LEGEND
 
@@ -61,7 +61,7 @@ UNGUIDED = ("bfs", "dfs", "dijkstra")
 
 
 @dataclass(frozen=True)
-class Countdown(Searching, Perturbed):
+class Countdown(Redrawn, Searching, Perturbed):
     """A Countdown distribution with its reference solver and its way of writing.
 
     numbers: how many, 2 to 6. number_range, target_range: what they are drawn from, both ends included.
@@ -91,6 +91,7 @@ class Countdown(Searching, Perturbed):
     reach: Mapping[str, int] | None = None
 
     name = "countdown"
+    larger = "a wider task.number_range, more task.numbers, or a higher task.held_out"
     levels, reasons, complexities = LEVELS, NAMES, COMPLEXITIES
     legend, picture_legend = LEGEND, PICTURE_LEGEND
     fixed = ("format",)

@@ -7,7 +7,7 @@ import numpy as np
 from tracelab.core.codec import Codec
 from tracelab.core.ragged import Integers
 from tracelab.tasks.deduction.rules import AND, EVERY, PREMISES
-from tracelab.tasks.deduction.text import prompt_rows
+from tracelab.tasks.deduction.text import parts_of, prompt_rows
 from tracelab.tasks.shared.reading import alone, check_written, stored
 
 RULE_ROW, FACT_ROW, QUERY_ROW = range(3)  # rows of a prompt
@@ -33,6 +33,30 @@ def problem_of(codec: Codec, prompt: Integers, entities: int, signs: int, quanti
     problem = stored([*header, *named[-1], *np.ravel(named[:-1]).astype(int), *rules.ravel()])
     check_written(codec, prompt, prompt_rows(alone(problem), entities, quantified))
     return problem
+
+
+def refuse_circles(problem: Integers) -> None:
+    """ValueError if rules prove a literal by itself: a search back from the question would give up a goal for
+    want of one that is still open, and take it for failed.
+    """
+    facts, rules = parts_of(problem.astype(np.int64))
+    for entity in range(int(problem[3])):
+        given = set(facts[facts[:, 1] == entity, 0].tolist())
+        under: dict[int, set[int]] = {}
+        for row in rules[np.isin(rules[:, 2], [EVERY, entity])].tolist():
+            if row[3] not in given:
+                under.setdefault(row[3], set()).update(p for p in row[4:] if p >= 0 and p not in given)
+        while True:  # what rests on nothing that is left is in no circle
+            loose = [head for head, premises in under.items() if not premises & under.keys()]
+            if not loose:
+                break
+            for head in loose:
+                del under[head]
+        if under:
+            raise ValueError(
+                "its rules prove something by itself, round in a circle, which the search back from the "
+                "question cannot settle: read it with task.solver=forward"
+            )
 
 
 def levels_under(query: int, rules: Integers) -> int:

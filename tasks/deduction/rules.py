@@ -1,4 +1,4 @@
-"""Facts and rules as a derivation problem, and all that follows from them.
+"""Facts and rules as a derivation problem: tables of literals and of rules.
 
 Ground literals are numbers: literal * entities + entity. `not p` is a literal of its own: it is known only
 where a fact or a rule says so (classical literals, no negation as failure).
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from tracelab.core.arrays import Integers
 from tracelab.core.jit import kernel
-from tracelab.search.derivation import problem as problems
 
 if TYPE_CHECKING:
     from tracelab.tasks.deduction.towers import Draws
@@ -32,7 +31,7 @@ UNTOUCHED, KNOWN, OPEN, FAILED = range(4)  # what became of a literal
 READY, WAITING, DEAD = range(3)  # a rule: can be applied, may yet be, never
 DERIVABLE, DERIVED, DEPTH_OF_STACK, SHORTEST = range(4)  # places in `counts`
 BY_LABEL = ("kind", "about", "head", "listed")
-BY_LITERAL = ("truth", "giver", "needed", "status", "by", "trail", "stack", "order")
+BY_LITERAL = ("truth", "giver", "needed", "status", "by", "trail", "stack", "order", "base", "choice")
 
 
 class Theory(NamedTuple):
@@ -40,8 +39,8 @@ class Theory(NamedTuple):
 
     draws: see `draws`. shape: the header; by label: kind (-1 where there is no rule), about, head,
     premises, and `listed`, labels in the order of the prompt; by ground literal: truth, KNOWN where it can
-    be derived; giver, the rule that does; needed, does a shortest proof use it?; status and by, what the
-    steps so far say; trail, what they derived, in order; stack, open goals; order: scratch; colours.
+    be derived; giver, the rule that does; status and by, what the steps so far say; trail, what they
+    derived, in order; stack, open goals; needed, order, base, choice: scratch; colours.
     """
 
     draws: Draws
@@ -65,6 +64,8 @@ class Theory(NamedTuple):
     trail: NDArray[np.int32]
     stack: NDArray[np.int32]
     order: NDArray[np.int32]
+    base: NDArray[np.int32]
+    choice: NDArray[np.int32]
     colours: NDArray[np.uint64]
 
 
@@ -124,62 +125,7 @@ def gives(theory: Theory, label: int, entity: int, status: Integers) -> int:
     return conclusion if state_of(theory, label, entity, status) == READY else -1
 
 
-@problems.implements(problems.load, Theory)
-def load(theory: Theory, problem: Integers) -> None:
-    """Facts and rules, what can be derived from them, and the shortest proof."""
-    for h in range(HEADER):
-        theory.shape[h] = problem[h]
-    theory.kind[:] = theory.giver[:] = theory.by[:] = -1
-    theory.truth[:] = theory.status[:] = UNTOUCHED
-    theory.needed[:] = 0
-    theory.counts[:] = 0
-    at = HEADER
-    for _ in range(problem[1]):
-        fact = ground(theory, problem[at], problem[at + 1])
-        theory.truth[fact] = theory.status[fact] = KNOWN
-        at += FACT
-    for r in range(problem[0]):
-        label = theory.listed[r] = problem[at]
-        theory.kind[label], theory.about[label] = problem[at + 1], problem[at + 2]
-        theory.head[label] = problem[at + 3]
-        for p in range(PREMISES):
-            theory.premises[label, p] = problem[at + 4 + p]
-        at += RULE
-    derive_all(theory)
-    asked = query(theory)
-    if theory.solver == BACKWARD and theory.status[asked] == UNTOUCHED:
-        theory.status[asked], theory.stack[0] = OPEN, asked
-        theory.counts[DEPTH_OF_STACK] = 1
-
-
 @kernel
 def query(theory: Theory) -> int:
     """The ground literal that is asked for."""
     return ground(theory, theory.shape[5], theory.shape[6])
-
-
-@kernel
-def derive_all(theory: Theory) -> None:
-    """Apply rules until nothing is new; then mark what a proof of the query needs, from its end back."""
-    count, grown = 0, True
-    while grown:
-        grown = False
-        for r in range(theory.shape[0]):
-            label = theory.listed[r]
-            for entity in range(theory.shape[3]):
-                conclusion = gives(theory, label, entity, theory.truth)
-                if conclusion >= 0:
-                    theory.truth[conclusion], theory.giver[conclusion] = KNOWN, label
-                    theory.order[count] = conclusion
-                    count += 1
-                    grown = True
-    theory.counts[DERIVABLE] = count
-    theory.needed[query(theory)] = theory.truth[query(theory)] == KNOWN
-    for k in range(count - 1, -1, -1):
-        conclusion = theory.order[k]
-        if theory.needed[conclusion]:
-            theory.counts[SHORTEST] += 1
-            label, entity = theory.giver[conclusion], conclusion % theory.entities
-            for premise in theory.premises[label]:
-                if premise >= 0 and theory.truth[ground(theory, premise, entity)] == KNOWN:
-                    theory.needed[ground(theory, premise, entity)] = 1

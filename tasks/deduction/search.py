@@ -6,6 +6,7 @@ from tracelab.core.arrays import Integers, Random
 from tracelab.core.jit import kernel
 from tracelab.core.rng import below
 from tracelab.search.derivation import problem as problems
+from tracelab.tasks.deduction.proofs import need
 from tracelab.tasks.deduction.rules import (
     APPLY,
     DEPTH_OF_STACK,
@@ -120,6 +121,12 @@ def write_solution(theory: Theory, rows: Integers) -> int:
         rows[0] = -1
         rows[0, 0] = 1
         return 1
+    theory.needed[:] = 0
+    theory.needed[query(theory)] = 1
+    for k in range(theory.counts[DERIVED] - 1, -1, -1):
+        literal = theory.trail[k]
+        if theory.needed[literal]:
+            need(theory, theory.by[literal], literal, theory.trail[:k])
     count = 0
     for k in range(theory.counts[DERIVED]):
         literal = theory.trail[k]

@@ -3,7 +3,9 @@
 Two axes of difficulty as in ScaleLogic: how deep the proof is, and how expressive the logic. Two towers of
 rules of one shape are drawn, of which one lacks a base fact; the query is the top of either, so that
 neither names nor counts tell the answer. `not p` is a literal like any other: no negation as failure. The
-solution is a proof (rule and conclusion, in any order that the premises permit) or `unknown`.
+solution is a proof (rule and conclusion, in any order that the premises permit) or `unknown`. A proof is
+optimal if none applies fewer rules. A drawn theory has one proof at most. One read from a file may have many;
+where some 20,000 choices do not settle which is shortest, one as short as the shortest found is optimal.
 
 Traces are searches. Forward: `apply RULE LITERAL` until the query is derived or nothing is new. Backward:
 `try RULE PREMISE` opens a goal that a rule for the last goal needs, `apply` proves it, `fail` gives it up
@@ -27,7 +29,8 @@ from numpy.typing import NDArray
 
 import tracelab.tasks.deduction.draws
 import tracelab.tasks.deduction.identity
-import tracelab.tasks.deduction.steps  # noqa: F401 (these three answer what the grammar asks of a Theory)
+import tracelab.tasks.deduction.proofs
+import tracelab.tasks.deduction.steps  # noqa: F401 (these four answer what the grammar asks of a Theory)
 from tracelab.core.codec import Codec
 from tracelab.core.knobs import one_of
 from tracelab.core.older import reads_older
@@ -38,7 +41,7 @@ from tracelab.search.derivation import batch
 from tracelab.search.derivation.reasons import NAMES
 from tracelab.search.derivation.states import known_facts
 from tracelab.tasks.deduction.drawing import LEGEND, PICTURE_LEGEND, draw_theory, plot_theory
-from tracelab.tasks.deduction.parsing import problem_of
+from tracelab.tasks.deduction.parsing import problem_of, refuse_circles
 from tracelab.tasks.deduction.perturbations import changes_of, other_query
 from tracelab.tasks.deduction.rules import (
     APPLY,
@@ -194,7 +197,10 @@ class Deduction(Deriving, Perturbed):
     def parse(self, prompt: Integers) -> Integers:
         """The problem that a prompt's tokens write, as it is stored. ValueError if they write none."""
         words = self._words
-        return problem_of(self.codec, prompt, words["entities"], words["signs"], self._quantified)
+        problem = problem_of(self.codec, prompt, words["entities"], words["signs"], self._quantified)
+        if self.solver == "backward":
+            refuse_circles(problem)
+        return problem
 
     def solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
         """Problems that were read, with their searches for a proof. keys: see `search.derivation.batch`."""

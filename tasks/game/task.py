@@ -5,13 +5,13 @@ has boards of other forms. Any move that is as good as the best is right.
 
 Easy: left=[2, 3]. Medium: the YAML's. Hard: left=[5, 6], search=alphabeta.
 
-    python -m tracelab.show task=game task.game=nim task.search=alphabeta
+    python -m tracelab.show task=game task.game=nim task.search=alphabeta 'task.left=[3,5]'
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
@@ -69,7 +69,7 @@ class Game(Playing, Perturbed):
     game: str = "tictactoe"
     board: Sequence[int] = (4, 4)
     line: int = 4
-    heaps: int = 6
+    heaps: int = MOST_HEAPS
     misere: bool = False
     left: int | Sequence[int] = (2, 4)
     search: str = "minimax"
@@ -126,6 +126,11 @@ class Game(Playing, Perturbed):
         return {"rows": self.board[0], "columns": self.board[1]}
 
     @property
+    def larger(self) -> str:
+        """The knobs that make for more positions, for who asked for more than there are."""
+        return "more task.heaps, or more objects: task.left" if self._nim else "task.board, or more task.left"
+
+    @property
     def _moves(self) -> int:
         """How many moves there are, legal or not."""
         far = self.reaches
@@ -173,6 +178,11 @@ class Game(Playing, Perturbed):
             "task.longest for longer searches, or take task.telling=false"
         )
         return batch.generate(self._searched(), limits, keys, split, advice)
+
+    def kept(self, keys: NDArray[np.uint64], split: str) -> NDArray[np.bool_]:
+        """(n,): is the search of each key's first draw as short as the task wants?"""
+        drawn = replace(self, longest=batch.MOST_STEPS, ood=()).generate(keys, split)
+        return np.asarray(drawn.trace.lengths <= self.longest)
 
     def parse(self, prompt: Integers) -> Integers:
         """The position that a prompt's tokens write, as it is stored. ValueError if they write none."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.arrays import Integers, Random, Words
+from tracelab.core.arrays import Integers, Random, Words, int64
 from tracelab.core.jit import kernel, wrapping
 from tracelab.core.rng import below, mix64, shuffle
 from tracelab.search.derivation import problem as problems
@@ -21,8 +21,8 @@ from tracelab.tasks.hops.world import (
     World,
     add,
     fact_about,
-    fact_of,
     number_of,
+    place_of,
     value_of,
 )
 
@@ -52,8 +52,9 @@ class Draws(NamedTuple):
 def draw(world: World, random: Random, problem: Integers) -> int:
     """Draw a question whose entities all differ, then distractors -> how many integers, or 0.
 
-    The first distractors answer another question of the same form, as far as they go: what the last relation
-    gives, or what is named last, is no hint.
+    Distractors answer the same question about other entities, as often as there is room; the last time from
+    its middle on. So neither what the last relation gives, nor what it gives of a result of the one before,
+    is the answer more often than one of those others.
     """
     draws, names = world.draws, world.stack
     hops = draws.fewest + below(random, draws.most - draws.fewest + 1)
@@ -63,16 +64,16 @@ def draw(world: World, random: Random, problem: Integers) -> int:
         names[e] = e
     shuffle(random, names[: draws.entities])
     world.where[:] = -1
-    motif = draws.motifs[below(random, len(draws.motifs))] if hops > 2 else CHAIN
-    form(world, motif, hops)
-    known = ask(world, random, hops, 0, hops, True)
-    problem[0], problem[4] = hops, count
+    form(world, draws.motifs[below(random, len(draws.motifs))] if hops > 2 else CHAIN, hops)
+    used = ask(world, random, hops)
+    problem[0], problem[4], known, before = hops, count, hops, 0
     for k in range(hops):
         at = HEADER + STEP * k
         problem[at], problem[at + 1] = world.kind[k], world.relation[k]
         problem[at + 2], problem[at + 3] = world.left[k], world.right[k]
-    form(world, motif, hops)
-    known = ask(world, random, hops, known, count, False)
+    while before < known < count:
+        before = known
+        known = decoy(world, random, used, hops, max(0, hops + known - count), known)
     return write(world, random, count, problem) if fill(world, random, known, count) else 0
 
 
@@ -90,30 +91,82 @@ def form(world: World, motif: int, hops: int) -> None:
 
 
 @kernel
-def ask(world: World, random: Random, hops: int, count: int, most: int, fresh: bool) -> int:
-    """Draw a question's relations and entities, and facts that it needs, `most` in all -> how many there are.
-
-    fresh: no entity twice, in the order of `stack`.
+def ask(world: World, random: Random, hops: int) -> int:
+    """Draw a question's relations and the facts that it needs -> how many entities: none twice, in the order
+    of `stack`.
     """
     draws, used = world.draws, 0
     for k in range(hops):
         world.relation[k] = below(random, draws.pairings if world.kind[k] == JOIN else draws.relations)
         if world.left[k] == NONE:
-            world.left[k] = world.stack[used] if fresh else below(random, draws.entities)
+            world.left[k] = world.stack[used]
             used += 1
-        known = fact_of(world, k, world.truth)
-        if known < 0:
-            if count == most:
-                return count
-            fact = world.facts[count]
-            fact[0], fact[1] = world.kind[k], world.relation[k]
-            fact[2] = value_of(world.truth, world.left[k])
-            fact[3] = value_of(world.truth, world.right[k])
-            fact[4] = world.stack[used] if fresh else below(random, draws.entities)
-            add(world, count, fact)
-            known, used, count = count, used + 1, count + 1
-        world.truth[k] = world.facts[known, 4]
+        left, right = value_of(world.truth, world.left[k]), value_of(world.truth, world.right[k])
+        state(world, k, k, left, right, world.stack[used])
+        used += 1
+    return used
+
+
+@kernel
+def state(world: World, k: int, number: int, left: int, right: int, given: int) -> None:
+    """Take in fact `number`: what step k's relation or pairing gives of entities. Step k comes to that."""
+    fact = world.facts[number]
+    fact[0], fact[1], fact[2], fact[3], fact[4] = world.kind[k], world.relation[k], left, right, given
+    world.where[place_of(world, fact[0], fact[1], left, right)] = number
+    world.truth[k] = given
+
+
+@kernel
+def decoy(world: World, random: Random, used: int, hops: int, first: int, count: int) -> int:
+    """Add facts that answer the question's steps from `first` on, of other entities -> how many there are.
+
+    Half of the others are the question's `used` own, of which more than one thing is said then. Less is added
+    where chance leads into a chain that is there, for that would give its answer again.
+    """
+    answer = world.facts[hops - 1, 4]
+    for k in range(first, hops):
+        left, right = NONE, NONE
+        for _ in range(TRIES):
+            left = operand_of(world, random, used, world.left[k], first)
+            right = operand_of(world, random, used, world.right[k], first)
+            if fact_about(world, world.kind[k], world.relation[k], left, right) < 0:
+                break
+        if fact_about(world, world.kind[k], world.relation[k], left, right) >= 0:
+            return count
+        given = entity(world, random, used)
+        for _ in range(TRIES):
+            if not leads_on(world, hops, k, given) and (k < hops - 1 or given != answer):
+                break
+            given = entity(world, random, used)
+        state(world, k, count, left, right, given)
+        count += 1
     return count
+
+
+@kernel
+def entity(world: World, random: Random, used: int) -> int:
+    """Any entity or, as often, one of the `used` that the question comes to or names."""
+    return int64(
+        world.stack[below(random, used)] if below(random, 2) else below(random, world.draws.entities)
+    )
+
+
+@kernel
+def operand_of(world: World, random: Random, used: int, operand: int, first: int) -> int:
+    """What an operand is in a decoy: the result of a step from `first` on, any entity, or NONE."""
+    if operand == NONE:
+        return int64(NONE)
+    if operand < NONE and -2 - operand >= first:
+        return int64(world.truth[-2 - operand])
+    return int64(entity(world, random, used))
+
+
+@kernel
+def leads_on(world: World, hops: int, k: int, given: int) -> bool:
+    """Does a fact say already what the step after step k gives of an entity?"""
+    if k + 1 == hops or world.kind[k + 1] == JOIN or world.left[k + 1] != -2 - k:
+        return False
+    return fact_about(world, HOP, world.relation[k + 1], given, NONE) >= 0
 
 
 @kernel

@@ -57,10 +57,11 @@ class Hops(Deriving, Perturbed):
     """A distribution of small worlds with a question each.
 
     hops: how many steps a question has, a number or a range; motifs: of chain, bridge, converging.
-    distractors: how many facts no step asks, a number or a range: the first answer another question in this
-    form. entities, relations, pairings: how many names are drawn from, of the last two each for one entity
-    and for two. solver: forward takes what is ready, backward goes down from the question. tie_break: which
-    of those that are ready, that whose fact stands first in the prompt or a random one. ood: the
+    distractors: how many facts no step asks, a number or a range: they answer the same question about other
+    entities, as often as there is room, so have as many as steps at least. entities, relations, pairings: how
+    many names are drawn from, of the last two each for one entity and for two. solver: forward takes what is
+    ready, backward goes down from the question. tie_break: which of those that are ready, that whose fact
+    stands first in the prompt or a random one. ood: the
     out-of-distribution test sets, each the knobs that it changes. reach: how far the vocabulary goes, {hops,
     entities, relations, pairings, facts: how many} (default: as far as is in use, test sets included).
     """

@@ -7,8 +7,8 @@ Two domains, as planners know them in PDDL (`pddl.py` writes and reads it): bloc
 logistics, where trucks drive within cities and airplanes fly between them. The solution is the plan; optimal
 means the fewest actions. Words leave out what an action's other objects say: `drive-truck t1 l2` is
 (drive-truck t1 l1 l2 city1). The blocks' start and goal are any two states, all alike likely, or with
-scramble=[1,3] so many random moves of a block or package apart. Names count: what is in a test set may
-have been trained on under other names (task.changes has `rename`).
+scramble=[1,3] so many random moves of a block or package apart; `longest` leaves the easier (the data
+card has the share). Names count: nearly all of a test set is trained on under other names (see `rename`).
 
 Easy: scramble=[1,2]. Medium: the defaults. Hard: blocks=7 longest=160. With domain=logistics: packages=1 is
 easy, packages=3 longest=160 hard.
@@ -48,7 +48,7 @@ from tracelab.tasks.planning.text import DEAREST, codec_of, most_things, prompt_
 from tracelab.tasks.planning.world import DOMAINS, FIRST, KINDS, MOST_OBJECTS, MOST_THINGS, World, new_world
 from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.ranges import ends_of
-from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn, writable
+from tracelab.tasks.shared.redraws import Redrawn, check_longest, fitting, redrawn, writable
 from tracelab.tasks.shared.searching import Searching
 from tracelab.tasks.shared.trees import PICTURE_LEGEND
 
@@ -59,7 +59,7 @@ APART = {"blocksworld": ("blocks",), "logistics": ("packages", "cities", "locati
 
 
 @dataclass(frozen=True)
-class Planning(Searching, Perturbed):
+class Planning(Redrawn, Searching, Perturbed):
     """A distribution of planning problems with its reference solver.
 
     domain: one of DOMAINS. blocks: of blocksworld, 2 to 12: a number, or [fewest, most]. packages, cities,
@@ -133,14 +133,17 @@ class Planning(Searching, Perturbed):
         counts = (0, self.cities * self.locations, self.cities, self.cities, self.planes)
         return dict(zip(KINDS, (*counts, self._movable("packages")[1]), strict=True))
 
+    def passed_over(self, change: Mapping[str, Any]) -> Sequence[str]:
+        """Knobs of the other domain."""
+        domain = change.get("domain", self.domain)
+        return [knob for other, knobs in APART.items() if other != domain for knob in knobs]
+
     def called(self, change: Mapping[str, Any]) -> str:
         """The name of a test set: what it changes, but for knobs of the other domain."""
-        domain = change.get("domain", self.domain)
-        others = [knob for other, knobs in APART.items() if other != domain for knob in knobs]
-        own = {knob: value for knob, value in change.items() if knob not in others}
+        own = {knob: value for knob, value in change.items() if knob not in self.passed_over(change)}
         if not own:
             words = ", ".join(f"{knob}: {value}" for knob, value in change.items())
-            raise ValueError(f"task.ood, {{{words}}}: this changes nothing of {domain}; leave it out")
+            raise ValueError(f"task.ood, {{{words}}}: this changes nothing of {self.domain}; leave it out")
         return super().called(own)
 
     def spelled(self, knob: str, value: Any) -> str:

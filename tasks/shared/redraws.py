@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -47,6 +48,18 @@ def redrawn(draw: Draw, keys: NDArray[np.uint64], advice: str) -> Examples:
     if good.all():
         return replace(examples, index=np.arange(len(keys)))
     raise ValueError(f"{REDRAWS} problems in a row {advice}")
+
+
+class Redrawn(ABC):
+    """A task that draws problems anew whose search is longer than it wants: which leaves the easier ones."""
+
+    @abstractmethod
+    def _draw(self, keys: NDArray[np.uint64], split: str) -> tuple[Examples, NDArray[np.bool_]]:
+        """-> problems with their searches, and (n,) which of these fit."""
+
+    def kept(self, keys: NDArray[np.uint64], split: str) -> NDArray[np.bool_]:
+        """(n,): is each key's first draw kept?"""
+        return self._draw(keys, split)[1]
 
 
 def fitting(examples: Examples, fits: NDArray[np.bool_], most: int) -> Examples:

@@ -12,7 +12,13 @@ from dataclasses import fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self, TypeVar
 
+import numpy as np
+
+from tracelab.core import rng
+
 Task = TypeVar("Task")
+LIMITS = ("longest", "max_steps")  # knobs that leave short searches as they are
+FEW = (8, 128)  # problems by which changes are compared: more of them where the first do not differ
 
 
 class Varied(ABC):
@@ -92,6 +98,43 @@ class Varied(ABC):
             if far > self.farthest.get(name, far):
                 raise ValueError(f"task.reach: {name}={far} is above {self.farthest[name]}; lower it")
         return {**used, **given}
+
+    def refuse_idle(self, seed: int) -> None:
+        """ValueError if a test set changes a knob that changes nothing: from the same keys, with the knob and
+        without it, comes the same. What limits the length of searches may change nothing in most problems.
+        """
+        for change in self.ood:
+            for knob in change:
+                rest = {other: value for other, value in change.items() if other != knob}
+                if knob in (*LIMITS, *self.passed_over(change)) or knob in self.implied(rest):
+                    continue
+                if self._alike(rest, change, seed):
+                    words = ", ".join(f"{name}: {value}" for name, value in change.items())
+                    raise ValueError(
+                        f"task.ood, {{{words}}}: {knob} changes nothing, for the other knobs leave it no "
+                        "effect or it is as it was; leave it out, or change what it depends on, too"
+                    )
+
+    def _alike(self, one: Mapping[str, Any], other: Mapping[str, Any], seed: int) -> bool:
+        """Does the same come of two changes, from so many keys? A few are asked first. Not where one of them
+        cannot be had: then the other is needed.
+        """
+        try:
+            tasks: list[Any] = [_with(self._changed(part), {"reach": self.reaches}) for part in (one, other)]
+            for count in FEW:
+                keys = rng.keys(seed, "ood", 0, count, "idle knobs")
+                ours, theirs = (task.generate(keys, "ood") for task in tasks)
+                for part in ("problem", "trace", "solution"):
+                    a, b = getattr(ours, part), getattr(theirs, part)
+                    if not np.array_equal(a.offsets, b.offsets) or not np.array_equal(a.values, b.values):
+                        return False
+        except ValueError:
+            return False
+        return True
+
+    def passed_over(self, change: Mapping[str, Any]) -> Sequence[str]:
+        """Knobs in a test set that may change nothing."""
+        return ()
 
     def test_sets(self) -> Mapping[str, Self]:
         """Out-of-distribution variants by name, with this task's vocabulary."""

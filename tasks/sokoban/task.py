@@ -45,7 +45,7 @@ from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strateg
 from tracelab.search.best_first.states import board_states
 from tracelab.search.completion import LEVELS, check_fit
 from tracelab.tasks.shared.perturbing import Change, Perturbed
-from tracelab.tasks.shared.redraws import check_longest, fitting, redrawn, writable
+from tracelab.tasks.shared.redraws import Redrawn, check_longest, fitting, redrawn, writable
 from tracelab.tasks.shared.searching import Searching
 from tracelab.tasks.sokoban.drawing import LEGEND, PICTURE_LEGEND, draw_yard, plot_yard
 from tracelab.tasks.sokoban.draws import draw_problems
@@ -63,7 +63,7 @@ MOST_SIDE = 15
 
 @reads_older(side="reach.side", most_boxes="reach.boxes")
 @dataclass(frozen=True)
-class Sokoban(Searching, Perturbed):
+class Sokoban(Redrawn, Searching, Perturbed):
     """A distribution of yards with its reference solver and its way of writing.
 
     size: both sides, or [rows, columns], the wall around included: 4 to 15. boxes: and docks, 1 to 6. walls:

@@ -2,16 +2,21 @@
 
 import json
 import math
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest, pearsonr
 
+from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.core.stats import phi, wilson
-from tracelab.data.card import Arm, data_card, text
-from tracelab.data.frozen import arm, drawn
+from tracelab.data.card import Arm, data_card, kept, text
+from tracelab.data.frozen import KEPT_OF, arm, drawn
+from tracelab.tasks.game import Game
 from tracelab.tasks.maze import Maze
+from tracelab.tasks.planning import Planning
 from tracelab.traces.base import Treated, from_rows
 from tracelab.traces.correct import Correct
 from tracelab.traces.corrupted import Corrupted
@@ -53,6 +58,25 @@ def test_phi_is_the_correlation():
     assert phi(a, a) == 1
     assert phi(a, ~a) == -1
     assert math.isnan(phi(a, np.ones(500, bool)))
+
+
+def test_how_many_steps_still_stand():
+    """Word for word, at whatever place, counted one by one; and what the pages say of mazes."""
+    shares = {}
+    for kind in ("mixed", "state", "cost", "insert", "order", "drop"):
+        _, treated = arm(TASK, Corrupted(kind=kind), EXAMPLES, 0, "train")
+        kept = [
+            (Counter(map(tuple, before.tolist())) & Counter(map(tuple, after.tolist()))).total()
+            for before, after in zip(EXAMPLES.trace, treated.rows, strict=True)
+        ]
+        shares[kind] = sum(kept) / EXAMPLES.trace.lengths.sum()
+        card = card_of(Corrupted(kind=kind))
+        assert card["splits"]["train"]["damage"]["verbatim"] == pytest.approx(shares[kind], abs=1e-12)
+        assert f"steps that still stand{shares[kind]:.4f} of the reference's" in text(card)
+    assert 0.35 < shares["mixed"] < 0.45
+    assert max(shares["state"], shares["cost"]) < 0.02
+    assert shares["insert"] == shares["order"] == 1
+    assert shares["drop"] == 0
 
 
 def test_figures_against_plain_counting():
@@ -138,3 +162,25 @@ def test_swapped_must_be_a_derangement(donor):
 def test_treated_has_a_length():
     nothing = Ragged(np.empty(0, np.int32), np.zeros(3, np.int64))
     assert len(Treated(nothing, np.zeros(2, bool), np.full(2, -1), np.zeros(2, np.int64))) == 2
+
+
+def test_how_many_draws_are_kept():
+    """Against all draws without a limit: kept are those that are short enough. Others have no such figure."""
+    for task in (Planning(blocks=6), Game(left=[3, 5], longest=200)):
+        free = replace(task, longest=20_000)
+        shares = kept(task, {"train": 0}, 3)
+        assert list(shares) == ["train", task.name]
+        for name, split, seed in (("train", "train", 0), (task.name, "test", 3)):
+            every = free.generate(rng.keys(seed, split, 0, KEPT_OF, "problem"), split)
+            share = (every.trace.lengths <= task.longest).mean()
+            assert shares[name]["rate"] == share
+            assert 0 < share < 0.9
+    assert kept(TASK, {"train": 0}) == kept(Planning(longest=None), {"train": 0}) == {}
+    harder = kept(Planning(ood=[{"blocks": 6}]), {}, 0)
+    assert list(harder) == ["planning", "blocks_6"]
+    assert harder["blocks_6"]["rate"] < harder["planning"]["rate"]
+    card = card_of(Correct()) | {"kept": {"train": harder["planning"], "blocks_6": harder["blocks_6"]}}
+    told = [line for line in text(card).splitlines() if "draws kept" in line]
+    assert [
+        f"{100 * part['rate']:.2f} %" in line for part, line in zip(harder.values(), told, strict=True)
+    ] == [True, True]

@@ -49,7 +49,7 @@ SETTINGS = (  # words of the command line: at least one of each task, generator,
     "task=arithmetic task.solver=backward task.tie_break=random trace=solution_only",
     "task=game",
     "task=game task.game=connect task.search=alphabeta task.tie_break=random trace=corrupted",
-    "task=game task.game=nim task.misere=true task.ood=[] trace=redundant",
+    "task=game task.game=nim task.heaps=6 task.misere=true task.ood=[] trace=redundant",
     "task=hops",
     "task=hops task.solver=backward task.motifs=[bridge] trace=corrupted",
 )

@@ -55,11 +55,15 @@ def enough(rule, known):
     return (any if rule.any else all)(premise in known for premise in rule.premises)
 
 
-def saturated(theory):
-    """All that follows."""
+def saturated(theory, among=None):
+    """All that follows; or all of `among` that follows without the rest."""
     known = theory.facts
     while True:
-        more = known | {rule.head for rule in theory.rules if enough(rule, known)}
+        more = known | {
+            rule.head
+            for rule in theory.rules
+            if (among is None or rule.head in among) and enough(rule, known)
+        }
         if more == known:
             return known
         known = more
@@ -75,7 +79,8 @@ def shortest(theory):
         if best is not None and len(chosen) >= best:
             return
         if not goals:
-            best = len(chosen)
+            if theory.query in saturated(theory, chosen):  # not round in a circle
+                best = len(chosen)
             return
         for rule in theory.rules:
             if rule.head == goals[0]:

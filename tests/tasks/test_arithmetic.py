@@ -157,3 +157,20 @@ def test_too_small_a_space():
     task = Arithmetic(operations=1, distractors=0, modulus=2)
     with pytest.raises(ValueError, match=r"20,?000 draws gave no problem.*task\.operations"):
         task.generate(rng.keys(0, "test", 0, 5, "problem"), "test")
+
+
+@pytest.mark.parametrize(("edges", "two_names"), [(0, 0.46), (0.5, 0.73), (1, 1)])
+def test_edges_are_the_share_that_the_docstring_says(edges, two_names):
+    """Of needed definitions with operands those with two names; of distractors those that rest on others."""
+    _, examples = drawn(1500, edges=edges)
+    both, resting = [], []
+    for problem in examples.problem:
+        rows = {row[0]: row for row in problem[4:].reshape(-1, 4).tolist()}
+        needed, front = set(), {int(problem[3])}
+        while front:
+            needed |= front
+            front = {o for name in front for o in rows[name][2:] if o >= 0} - needed
+        both += [min(row[2:]) >= 0 for name, row in rows.items() if name in needed and max(row[2:]) >= 0]
+        resting += [max(row[2:]) >= 0 for name, row in rows.items() if name not in needed]
+    assert np.mean(both) == pytest.approx(two_names, abs=0.02)
+    assert np.mean(resting) == pytest.approx(edges, abs=0.04)

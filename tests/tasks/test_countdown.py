@@ -11,6 +11,7 @@ from tests.helpers.task_checks import agrees, compare, verdicts_on
 from tests.oracles import countdown as oracle
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
+from tracelab.data import frozen
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.tasks.countdown import Countdown
 
@@ -338,3 +339,13 @@ def test_a_problem_beyond_the_vocabulary_is_refused():
         Countdown(numbers=3).judge(problems(Countdown(numbers=4), 2), Ragged.of([[], []]))
     with pytest.raises(ValueError, match="1 outputs for 2 examples"):
         Countdown().judge(problems(Countdown(), 2), Ragged.of([[]]))
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_test_set_larger_than_its_space_names_the_knobs():
+    """Of ten targets that are held out there are some 400 problems."""
+    own = {"seed": 0, "split": "ood", "name": "problem held_out_targets"}
+    held_out = Countdown(targets="held_out")
+    assert len(frozen.problems(held_out, count=256, **own)) == 256
+    with pytest.raises(ValueError, match=r"only [34]\d\d distinct.*task\.number_range.*task\.held_out"):
+        frozen.problems(held_out, count=512, **own)

@@ -12,6 +12,7 @@ from tests.tasks.test_task_contract import SMALL
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
+from tracelab.data.frozen import test_sets as sets_of
 from tracelab.search.game_tree.game import DRAW
 from tracelab.search.game_tree.search import ENTER
 from tracelab.tasks.game import Game
@@ -255,7 +256,7 @@ def final(rules, position, asked):
 
 
 @pytest.mark.parametrize("search", ["minimax", "alphabeta"])
-@pytest.mark.parametrize("game", [{**CLASSIC, "left": [3, 5]}, {"game": "nim", "left": 5}])
+@pytest.mark.parametrize("game", [{**CLASSIC, "left": [3, 5]}, {"game": "nim", "heaps": 6, "left": 5}])
 def test_what_is_needed_is_a_proof_and_no_more(game, search):
     """Of the move that is given: so much at least, and of the others no more, unless it wins."""
     task, examples = drawn(30, **game, search=search)
@@ -304,6 +305,32 @@ def test_too_small_a_space():
     task = Game(game="nim", heaps=1, left=2)
     with pytest.raises(ValueError, match=r"20,?000 draws gave no problem.*task\.left"):
         task.generate(rng.keys(0, "test", 0, 2, "problem"), "test")
+
+
+@pytest.mark.parametrize(
+    ("knobs", "count"),
+    [({"ood": [{"left": 5}]}, 256), ({"left": [3, 5], "search": "alphabeta", "ood": [{"left": 6}]}, 512)],
+)
+def test_nim_has_enough_positions(knobs, count):
+    """As it comes for test sets of the default size, with more objects for larger ones."""
+    task = Game(game="nim", **knobs)
+    for _, examples in sets_of(task, 0, count).values():
+        assert len(np.unique(examples.identity)) == count
+    examples = task.generate(rng.keys(0, "train", 0, 1000, "problem"), "train")
+    assert len(np.unique(examples.identity)) > 600
+
+
+@pytest.mark.usefixtures("own_cache")
+@pytest.mark.parametrize(
+    ("knobs", "advice"),
+    [
+        ({"game": "nim", "heaps": 6}, r"more task\.heaps, or more objects: task\.left"),
+        ({**CLASSIC, "left": 2}, r"task\.board, or more task\.left"),
+    ],
+)
+def test_too_few_positions_for_a_test_set(knobs, advice):
+    with pytest.raises(ValueError, match=rf"too few problems for splits .*larger space \({advice}\)"):
+        sets_of(Game(**knobs), 0, 512)
 
 
 @pytest.mark.parametrize(

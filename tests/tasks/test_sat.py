@@ -4,11 +4,14 @@ from itertools import combinations, permutations
 
 import numpy as np
 import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from pysat.solvers import Minisat22
 
 from tests.oracles import sat as oracle
 from tracelab.core import rng
 from tracelab.core.jit import njit
+from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged
 from tracelab.search.backtracking.problem import identity as canonical
 from tracelab.search.backtracking.problem import load
@@ -242,3 +245,13 @@ def test_drawings():
         task.plot(ax, examples.problem[i], examples.trace[i], examples.solution[i], 3)
         task.plot(ax, examples.problem[i], examples.trace[i][:0], examples.solution[i][:0], None)
         plt.close(figure)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_test_sets_can_be_drawn(seed):
+    """Those of the YAML, in the size that runs draw: with few clauses hardly a formula is unsatisfiable."""
+    task = instantiate(OmegaConf.load(CONF / "task" / "sat.yaml"), _convert_="all")
+    for name, variant in task.test_sets().items():
+        examples = variant.generate(rng.keys(seed, "ood", 0, 512, f"problem {name}"), "ood")
+        share = examples.complexity["satisfiable"].mean()
+        assert share == 1 if name == "planted" else abs(share - 0.5) < 0.1

@@ -35,7 +35,12 @@ SMALL = {
     "game": [
         {"board": [3, 3], "line": 3, "ood": [{"left": 5}]},
         {"board": [3, 4], "line": 3, "left": [3, 5], "search": "alphabeta", "misere": True},
-        {"game": "nim", "left": [3, 5], "ood": [{"left": 6, "search": "alphabeta"}, {"heaps": 7}]},
+        {
+            "game": "nim",
+            "heaps": 6,
+            "left": [3, 5],
+            "ood": [{"left": 6, "search": "alphabeta"}, {"heaps": 7}],
+        },
         {"game": "connect", "tie_break": "random", "telling": False, "reach": {"columns": 5}},
     ],
     "hops": [

@@ -9,8 +9,11 @@ from omegaconf import OmegaConf
 
 from tests.helpers.runs import task_names
 from tracelab.core import rng
-from tracelab.core.paths import CONF
+from tracelab.core.paths import CLONE, CONF
+from tracelab.data.frozen import test_sets as sets_of
 from tracelab.tasks.countdown import Countdown
+from tracelab.tasks.deduction import Deduction
+from tracelab.tasks.graph_path import GraphPath
 from tracelab.tasks.maze import Maze
 from tracelab.tasks.sat import Sat
 from tracelab.tasks.sudoku import Sudoku
@@ -22,11 +25,11 @@ NAMES = {
     "deduction": "depth_5x6 width_3 distractors_8x10",
     "game": "left_5",
     "graph_path": "grid_density_1.2 star density_2.0 nodes_20",
-    "hops": "hops_6 hops_8 distractors_12",
+    "hops": "hops_6_distractors_12 hops_8_distractors_16 distractors_12",
     "knights_knaves": "4_people 6_people depth_1 depth_3",
     "maze": "kruskal dfs braided drunkards_walk searchformer wilson_9x9",
     "planning": "blocks_6_longest_160 blocks_7_longest_160",
-    "sat": "10_variables ratio_3 ratio_5 planted",
+    "sat": "10_variables ratio_3.5 ratio_5 planted",
     "sliding_tiles": "scramble_12x18_longest_80 shape_2x4",
     "sokoban": "pulls_7x12_longest_120 walls_6 size_8_longest_120",
     "sudoku": "4x4 9_clues 15_to_18_clues",
@@ -84,16 +87,48 @@ def test_problems_do_not_depend_on_how_far_the_vocabulary_goes(task):
     """The same are drawn; or, under other names, such as have the same complexity on average."""
     n = 150 if task.name in NAMED else 10
     keys = rng.keys(0, "train", 0, n, "problem")
-    near = task.generate(keys, "train")
+    near, same = task.generate(keys, "train"), True
     for name, far in task.reaches.items():
         more = min(far + 12, task.farthest.get(name, far + 12))
         further = replace(task, reach={**task.reaches, name: more}).generate(keys, "train")
-        if task.name not in NAMED:
-            assert further.problem.values.tobytes() == near.problem.values.tobytes(), name
+        same = same and further.problem.values.tobytes() == near.problem.values.tobytes()
         for measure in task.complexities:
             one, other = near.complexity[measure], further.complexity[measure]
             error = np.sqrt((one.var() + other.var()) / n)
             assert abs(one.mean() - other.mean()) <= 4 * error, (name, measure)
+    assert same == (task.name not in NAMED)
+    said = next(
+        line for line in (CLONE / "docs" / "tasks.md").read_text().splitlines() if "names from" in line
+    )
+    said = said[said.index("Problems of `arithmetic`") : said.index("take their names from")]
+    assert {name for name in NAMED if f"`{name}`" in said} == NAMED
+
+
+@pytest.mark.usefixtures("own_cache")
+@pytest.mark.parametrize(
+    ("task", "knob"),
+    [
+        (Deduction(logic=[], ood=[{"width": 3}]), "width"),
+        (GraphPath(ood=[{"generator": "star", "nodes": 20}]), "nodes"),
+        (GraphPath(generator="star", ood=[{"density": 2.5}]), "density"),
+        (GraphPath(generator="star", ood=[{"min_distance": 2}]), "min_distance"),
+        (Maze(size=7, ood=[{"generator": "dfs"}, {"density": [0.5, 0.6]}]), "density"),
+        (Maze(size=7, ood=[{"coverage": 0.8}]), "coverage"),
+        (Maze(size=7, ood=[{"braid": 0.9}]), "braid"),
+    ],
+)
+def test_a_test_set_that_changes_nothing_is_refused(task, knob):
+    with pytest.raises(ValueError, match=rf"task\.ood, .*{knob}: .*: {knob} changes nothing"):
+        sets_of(task, 0, 10)
+
+
+def test_no_test_set_of_a_config_is_refused(task):
+    """Also where its knobs change little: what bounds searches, or how the same problems are solved."""
+    task.refuse_idle(0)
+
+
+def test_a_test_set_may_change_the_search_alone():
+    Maze(size=7, ood=[{"solver": "dfs"}, {"tie_break": "random"}]).refuse_idle(0)
 
 
 def test_its_own_knobs_are_the_reach_of_a_test_set():

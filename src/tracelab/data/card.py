@@ -23,11 +23,14 @@ from tracelab.core.stats import wilson
 from tracelab.core.terminal import counted
 from tracelab.core.types import Examples, Task, Verdicts
 from tracelab.core.waiting import waiting
+from tracelab.data import frozen
 from tracelab.data.store import description
+from tracelab.data.verbatim import verbatim
 from tracelab.traces.base import Treated, Treatment
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 HISTOGRAM_BINS = 12
+_KEPT = "draws kept"
 
 
 class Arm(NamedTuple):
@@ -52,6 +55,19 @@ def data_card(task: Task, treatment: Treatment, arms: Mapping[str, Arm]) -> dict
     return whole
 
 
+def kept(task: Task, seeds: Mapping[str, int], tests: int | None = None) -> dict[str, Any]:
+    """By split and by test set: the share of draws that are kept, of a task that draws anew problems whose
+    search is too long. Empty for others. seeds: by split; tests: the seed of the test sets, if any.
+    """
+    streams = {split: (task, seed, split, "problem") for split, seed in seeds.items()}
+    if tests is not None:
+        streams[getattr(task, "in_distribution", task.name)] = task, tests, "test", "problem"
+        sets = task.test_sets().items()
+        streams |= {name: (variant, tests, "ood", f"problem {name}") for name, variant in sets}
+    flags = {name: frozen.kept(*stream) for name, stream in streams.items()}
+    return {name: _rate(kept) for name, kept in flags.items() if kept is not None}
+
+
 def text(card: Mapping[str, Any]) -> str:
     """The card for people, a few lines a split."""
     kind = {key: card[key]["class"].rsplit(".", 1)[1] for key in ("task", "treatment")}
@@ -62,13 +78,21 @@ def text(card: Mapping[str, Any]) -> str:
             "",
             f"{split}: {counted(s['problems'], 'problem')}, {s['distinct']:,} distinct, {s['drawn']:,} drawn",
         ]
+        if (share := card.get("kept", {}).get(split)) is not None:
+            lines.append(f"  {_KEPT:<22}{_percent(share)}: the others' searches are too long")
         for part, d in s["tokens"].items():
             lines.append(f"  {part:<22}{d['mean']:9.1f} tokens on average, {d['max']:g} at most")
         for name, r in {**s["solution"], **{f"trace {k}": v for k, v in s["trace"].items()}}.items():
-            low, high = r["interval"]
-            lines.append(f"  {name:<22}{100 * r['rate']:8.2f} %  [{100 * low:.2f}, {100 * high:.2f}]")
+            lines.append(f"  {name:<22}{_percent(r)}")
         lines += [f"  {name:<22}{value}" for name, value in _remarks(s)]
+    rest = {name: share for name, share in card.get("kept", {}).items() if name not in card["splits"]}
+    lines += ["", *(f"{name}: {_KEPT} {_percent(share)}" for name, share in rest.items())] if rest else []
     return "\n".join(lines)
+
+
+def _percent(share: Mapping[str, Any]) -> str:
+    low, high = share["interval"]
+    return f"{100 * share['rate']:8.2f} %  [{100 * low:.2f}, {100 * high:.2f}]"
 
 
 def _remarks(split: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -76,6 +100,9 @@ def _remarks(split: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "damage" in split:
         d = split["damage"]
         remarks.append(("steps damaged", f"{d['got']:.4f} of all (asked for: {d['asked']:g})"))
+        if "verbatim" in d:
+            where = "of the reference's, as they are, somewhere in the trace"
+            remarks.append(("steps that still stand", f"{d['verbatim']:.4f} {where}"))
         remarks.append(
             ("still valid", f"{counted(d['not_invalidated'], 'trace')} that damage could not make invalid")
         )
@@ -139,9 +166,11 @@ def _verdict_rates(task: Task, verdicts: Verdicts) -> dict[str, Any]:
 def _damage(asked: float, arm: Arm, still_valid: int) -> dict[str, Any]:
     """Steps damaged, as a share of the reference's steps, in all and by trace; and labelled rows, if any."""
     steps, labels = arm.examples.trace.lengths, arm.treated.damaged
-    labelled = {}
+    labelled: dict[str, Any] = {}
     if labels is not None:
         labelled = {"labelled_rows": int(labels.values.sum()), "rows": len(labels.values)}
+    if arm.treated.rows is not None:
+        labelled["verbatim"] = verbatim(arm.examples.trace, arm.treated.rows)
     return {
         "asked": asked,
         "got": float(arm.treated.damage.sum() / max(steps.sum(), 1)),

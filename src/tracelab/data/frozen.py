@@ -15,6 +15,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+from numpy.typing import NDArray
 
 from tracelab.core import rng
 from tracelab.core.codec import Sequences
@@ -29,6 +30,7 @@ from tracelab.traces.base import Keys, Treated, Treatment
 LEAST_CHUNK, CHUNK = 8, 1024  # problems that a worker draws at a time: as many as make a set PIECES pieces
 PIECES = 32
 PATIENCE = 20  # draws per problem asked for before the space of problems is called too small
+KEPT_OF = 200  # draws, of which the share is told that are kept
 RAGGED = ("problem", "trace", "solution")
 HERE = Workers()
 
@@ -89,10 +91,11 @@ def _first(
     start, first = begin, np.empty(0, np.int64)
     while len(first) < count:
         if start - begin > PATIENCE * count + CHUNK:
+            larger = getattr(task, "larger", "task.size for mazes")
             raise ValueError(
                 f"{count} {split} problems were asked for, but the first {start - begin} of {task.name}'s "
                 f"stream {name!r} hold only {len(first)} distinct ones: there are too few problems for "
-                "splits that share none. Take a larger space (task.size for mazes) or fewer problems"
+                f"splits that share none. Take a larger space ({larger}) or fewer problems"
             )
         stop = start + max(count - len(first), CHUNK // 4)
         edges = [*range(start, stop, piece_of(stop - start)), stop]
@@ -143,6 +146,7 @@ def test_sets(
     The first is in distribution (split "test"), the others are the task's variants (split "ood").
     ValueError if one shares a problem with `against`.
     """
+    _refuse_idle(task, seed)
     own = getattr(task, "in_distribution", task.name)
     sets = {own: (task, problems(task, seed=seed, split="test", count=count, workers=workers))}
     for name, variant in task.test_sets().items():
@@ -154,6 +158,33 @@ def test_sets(
     for name, (_, examples) in sets.items():
         assert_disjoint({**(against or {}), name: examples})
     return sets
+
+
+def _refuse_idle(task: Any, seed: int) -> None:
+    """ValueError if a test set changes what changes nothing. A task is asked once."""
+    if not hasattr(task, "refuse_idle") or not task.ood:
+        return
+
+    def ask() -> Columns:
+        task.refuse_idle(seed)
+        return {"asked": np.ones(1, np.bool_)}
+
+    cached(f"{task.name}-idle", {"task": description(task), "seed": seed, "idle": True}, ask)
+
+
+def kept(task: Task, seed: int, split: str, stream: str) -> NDArray[np.bool_] | None:
+    """(KEPT_OF,): is each of the first draws of a stream kept, or drawn anew because its search is too long?
+
+    None where the task has no such limit.
+    """
+    of_task: Any = task
+    if getattr(task, "longest", None) is None or not hasattr(task, "kept"):
+        return None
+    made_of = {"task": description(task), "seed": seed, "split": split, "stream": stream, "kept": KEPT_OF}
+    keys = rng.keys(seed, split, 0, KEPT_OF, stream)
+    return np.asarray(
+        cached(f"{task.name}-kept", made_of, lambda: {"kept": of_task.kept(keys, split)})["kept"]
+    )
 
 
 def assert_disjoint(sets: Mapping[str, Examples]) -> None:

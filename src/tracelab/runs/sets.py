@@ -95,6 +95,9 @@ def prepare(experiment: Experiment) -> Data:
     told = as_told(experiment, treatment)
     the_card = card.data_card(task, told, {"train": train, "val": val})
     the_card["loss"] = asdict(experiment.loss)
+    if experiment.data.files is None:
+        drawn = dict.fromkeys(("train", "val"), experiment.seed)
+        the_card["kept"] = card.kept(task, drawn, experiment.eval.seed)
     the_card["test sets"] = {name: len(examples) for name, (_, examples) in tests.items()}
     summary = card.text({**the_card, "splits": {"train": the_card["splits"]["train"]}})
     if isinstance(chunks, from_files.Files):
