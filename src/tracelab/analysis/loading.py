@@ -17,7 +17,7 @@ import polars as pl
 from tracelab.analysis.arms import check_same
 from tracelab.core.files import read_json
 from tracelab.core.terminal import counted
-from tracelab.runs.arms import arms_of, config_of, described, short, source_of
+from tracelab.runs.arms import arms_of, config_of, described, judged_source_of, short, source_of
 from tracelab.runs.folder import OF_A_RUN, runs_below
 from tracelab.runs.identity import identity_of
 from tracelab.runs.knobs import options
@@ -41,7 +41,8 @@ NEEDED = (
 def runs(*folders: str | Path) -> pl.DataFrame:
     """One row per finished run at or below the folders: run (its folder), arm, treatment, seed, ...
 
-    source: of post-trained runs the folder of the run that they went on from; null if it is gone.
+    source: of post-trained runs the folder of the run that they went on from; null if it is gone, or
+    if its outcomes are not those of the checkpoint that they began with, which a warning says.
 
     arm: the treatment with all that differs among these runs but seeds. What is unfinished, of an older
     version, or a copy of another run there, is named in a warning and left out. ValueError if nothing is
@@ -179,9 +180,15 @@ def _dose(folder: Path) -> dict[str, Any]:
 
 
 def _source(folder: Path) -> str | None:
+    """The folder of the run before it. What is no such run's outcomes is named in a warning."""
     try:
-        return str(source_of(folder).resolve())
+        source_of(folder)
     except ValueError:
+        return None
+    try:
+        return str(judged_source_of(folder).resolve())
+    except ValueError as error:
+        warnings.warn(f"nothing is compared with the run before it: {error}", stacklevel=2)
         return None
 
 
