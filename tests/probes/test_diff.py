@@ -2,6 +2,7 @@
 
 import json
 import sys
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +13,14 @@ import torch
 from tests.helpers.runs import small
 from tests.probes.test_weights import TINY, planted
 from tracelab.analysis import diff as analysis
+from tracelab.core import rng
 from tracelab.data.frozen import references
+from tracelab.decoding.continuous import complete
 from tracelab.diff import main
 from tracelab.evaluation.judging import trained_model
 from tracelab.models.gpt import GPT
 from tracelab.models.places import capture, change
+from tracelab.models.precision import REDUCED
 from tracelab.probes.activations import OTHER, SOLUTION, Written
 from tracelab.probes.diff import Asked, hybrid, of_runs
 from tracelab.probes.diffing import Pair, batches, divergences, losses, real_tokens
@@ -172,6 +176,25 @@ def test_what_a_feature_adds_goes_with_it(pair, written):
     assert divergences(model, written, others) == nats
 
 
+def test_a_model_that_computes_in_bfloat16_is_adapted_too(pair, written):
+    """As slots complete prompts: all weights cast once, the transcoders' not."""
+    model = deepcopy(pair[0].before)
+    model.products = REDUCED
+    transcoders = beside(model, 16, seed=0)
+    keys = rng.keys(0, "sampling", 0, 4, "tokens").reshape(-1, 1)
+    options = {"stop": 3, "max_new": 20, "temperature": 0.0, "rows": 4}
+
+    def lines():
+        return complete(model, written.prompts.take(np.arange(4)), keys, **options)
+
+    plain = [line.tokens.tolist() for line in lines()]
+    with adapted(model, transcoders):
+        assert [line.tokens.tolist() for line in lines()] == plain
+        with torch.no_grad():
+            transcoders[LAYER].decode.weight.fill_(1.0)
+        assert [line.tokens.tolist() for line in lines()] != plain
+
+
 @torch.no_grad()
 def read_by_the_first_mlp(model, texts):
     found = []
@@ -207,6 +230,32 @@ def test_what_makes_features_fire_by_hand(pair, written):
     assert len(by_kind) == 5
     assert row["kind_added"] == pytest.approx(max(by_kind.values()), rel=1e-3)
     assert row["kind_added"] >= row["place_added"] > 0
+
+
+def test_features_are_held_against_what_the_mlp_gives_without_them(pair, written):
+    """One that adds more than the MLP gives has more than all of it."""
+    model, task = pair[0].before, pair[1]
+    transcoders = beside(model, 4, seed=0)
+    plain = mean_norm(model, written)
+    with torch.no_grad():
+        transcoders[LAYER].encode.weight[1] = 0.0
+        transcoders[LAYER].encode.bias[1] = 1.0
+        transcoders[LAYER].decode.weight[0, 1] = 5 * plain
+    (row,) = features(model, transcoders, written, task, LEAST)
+    assert row["fires"] == 1
+    assert row["added"] == pytest.approx(5, rel=1e-4)
+
+
+@torch.no_grad()
+def mean_norm(model, written):
+    """Of what the first MLP gives, over tokens that are read."""
+    norms = []
+    for prompt, completion in zip(written.prompts, written.completions, strict=True):
+        text = torch.from_numpy(np.concatenate([prompt, completion])[:-1].astype(np.int64))[None]
+        with capture(model, f"blocks.{LAYER}.mlp") as seen:
+            model.hidden(text)
+        norms.append(seen.whole(f"blocks.{LAYER}.mlp")[0].norm(dim=-1))
+    return torch.cat(norms).mean().item()
 
 
 def test_a_hybrid_has_the_mlps_before_and_all_else_after():
