@@ -34,7 +34,7 @@ class Fired:
     """A layer's features over all tokens that were read, in cells: a word, its part and its place in a step.
 
     tokens: (cells,); added, times: (features, cells), norms of what is added there, in sum, and how often it
-    is anything; mlp: the norm of what the MLP gives, in sum.
+    is anything; mlp: the norm of what the MLP gives without them, in sum.
     """
 
     tokens: Floats
@@ -70,7 +70,8 @@ def fired(model: Model, transcoders: Transcoders, written: Written, cells: Ragge
         real = real_tokens(written, micro)
         here = _cells(cells, micro.rows.numpy(), real).to(device)
         tokens.index_add_(0, here, torch.ones_like(here, dtype=torch.float64))
-        with adapted(model, transcoders) as found, capture(model, *places) as seen, model.computing():
+        # what was hooked first sees what the MLP gives, before features are added
+        with capture(model, *places) as seen, adapted(model, transcoders) as found, model.computing():
             model.hidden(micro.tokens.to(device))
         for layer in layers:
             values = found[layer][real.to(device)].double() * transcoders[layer].norms
