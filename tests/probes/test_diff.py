@@ -108,6 +108,7 @@ def test_a_planted_change_is_found_and_its_gain_recovered(world, tmp_path, monke
     gains, living = analysis.of_run(after.folder)
     direction = np.linalg.svd(np.array(living["written"].to_list()))[2][0]
     assert abs(direction @ planted_direction.numpy()) > 0.95
+    assert living.group_by("layer").agg(pl.col("mlp_share").first())["mlp_share"].sum() <= 1 + 1e-9
     assert living.filter(layer=LAYER)["added"].sum() > 0.9 * living["added"].sum()
     found = {row["variant"]: row for row in gains.filter(of="solution").iter_rows(named=True)}
     adapted, less = found["adapted"], found["less top"]
@@ -284,6 +285,20 @@ def test_gains_by_hand():
     assert found.filter(of="trace_strict")["recovered"].to_list() == [None, None]
     low, high = solution.row(0, named=True)["recovered_low"], solution.row(0, named=True)["recovered_high"]
     assert low < 2 / 3 < high
+
+
+def test_what_features_add_is_of_all_mlps_by_arm():
+    """Two layers, the second with three quarters of the norm; one of the arm's two runs has no features."""
+    rows = [("x", "a", "add", 0.4, 0.25), ("x", "a", "add", 0.5, 0.75), ("x", "a", "let", 0.2, 0.75)]
+    rows += [("y", "c", "add", 0.3, 0.5)]
+    names = ["arm", "run", "kind", "added", "mlp_share"]
+    runs = pl.DataFrame({"arm": ["x", "x", "y"], "run": ["a", "b", "c"]})
+    found = analysis.by_kind(pl.DataFrame(rows, names, orient="row"), runs)
+    assert found.select("arm", "kind", "n").rows() == [("x", "add", 2), ("x", "let", 1), ("y", "add", 1)]
+    wanted = [(0.4 * 0.25 + 0.5 * 0.75) / 2, 0.2 * 0.75 / 2, 0.3 * 0.5]
+    assert found["added"].to_list() == pytest.approx(wanted)
+    older = pl.DataFrame(rows, names, orient="row").with_columns(mlp_share=pl.lit(None, pl.Float64))
+    assert analysis.by_kind(older, runs)["added"].to_list() == [None] * 3
 
 
 def test_strangers_are_refused(world):

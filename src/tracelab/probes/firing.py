@@ -96,18 +96,22 @@ def features(
 ) -> Iterator[dict[str, Any]]:
     """A row for each feature that adds no less than that share of what its MLP gives, as mean norms.
 
-    layer, feature; added: that share; fires: the share of tokens; kind, place, word: the part of a text, the
+    layer, feature; added: that share; mlp_share: what its MLP gives, as a share of what all MLPs give; fires:
+    the share of tokens; kind, place, word: the part of a text, the
     place in its steps and the word at which it adds most, each with its share of all that the feature adds
     (`_added`) and of all tokens (`_tokens`); read, bias, written: its row of W, its b, its column of V.
     """
     names, cells = labels(task, written)
-    for layer, part in enumerate(fired(model, transcoders, written, cells, len(names))):
+    layers = fired(model, transcoders, written, cells, len(names))
+    every = sum(part.mlp for part in layers)
+    for layer, part in enumerate(layers):
         whole, transcoder = part.added.sum(1), transcoders[layer]
         for k in np.flatnonzero(whole >= max(least * part.mlp, 1e-30)).tolist():
             yield {
                 "layer": layer,
                 "feature": k,
                 "added": float(whole[k] / part.mlp),
+                "mlp_share": part.mlp / every,
                 "fires": float(part.times[k].sum() / part.tokens.sum()),
                 **_where(names, part.added[k], part.tokens),
                 "read": transcoder.encode.weight[k].tolist(),
