@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet
 import pytest
 import torch
 
@@ -29,7 +30,7 @@ from tracelab.probes.settings import Fitting
 from tracelab.probes.transcoders import adapted, beside, without
 from tracelab.report.sections.diff import section
 from tracelab.report.study import study_of
-from tracelab.runs import sets
+from tracelab.runs import sets, stamps
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
 from tracelab.runs.settings import Sampling
@@ -105,6 +106,8 @@ def test_a_planted_change_is_found_and_its_gain_recovered(world, tmp_path, monke
     assert summary["nats_recovered"] > 0.9
     assert nats["after"] == 0
     assert (after.folder / "figures" / "diff.csv").is_file()
+    for name in (analysis.FILE, analysis.FEATURES):
+        assert stamps.read(pyarrow.parquet.read_schema(after.folder / name).metadata)["steps"] == 100
     gains, living = analysis.of_run(after.folder)
     direction = np.linalg.svd(np.array(living["written"].to_list()))[2][0]
     assert abs(direction @ planted_direction.numpy()) > 0.95

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from tracelab.analysis import assessment as assessing
 from tracelab.analysis import assessment_figures
+from tracelab.analysis.loading import having
 from tracelab.core.terminal import counted
 from tracelab.report.markup import Html, drawing, paragraph, share, table
 from tracelab.report.study import Study
@@ -16,7 +16,7 @@ TITLE, PLACE = "Is a valid trace likelier?", 105
 
 def section(study: Study) -> Html | None:
     """Valid traces against their damaged twins; None where no run was asked."""
-    has = [run for run in study.runs["run"] if (Path(run) / assessing.FILE).is_file()]
+    has = having(assessing.FILE, study.runs["run"])
     if not has:
         return None
     frame, path = assessing.by_damage(assessing.load_assessment(*has)), study.data / "assessment"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from tracelab.analysis import weight_figures
 from tracelab.analysis.diff import FILE, by_kind, by_variant, gains, load_diffs, load_features, name_of
+from tracelab.analysis.loading import having
 from tracelab.analysis.panels import save
 from tracelab.core.terminal import counted
 from tracelab.report.markup import DASH, Html, drawing, paragraph, share, table
@@ -20,7 +20,7 @@ SHOWN = ("solution", f"trace_{STRICT}")
 
 def section(study: Study) -> Html | None:
     """Gains that features have, and the kinds of steps at which they fire; None where no run was asked."""
-    has = [run for run in study.runs["run"] if (Path(run) / FILE).is_file()]
+    has = having(FILE, study.runs["run"])
     if not has:
         return None
     found, path = load_diffs(*has), study.data / "diff"
