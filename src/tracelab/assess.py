@@ -43,7 +43,7 @@ def main(asked: Assessing) -> None:
         outcomes.write(pairs, path, run)
         names = {"split": "test set", "kind": "damage", "rate": "rate"}
         shown = dict(zip(FIGURES, ("trace likelier", "per token", "at first change"), strict=True))
-        counts = {"longer": "twin longer by", "n": "n", "left_out": "left out"}
+        counts = {"longer": "twin longer by", "n": "n", "first_n": "n at change", "left_out": "left out"}
         print_shares(of_file(path), run.name, path, names, shown, counts)
 
 

@@ -13,8 +13,8 @@ from tracelab.report.study import Study
 TITLE, PLACE = "Is the solver's state inside?", 106
 HEADINGS = ("arm", "quantity", "trace", "search", "at", "majority", "clock", "word", "best place", "score")
 
-NOTE = """Linear probes, tested on problems that they were not trained on: accuracy in per cent, of numbers R²; 95 %
-intervals for other problems, of these seeds. clock: from the number of steps alone; word: from the
+NOTE = """Linear probes, tested on problems that they were not trained on: accuracy in per cent, of numbers
+R²; 95 % intervals for other problems, of these seeds. clock: from the number of steps alone; word: from the
 embedding of the word at hand. selectivity: score less that of the control task, in which every kind of step
 has a label drawn at random, at moments whose kind was trained on; known: the share of these. A state that a
 probe finds need not be used. The best of several places is a little better than it would be on other
