@@ -13,7 +13,7 @@ import polars as pl
 from common import markdown
 
 from tracelab import analysis
-from tracelab.analysis.assessment import likelier, load_assessment
+from tracelab.analysis.assessment import likelier_at_first, load_assessment
 from tracelab.analysis.interventions import load_interventions
 from tracelab.analysis.reasking import load_reasked
 from tracelab.analysis.variance import by_problem, spread
@@ -71,8 +71,9 @@ def assessed_table(data: Path, split: str) -> list[str]:
     """How often the valid trace is likelier than its damaged twin, at the first token that differs."""
     table = load_assessment(data).filter(pl.col("split") == split, pl.col("rate") == RATE)
     known = table.select(pl.col("kind").unique()).collect()["kind"].to_list()
-    first = likelier(pl.col("valid_first"), pl.col("twin_first"))
-    return by_arm(table, {kind: (pl.col("kind") == kind, first) for kind in KINDS if kind in known})
+    return by_arm(
+        table, {kind: (pl.col("kind") == kind, likelier_at_first()) for kind in KINDS if kind in known}
+    )
 
 
 def by_arm(table: pl.LazyFrame, columns: Mapping[str, tuple[pl.Expr, pl.Expr]]) -> list[str]:

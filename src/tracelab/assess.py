@@ -40,10 +40,10 @@ def main(asked: Assessing) -> None:
         call = on_devices(run, asked.trainer.devices, asked.threads)
         doses = {"rates": tuple(asked.rates), "kinds": asked.kinds}
         pairs = call(of_run, run, asked.splits, asked.problems, **doses)
-        outcomes.write(pairs, path)
+        outcomes.write(pairs, path, run)
         names = {"split": "test set", "kind": "damage", "rate": "rate"}
         shown = dict(zip(FIGURES, ("trace likelier", "per token", "at first change"), strict=True))
-        counts = {"longer": "twin longer by", "n": "n", "left_out": "left out"}
+        counts = {"longer": "twin longer by", "n": "n", "first_n": "n at change", "left_out": "left out"}
         print_shares(of_file(path), run.name, path, names, shown, counts)
 
 

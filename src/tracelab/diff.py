@@ -59,8 +59,8 @@ def main(asked: Diffing) -> None:
     )
     found = of_runs(before, after, what, asked.splits, asked.problems)
     with whole_folder(after.folder) as made:
-        outcomes.write(found.outcomes, made / analysis.FILE)
-        outcomes.write(found.features, made / analysis.FEATURES)
+        outcomes.write(found.outcomes, made / analysis.FILE, after)
+        outcomes.write(found.features, made / analysis.FEATURES, after)
         gains, features = analysis.of_run(made)
         write_json(made / analysis.SUMMARY, {**found.summary, "gains": gains.to_dicts()})
     path = after.folder / "figures" / "diff"

@@ -39,7 +39,7 @@ def main(asked: Intervening) -> None:
     doses = {"rates": tuple(asked.rates), "prefixes": tuple(asked.prefixes)}
     path = run.folder / "interventions.parquet"
     call = on_devices(run, asked.trainer.devices, asked.threads)
-    outcomes.write(call(of_run, run, asked.splits, asked.problems, **doses), path)
+    outcomes.write(call(of_run, run, asked.splits, asked.problems, **doses), path, run)
     print_interventions(shares_of(path), run.name, path)
 
 

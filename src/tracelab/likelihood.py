@@ -35,7 +35,7 @@ def main(asked: Asking) -> None:
     run = Run.open(asked.run)
     path = run.folder / FILE
     call = on_devices(run, asked.trainer.devices, asked.threads)
-    outcomes.write(call(of_run, run, asked.splits), path)
+    outcomes.write(call(of_run, run, asked.splits), path, run)
     print_likelihood(of_file(path), run.name, path)
 
 

@@ -37,7 +37,7 @@ def main(asked: Memorising) -> None:
     for run in runs:
         path, call = run.folder / FILE, on_devices(run, asked.trainer.devices, asked.threads)
         try:
-            outcomes.write(call(of_run, run, asked.problems, asked.perturbations), path)
+            outcomes.write(call(of_run, run, asked.problems, asked.perturbations), path, run)
         except ValueError as error:
             if len(runs) == 1:
                 raise

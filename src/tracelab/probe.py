@@ -38,7 +38,7 @@ def main(asked: Probing) -> None:
         path = run.folder / probe.file
         call = on_devices(run, asked.trainer.devices, asked.threads)
         try:
-            outcomes.write(call(probe, run), path)
+            outcomes.write(call(probe, run), path, run)
         except ValueError as error:
             if len(runs) == 1:
                 raise

@@ -37,7 +37,7 @@ def main(asked: Reasking) -> None:
     for run in runs_at([asked.run] if isinstance(asked.run, str) else asked.run):
         path = run.folder / FILE
         call = on_devices(run, asked.trainer.devices, asked.threads)
-        outcomes.write(call(of_run, run, asked.splits, asked.problems), path)
+        outcomes.write(call(of_run, run, asked.splits, asked.problems), path, run)
         names = {"split": "test set", "behind": "behind trace"}
         shown = dict(zip(FIGURES, headings, strict=True))
         print_shares(of_file(path), run.name, path, names, shown, {"n": "n", "left_out": "left out"})

@@ -86,8 +86,8 @@ def main(asked: Steering) -> None:
     call = on_devices(run, asked.trainer.devices, asked.threads)
     known, found = call(of_run, run, what, other, asked.splits, asked.problems)
     with whole(run.folder / analysis.DIRECTIONS) as partial:  # both files, or neither
-        outcomes.write(known, partial)
-        outcomes.write(found, run.folder / analysis.FILE)
+        outcomes.write(known, partial, run)
+        outcomes.write(found, run.folder / analysis.FILE, run)
     print_steering(*analysis.of_run(run.folder), run.name, run.folder / analysis.FILE)
 
 

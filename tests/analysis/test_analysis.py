@@ -13,10 +13,12 @@ from omegaconf import OmegaConf
 
 from tests.helpers.runs import small
 from tracelab import analysis
+from tracelab.analysis import figures
 from tracelab.analysis.confidence import calibrations
 from tracelab.analysis.estimates import matrices
 from tracelab.analysis.generalisation import dose_response, gaps
 from tracelab.analysis.interventions import by_intervention, load_interventions
+from tracelab.analysis.interventions import of_run as shares_of
 from tracelab.analysis.joint import first_errors, reasons
 from tracelab.analysis.loading import levels_of
 from tracelab.analysis.stability import per_problem
@@ -29,6 +31,7 @@ from tracelab.runs import sets
 from tracelab.runs.arms import config_of
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
+from tracelab.runs.tables import print_interventions
 from tracelab.training.experiment import train
 
 MORE = ("eval.samples=2", "eval.temperature=1", "budget.steps=40", "model.width=64")
@@ -426,6 +429,24 @@ def test_shares_of_interventions(study, intervened):
         part = found.filter(pl.col("intervention") == row["intervention"], dose)
         assert row["n"] == part.height
         assert row["valid"] == pytest.approx(part["valid"].mean())
-        assert row["follows_low"] <= row["follows"] <= row["follows_high"]
+        if row["intervention"] in ("swapped", "matched"):
+            assert row["follows_low"] <= row["follows"] <= row["follows_high"]
+        else:
+            assert row["follows"] is row["follows_low"] is row["follows_high"] is None
     with pytest.raises(ValueError, match=r"python -m tracelab.intervene"):
         load_interventions(study / "correct-1")
+
+
+def test_an_answer_follows_another_problems_trace_or_none(study, intervened, tmp_path, capsys):
+    """Whoever gave the traces, none is its own problem's; files of older versions are read so, too."""
+    run, *_, found = intervened
+    given = found.group_by("intervention").agg(pl.col("follows").is_not_null().any())
+    assert set(given.filter("follows")["intervention"]) == {"swapped", "matched"}
+    assert found.filter(pl.col("intervention").is_in(["swapped", "matched"]))["follows"].null_count() == 0
+    older = found.with_columns(pl.col("follows").fill_null(pl.col("valid")))
+    older.write_parquet(tmp_path / "older.parquet")
+    assert shares_of(tmp_path / "older.parquet").equals(shares_of(run.folder / "interventions.parquet"))
+    print_interventions(shares_of(tmp_path / "older.parquet").filter(intervention="none"), "x", tmp_path)
+    assert "–" in capsys.readouterr().out
+    figures.imposed(tmp_path / "figure", by_intervention(load_interventions(study)))
+    assert "none" in (tmp_path / "figure.csv").read_text()

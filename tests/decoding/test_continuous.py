@@ -17,6 +17,7 @@ from tracelab.decoding.slots import GROWTH, Slots, slot_bytes, slots_for, widths
 from tracelab.decoding.stepping import Rows, Steps, Wish, draw
 from tracelab.models import precision
 from tracelab.models.gpt import GPT
+from tracelab.models.places import add, change
 
 STOP, CONTEXT, LONGEST = 12, 420, 150
 ENDLESS = VOCABULARY  # a token that no model of the tests can write
@@ -211,6 +212,38 @@ def test_where_nothing_can_be_compiled_sampling_goes_on(monkeypatch, error):
         lines = continuous.complete(made(), prompts(), keys, compiled=True, **options)
     plain = continuous.complete(made(), prompts(), keys, **options)
     assert [line.tokens.tolist() for line in lines] == [line.tokens.tolist() for line in plain]
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # the compiler's own
+@pytest.mark.parametrize("first", ["plain", "hooked"])
+def test_a_compiled_step_does_what_hooks_do(monkeypatch, first):
+    """Whether the program was made of the model without hooks, or would be made of the model with them."""
+    program = torch.compile(stepping.step, fullgraph=True, backend="eager")
+    monkeypatch.setattr(stepping, "compiled_step", lambda: program)
+    model, some = made(), prompts(8)
+    keys = rng.keys(0, "sampling", 0, 8, "tokens").reshape(-1, 1)
+    options = {"stop": STOP, "max_new": 20, "temperature": 0.0, "rows": 8}
+    vector = torch.randn(32, generator=torch.Generator().manual_seed(1))
+
+    def lines(compiled, hooked):
+        changes = {"blocks.0": add(vector), "blocks.1.neurons": add(torch.tensor(0.5))} if hooked else {}
+        with change(model, changes):
+            found = continuous.complete(model, some, keys, compiled=compiled, **options)
+        return [line.tokens.tolist() for line in found]
+
+    wanted = {hooked: lines(False, hooked) for hooked in (False, True)}
+    assert wanted[False] != wanted[True]
+    for hooked in (first == "hooked", first == "plain"):
+        assert lines(True, hooked) == wanted[hooked]
+
+
+def test_nothing_is_recorded_of_a_model_with_hooks(monkeypatch, both):
+    """What is seen there is seen at every step."""
+    monkeypatch.setattr(stepping, "RECORDED", ("cpu",))
+    monkeypatch.setattr(Steps, "_recorded", lambda self, *shape: pytest.fail("a step is recorded"))
+    model = made()
+    with change(model, {"blocks.0": add(torch.ones(32))}):
+        assert_equal(*both(model, prompts(), stop=STOP, max_new=50, temperature=0.7, batch_size=9))
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -15,11 +16,12 @@ import yaml
 from tests.exchange.test_shapes import assert_equal
 from tests.posttraining.test_posttrain import settings as post_training
 from tracelab.core.paths import CLONE
-from tracelab.evaluation.judging import trained_model
+from tracelab.evaluation.judging import evaluate, trained_model
 from tracelab.exchange.exporting import export
 from tracelab.exchange.words import specials, tokenizer_of
 from tracelab.posttraining.experiment import posttrain
 from tracelab.runs.build import build_task
+from tracelab.runs.checkpoints import save
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import test_sets as sets_of
 
@@ -103,6 +105,51 @@ def test_the_card_has_the_figures_and_runs(run, folder):
     assert "| seed | 0 |" in text
     task, _, completions = judged(run)
     assert python_of(text, folder.parent) == task.codec.words_of(completions[0])
+
+
+@pytest.fixture
+def halfway(run, tmp_path):
+    """A copy of the run, whose best checkpoint is of step 50."""
+    copy = Run(shutil.copytree(run, tmp_path / "copy"), Run.open(run).config)
+    content = torch.load(copy.checkpoint("best"), weights_only=True)
+    content["progress"] |= {"steps": 50, "tokens": 1234}
+    save(copy.checkpoint("best"), content)
+    return copy
+
+
+def card_of(run, checkpoint):
+    """(the card, what tracelab.json says) of an export."""
+    folder = export(run, run.folder.with_name(f"of {checkpoint}"), checkpoint)
+    return (folder / "README.md").read_text(), json.loads((folder / "tracelab.json").read_text())
+
+
+def test_figures_are_of_the_checkpoint_that_is_exported(halfway):
+    text, said = card_of(halfway, "best")
+    assert "It has not been judged yet." in text
+    assert "model-index" not in text
+    assert "\n| steps | 50 |\n| tokens | 1,234 |\n" in text
+    assert "Greedy:" in text
+    assert said["record"]["progress"]["steps"] == 50
+    last, _ = card_of(halfway, "last")
+    assert "| wilson |" in last
+    assert "| steps | 100 |" in last
+    assert "Greedy, as it was judged:" in last
+    eval = {**halfway.config["eval"], "checkpoint": "best", "problems": 3, "temperature": 0.5}
+    judged = Run(halfway.folder, {**halfway.config, "eval": eval})
+    tests = sets_of(judged.settings, build_task(judged.settings.task))
+    evaluate(judged, judged.settings.eval, tests, judged.folder)
+    text, said = card_of(judged, "best")
+    assert "| wilson | 3 |" in text
+    assert "Sampled at temperature 0.5, as it was judged:" in text
+    assert said["config"]["eval"]["checkpoint"] == "last", "the one that an import will have"
+    assert "It has not been judged yet." in card_of(judged, "last")[0]
+
+
+def test_figures_are_not_of_a_run_that_was_trained_further_since(halfway):
+    content = torch.load(halfway.checkpoint(), weights_only=True)
+    content["progress"] |= {"steps": 150}
+    save(halfway.checkpoint(), content)
+    assert "It has not been judged yet." in card_of(halfway, "last")[0]
 
 
 def test_the_page_draws_a_pattern_and_a_lens(folder):

@@ -120,6 +120,12 @@ def test_seeds_make_models_and_muon_takes_matrices(path):
     assert not torch.equal(one.embed.weight, other.embed.weight)
     for name, rows in one.stacks.items():
         assert sum(rows) == len(one.get_parameter(name))
+    for name, rows in one.parts.items():
+        assert sum(rows) == len(one.get_parameter(name))
+    gates = {name for name, _ in one.named_parameters() if "gate_up" in name}
+    assert gates, "the case is tested"
+    assert set(one.parts) == {*one.stacks} | gates
+    assert not gates & {*one.stacks}, "Muon takes them as one"
     muon = MuonAdamW(one, split=True).param_groups[0]["params"]
     assert len(muon) == sum(p.ndim == 2 for p in one.blocks.parameters())
 

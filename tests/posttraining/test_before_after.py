@@ -6,18 +6,30 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
+from omegaconf import OmegaConf
 
 from tests.helpers.runs import KEPT
 from tests.posttraining.test_posttrain import settings
 from tests.runs.test_entry import run as command
 from tracelab.analysis import before_after, likelihood
+from tracelab.analysis.cells import TaskOutcomes
+from tracelab.analysis.loading import load
+from tracelab.evaluation.judging import evaluate
 from tracelab.evaluation.outcomes import write
 from tracelab.posttraining.experiment import posttrain
+from tracelab.probes.finding import reader_of
 from tracelab.probes.likelihood import of_run
 from tracelab.report.command import main as report
+from tracelab.runs.build import build_task
+from tracelab.runs.checkpoints import load_weights, save
 from tracelab.runs.folder import Run
+from tracelab.runs.sets import test_sets as sets_of
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # of KEPT's task's knobs
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning"),  # of KEPT's task's knobs
+    pytest.mark.filterwarnings("ignore:no update was made:UserWarning"),  # the model earns no reward
+]
 
 # --- by hand -------------------------------------------------------------------------------------
 
@@ -185,3 +197,63 @@ def test_a_source_that_moved_along_is_found_and_one_that_is_gone_is_named(after,
         before_after.load_pairs(tmp_path / "after")
     with pytest.raises(ValueError, match="was not post-trained"):
         of_run(Run.open(Path(after.with_name("source"))))
+
+
+# --- from another checkpoint than the last -------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def from_best(tmp_path_factory):
+    """A run post-trained from its source's best weights, which differ from the last; judged at the last."""
+    folder = tmp_path_factory.mktemp("best")
+    shutil.copytree(KEPT, folder / "source")
+    source = Run.open(folder / "source")
+    content = torch.load(source.checkpoint(), weights_only=True)
+    content["state_dict"] = {name: weight * 1.1 for name, weight in content["state_dict"].items()}
+    save(source.checkpoint("best"), content)
+    short = ("checkpoint=best", "budget.steps=1", "eval.problems=24")  # as many as the source has
+    posttrain(settings(folder / "source", folder / "after", *short))
+    return Run.open(folder / "after")
+
+
+def judged_at_best(run, to):
+    """A copy of both runs, in which the source was judged at its best checkpoint."""
+    for name in ("source", "after"):
+        shutil.copytree(run.folder.with_name(name), to / name)
+    config = OmegaConf.load(to / "source" / "config.yaml")
+    OmegaConf.update(config, "eval.checkpoint", "best", force_add=True)
+    OmegaConf.save(config, to / "source" / "config.yaml")
+    source = Run.open(to / "source")
+    tests = sets_of(source.settings, build_task(source.settings.task))
+    evaluate(source, source.settings.eval, tests, source.folder)
+    return Run.open(to / "after")
+
+
+def test_outcomes_of_another_checkpoint_are_not_what_was_before(from_best):
+    wanted = r"post-trained from checkpoint=best of .* those of last: .* once more with eval\.checkpoint=best"
+    with pytest.raises(ValueError, match=wanted):
+        of_run(from_best)
+    with pytest.warns(UserWarning, match=wanted), pytest.raises(ValueError, match="no run there was post"):
+        before_after.load_pairs(from_best.folder)
+    with pytest.warns(UserWarning, match=wanted):
+        table = load(from_best.folder.parent)
+    assert not list(TaskOutcomes(table).gains(pl.col("solution_valid")))
+
+
+def test_before_is_the_checkpoint_that_was_gone_on_from(from_best, tmp_path):
+    run = judged_at_best(from_best, tmp_path)
+    config = OmegaConf.load(run.folder / "config.yaml")
+    OmegaConf.save({**config, "run": str(tmp_path / "source")}, run.folder / "config.yaml")
+    source, task = Run.open(tmp_path / "source"), build_task(run.settings.task)
+    mine = pl.from_arrow(of_run(run)).filter(written="before")
+    both = mine.join(outcomes_of(source.folder), on=["index", "sample"], suffix="_own")
+    ours = both["before_logprob"].to_numpy() / both["tokens"].to_numpy()
+    np.testing.assert_allclose(ours, both["mean_logprob"].to_numpy(), atol=2e-3)
+    assert len(before_after.load_pairs(run.folder).collect()) > 0
+    assert load(run.folder).select("source").unique().collect().item() == str(source.folder)
+    still_last = Run.open(from_best.folder.with_name("source"))
+    for other in (source, still_last):
+        weights = reader_of(other, run, task).state_dict()
+        assert all(torch.equal(weights[k], v) for k, v in load_weights(source.checkpoint("best")).items())
+    weights = reader_of(still_last, source, task).state_dict()
+    assert all(torch.equal(weights[k], v) for k, v in load_weights(source.checkpoint()).items())

@@ -8,6 +8,7 @@ import torch
 from tests.helpers.runs import small
 from tests.runs.test_entry import run as command
 from tracelab.analysis import assessment
+from tracelab.core.ragged import Ragged
 from tracelab.evaluation.outcomes import write
 from tracelab.probes.assessment import assess, of_run, twins
 from tracelab.probes.imposing import opening
@@ -92,6 +93,37 @@ def test_likelihoods_are_the_models(run, asked):
     assert one[same] != other[same]
     for name, (_, logprobs) in known.items():
         assert found[f"{name}_first"][row] == pytest.approx(float(logprobs[same]), rel=1e-4)
+
+
+def test_twins_that_are_legal_at_first_are_told(asked):
+    """By reading each twin up to its first other step: no step of that is bad where the pair is legal."""
+    ((task, examples),) = asked.tests.values()
+    local, several = task.levels.index("local"), set()
+    for damage, pairs in assess(asked.model, task, examples, 0, rates=(0.1,)):
+        (treated,) = [found for _, found in twins(task, examples, 0, [0.1], [damage.kind])]
+        for row, wrong in zip(pairs["row"], pairs["first_wrong"], strict=True):
+            valid, twin = examples.trace[int(row)].tolist(), treated.rows[int(row)].tolist()
+            same = next(k for k in range(len(valid) + 1) if valid[k : k + 1] != twin[k : k + 1])
+            begun = task.codec.encode(task.codec.trace, Ragged.of([np.array(twin[: same + 1])]))
+            bad = task.judge(examples.take(np.array([row])), opening(task, begun)).trace_at[0, local]
+            assert wrong == (bad == same)
+            several.add((damage.kind, bool(wrong)))
+    assert {("drop", False), ("drop", True), ("state", True)} <= several
+
+
+def test_twins_that_are_legal_at_first_do_not_count_there():
+    pairs = {"valid_first": [-1.0, -1.0, -3.0], "twin_first": [-2.0, -2.0, -1.0]}
+    pairs |= {"first_wrong": [True, True, False], "problem_key": [0, 1, 2], "left_out": [0] * 3}
+    for name in ("valid", "twin"):
+        pairs |= {f"{name}_logprob": [-4.0] * 3, f"{name}_tokens": [2] * 3}
+    table = pl.LazyFrame(pairs).with_columns(
+        pl.lit(value).alias(name)
+        for name, value in {"split": "s", "kind": "drop", "rate": 0.1, "run": "r"}.items()
+    )
+    (row,) = assessment.by_damage(table, by=["split"]).iter_rows(named=True)
+    assert (row["first"], row["first_n"], row["first_legal"], row["n"]) == (1, 2, 1, 3)
+    (row,) = assessment.by_damage(table.drop("first_wrong"), by=["split"]).iter_rows(named=True)
+    assert (row["first"], row["first_n"], row["first_legal"]) == (pytest.approx(2 / 3), 3, None)
 
 
 def test_what_cannot_be_asked(asked, monkeypatch, capsys):

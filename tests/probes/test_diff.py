@@ -2,21 +2,26 @@
 
 import json
 import sys
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet
 import pytest
 import torch
 
 from tests.helpers.runs import small
 from tests.probes.test_weights import TINY, planted
 from tracelab.analysis import diff as analysis
+from tracelab.core import rng
 from tracelab.data.frozen import references
+from tracelab.decoding.continuous import complete
 from tracelab.diff import main
 from tracelab.evaluation.judging import trained_model
 from tracelab.models.gpt import GPT
 from tracelab.models.places import capture, change
+from tracelab.models.precision import REDUCED
 from tracelab.probes.activations import OTHER, SOLUTION, Written
 from tracelab.probes.diff import Asked, hybrid, of_runs
 from tracelab.probes.diffing import Pair, batches, divergences, losses, real_tokens
@@ -25,7 +30,7 @@ from tracelab.probes.settings import Fitting
 from tracelab.probes.transcoders import adapted, beside, without
 from tracelab.report.sections.diff import section
 from tracelab.report.study import study_of
-from tracelab.runs import sets
+from tracelab.runs import sets, stamps
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
 from tracelab.runs.settings import Sampling
@@ -101,9 +106,12 @@ def test_a_planted_change_is_found_and_its_gain_recovered(world, tmp_path, monke
     assert summary["nats_recovered"] > 0.9
     assert nats["after"] == 0
     assert (after.folder / "figures" / "diff.csv").is_file()
+    for name in (analysis.FILE, analysis.FEATURES):
+        assert stamps.read(pyarrow.parquet.read_schema(after.folder / name).metadata)["steps"] == 100
     gains, living = analysis.of_run(after.folder)
     direction = np.linalg.svd(np.array(living["written"].to_list()))[2][0]
     assert abs(direction @ planted_direction.numpy()) > 0.95
+    assert living.group_by("layer").agg(pl.col("mlp_share").first())["mlp_share"].sum() <= 1 + 1e-9
     assert living.filter(layer=LAYER)["added"].sum() > 0.9 * living["added"].sum()
     found = {row["variant"]: row for row in gains.filter(of="solution").iter_rows(named=True)}
     adapted, less = found["adapted"], found["less top"]
@@ -172,6 +180,25 @@ def test_what_a_feature_adds_goes_with_it(pair, written):
     assert divergences(model, written, others) == nats
 
 
+def test_a_model_that_computes_in_bfloat16_is_adapted_too(pair, written):
+    """As slots complete prompts: all weights cast once, the transcoders' not."""
+    model = deepcopy(pair[0].before)
+    model.products = REDUCED
+    transcoders = beside(model, 16, seed=0)
+    keys = rng.keys(0, "sampling", 0, 4, "tokens").reshape(-1, 1)
+    options = {"stop": 3, "max_new": 20, "temperature": 0.0, "rows": 4}
+
+    def lines():
+        return complete(model, written.prompts.take(np.arange(4)), keys, **options)
+
+    plain = [line.tokens.tolist() for line in lines()]
+    with adapted(model, transcoders):
+        assert [line.tokens.tolist() for line in lines()] == plain
+        with torch.no_grad():
+            transcoders[LAYER].decode.weight.fill_(1.0)
+        assert [line.tokens.tolist() for line in lines()] != plain
+
+
 @torch.no_grad()
 def read_by_the_first_mlp(model, texts):
     found = []
@@ -209,6 +236,32 @@ def test_what_makes_features_fire_by_hand(pair, written):
     assert row["kind_added"] >= row["place_added"] > 0
 
 
+def test_features_are_held_against_what_the_mlp_gives_without_them(pair, written):
+    """One that adds more than the MLP gives has more than all of it."""
+    model, task = pair[0].before, pair[1]
+    transcoders = beside(model, 4, seed=0)
+    plain = mean_norm(model, written)
+    with torch.no_grad():
+        transcoders[LAYER].encode.weight[1] = 0.0
+        transcoders[LAYER].encode.bias[1] = 1.0
+        transcoders[LAYER].decode.weight[0, 1] = 5 * plain
+    (row,) = features(model, transcoders, written, task, LEAST)
+    assert row["fires"] == 1
+    assert row["added"] == pytest.approx(5, rel=1e-4)
+
+
+@torch.no_grad()
+def mean_norm(model, written):
+    """Of what the first MLP gives, over tokens that are read."""
+    norms = []
+    for prompt, completion in zip(written.prompts, written.completions, strict=True):
+        text = torch.from_numpy(np.concatenate([prompt, completion])[:-1].astype(np.int64))[None]
+        with capture(model, f"blocks.{LAYER}.mlp") as seen:
+            model.hidden(text)
+        norms.append(seen.whole(f"blocks.{LAYER}.mlp")[0].norm(dim=-1))
+    return torch.cat(norms).mean().item()
+
+
 def test_a_hybrid_has_the_mlps_before_and_all_else_after():
     shape = {"vocab_size": 20, "context": 16, "layers": 2, "width": 16, "heads": 2, "mlp": 24}
     before, after = GPT(**shape, seed=0), GPT(**shape, seed=1)
@@ -235,6 +288,20 @@ def test_gains_by_hand():
     assert found.filter(of="trace_strict")["recovered"].to_list() == [None, None]
     low, high = solution.row(0, named=True)["recovered_low"], solution.row(0, named=True)["recovered_high"]
     assert low < 2 / 3 < high
+
+
+def test_what_features_add_is_of_all_mlps_by_arm():
+    """Two layers, the second with three quarters of the norm; one of the arm's two runs has no features."""
+    rows = [("x", "a", "add", 0.4, 0.25), ("x", "a", "add", 0.5, 0.75), ("x", "a", "let", 0.2, 0.75)]
+    rows += [("y", "c", "add", 0.3, 0.5)]
+    names = ["arm", "run", "kind", "added", "mlp_share"]
+    runs = pl.DataFrame({"arm": ["x", "x", "y"], "run": ["a", "b", "c"]})
+    found = analysis.by_kind(pl.DataFrame(rows, names, orient="row"), runs)
+    assert found.select("arm", "kind", "n").rows() == [("x", "add", 2), ("x", "let", 1), ("y", "add", 1)]
+    wanted = [(0.4 * 0.25 + 0.5 * 0.75) / 2, 0.2 * 0.75 / 2, 0.3 * 0.5]
+    assert found["added"].to_list() == pytest.approx(wanted)
+    older = pl.DataFrame(rows, names, orient="row").with_columns(mlp_share=pl.lit(None, pl.Float64))
+    assert analysis.by_kind(older, runs)["added"].to_list() == [None] * 3
 
 
 def test_strangers_are_refused(world):

@@ -47,8 +47,8 @@ def figures(x, labels, number, problems, kinds):
     found = scored(x, labels[:, None], number, train, kinds, np.random.default_rng(2))
     sums = {name: values.sum() for name, values in vars(found).items()}
     assert {i for i, _ in of_problems(found, problems)} == set(problems[~train].tolist())
-    ours = sums["right"] / sums["of"]
-    return ours, ours - sums["control"] / sums["control_of"], sums["majority"] / sums["of"]
+    ours, known = sums["right"] / sums["of"], sums["known_right"] / sums["known_of"]
+    return ours, known - sums["control"] / sums["control_of"], sums["majority"] / sums["of"]
 
 
 @pytest.mark.parametrize("number", [False, True])
@@ -90,6 +90,28 @@ def test_steps_known_by_heart_are_no_selectivity(planted):
     score, selectivity, _ = figures(np.eye(40, dtype=np.float32)[kinds], label, False, problems, kinds)
     assert score > 0.95
     assert selectivity < 0.1
+
+
+def test_kinds_that_were_not_trained_on_are_no_selectivity(planted):
+    """What knows all steps by heart is not selective, though it fails the control task at new kinds."""
+    problems, kinds, _, random = planted
+    train = halves(problems.astype(np.uint64), np.random.default_rng(1))
+    kinds = np.where(train, kinds % 20, kinds)  # half of the tested kinds are new
+    known = ~train & np.isin(kinds, kinds[train])
+    label = random.integers(0, 2, 40)[kinds]
+    found = scored(
+        np.eye(40, dtype=np.float32)[kinds], label[:, None], False, train, kinds, np.random.default_rng(2)
+    )
+    assert found.tested.tolist() == (~train).astype(float).tolist()
+    assert found.known.tolist() == found.known_of.tolist() == found.control_of.tolist() == known.tolist()
+    assert 0.3 < found.known.sum() / found.tested.sum() < 0.7
+    assert found.known_right.sum() == found.control.sum() == found.known.sum()
+    assert not found.control[~known].any()
+    none = scored(
+        np.eye(40, dtype=np.float32)[kinds], label[:, None], False, train, kinds + 40 * ~train, random
+    )
+    assert none.known.sum() == none.control_of.sum() == 0
+    assert none.right.sum() == found.right.sum()
 
 
 def test_entities_that_never_vary_are_not_asked_for():
@@ -236,9 +258,9 @@ def test_knobs_that_are_none():
 def test_scores_are_ratios_over_problems():
     row = {"split": "s", "trace": "own", "search": "text", "quantity": "q", "number": False, "at": "end"}
     sums = [
-        {"place": "clock", "of": 4.0, "right": 2.0, "majority": 2.0, "control": 1.0, "control_of": 4.0},
-        {"place": "blocks.0", "of": 4.0, "right": 3.0, "majority": 2.0, "control": 1.0, "control_of": 4.0},
-        {"place": "blocks.1", "of": 4.0, "right": 4.0, "majority": 2.0, "control": 2.0, "control_of": 4.0},
+        {"place": place, "of": 4.0, "right": right, "majority": 2.0, "control": 1.0, "control_of": 2.0}
+        | {"tested": 4.0, "known": 2.0, "known_of": 2.0, "known_right": 2.0}
+        for place, right in (("clock", 2.0), ("blocks.0", 3.0), ("blocks.1", 4.0))
     ]
     keys = [{"run": run, "problem_key": key} for run in "ab" for key in range(5)]
     table = pl.LazyFrame([{**row, **one, **key} for one in sums for key in keys])
@@ -248,3 +270,8 @@ def test_scores_are_ratios_over_problems():
     assert (only["score"], only["majority"], only["clock"], only["selectivity"]) == (1, 0.5, 0.5, 0.5)
     assert only["score_high"] == 1 > only["score_low"] > 0.5
     assert (only["problems"], only["seeds"]) == (5, 2)
+    assert (only["known"], only["control"]) == (0.5, 0.5)
+    for less in (table.filter(pl.col("problem_key") < 4), table.drop("tested", "known")):
+        row = scores(less, by=("split",)).row(0, named=True)
+        assert row["selectivity"] is row["selectivity_low"] is None
+        assert row["known"] == (None if "known" not in less.collect_schema() else 0.5)

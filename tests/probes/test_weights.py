@@ -17,6 +17,7 @@ from tracelab.analysis import task_vectors as tables
 from tracelab.arithmetic import Arithmetic, main, runs_of, weighed
 from tracelab.data.frozen import references
 from tracelab.evaluation.judging import trained_model
+from tracelab.models.gpt import GPT
 from tracelab.models.places import add, capture, change
 from tracelab.posttraining.experiment import posttrain
 from tracelab.probes import heads, memorisation
@@ -161,6 +162,7 @@ def test_a_random_control_has_the_norm_of_every_matrix(world, tmp_path):
     norms = [rows.filter(vector=name)["norm"].to_numpy() for name in (SUM, CONTROL)]
     assert norms[0] == pytest.approx(norms[1])
     assert (norms[0] > 0).any()
+    assert {"blocks.0.gate_up.weight.0", "blocks.0.gate_up.weight.1"} < set(rows["matrix"])
     pairs = pl.read_parquet(one.folder / tables.COSINES).filter(matrix="all", vector=SUM)
     assert abs(pairs["cosine"].item()) < 0.1
     whole = tables.of_run(one.folder)
@@ -185,6 +187,23 @@ def test_vectors_by_hand():
     assert weighed("runs/a", 1) == ("runs/a", 1.0)
     assert weighed("runs/12:30", 1) == ("runs/12", 30.0)
     assert weighed("runs/a:b", 1) == ("runs/a:b", 1.0)
+
+
+def test_a_gate_that_changed_more_takes_nothing_from_what_it_gates():
+    """Each is a matrix of its own: in what is kept, in a random vector's norms, in its rank."""
+    model = GPT(20, 16, layers=1, width=16, heads=2, mlp=32)
+    vector = {name: torch.zeros_like(w, dtype=torch.float64) for name, w in model.named_parameters()}
+    name, generator = "blocks.0.gate_up.weight", torch.Generator().manual_seed(0)
+    vector[name] = torch.randn(64, 16, generator=generator, dtype=torch.float64)
+    vector[name][:32] *= 10
+    kept = trimmed(vector, 0.25, model.parts)[name] != 0
+    assert kept[:32].sum() == kept[32:].sum() == 32 * 16 / 4
+    noise = random_like(vector, 0, model.parts)[name]
+    for half in (slice(32), slice(32, 64)):
+        assert noise[half].norm() == pytest.approx(vector[name][half].norm())
+    ranks = {name: effective_rank(matrix) for name, matrix in matrices(vector, model.parts)}
+    assert ranks[f"{name}.0"] == pytest.approx(effective_rank(vector[name][:32]))
+    assert ranks[f"{name}.1"] == pytest.approx(effective_rank(vector[name][32:]))
 
 
 def test_strangers_are_refused(world, tmp_path):

@@ -20,7 +20,7 @@ from tracelab.analysis.loading import levels_of, runs
 from tracelab.analysis.variance import by_problem, spread
 from tracelab.core.stats import cells
 from tracelab.metrics.pass_at_k import expected, ks_of, pass_at_k
-from tracelab.runs.arms import config_of, source_of
+from tracelab.runs.arms import config_of, judged_source_of
 
 NAMES = ("kept", "lost", "gained", "never")  # in the order of `cells`: before and after, only before, ...
 SAME = ("samples", "temperature")  # knobs of the evaluation
@@ -32,14 +32,15 @@ def load_pairs(*folders: str | Path) -> pl.LazyFrame:
     """Outcomes of the post-trained runs at or below the folders, and of the runs that they went on from.
 
     A row per completion: run, arm and seed of the post-trained run, source (the folder before it), `when`
-    ("before" or "after"), split, index, sample, problem_key, and the verdicts. A run whose source is gone, or
-    was evaluated with other samples, is named in a warning and left out; ValueError if none is left.
+    ("before" or "after"), split, index, sample, problem_key, and the verdicts. A run whose source is gone,
+    or was evaluated with other samples or at another checkpoint than the post-training began with, is named
+    in a warning and left out; ValueError if none is left.
     """
     parts = []
     for row in runs(*folders).drop_nulls("algorithm").iter_rows(named=True):
         after = Path(row["run"])
         try:
-            before = source_of(after)
+            before = judged_source_of(after)
             _check_same(before, after)
         except ValueError as error:
             warnings.warn(f"{after} is left out: {error}", stacklevel=2)

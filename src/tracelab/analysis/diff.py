@@ -3,6 +3,7 @@
 table = diff.load_diffs("runs/study")
 diff.by_variant(table)      # accuracy and validity of the models before, after and adapted, and of less
 diff.gains(table)           # the share of the gain that each has
+diff.by_kind(features, runs)  # where features add most
 """
 
 from __future__ import annotations
@@ -41,6 +42,31 @@ def load_diffs(*folders: str | Path) -> pl.LazyFrame:
     ValueError if none has.
     """
     return load_beside(FILE, "diff", *folders)
+
+
+def load_features(*folders: str | Path) -> pl.DataFrame:
+    """The living features of the same runs, a row each; older files have no mlp_share, which is null then."""
+    found = load_beside(FEATURES, "diff", *folders)
+    known = found.collect_schema().names()
+    return found.with_columns(pl.lit(None, pl.Float64).alias(n) for n in {"mlp_share"} - {*known}).collect()
+
+
+def by_kind(features: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
+    """A row per arm and part of a completion (`kind`): the features that add most there.
+
+    n: features of all runs; added: all that they add, as a share of what all MLPs give, as sums of norms in
+    each run, and then the mean over the arm's runs; null of files that lack it. runs: run and arm of all that
+    were asked, also those without features.
+    """
+    share = pl.when(pl.col("mlp_share").is_not_null().all()).then(
+        (pl.col("added") * pl.col("mlp_share")).sum()
+    )
+    each = features.group_by("arm", "run", "kind").agg(pl.len().alias("n"), share.alias("share"))
+    whole = pl.when(pl.col("share").is_not_null().all()).then(pl.col("share").sum())
+    found = each.group_by("arm", "kind").agg(pl.col("n").sum(), whole.alias("whole"))
+    asked = runs.group_by("arm").agg(pl.col("run").n_unique().alias("asked"))
+    found = found.join(asked, on="arm").sort("arm", "n", "kind", descending=[False, True, False])
+    return found.select("arm", "kind", "n", (pl.col("whole") / pl.col("asked")).alias("added"))
 
 
 def by_variant(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.DataFrame:

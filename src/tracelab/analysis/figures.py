@@ -155,7 +155,7 @@ def imposed(path: Path, frame: pl.DataFrame) -> None:
     shown = {
         "valid": ("answer right", BLUE, "o"),
         "changed": ("answer changed", RED, "s"),
-        "follows": ("answer is the imposed trace's", GREEN, "^"),
+        "follows": ("answer is that of the trace's problem", GREEN, "^"),
     }
     groups = list(frame.group_by("arm", "split", maintain_order=True))
     most = max(len(part) for _, part in groups)

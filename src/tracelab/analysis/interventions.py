@@ -14,23 +14,35 @@ FIGURES = ("valid", "changed", "follows")
 FIRST = ("own", "none", "prefix", "correct", "swapped", "matched")  # then the other kinds, by name
 
 
+DONATED = ("swapped", "matched")  # traces of other problems: what they lead to is no answer of this one's
+
+
 def load_interventions(*folders: str | Path) -> pl.LazyFrame:
     """The interventions of all finished runs at or below the folders that have some, labelled as by `load`.
 
     ValueError if none has.
     """
-    return load_beside("interventions.parquet", "intervene", *folders)
+    return of_donors(load_beside("interventions.parquet", "intervene", *folders))
 
 
 def of_run(path: Path) -> pl.DataFrame:
     """One run's interventions, see `by_intervention`."""
-    return by_intervention(pl.scan_parquet(path, glob=False), by=("split",))
+    return by_intervention(of_donors(pl.scan_parquet(path, glob=False)), by=("split",))
+
+
+def of_donors(table: pl.LazyFrame) -> pl.LazyFrame:
+    """The table, with `follows` null where no other problem gave the trace.
+
+    Older files say there whether the answer is the problem's own reference, which is no sign of any trace.
+    """
+    return table.with_columns(pl.when(pl.col("intervention").is_in(DONATED)).then("follows"))
 
 
 def by_intervention(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.DataFrame:
     """A row per group, intervention and dose.
 
-    valid, changed, follows: shares, each with _low and _high (95 %); reference_logprob: mean, in nats
+    valid, changed, follows: shares, each with _low and _high (95 %), of follows null but for DONATED;
+    reference_logprob: mean, in nats
     per token of the reference solution; trace_tokens: mean; n.
     """
     key = [*by, "intervention", "dose"]

@@ -9,15 +9,19 @@ What does not belong into one comparison is refused, or named and left out; noth
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow
+import pyarrow.parquet
 
 from tracelab.analysis.arms import check_same
 from tracelab.core.files import read_json
 from tracelab.core.terminal import counted
-from tracelab.runs.arms import arms_of, config_of, described, short, source_of
+from tracelab.runs import stamps
+from tracelab.runs.arms import arms_of, config_of, described, judged_source_of, short, source_of
 from tracelab.runs.folder import OF_A_RUN, runs_below
 from tracelab.runs.identity import identity_of
 from tracelab.runs.knobs import options
@@ -41,7 +45,8 @@ NEEDED = (
 def runs(*folders: str | Path) -> pl.DataFrame:
     """One row per finished run at or below the folders: run (its folder), arm, treatment, seed, ...
 
-    source: of post-trained runs the folder of the run that they went on from; null if it is gone.
+    source: of post-trained runs the folder of the run that they went on from; null if it is gone, or
+    if its outcomes are not those of the checkpoint that they began with, which a warning says.
 
     arm: the treatment with all that differs among these runs but seeds. What is unfinished, of an older
     version, or a copy of another run there, is named in a warning and left out. ValueError if nothing is
@@ -102,12 +107,14 @@ def load(*folders: str | Path) -> pl.LazyFrame:
 def load_beside(name: str, command: str, *folders: str | Path) -> pl.LazyFrame:
     """One more table of all finished runs at or below the folders that have it, labelled as by `load`.
 
-    name: its file in a run's folder; command: what writes it. ValueError if no run has it.
+    name: its file in a run's folder; command: what writes it. Files that were made before a run was trained
+    for longer, or judged at another checkpoint, are named in a warning and left out. ValueError if no run has
+    one.
     """
     parts = []
     for row in runs(*folders).iter_rows(named=True):
         path = Path(row["run"]) / name
-        if path.is_file():
+        if _is_present(path):
             labels = {column: row[column] for column in ("run", "arm", "seed")}
             table = pl.scan_parquet(path, glob=False)
             try:
@@ -118,6 +125,29 @@ def load_beside(name: str, command: str, *folders: str | Path) -> pl.LazyFrame:
     if not parts:
         raise ValueError(f"no run there has {name}: run python -m tracelab.{command} run=... first")
     return pl.concat(parts, how="diagonal_relaxed")
+
+
+def having(name: str, folders: Iterable[str]) -> list[str]:
+    """Those of the runs' folders that have a file which `load_beside` takes."""
+    return [folder for folder in folders if _is_present(Path(folder) / name)]
+
+
+def _is_present(path: Path) -> bool:
+    """Is a file beside a run there, and of the run as it is now? If it is of another, a warning says so.
+
+    Versions that noted nothing are believed.
+    """
+    if not path.is_file():
+        return False
+    try:
+        stamp = stamps.read(pyarrow.parquet.read_schema(path).metadata)
+    except (pyarrow.ArrowException, OSError):  # damaged, which whoever reads it is told
+        return True
+    folder = path.parent
+    fault = stamps.fault(stamp, config_of(folder), read_json(folder / "run.json") or {})
+    if fault is not None:
+        warnings.warn(f"{path} is left out: {fault}. Give the command that wrote it once more", stacklevel=4)
+    return fault is None
 
 
 def levels_of(table: pl.LazyFrame) -> list[str]:
@@ -179,9 +209,15 @@ def _dose(folder: Path) -> dict[str, Any]:
 
 
 def _source(folder: Path) -> str | None:
+    """The folder of the run before it. What is no such run's outcomes is named in a warning."""
     try:
-        return str(source_of(folder).resolve())
+        source_of(folder)
     except ValueError:
+        return None
+    try:
+        return str(judged_source_of(folder).resolve())
+    except ValueError as error:
+        warnings.warn(f"nothing is compared with the run before it: {error}", stacklevel=2)
         return None
 
 

@@ -15,10 +15,19 @@ import polars as pl
 
 from tracelab.analysis.estimates import as_columns, with_seeds
 from tracelab.analysis.loading import load_beside
-from tracelab.core.stats import Bounded, clustered, ratio
+from tracelab.core.stats import UNKNOWN, Bounded, clustered, ratio
 
 FILE = "states.parquet"
-SUMS = ("of", "right", "majority", "control", "control_of")
+SUMS = ("of", "right", "majority")
+KNOWN = (
+    "tested",
+    "known",
+    "known_of",
+    "known_right",
+    "control",
+    "control_of",
+)  # older files lack the first four
+FEWEST = 5  # problems with moments whose kind of step was trained on, for a selectivity
 ABOUT = ("trace", "search", "quantity", "number", "at")
 BASELINES = ("clock", "embed")
 
@@ -40,11 +49,16 @@ def scores(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.Data
     """A row per group, trace, search, quantity, at and place, in the order in which they were asked for.
 
     score: of the probes, with _low and _high (95 %, over problems): accuracy, or R² where number is true;
-    majority: accuracy of the commonest label of training (of numbers 0); control: the control task's score;
-    selectivity: score less control, with _low and _high; problems: that were tested; seeds.
+    majority: accuracy of the commonest label of training (of numbers 0); known: the share of tested labels
+    at moments whose kind of step was trained on; control: the control task's score there; selectivity: score
+    less control there, with _low and _high; problems: that were tested; seeds. The three are null of files
+    that do not say which moments these are, selectivity also where fewer than FEWEST problems have some.
     """
     keys = [*by, *ABOUT, "place"]
-    sums = [pl.col(name).sum() for name in SUMS]
+    missing = {*KNOWN} - {*table.collect_schema().names()}
+    table = table.with_columns(pl.lit(None, pl.Float64).alias(name) for name in sorted(missing))
+    whole = [pl.when(pl.col(name).is_not_null().all()).then(pl.col(name).sum()) for name in KNOWN]
+    sums = [*(pl.col(name).sum() for name in SUMS), *whole]
     found = table.group_by([*keys, "problem_key"], maintain_order=True).agg(sums).collect()
     rows = []
     for group, part in found.group_by(keys, maintain_order=True):
@@ -54,17 +68,28 @@ def scores(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.Data
 
 
 def _scored(part: pl.DataFrame, number: bool) -> dict[str, Any]:
-    of, right, majority, control, control_of = (part[name].to_numpy() for name in SUMS)
+    of, right, majority = (part[name].to_numpy() for name in SUMS)
     score = ratio((1, right, of))
     if not number:  # a share, whose interval stays within 0 and 1
         score = Bounded(score.value, *clustered(right, of))
-    spoken = control_of.sum() > 0
     return {
         **as_columns("score", score),
         "majority": float(majority.sum() / of.sum()) if of.sum() else None,
-        "control": float(control.sum() / control_of.sum()) if spoken else None,
-        **as_columns("selectivity", ratio((1, right, of), (-1, control, control_of))),
+        **_selective(part),
         "problems": int(np.count_nonzero(of)),
+    }
+
+
+def _selective(part: pl.DataFrame) -> dict[str, Any]:
+    """known, control and selectivity, see `scores`."""
+    if part["tested"].null_count():
+        return {"known": None, "control": None, **as_columns("selectivity", UNKNOWN)}
+    tested, known, of, right, control, control_of = (part[name].to_numpy() for name in KNOWN)
+    found = ratio((1, right, of), (-1, control, control_of))
+    return {
+        "known": float(known.sum() / tested.sum()),
+        "control": float(control.sum() / control_of.sum()) if control_of.sum() > 0 else None,
+        **as_columns("selectivity", found if np.count_nonzero(known) >= FEWEST else UNKNOWN),
     }
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tracelab.decoding.choosing import choose, logprob, uniform
 from tracelab.decoding.slots import Newest, Slots
@@ -108,6 +108,14 @@ def step(model: GPT, slots: Slots, rows: Rows, columns: Tensor, wish: Wish) -> N
     draw(rows, model.logits(hidden[:, -1]), wish)
 
 
+def is_hooked(model: nn.Module) -> bool:
+    """Is anything to be done where a part of the model is called, as by `models.places.change`?
+
+    torch compiles hooks into a program, and then takes that program for models with others, or with none.
+    """
+    return any(part._forward_hooks or part._forward_pre_hooks for part in model.modules())
+
+
 @functools.cache
 def compiled_step() -> Callable[[GPT, Slots, Rows, Tensor, Wish], None]:
     """`step` as one program."""
@@ -118,16 +126,18 @@ class Steps:
     """Steps of the first rows of the slots, again and again.
 
     compiled: is `step` one program? Where it can't be (no Triton, no C compiler, a ninth shape of models in
-    one process), a warning says so, and so where a step can't be recorded.
+    one process), a warning says so, and so where a step can't be recorded. A model with hooks
+    (`models.places`) goes step by step: programs and records would leave out what the hooks do.
     """
 
     def __init__(self, model: GPT, slots: Slots, rows: Rows, wish: Wish, *, compiled: bool) -> None:
+        compiled = compiled and not is_hooked(model)
         self.model = model
         self.slots = slots
         self.rows = rows
         self.wish = wish
         self.compiled = compiled
-        self.records = rows.token.device.type in RECORDED
+        self.records = rows.token.device.type in RECORDED and not is_hooked(model)
         room = slots.keys[0].shape[2]
         self.columns = torch.arange(room, device=rows.token.device)
         self.graphs: dict[tuple[int, int], torch.cuda.CUDAGraph] = {}

@@ -29,6 +29,7 @@ from tracelab.runs.folder import Run
 from tracelab.runs.knobs import options
 from tracelab.runs.sets import TestSets
 from tracelab.runs.settings import Sampling
+from tracelab.runs.trained import stamp_of
 from tracelab.runs.trained import trained_model as trained_model
 
 Call = Callable[..., Any]  # function, its arguments -> what it returns
@@ -110,6 +111,7 @@ def evaluate(
     content = {
         "run": run.name,
         "treatment": labels(run)["treatment"],
+        "judged": stamp_of(run, tested.checkpoint),
         "sampling": speed,
         "test sets": metrics,
     }

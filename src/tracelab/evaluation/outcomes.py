@@ -6,6 +6,7 @@ table = pyarrow.parquet.read_table("runs/.../outcomes.parquet")
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,13 @@ from tracelab.core.arrays import Flags
 from tracelab.core.files import whole
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task, Verdicts
+from tracelab.runs import stamps
 
 if TYPE_CHECKING:
     from tracelab.core.codec import Codec
     from tracelab.decoding.completions import Completions
     from tracelab.metrics.base import Metric
+    from tracelab.runs.folder import Run
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,13 @@ def _lists(rows: Ragged, dtype: type) -> pa.Array:
     return pa.LargeListArray.from_arrays(rows.offsets, rows.values.astype(dtype))
 
 
-def write(table: pa.Table, path: Path) -> None:
-    """Write whole or not at all."""
+def write(table: pa.Table, path: Path, run: Run | None = None) -> None:
+    """Write whole or not at all. run: whose model was asked; the file says how it was (`runs.stamps`)."""
+    if run is not None:
+        from tracelab.runs.trained import stamp_of  # seconds, for torch
+
+        stamp = json.dumps(stamp_of(run)).encode()
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), stamps.KEY: stamp})
     with whole(path) as partial:
         pa.parquet.write_table(table, partial, compression="zstd")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +15,54 @@ from tracelab.core.files import read_text
 from tracelab.runs.folder import Run
 from tracelab.runs.knobs import options
 from tracelab.runs.tables import cell, headings
+from tracelab.runs.trained import stamp_of
 
 PAGE = Path(__file__).with_name("card.md")
 
 
-def text(run: Run, family: str, folder: str, prompt: str, codec: Codec) -> str:
-    """The card. family: the reference model of its shape; prompt: of a test problem."""
-    record = run.read_json("run.json")
-    metrics = (run.read_json("metrics.json") or {}).get("test sets", {})
-    title = _title(run)
+@dataclass(frozen=True)
+class Shown:
+    """What a card is of. family: the reference model of its shape; prompt: of a test problem."""
+
+    family: str
+    folder: str
+    prompt: str
+    codec: Codec
+    checkpoint: str
+
+
+def text(run: Run, shown: Shown, record: Mapping[str, Any]) -> str:
+    """The card. record: what run.json says, with the progress of the checkpoint that is exported."""
+    metrics = judged(run, shown.checkpoint)
+    title, folder, codec = _title(run), shown.folder, shown.codec
     return read_text(PAGE).format(
         metadata=yaml.safe_dump(_metadata(run, title, metrics), sort_keys=False, allow_unicode=True),
         title=title,
-        family=family,
+        family=shown.family,
         parameters=record["parameters"],
         version=record["versions"]["tracelab"],
         facts="\n".join(f"| {name} | {value} |" for name, value in _facts(run, record).items()),
         figures=_table(metrics) if metrics else "It has not been judged yet.",
+        decoding=_decoding(run.settings.eval.temperature, bool(metrics)),
         words=len(codec.vocabulary),
         folder=folder,
-        quoted={"folder": json.dumps(folder), "prompt": json.dumps(prompt)},
+        quoted={"folder": json.dumps(folder), "prompt": json.dumps(shown.prompt)},
         stop=codec.format.stop,
     )
+
+
+def judged(run: Run, checkpoint: str) -> dict[str, Any]:
+    """Figures by test set, if they are of this checkpoint as it is now; none, else."""
+    found = run.read_json("metrics.json") or {}
+    stamp = found.get("judged", stamp_of(run))  # versions that did not note it
+    figures: dict[str, Any] = found.get("test sets", {})
+    return figures if stamp == stamp_of(run, checkpoint) else {}
+
+
+def _decoding(temperature: float, known: bool) -> str:
+    """How the example decodes, as the folder's generation_config.json says. known: are there figures?"""
+    how = f"Sampled at temperature {temperature:g}" if temperature else "Greedy"
+    return f"{how}, as it was judged" if known else how
 
 
 def _title(run: Run) -> str:

@@ -18,7 +18,7 @@ from tracelab.core.files import whole_folder, write_json, write_text
 from tracelab.core.types import Task
 from tracelab.exchange import card, shapes, tensors, weights, words
 from tracelab.runs.build import build_task, build_treatment
-from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import test_sets
 from tracelab.runs.settings import Sampling
@@ -43,7 +43,8 @@ def export(run: Run, to: Path, checkpoint: str = "last") -> Path:
     path = run.trained(checkpoint)
     if to.exists() and not (to / ABOUT).is_file() and (to.is_file() or any(to.iterdir())):
         raise ValueError(f"to={to} holds something that is no export: choose a new folder")
-    task, record = build_task(run.settings.task), run.read_json("run.json")
+    task = build_task(run.settings.task)
+    record = {**run.read_json("run.json"), "progress": load_progress(path)}
     codec, context = task.codec, record["context"]
     stop, kind = codec.stop, shapes.FAMILIES[shapes.family(knobs)]
     with whole_folder(to) as made:
@@ -52,7 +53,8 @@ def export(run: Run, to: Path, checkpoint: str = "last") -> Path:
         write_json(made / "tokenizer.json", words.tokenizer_of(codec))
         write_json(made / "tokenizer_config.json", words.tokenizer_config_of(codec, context))
         write_json(made / "generation_config.json", generation(run.settings.eval, stop, record["max_new"]))
-        write_text(made / "README.md", card.text(run, kind, to.resolve().name, _prompt(run, task), codec))
+        shown = card.Shown(kind, to.resolve().name, _prompt(run, task), codec, checkpoint)
+        write_text(made / "README.md", card.text(run, shown, record))
         write_json(made / ABOUT, about(run, record))
     return to
 
@@ -70,9 +72,10 @@ def generation(judged: Sampling, stop: int, max_new: int) -> dict[str, Any]:
 
 
 def about(run: Run, record: Mapping[str, Any]) -> dict[str, Any]:
-    """What the run is, without its places."""
+    """What the run is, without its places. The folder has one checkpoint, whichever it was."""
+    config = {name: value for name, value in run.config.items() if name not in LEFT_OUT}
     return {
-        "config": {name: value for name, value in run.config.items() if name not in LEFT_OUT},
+        "config": {**config, "eval": {**config["eval"], "checkpoint": "last"}},
         "record": {name: record[name] for name in RECORDED if name in record},
         "data_card": run.read_json("data_card.json"),
     }

@@ -105,8 +105,16 @@ class Model(nn.Module):
 
     @property
     def stacks(self) -> dict[str, tuple[int, ...]]:
-        """Parameters that are several matrices on top of each other -> the rows of each."""
+        """Parameters that are several matrices on top of each other, and that Muon takes apart -> the rows of
+        each. Gates and ups it takes as one: `parts` has them, too.
+        """
         return {}
+
+    @property
+    def parts(self) -> dict[str, tuple[int, ...]]:
+        """All parameters that are several matrices on top of each other -> the rows of each."""
+        gated = [(name, len(w)) for name, w in self.named_parameters() if name.endswith("gate_up.weight")]
+        return {**self.stacks, **{name: (rows // 2, rows // 2) for name, rows in gated}}
 
     @property
     def device(self) -> torch.device:

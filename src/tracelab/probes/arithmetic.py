@@ -103,8 +103,8 @@ def merge(asked: Merge, to: Path) -> Run:
     for name in ("vocab.json", "data_card.json"):
         if (content := asked.base.read_json(name)) is not None:
             run.write_json(name, content)
-    write(table(vectors, base, model.stacks, asked.tolerance), to / VECTORS)
-    write(cosines(vectors, model.stacks), to / COSINES)
+    write(table(vectors, base, model.parts, asked.tolerance), to / VECTORS)
+    write(cosines(vectors, model.parts), to / COSINES)
     save_weights(run.checkpoint(), model.state_dict(), record)
     run.write_json("run.json", record)
     return run
@@ -139,11 +139,11 @@ def vectors_of(asked: Merge, model: Model, base: Weights) -> dict[str, Weights]:
     for run, _ in asked.models:
         tuned = weights_of(run, model, asked.checkpoint)
         vector = task_vectors.difference(tuned, base, asked.gains)
-        vectors.append(task_vectors.trimmed(vector, asked.density, model.stacks))
+        vectors.append(task_vectors.trimmed(vector, asked.density, model.parts))
     found = {str(run.folder): vector for (run, _), vector in zip(asked.models, vectors, strict=True)}
     found[SUM] = task_vectors.total(vectors, [weight for _, weight in asked.models])
     if asked.control == "random":
-        found[CONTROL] = task_vectors.random_like(found[SUM], asked.seed, model.stacks)
+        found[CONTROL] = task_vectors.random_like(found[SUM], asked.seed, model.parts)
     return found
 
 

@@ -7,7 +7,8 @@ opens the trace to the word that opens the solution, so that where a trace ends 
 A longer trace has a smaller likelihood, whatever it says. So each pair has its lengths: `state`, `cost`,
 `order` and `op` keep the steps' number, and `drop` and `insert` do not. What is compared is left to
 `analysis.assessment`: whole traces, per token, and the first token that differs, which both read behind the
-same words.
+same words. Not every twin is wrong there: another step that is legal may stand at that place, and the fault
+come later. Each pair says which it is.
 
     python -m tracelab.assess run=runs/...
 """
@@ -26,7 +27,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.decoding.logprobs import sums, teacher_forced
 from tracelab.models.base import Model
-from tracelab.probes.imposing import check_words, opening
+from tracelab.probes.imposing import check_words, opening, solutions
 from tracelab.probes.tested import tested
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
@@ -66,10 +67,11 @@ def assess(
 ) -> Iterator[tuple[Corrupted, dict[str, NDArray[Any]]]]:
     """Each kind and rate of damage with its pairs, arrays of as many as there are.
 
-    row: the problem's place; valid_logprob, twin_logprob: of whole traces, in nats; valid_tokens,
+    row: its problem's place; valid_logprob, twin_logprob: of whole traces, in nats; valid_tokens,
     twin_tokens; valid_first, twin_first: log-probabilities of the first token that differs; same_before: of
-    how many tokens behind; damaged: steps. Left out are twins that no damage made invalid, and pairs that do
-    not fit into the model's context: `left_out` has how many. ValueError for formats without opening words.
+    how many tokens behind; first_wrong: is the twin's step there locally invalid, as the verifier replays
+    it?; damaged: steps. Left out are twins that no damage made invalid, and pairs that do not fit into the
+    model's context: `left_out` has how many. ValueError for formats without opening words.
     """
     check_words(task)
     prompts, valid = model.opened(task.prompts(examples)), opening(task, reference(task, examples))
@@ -86,7 +88,30 @@ def assess(
             (twin.take(rows), teacher_forced(model, prompts.take(rows), twin.take(rows))),
         )
         left_out = np.full(len(rows), len(examples) - len(rows))
+        figures["first_wrong"] = wrong_at_first(task, examples.take(rows), twin.take(rows), treated, rows)
         yield damage, {"row": rows, **figures, "damaged": treated.damage[rows], "left_out": left_out}
+
+
+def wrong_at_first(
+    task: Task, examples: Examples, twin: Ragged, treated: Treated, rows: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """(n,): is a twin's first step that differs from the valid trace the one that makes it locally invalid?
+
+    twin: its tokens; rows: whose twins of the treated they are.
+    """
+    assert treated.rows is not None, "damaged traces are steps"
+    if not len(rows):
+        return np.zeros(0, np.bool_)
+    bad = task.judge(examples, twin.joined(solutions(task, examples))).trace_at[:, task.levels.index("local")]
+    steps = zip(examples.trace, treated.rows.take(rows), strict=True)
+    return np.array([at == _first_step(valid, other) for at, (valid, other) in zip(bad, steps, strict=True)])
+
+
+def _first_step(valid: NDArray[Any], other: NDArray[Any]) -> int:
+    """The first step that differs; where one trace goes on where the other ends, that place."""
+    least = min(len(valid), len(other))
+    differs = np.flatnonzero((valid[:least] != other[:least]).any(1))
+    return int(differs[0]) if len(differs) else least
 
 
 def _pairs(valid: tuple[Ragged, Ragged], twin: tuple[Ragged, Ragged]) -> dict[str, NDArray[Any]]:

@@ -174,6 +174,7 @@ def table(rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> pa.Tab
         "layer": pa.int64(),
         "feature": pa.int64(),
         "added": pa.float64(),
+        "mlp_share": pa.float64(),
         "fires": pa.float64(),
         "kind": pa.string(),
         "kind_added": pa.float64(),

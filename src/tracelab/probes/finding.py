@@ -20,8 +20,10 @@ from tracelab.probes.contrasts import Contrast, contrast
 from tracelab.probes.directions import Direction, find
 from tracelab.probes.moments import activations
 from tracelab.runs import sets
+from tracelab.runs.arms import begun_with
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
+from tracelab.runs.identity import lineage
 from tracelab.runs.knobs import options
 from tracelab.runs.settings import Sampling
 from tracelab.training.resuming import check_vocabulary
@@ -68,9 +70,9 @@ def written_of(run: Run, task: Task, model: Model, fit: Sampling, max_new: int) 
 
 
 def reader_of(other: Run, run: Run, task: Task, knob: str = "other") -> Model:
-    """The other run's model. ValueError if it has another shape or other words, so no place is common.
+    """The other run's model: what the run began with, if it went on from the other, else as it was evaluated.
 
-    knob: which names it.
+    knob: which names it. ValueError if it has another shape or other words, so no place is common.
     """
     check_vocabulary(other.folder, task.codec.vocabulary)
     theirs, ours = (options(each.settings.model) for each in (other, run))
@@ -79,7 +81,9 @@ def reader_of(other: Run, run: Run, task: Task, knob: str = "other") -> Model:
             f"{knob}={other.folder} has another shape than {run.folder} ({theirs}, not {ours}): take "
             "two runs of one model, such as a run and what it was post-trained to"
         )
-    return trained_model(other, task, other.settings.eval.checkpoint, other.read_json("run.json")["context"])
+    went_on = lineage(run)[1:2] == lineage(other)[:1]
+    checkpoint = begun_with(run.config) if went_on else other.settings.eval.checkpoint
+    return trained_model(other, task, checkpoint, other.read_json("run.json")["context"])
 
 
 def contrasted(

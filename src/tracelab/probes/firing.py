@@ -34,7 +34,7 @@ class Fired:
     """A layer's features over all tokens that were read, in cells: a word, its part and its place in a step.
 
     tokens: (cells,); added, times: (features, cells), norms of what is added there, in sum, and how often it
-    is anything; mlp: the norm of what the MLP gives, in sum.
+    is anything; mlp: the norm of what the MLP gives without them, in sum.
     """
 
     tokens: Floats
@@ -70,7 +70,8 @@ def fired(model: Model, transcoders: Transcoders, written: Written, cells: Ragge
         real = real_tokens(written, micro)
         here = _cells(cells, micro.rows.numpy(), real).to(device)
         tokens.index_add_(0, here, torch.ones_like(here, dtype=torch.float64))
-        with adapted(model, transcoders) as found, capture(model, *places) as seen, model.computing():
+        # what was hooked first sees what the MLP gives, before features are added
+        with capture(model, *places) as seen, adapted(model, transcoders) as found, model.computing():
             model.hidden(micro.tokens.to(device))
         for layer in layers:
             values = found[layer][real.to(device)].double() * transcoders[layer].norms
@@ -95,18 +96,22 @@ def features(
 ) -> Iterator[dict[str, Any]]:
     """A row for each feature that adds no less than that share of what its MLP gives, as mean norms.
 
-    layer, feature; added: that share; fires: the share of tokens; kind, place, word: the part of a text, the
+    layer, feature; added: that share; mlp_share: what its MLP gives, as a share of what all MLPs give; fires:
+    the share of tokens; kind, place, word: the part of a text, the
     place in its steps and the word at which it adds most, each with its share of all that the feature adds
     (`_added`) and of all tokens (`_tokens`); read, bias, written: its row of W, its b, its column of V.
     """
     names, cells = labels(task, written)
-    for layer, part in enumerate(fired(model, transcoders, written, cells, len(names))):
+    layers = fired(model, transcoders, written, cells, len(names))
+    every = sum(part.mlp for part in layers)
+    for layer, part in enumerate(layers):
         whole, transcoder = part.added.sum(1), transcoders[layer]
         for k in np.flatnonzero(whole >= max(least * part.mlp, 1e-30)).tolist():
             yield {
                 "layer": layer,
                 "feature": k,
                 "added": float(whole[k] / part.mlp),
+                "mlp_share": part.mlp / every,
                 "fires": float(part.times[k].sum() / part.tokens.sum()),
                 **_where(names, part.added[k], part.tokens),
                 "read": transcoder.encode.weight[k].tolist(),

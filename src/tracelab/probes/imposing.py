@@ -36,7 +36,7 @@ class Imposed:
     """One intervention on n problems.
 
     name, dose: which; opening: tokens behind each prompt, up to the solution's opening word; follows: the
-    solutions (tokens) that the imposed traces lead to, or None where they are this problem's own.
+    solutions (tokens) of the other problems whose traces are imposed, or None where none gave any.
     """
 
     name: str

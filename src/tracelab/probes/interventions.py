@@ -33,7 +33,8 @@ def intervene(
     """Impose, answer, judge: each intervention with its outcomes, arrays of n.
 
     valid, optimal, reason: of the solution; changed: does it differ from the one behind the model's own
-    trace?; follows: is it the one that the imposed trace leads to?; reference_logprob: log-probability, in
+    trace?; follows: is it the one that the imposed trace leads to, where that is another problem's? (null
+    where no other problem gave it); reference_logprob: log-probability, in
     nats, that the model gives the reference solution there (teacher forced); reference_tokens: of how many
     tokens; trace_tokens: how long the imposed trace is.
     """
@@ -53,7 +54,6 @@ def intervene(
         if imposed.name == "own":  # written where nothing was imposed, too, but for what was cut off
             before = before.replace(rows, answers)
         verdicts = task.judge(examples.take(rows), imposed.opening.take(rows).joined(answers))
-        followed = reference if imposed.follows is None else imposed.follows
         yield (
             imposed,
             {
@@ -62,12 +62,19 @@ def intervene(
                 "optimal": verdicts.solution_optimal,
                 "reason": np.array(task.reasons)[verdicts.solution_reason],
                 "changed": ~_equal(answers, before.take(rows)),
-                "follows": _equal(answers, followed.take(rows)),
+                "follows": _follows(answers, imposed, rows),
                 "reference_logprob": sums(teacher_forced(model, whole.take(rows), reference.take(rows))),
                 "reference_tokens": reference.lengths[rows],
                 "trace_tokens": imposed.opening.lengths[rows] - 1,
             },
         )
+
+
+def _follows(answers: Ragged, imposed: Imposed, rows: NDArray[np.int64]) -> pa.Array:
+    """Are the answers those of the problems whose traces were imposed? Nulls where there are none."""
+    if imposed.follows is None:
+        return pa.nulls(len(answers), pa.bool_())
+    return pa.array(_equal(answers, imposed.follows.take(rows)))
 
 
 def _equal(one: Ragged, other: Ragged) -> NDArray[np.bool_]:

@@ -21,7 +21,7 @@ from tracelab.core.types import Examples
 from tracelab.decoding.logprobs import sums, teacher_forced
 from tracelab.models.base import Model
 from tracelab.probes.tested import Tested, tested
-from tracelab.runs.arms import source_of
+from tracelab.runs.arms import judged_source_of
 from tracelab.runs.folder import Run
 
 COLUMNS = ("split", "index", "sample", "problem_key", "solution_valid", "trace_strict")
@@ -31,10 +31,11 @@ def of_run(run: Run, splits: list[str] | None = None) -> pa.Table:
     """Completions of a post-trained run and of its source, a row each.
 
     written: "before" or "after", by which of the two; before_logprob, after_logprob: of the whole completion
-    under each, in nats, at temperature 1; tokens; and COLUMNS of its outcome. splits: test sets (None: the
-    first). ValueError if the run was not post-trained, or its source is gone.
+    under each, in nats, at temperature 1; tokens; and COLUMNS of its outcome. Before is the checkpoint that
+    the post-training began with. splits: test sets (None: the first). ValueError if the run was not
+    post-trained, or its source is gone or was judged at another checkpoint.
     """
-    source = Run.open(source_of(run.folder))
+    source = Run.open(judged_source_of(run.folder))
     asked = tested(run, splits)
     models = {"before": tested(source, list(asked.tests)).model, "after": asked.model}
     parts = [

@@ -4,7 +4,8 @@
 
 What a probe finds may be its own doing, so each has a control task (Hewitt and Liang 2019, arXiv 1909.03368):
 every kind of step is given the label of a moment drawn at random, which only a probe that knows steps by
-heart can learn. Score less control score is the probe's selectivity.
+heart can learn. Nobody can know by heart a kind that was not there in training: score less control score, of
+tested moments whose kind was, is the probe's selectivity.
 """
 
 from __future__ import annotations
@@ -30,14 +31,20 @@ ROUNDS = 200  # of its solver
 class Scores:
     """Sums over the entities of a quantity, (n,) each and 0 of moments that were trained on.
 
-    of: labels; right: those that the probe gives; majority: those that are the commonest of training;
-    control, control_of: right and of for the control task. Of numbers, `of` is the squared distance from
-    training's mean, and `right` that less the squared error: their ratio is R².
+    tested: labels; known: those at moments whose kind of step was trained on; of: labels; right: those that
+    the probe gives; majority: those that are the commonest of training; known_of, known_right: of and right
+    at known moments alone; control, control_of: right and of for the control task, there, too. Of numbers,
+    `of` is the squared distance from training's mean, and `right` that less the squared error: their ratio is
+    R².
     """
 
+    tested: Floats
+    known: Floats
     of: Floats
     right: Floats
     majority: Floats
+    known_of: Floats
+    known_right: Floats
     control: Floats
     control_of: Floats
 
@@ -56,19 +63,19 @@ def scored(
     (n,) of step, for the control task.
     """
     x = standard(x, train)
-    sums = np.zeros((5, len(x)))
+    sums = np.zeros((9, len(x)))
     for mine in labels.T:
         known = np.flatnonzero(mine != UNKNOWN)
         fit, test = known[train[known]], known[~train[known]]
         if not len(fit) or not len(test):
             continue
         given = mine[random.choice(known, kinds.max() + 1)]  # each kind's label in the control task
-        for k, y in ((0, mine), (3, given[kinds])):
-            of, right, majority = _outcome(x, y, number, fit, test)
-            if k == 0:
-                sums[:3, test] += of, right, majority
-            else:
-                sums[3:, test] += right, of
+        seen = np.isin(kinds[test], kinds[fit])
+        of, right, majority = _outcome(x, mine, number, fit, test)
+        sums[:7, test] += np.ones(len(test)), seen, of, right, majority, of * seen, right * seen
+        if seen.any():
+            of, right, _ = _outcome(x, given[kinds], number, fit, test)
+            sums[7:, test] += right * seen, of * seen
     return Scores(*sums)
 
 
@@ -130,7 +137,6 @@ def halves(problems: NDArray[np.uint64], random: np.random.Generator) -> NDArray
 
 def of_problems(scores: Scores, problems: NDArray[np.int64]) -> Iterator[tuple[int, dict[str, float]]]:
     """Each tested problem with the sums of its moments."""
-    tested = (scores.of != 0) | (scores.control_of != 0)
-    for problem in np.unique(problems[tested]):
+    for problem in np.unique(problems[scores.tested != 0]):
         mine = problems == problem
         yield int(problem), {name: float(values[mine].sum()) for name, values in vars(scores).items()}

@@ -51,6 +51,7 @@ HEADINGS = (
     "best place",
     "score",
     "selectivity",
+    "kinds known",
 )
 
 
@@ -114,8 +115,12 @@ class States:
             plain = (_figure(row, name) for name in ("majority", "clock", "embed"))
             found = (_figure(row, name, ends=True) for name in ("score", "selectivity"))
             about = (row[name] for name in ("quantity", "trace", "search", "at"))
-            rows.append([*about, *plain, row["place"], *found])
-        caption = "accuracy in per cent, of numbers R²; 95 % intervals over problems"
+            share = cell("known", {"value": row["known"], "low": None, "high": None})
+            rows.append([*about, *plain, row["place"], *found, share])
+        caption = (
+            "accuracy in per cent, of numbers R²; 95 % intervals over problems; kinds known: of steps, the "
+        )
+        caption += "share of moments whose kind was trained on, of which selectivity is"
         return Shown(HEADINGS, rows, caption)
 
     def rows(

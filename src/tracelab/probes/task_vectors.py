@@ -3,7 +3,7 @@
     vector = difference(tuned, base)                       # name -> tensor, float64
     moved(base, total([vector, other], [1.0, -1.0]), scale=0.5)
 
-Everything is done by matrix: parameters that are several matrices on top of each other (`Model.stacks`) are
+Everything is done by matrix: parameters that are several matrices on top of each other (`Model.parts`) are
 taken apart. Sources: Ilharco et al. 2022 (arXiv 2212.04089) for the arithmetic; mergekit for its words; Yadav
 et al. 2023 (arXiv 2306.01708) for trimming; Roy and Vetterli 2007 for the effective rank; Mukherjee et al.
 2025 (arXiv 2505.11711) for the share of weights that a training changes.

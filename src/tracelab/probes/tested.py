@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from tracelab.evaluation.judging import labels, trained_model
 from tracelab.models.base import Model
@@ -30,12 +30,20 @@ class Tested:
     about: dict[str, Any]
 
 
-def tested(run: Run, splits: Sequence[str] | None = None, problems: int | None = None) -> Tested:
+def tested(
+    run: Run,
+    splits: Sequence[str] | None = None,
+    problems: int | None = None,
+    checkpoint: Literal["last", "best"] | None = None,
+) -> Tested:
     """A run's model with test sets. splits: which (None: the first); problems: of each (None: as many as it
-    was evaluated on). ValueError if there is no such test set.
+    was evaluated on); checkpoint: None: the one that was evaluated. ValueError if there is no such test set.
     """
     record, experiment = run.read_json("run.json"), run.settings
-    sampling = replace(experiment.eval, problems=problems or experiment.eval.problems)
+    sampling = experiment.eval
+    sampling = replace(
+        sampling, problems=problems or sampling.problems, checkpoint=checkpoint or sampling.checkpoint
+    )
     task = build_task(experiment.task)
     asked = sets.chosen(sets.test_sets(replace(experiment, eval=sampling), task), splits)
     model = trained_model(run, task, sampling.checkpoint, record["context"])

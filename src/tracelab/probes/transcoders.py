@@ -41,8 +41,8 @@ class Transcoder(nn.Module):
         self.register_buffer("kept", torch.ones(features))
 
     def features(self, x: Tensor) -> Tensor:
-        """(..., width) -> (..., features), each 0 or more."""
-        return relu(self.encode(x)) * self.kept
+        """(..., width) -> (..., features), each 0 or more. x: of any precision, as the model computes."""
+        return relu(self.encode(x.to(self.encode.weight.dtype))) * self.kept
 
     @property
     def norms(self) -> Tensor:

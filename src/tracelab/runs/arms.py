@@ -6,7 +6,7 @@ An arm is a treatment with all that differs among the runs that are looked at, b
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,31 @@ def source_of(folder: Path) -> Path:
         if is_run(place):
             return place
     raise ValueError(f"{folder} was post-trained from {source}, which is gone: put it back, or beside it")
+
+
+def begun_with(config: Mapping[str, Any]) -> str:
+    """Which checkpoint of the run before it a run began with, last or best. config: the later run's."""
+    if config["names"].get("algorithm"):
+        return str(config.get("checkpoint", "last"))
+    if merged := config.get("merge"):
+        return str(merged.get("checkpoint", "last"))
+    return "best" if Path(config.get("init_from") or "").name == "best.ckpt" else "last"
+
+
+def judged_source_of(folder: Path) -> Path:
+    """`source_of`, whose outcomes are those of the checkpoint that the post-training began with.
+
+    ValueError if they are another checkpoint's: what differs from them is not what post-training changed.
+    """
+    source = source_of(folder)
+    began, judged = begun_with(config_of(folder)), config_of(source)["eval"].get("checkpoint", "last")
+    if began != judged:
+        raise ValueError(
+            f"{folder} was post-trained from checkpoint={began} of {source}, whose outcomes are those of "
+            f"{judged}: give the command that made {source} once more with eval.checkpoint={began}, and it "
+            "is judged there without training"
+        )
+    return source
 
 
 def described(folder: Path) -> dict[str, Any]:

@@ -174,7 +174,11 @@ def print_rows(
 
 def print_interventions(frame: Any, title: str, path: Path) -> None:
     """A row per intervention; frame: of `analysis.interventions.by_intervention`."""
-    table = Table(title=title, title_justify="left", caption="per cent, Wilson 95 % interval")
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption="per cent, Wilson 95 % interval; follows trace: of another problem's",
+    )
     for name in (
         "test set",
         "imposed trace",

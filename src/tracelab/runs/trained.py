@@ -6,14 +6,16 @@ model = trained_model(run, task, "last", context)
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from tracelab.core.files import read_json
 from tracelab.core.types import Task
 from tracelab.models.base import Model
+from tracelab.runs import stamps
 from tracelab.runs.build import build_model, build_treatment, device_of, precision_of
-from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run
 
 
@@ -30,6 +32,14 @@ def trained_model(
     model = build_model(experiment.model, vocabulary, context, experiment.seed, precision, treatment)
     model.load_state_dict(load_weights(path))
     return model.to(device or device_of(experiment.trainer)).eval()
+
+
+def stamp_of(run: Run, checkpoint: str | None = None) -> dict[str, Any]:
+    """What is made of a run now is marked by this. checkpoint: None: the one that is evaluated."""
+    last = run.checkpoint()
+    record = run.read_json("run.json") or {}
+    progress = load_progress(last) if last.is_file() else record.get("progress", {})
+    return stamps.stamp(checkpoint or run.settings.eval.checkpoint, progress)
 
 
 def check_vocabulary(folder: Path, vocabulary: tuple[str, ...]) -> None:

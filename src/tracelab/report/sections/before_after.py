@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from tracelab.analysis import before_after, before_after_figures
 from tracelab.analysis import likelihood as likelihoods
+from tracelab.analysis.loading import having
 from tracelab.analysis.panels import save
 from tracelab.report.markup import Html, drawing, number, p_value, paragraph, points, table
 from tracelab.report.study import STRICT, Study
@@ -40,7 +40,7 @@ def section(study: Study) -> Html | None:
         before_after_figures.passed(study.data / "passes", passes)
         caption = "pass@k before (hollow) and after post-training: right, and right with a valid trace."
         parts.append(drawing(study.data / "passes", caption, study.data.name))
-    has = [run for run in study.runs["run"] if (Path(run) / likelihoods.FILE).is_file()]
+    has = having(likelihoods.FILE, study.runs["run"])
     if has:
         likely = likelihoods.by_verdict(likelihoods.load_likelihood(*has))
         save(study.data / "likelihood", likely)

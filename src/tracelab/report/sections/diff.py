@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from tracelab.analysis import weight_figures
-from tracelab.analysis.diff import FEATURES, FILE, by_variant, gains, load_diffs, name_of
+from tracelab.analysis.diff import FILE, by_kind, by_variant, gains, load_diffs, load_features, name_of
+from tracelab.analysis.loading import having
 from tracelab.analysis.panels import save
 from tracelab.core.terminal import counted
-from tracelab.report.markup import Html, drawing, paragraph, share, table
+from tracelab.report.markup import DASH, Html, drawing, paragraph, share, table
 from tracelab.report.study import STRICT, Study
 
 TITLE, PLACE = "What post-training changed inside", 116
@@ -20,7 +20,7 @@ SHOWN = ("solution", f"trace_{STRICT}")
 
 def section(study: Study) -> Html | None:
     """Gains that features have, and the kinds of steps at which they fire; None where no run was asked."""
-    has = [run for run in study.runs["run"] if (Path(run) / FILE).is_file()]
+    has = having(FILE, study.runs["run"])
     if not has:
         return None
     found, path = load_diffs(*has), study.data / "diff"
@@ -28,22 +28,25 @@ def section(study: Study) -> Html | None:
     headings = ["arm", "test set", "model", "verdict", "before, %", "after, %", "this model, %"]
     headings += ["of the gain, %", "n", "seeds"]
     rows = [_cells(row) for row in gains(found).filter(pl.col("of").is_in(SHOWN)).iter_rows(named=True)]
-    living = pl.concat(pl.read_parquet(Path(run) / FEATURES, glob=False) for run in has)
+    living = load_features(*has)
     save(study.data / "diff_features", living.drop("read", "written"))
-    kinds = living.group_by("kind").agg(pl.len().alias("n"), pl.col("added").sum())
-    kinds = kinds.sort("n", "kind", descending=[True, False])
+    kinds = by_kind(living, study.runs.filter(pl.col("run").is_in(has)))
     note = f"Of {len(has)} of {counted(len(study.runs), 'run')}. adapted: the model before, with sparse "
     note += "features beside its MLPs; less top, less random: without those that add most, and as many "
     note += "that are drawn by chance."
-    by_kind = table(
+    where = table(
         "Living features by where they add most",
-        ["part of a completion", "features", "add, % of their MLPs"],
-        [[row["kind"], row["n"], f"{100 * row['added']:.1f}"] for row in kinds.iter_rows(named=True)],
+        ["arm", "part of a completion", "features", "add, % of all MLPs"],
+        [[row["arm"], row["kind"], row["n"], _added(row["added"])] for row in kinds.iter_rows(named=True)],
     )
     shown = drawing(path, "Accuracy and validity of each model. Hollow: traces.", study.data.name)
     return Html(
-        shown + table("The gain, and what features have of it", headings, rows) + by_kind + paragraph(note)
+        shown + table("The gain, and what features have of it", headings, rows) + where + paragraph(note)
     )
+
+
+def _added(value: float | None) -> str:
+    return DASH if value is None else f"{100 * value:.1f}"
 
 
 def _cells(row: dict[str, Any]) -> list[object]:

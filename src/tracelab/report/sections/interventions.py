@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tracelab.analysis import figures
 from tracelab.analysis.interventions import by_intervention, load_interventions
+from tracelab.analysis.loading import having
 from tracelab.core.terminal import counted
 from tracelab.report.markup import Html, drawing, paragraph
 from tracelab.report.study import Study
@@ -15,7 +14,7 @@ TITLE, PLACE = "Is the trace used?", 100
 
 def section(study: Study) -> Html | None:
     """What imposed traces do; None where no run has any."""
-    has = [run for run in study.runs["run"] if (Path(run) / "interventions.parquet").is_file()]
+    has = having("interventions.parquet", study.runs["run"])
     if not has:
         return None
     frame, path = by_intervention(load_interventions(*has)), study.data / "interventions"

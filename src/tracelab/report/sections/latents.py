@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from tracelab.analysis import latents, probe_figures
+from tracelab.analysis.loading import having
 from tracelab.core.terminal import counted
 from tracelab.report.markup import Html, drawing, paragraph, share, table
 from tracelab.report.study import Study
@@ -24,7 +24,7 @@ change."""
 
 def section(study: Study) -> Html | None:
     """Each arm's latents, question by question; None where no run was probed."""
-    has = [run for run in study.runs["run"] if (Path(run) / latents.FILE).is_file()]
+    has = having(latents.FILE, study.runs["run"])
     if not has:
         return None
     frame = latents.shares(latents.load_latents(*has))

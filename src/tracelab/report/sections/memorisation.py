@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from tracelab.analysis import memorisation as memories
 from tracelab.analysis import probe_figures
+from tracelab.analysis.loading import having
 from tracelab.analysis.panels import save
 from tracelab.core.terminal import counted
 from tracelab.report.markup import Html, drawing, p_value, paragraph, points, share, table
@@ -17,7 +17,7 @@ TITLE, PLACE = "Solved or remembered?", 110
 
 def section(study: Study) -> Html | None:
     """Trained, changed and fresh problems; None where no run was judged on them."""
-    has = [run for run in study.runs["run"] if (Path(run) / memories.FILE).is_file()]
+    has = having(memories.FILE, study.runs["run"])
     if not has:
         return None
     outcomes, path = memories.load_memorisation(*has), study.data / "memorisation"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from tracelab.analysis import probe_figures, reasking
+from tracelab.analysis.loading import having
 from tracelab.core.terminal import counted
 from tracelab.report.markup import Html, drawing, paragraph, share, table
 from tracelab.report.study import Study
@@ -21,7 +21,7 @@ NOTE = (
 
 def section(study: Study) -> Html | None:
     """Answers to second questions; None where no run was asked."""
-    has = [run for run in study.runs["run"] if (Path(run) / reasking.FILE).is_file()]
+    has = having(reasking.FILE, study.runs["run"])
     if not has:
         return None
     frame, path = reasking.by_trace(reasking.load_reasked(*has)), study.data / "reasked"

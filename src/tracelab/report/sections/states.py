@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from tracelab.analysis import probe_figures, states
+from tracelab.analysis.loading import having
 from tracelab.core.terminal import counted
 from tracelab.report.markup import Html, drawing, number, paragraph, share, table
 from tracelab.report.study import Study
@@ -16,13 +16,14 @@ HEADINGS = ("arm", "quantity", "trace", "search", "at", "majority", "clock", "wo
 NOTE = """Linear probes, tested on problems that they were not trained on: accuracy in per cent, of numbers
 R²; 95 % intervals for other problems, of these seeds. clock: from the number of steps alone; word: from the
 embedding of the word at hand. selectivity: score less that of the control task, in which every kind of step
-has a label drawn at random. A state that a probe finds need not be used. The best of several places is a
-little better than it would be on other problems."""
+has a label drawn at random, at moments whose kind was trained on; known: the share of these. A state that a
+probe finds need not be used. The best of several places is a little better than it would be on other
+problems."""
 
 
 def section(study: Study) -> Html | None:
     """Each arm's probes, layer by layer; None where no run was probed."""
-    has = [run for run in study.runs["run"] if (Path(run) / states.FILE).is_file()]
+    has = having(states.FILE, study.runs["run"])
     if not has:
         return None
     frame = states.scores(states.load_states(*has))
@@ -35,7 +36,9 @@ def section(study: Study) -> Html | None:
     rows = [_row(row) for row in found.iter_rows(named=True)]
     note = f"Of {len(has)} of {counted(len(study.runs), 'run')}. {NOTE}"
     whole = table(
-        "What a linear probe finds, at its best place", [*HEADINGS, "selectivity", "problems", "seeds"], rows
+        "What a linear probe finds, at its best place",
+        [*HEADINGS, "selectivity", "known, %", "problems", "seeds"],
+        rows,
     )
     return Html("".join(parts) + whole + paragraph(note))
 
@@ -49,4 +52,5 @@ def _row(row: dict[str, Any]) -> list[object]:
     found = (
         estimate(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for name in ("score", "selectivity")
     )
-    return [*about, *alone, row["place"], *found, row["problems"], row["seeds"]]
+    known = None if row["known"] is None else f"{100 * row['known']:.1f}"
+    return [*about, *alone, row["place"], *found, known, row["problems"], row["seeds"]]

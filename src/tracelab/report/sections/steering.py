@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from tracelab.analysis import weight_figures
+from tracelab.analysis.loading import having
 from tracelab.analysis.steering import FILE, by_change, load_steering
 from tracelab.core.terminal import counted
 from tracelab.report.markup import Html, drawing, paragraph, share, table
@@ -16,7 +16,7 @@ TITLE, PLACE = "What directions do", 114
 
 def section(study: Study) -> Html | None:
     """Outcomes under steering; None where no run has any."""
-    has = [run for run in study.runs["run"] if (Path(run) / FILE).is_file()]
+    has = having(FILE, study.runs["run"])
     if not has:
         return None
     frame, path = by_change(load_steering(*has)), study.data / "steering"

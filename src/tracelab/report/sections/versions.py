@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from tracelab.analysis import memorisation, probe_figures, versions
+from tracelab.analysis.loading import having
 from tracelab.report.markup import Html, drawing, p_value, paragraph, points, share, table
 from tracelab.report.study import SOLUTION, TRACE, WORDS, Study
 
@@ -19,7 +19,7 @@ zero, versions of a problem are solved or failed together."""
 
 def section(study: Study) -> Html | None:
     """Effective accuracy; None where no run was judged on two changes of problems or more."""
-    has = [run for run in study.runs["run"] if (Path(run) / memorisation.FILE).is_file()]
+    has = having(memorisation.FILE, study.runs["run"])
     if not has:
         return None
     outcomes, path = memorisation.load_memorisation(*has), study.data / "versions"

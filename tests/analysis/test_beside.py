@@ -1,0 +1,82 @@
+"""Tables beside a run's outcomes are of the run as it is now, or are left out."""
+
+import re
+
+import polars as pl
+import pyarrow.parquet
+import pytest
+from omegaconf import OmegaConf
+
+from tests.helpers.runs import small
+from tracelab.analysis.interventions import load_interventions
+from tracelab.analysis.loading import having
+from tracelab.core.paths import PACKAGE
+from tracelab.evaluation.outcomes import write
+from tracelab.probes.interventions import of_run
+from tracelab.report.sections import interventions as section
+from tracelab.report.study import study_of
+from tracelab.runs import stamps
+from tracelab.runs.folder import Run
+from tracelab.training.experiment import train
+
+FILE = "interventions.parquet"
+TINY = ("task.ood=[]", "data.train_size=64", "eval.problems=4", "threads=1")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of five steps, of which interventions were made, and that went on to ten."""
+    folder = tmp_path_factory.mktemp("beside") / "run"
+    run = train(small(folder, *TINY, "budget.steps=5")).run
+    write(of_run(run, problems=4, rates=(1.0,), prefixes=()), folder / FILE, run)
+    assert len(load_interventions(folder).collect()) > 0
+    return train(small(folder, *TINY, "budget.steps=10")).run
+
+
+def test_what_was_made_before_a_run_went_on_is_left_out(run, tmp_path):
+    wanted = r"interventions\.parquet is left out: it was made at step 5 of the run, which is at step 10 now"
+    with pytest.warns(UserWarning, match=wanted), pytest.raises(ValueError, match=r"tracelab\.intervene"):
+        load_interventions(run.folder)
+    with pytest.warns(UserWarning, match=wanted):
+        assert section.section(study_of([run.folder], tmp_path / "page.html")) is None
+
+
+def test_once_more_and_older_files_are_taken(run, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for path in run.folder.glob("*.*"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    table = pyarrow.parquet.read_table(folder / FILE)
+    write(table, folder / FILE, run)
+    assert having(FILE, [str(folder)]) == [str(folder)]
+    write(table.replace_schema_metadata(None), folder / FILE)
+    assert stamps.read(pyarrow.parquet.read_schema(folder / FILE).metadata) is None
+    assert load_interventions(folder).select(pl.len()).collect().item() == len(table)
+
+
+def test_what_was_made_of_another_checkpoint_is_left_out(run, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for path in run.folder.glob("*.*"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    write(pyarrow.parquet.read_table(folder / FILE), folder / FILE, run)
+    config = OmegaConf.load(folder / "config.yaml")
+    config.eval.checkpoint = "best"
+    OmegaConf.save(config, folder / "config.yaml")
+    with pytest.warns(UserWarning, match="it is of the checkpoint last, and the run was evaluated at best"):
+        assert having(FILE, [str(folder)]) == []
+    again = Run(run.folder, {**run.config, "eval": {**run.config["eval"], "checkpoint": "best"}})
+    write(pyarrow.parquet.read_table(folder / FILE), folder / FILE, again)
+    assert having(FILE, [str(folder)]) == [str(folder)]
+
+
+def test_every_command_says_what_it_asked():
+    """All that a command writes with `outcomes.write` has the run's stamp."""
+    calls = [
+        line.strip()
+        for path in PACKAGE.glob("*.py")
+        for line in path.read_text().splitlines()
+        if "outcomes.write(" in line
+    ]
+    assert len(calls) >= 9
+    assert all(re.search(r", (run|after)\)$", call) for call in calls), calls
