@@ -164,6 +164,7 @@ def test_the_page_draws_a_pattern_and_a_lens(folder):
     assert (folder.parent / "attention_and_lens.png").stat().st_size > 5000
 
 
+@pytest.mark.filterwarnings("ignore:no update was made:UserWarning")  # few steps earn no reward
 def test_a_post_trained_run(run, tmp_path):
     done = posttrain(post_training(run, tmp_path / "after", "budget.steps=1"))
     folder = export(done.run, tmp_path / "model")
