@@ -56,7 +56,7 @@ def data_card(task: Task, treatment: Treatment, arms: Mapping[str, Arm]) -> dict
 
 
 def kept(task: Task, seeds: Mapping[str, int], tests: int | None = None) -> dict[str, Any]:
-    """By split and by test set: the share of draws that are kept, of a task that draws anew problems whose
+    """The share of draws that are kept, by split and test set, of a task that draws anew problems whose
     search is too long. Empty for others. seeds: by split; tests: the seed of the test sets, if any.
     """
     streams = {split: (task, seed, split, "problem") for split, seed in seeds.items()}
