@@ -54,7 +54,6 @@ def test_it_completes_what_the_run_completed(run, imported):
     assert after.read_json("data_card.json") == before.read_json("data_card.json")
 
 
-@pytest.mark.filterwarnings("ignore:no update was made:UserWarning")  # few steps earn no reward
 def test_it_is_evaluated_probed_post_trained_and_reported(imported, tmp_path):
     done = command("evaluate", f"run={imported}", "eval.problems=3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -27,7 +27,12 @@ def study(tmp_path_factory):
         train(small(folder / arm, f"trace={arm}"))
         run = Run.open(folder / arm)
         write(of_run(run, rates=(0.5,), prefixes=(0.0, 0.5)), run.folder / "interventions.parquet")
-    words = (f"run={folder / 'correct'}", f"run_dir={folder / 'grpo'}", "rollout.equal=keep", "reward=[form]")
+    words = (
+        f"run={folder / 'correct'}",
+        f"run_dir={folder / 'grpo'}",
+        "rollout.equal=keep",
+        "reward=[length]",
+    )
     posttrain(post_training(*SHORT, *FEW, *words))
     return folder
 

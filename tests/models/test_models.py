@@ -163,7 +163,7 @@ def test_a_recurrent_model_goes_the_whole_way(tmp_path):
     assert train(stopped).state == "resumed"
     weights = [load_weights(tmp_path / run / "checkpoints" / "last.ckpt") for run in ("whole", "run")]
     assert all(torch.equal(a, b) for a, b in zip(weights[0].values(), weights[1].values(), strict=True))
-    after = posttrain(settings(tmp_path / "run", tmp_path / "after", "budget.steps=1", "reward=[form]"))
+    after = posttrain(settings(tmp_path / "run", tmp_path / "after", "budget.steps=1", "reward=[length]"))
     assert after.state == "finished"
 
 

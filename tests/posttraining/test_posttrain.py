@@ -41,7 +41,7 @@ SMALL = (
     "checkpoint_every=2",
     "budget.steps=4",
     "threads=1",
-    "reward=[form]",  # a model of a few steps earns it sometimes
+    "reward=[length]",  # which completions of a model of a few steps earn differently
 )
 
 
@@ -331,7 +331,7 @@ def test_every_algorithm_runs(source, tmp_path, algorithm):
 
 def test_rounds_without_a_signal(source, tmp_path, capsys):
     """Constant rewards: no step is taken, and after a while a warning names the remedy."""
-    overrides = ("reward.form.weight=0", "rollout.equal=filter", "budget.steps=21", "rollout.prompts=1")
+    overrides = ("reward.length.weight=0", "rollout.equal=filter", "budget.steps=21", "rollout.prompts=1")
     with pytest.warns(UserWarning, match=r"no group had rewards that differ.*rollout\.equal=hint") as warned:
         done = posttrain(settings(source, tmp_path, *overrides, "rollout.max_new=2", "held_out.every=100"))
     said = (str(warning.message) for warning in warned)

@@ -132,7 +132,7 @@ def test_post_training_on_deeper_problems(tmp_path, monkeypatch):
         "held_out.every=1",
         "budget.steps=2",
     )
-    more = ("passes.problems=2", "passes.samples=2", "eval.problems=4", "trainer=cpu", "reward=[form]")
+    more = ("passes.problems=2", "passes.samples=2", "eval.problems=4", "trainer=cpu", "reward=[length]")
     for depth in (2, 4):
         words = (
             *choice,

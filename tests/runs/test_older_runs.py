@@ -54,7 +54,6 @@ def test_it_is_asked_further_questions(run):
     assert "filler" in set(imposed["intervention"].to_pylist())
 
 
-@pytest.mark.filterwarnings("ignore:no update was made:UserWarning")  # few steps earn no reward
 def test_it_is_post_trained(run, tmp_path):
     done = posttrain(settings(run.folder, tmp_path / "after", "budget.steps=1"))
     assert done.state == "finished"

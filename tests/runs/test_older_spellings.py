@@ -30,7 +30,7 @@ SAME = [  # a task, words of its command line in an older spelling, and in today
     ("maze", "task.largest=12", "task.reach.side=12"),
     ("sat", "task.most_clauses=90", "task.reach.clauses=90"),
     ("sat", "task.largest=20 task.most_clauses=90", "task.reach={variables:20,clauses:90}"),
-    ("sat", "task.ood_generators=[]", "task.ood=[{variables:10},{ratio:3.0},{ratio:5.0}]"),
+    ("sat", "task.ood_generators=[]", "task.ood=[{variables:10},{ratio:3.5},{ratio:5.0}]"),
     ("sat", "task.ood_variables=[9] task.ood_ratios=[]", "task.ood=[{variables:9},{generator:planted}]"),
     ("knights_knaves", "task.ood_people=[7]", "task.ood=[{people:7},{depth:1},{depth:3}]"),
     (

@@ -161,7 +161,7 @@ def test_latents_stand_behind_prompts_wherever_a_model_is_asked(folder):
     page = section.section(study_of([run.folder], folder / "page.html"))
     assert page.count("<tr>") == 1 + 2 * 3 + 2 + 1 + 2 * 5
     assert (folder / "page_data" / "latents_0.svg").is_file()
-    after = posttrain(settings(folder / "run", folder / "after", "budget.steps=1", "reward=[form]"))
+    after = posttrain(settings(folder / "run", folder / "after", "budget.steps=1", "reward=[length]"))
     assert after.state == "finished"
 
 

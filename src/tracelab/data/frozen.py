@@ -146,12 +146,12 @@ def test_sets(
     The first is in distribution (split "test"), the others are the task's variants (split "ood").
     ValueError if one shares a problem with `against`.
     """
+    own, others = getattr(task, "in_distribution", task.name), task.test_sets()
+    if own in others:
+        raise ValueError(f"two test sets are called {own}: leave it out of the out-of-distribution sets")
     _refuse_idle(task, seed)
-    own = getattr(task, "in_distribution", task.name)
     sets = {own: (task, problems(task, seed=seed, split="test", count=count, workers=workers))}
-    for name, variant in task.test_sets().items():
-        if name in sets:
-            raise ValueError(f"two test sets are called {name}: leave it out of the out-of-distribution sets")
+    for name, variant in others.items():
         stream = f"problem {name}"
         examples = problems(variant, seed=seed, split="ood", count=count, name=stream, workers=workers)
         sets[name] = (variant, examples)
