@@ -362,6 +362,7 @@ def test_masked_completions_take_no_part(source, tmp_path):
 
 DIVERGES = (
     "optim.optimizer.lr=100",
+    "algorithm.kl=0.1",  # acts where all rewards are equal
     "optim.optimizer.weight_decay=100",
     "budget.steps=20",
     "rollout.equal=keep",
