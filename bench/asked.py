@@ -68,7 +68,9 @@ def asked_table(data: Path, split: str) -> list[str]:
 
 
 def assessed_table(data: Path, split: str) -> list[str]:
-    """How often the valid trace is likelier than its damaged twin, at the first token that differs."""
+    """How often the valid trace is likelier than its damaged twin, at the first token that differs, where the
+    twin's step is wrong already.
+    """
     table = load_assessment(data).filter(pl.col("split") == split, pl.col("rate") == RATE)
     known = table.select(pl.col("kind").unique()).collect()["kind"].to_list()
     return by_arm(
@@ -105,7 +107,7 @@ TABLES: dict[str, tuple[str, Callable[[Path, str], list[str]]]] = {  # of a prob
     ),
     "assessment.parquet": (
         "How often a valid trace is likelier than one with a damaged step, at the first token that differs, "
-        "by kind of damage, in per cent:",
+        "by kind of damage, in per cent (of pairs whose damaged step is wrong there already):",
         assessed_table,
     ),
 }
