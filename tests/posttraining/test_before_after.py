@@ -1,5 +1,6 @@
 """What post-training changed: by hand where it is known, and of a run with its source."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tracelab.posttraining.experiment import posttrain
 from tracelab.probes.finding import reader_of
 from tracelab.probes.likelihood import of_run
 from tracelab.report.command import main as report
+from tracelab.runs.arms import source_of
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_weights, save
 from tracelab.runs.folder import Run
@@ -188,12 +190,24 @@ def test_a_source_that_moved_along_is_found_and_one_that_is_gone_is_named(after,
     done = command("tracelab.likelihood", f"run={tmp_path / 'after'}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "completion likelier after by" in done.stdout
-    shutil.rmtree(tmp_path / "source")
+    for far in ("runs", "posttrain"):
+        (tmp_path / far).mkdir()
+    shutil.move(tmp_path / "source", tmp_path / "runs" / "source")
+    shutil.move(tmp_path / "after", tmp_path / "posttrain" / "after")
+    assert source_of(tmp_path / "posttrain" / "after") == tmp_path / "runs" / "source"
+    record = tmp_path / "runs" / "source" / "run.json"
+    known = json.loads(record.read_text())
+    record.write_text(json.dumps({**known, "id": "of another run"}))
+    with pytest.raises(ValueError, match="which is gone"):
+        source_of(tmp_path / "posttrain" / "after")
+    shutil.copytree(tmp_path / "runs" / "source", tmp_path / "posttrain" / "source")
+    with pytest.raises(ValueError, match="which is gone"):
+        source_of(tmp_path / "posttrain" / "after")
     with (
         pytest.warns(UserWarning, match="which is gone: put it back, or beside it"),
         pytest.raises(ValueError, match="no run there was post-trained"),
     ):
-        before_after.load_pairs(tmp_path / "after")
+        before_after.load_pairs(tmp_path / "posttrain" / "after")
     with pytest.raises(ValueError, match="was not post-trained"):
         of_run(Run.open(Path(after.with_name("source"))))
 

@@ -14,7 +14,7 @@ from yaml import CSafeLoader, YAMLError
 
 from tracelab.core.files import read_json, read_text
 from tracelab.runs.folder import Run, is_run
-from tracelab.runs.identity import arm_of
+from tracelab.runs.identity import arm_of, lineage
 from tracelab.runs.knobs import CALLED_BY, NOT_SHOWN, WITHIN_AN_ARM, flat_config
 from tracelab.runs.older import in_todays_words, with_recorded
 
@@ -37,19 +37,25 @@ def config_of(folder: Path) -> dict[str, Any]:
 def source_of(folder: Path) -> Path:
     """The folder of the run that a post-training went on from: where it lay, or near it if they were moved.
 
-    Near is in the same folder, or in one folder beside that.
-
+    Near is in the same folder, or in one beside that. A run of that name with another id is another run.
     ValueError if it is not there, or the run was not post-trained.
     """
     config = config_of(folder)
     if not config["names"].get("algorithm") or not config.get("run"):
         raise ValueError(f"{folder} was not post-trained: there is nothing before it")
-    source = Path(config["run"])
-    beside = [place for place in folder.resolve().parent.parent.glob(f"*/{source.name}") if is_run(place)]
-    for place in (source, folder.parent / source.name, *(beside if len(beside) == 1 else [])):
-        if is_run(place):
+    source, ancestors = Path(config["run"]), _record(folder).get("ancestors")
+    wanted = ancestors[0] if ancestors else None
+    for place in (source, folder.parent / source.name):
+        if is_run(place) and (wanted is None or _record(place).get("id") in (None, wanted)):
+            return place
+    for place in sorted(folder.resolve().parent.parent.glob(f"*/{source.name}")):
+        if is_run(place) and lineage(Run.open(place))[0] == wanted:
             return place
     raise ValueError(f"{folder} was post-trained from {source}, which is gone: put it back, or beside it")
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    return read_json(folder / "run.json") or {}
 
 
 def begun_with(config: Mapping[str, Any]) -> str:
@@ -82,7 +88,7 @@ def described(folder: Path) -> dict[str, Any]:
 
     Versions that did not note the arm of the run that a post-training goes on from noted where that lies.
     """
-    record, config = read_json(folder / "run.json") or {}, config_of(folder)
+    record, config = _record(folder), config_of(folder)
     names, source = config["names"], Path(config.get("run") or "")
     if names.get("algorithm") and not names.get("source") and is_run(source):
         config["names"] = {**names, "source": arm_of(Run.open(source), config.get("checkpoint", "last"))}
