@@ -7,7 +7,7 @@ shortest found so far counts.
 
 from __future__ import annotations
 
-from tracelab.core.arrays import Integers
+from tracelab.core.arrays import Integers, int64
 from tracelab.core.jit import kernel
 from tracelab.search.derivation import problem as problems
 from tracelab.tasks.deduction.rules import (
@@ -167,15 +167,24 @@ def next_way(theory: Theory, goal: int, before: int) -> int:
 
 
 @kernel
+def derived_premise(theory: Theory, goal: int, way: int, p: int) -> int:
+    """The p-th premise of a way to derive a goal, or -1: there is none, the way has no need of it, or it is
+    a fact.
+    """
+    label = theory.listed[way // PREMISES]
+    premise = theory.premises[label, p]
+    if premise < 0 or (theory.kind[label] == OR and p != way % PREMISES):
+        return -1
+    under = int64(ground(theory, premise, goal % theory.entities))
+    return under if theory.giver[under] >= 0 else -1
+
+
+@kernel
 def want(theory: Theory, goal: int, way: int, size: int) -> int:
     """Add to `order` what a way to derive a goal rests on and is not there -> how much it holds."""
-    label, entity = theory.listed[way // PREMISES], goal % theory.entities
     for p in range(PREMISES):
-        premise = theory.premises[label, p]
-        if premise < 0 or (theory.kind[label] == OR and p != way % PREMISES):
-            continue
-        under = ground(theory, premise, entity)
-        if theory.giver[under] >= 0 and not theory.needed[under]:
+        under = derived_premise(theory, goal, way, p)
+        if under >= 0 and not theory.needed[under]:
             theory.order[size], theory.needed[under] = under, 1
             size += 1
     return size
@@ -201,12 +210,8 @@ def closes(theory: Theory, size: int) -> bool:
 @kernel
 def rests(theory: Theory, goal: int, way: int) -> bool:
     """Are the premises of a way to derive a goal facts or, by `needed`, derived?"""
-    label, entity = theory.listed[way // PREMISES], goal % theory.entities
     for p in range(PREMISES):
-        premise = theory.premises[label, p]
-        if premise < 0 or (theory.kind[label] == OR and p != way % PREMISES):
-            continue
-        under = ground(theory, premise, entity)
-        if theory.giver[under] >= 0 and theory.needed[under] != 2:
+        under = derived_premise(theory, goal, way, p)
+        if under >= 0 and theory.needed[under] != 2:
             return False
     return True
