@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from tracelab.analysis.variance import Floats, by_problem, spread
-from tracelab.core.stats import Bounded, Sums, clustered_wilson
+from tracelab.core.stats import Bounded, Sums, clustered_wilson, known
 
 
 def rates(table: pl.LazyFrame, column: str, by: Sequence[str] = ("arm", "seed", "split")) -> pl.DataFrame:
@@ -72,10 +72,10 @@ def with_seeds(found: pl.DataFrame, table: pl.LazyFrame, by: Sequence[str]) -> p
     return found.join(counts.collect(), on=list(by), how="left", nulls_equal=True, maintain_order="left")
 
 
-def as_columns(name: str, known: Bounded) -> dict[str, float | None]:
+def as_columns(name: str, found: Bounded) -> dict[str, float | None]:
     """An estimate in a frame's row: name, name_low, name_high; None for what is not known."""
-    ends = (None if np.isnan(end) else end for end in known)
-    return dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
+    names = name, f"{name}_low", f"{name}_high"
+    return dict(zip(names, map(known, found), strict=True))
 
 
 def matrices(table: pl.LazyFrame, column: str, split: str) -> dict[str, pl.DataFrame]:

@@ -41,6 +41,7 @@ from tracelab.analysis.verdicts import (
     not_raised,
     over_tasks,
 )
+from tracelab.core.stats import known
 
 TASKS = 5  # that the study has
 SEVERAL = ("d", "g")  # findings with a claim for each start and reward
@@ -103,11 +104,6 @@ def _row(name: str, part: Part, task: str, measured: Measurement, near: str) -> 
         "p": known(measured.found.p) if measured.rule.tested else None,
         "seeds": measured.seeds,
     }
-
-
-def known(value: float) -> float | None:
-    """None for nan: what nothing is known of."""
-    return None if np.isnan(value) else value
 
 
 def takes_part(table: pl.LazyFrame) -> bool:

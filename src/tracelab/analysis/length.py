@@ -18,6 +18,7 @@ from scipy import optimize, special
 
 from tracelab.analysis.ranks import correlations, partial_rank_correlations, rank_correlations, slopes, varies
 from tracelab.analysis.variance import LEVEL, Floats
+from tracelab.core.stats import known
 
 Figure = Callable[[Floats], Floats]  # (resamples, rows) how often each row was drawn -> (resamples,)
 REPLICATES = 400
@@ -177,7 +178,7 @@ def _resampled(whose: NDArray[Any], figures: dict[str, Figure], seed: int) -> di
     result: dict[str, float | None] = {}
     for name, figure in figures.items():
         value = float(figure(np.ones((1, len(whose))))[0])
-        result[name] = None if np.isnan(value) else value
+        result[name] = known(value)
         replicates = np.concatenate(drawn[name]) if not np.isnan(value) else np.array([np.nan])
         usable = replicates[~np.isnan(replicates)]
         ends = np.quantile(usable, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if len(usable) else (None, None)

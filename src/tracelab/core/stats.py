@@ -39,6 +39,11 @@ class Bounded(NamedTuple):
     high: float
 
 
+def known(value: float) -> float | None:
+    """None for nan: what is not known, where it is written."""
+    return None if np.isnan(value) else value
+
+
 UNKNOWN = Bounded(float("nan"), float("nan"), float("nan"))
 
 

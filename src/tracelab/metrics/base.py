@@ -51,7 +51,7 @@ def share(
 
 def share_of(known: Bounded, n: int, label: str | None, drawn: bool = False) -> Estimate:
     """A share that rests on n, as `core.stats` gives it; label, drawn: see `Estimate`."""
-    low, high = (None if np.isnan(end) else end for end in (known.low, known.high))
+    low, high = (stats.known(end) for end in (known.low, known.high))
     return Estimate(known.value, n, low, high, label, True, drawn)
 
 
