@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import numpy as np
 
 from tracelab.core import rng
+from tracelab.core.settings import typed
 
 Task = TypeVar("Task")
 LIMITS = ("longest", "max_steps")  # knobs that leave short searches as they are
@@ -72,8 +73,9 @@ class Varied(ABC):
                     f"task.ood: {knob!r} is no knob that may differ; choose from {', '.join(free)}"
                 )
         alone: dict[str, Any] = {"ood": (), "reach": None}
+        checked = typed("task.ood", dict(change), type(self))
         try:
-            return _with(self, {**alone, **self.implied(change), **change})
+            return _with(self, {**alone, **self.implied(checked), **checked})
         except ValueError as error:
             words = ", ".join(f"{knob}: {value}" for knob, value in change.items())
             raise ValueError(f"task.ood, {{{words}}}: {error}") from None

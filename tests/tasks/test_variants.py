@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
@@ -11,12 +12,15 @@ from tests.helpers.runs import task_names
 from tracelab.core import rng
 from tracelab.core.paths import CLONE, CONF
 from tracelab.data.frozen import test_sets as sets_of
+from tracelab.runs.build import build_task
+from tracelab.runs.entry import compose
 from tracelab.tasks.countdown import Countdown
 from tracelab.tasks.deduction import Deduction
 from tracelab.tasks.graph_path import GraphPath
 from tracelab.tasks.maze import Maze
 from tracelab.tasks.sat import Sat
 from tracelab.tasks.sudoku import Sudoku
+from tracelab.training.settings import Training
 
 # Test sets of the YAMLs. A name is part of the stream of its problems: another name is another set.
 NAMES = {
@@ -148,3 +152,18 @@ def test_what_a_change_brings_with_it():
 def test_own_test_sets_are_called_by_their_generator():
     assert (Maze(generator="prim").in_distribution, Sat().in_distribution) == ("prim", "uniform")
     assert not hasattr(Countdown(), "in_distribution")  # it is the task's name
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "complaint"),
+    [
+        ("maze", "{density: 0.3, generator: searchformer}", r"task\.ood\.density=0\.3: it should be"),
+        ("maze", "{size: wide}", r"task\.ood\.size=wide: it should be"),
+        ("sat", "{variables: many}", r"task\.ood\.variables=many: it should be"),
+    ],
+)
+def test_a_knob_of_another_type_is_refused_by_name(name, change, complaint):
+    """As it is in training: before anything is drawn."""
+    config = compose(Training, "train", f"task={name}", f"task.ood=[{change}]", "run_dir=unused")
+    with pytest.raises((ValueError, InstantiationException), match=complaint):
+        build_task(config.task)
