@@ -55,8 +55,8 @@ def minimal(counted: pl.DataFrame, by: Sequence[str] = ("arm", "split")) -> pl.D
 
     needed: the share of the steps that the solution needs, behind right solutions (n of them); after: the
     share of completions with steps after the answer is settled (where it never is, there are none);
-    accuracy_after, accuracy_none: that of the
-    completions with such steps, and of those that are settled by their last step. Each with _low and _high
+    accuracy_after, accuracy_none: that of the completions with such steps, and of those that are settled by
+    their last step. Each with _low and _high
     (95 %, for other problems), null where there is none; n_after, n_none: of these; seeds.
     """
     valid, after = pl.col("solution_valid"), pl.col("after")

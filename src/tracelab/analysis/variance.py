@@ -33,7 +33,7 @@ class Spread:
         return self.value - half, self.value + half
 
     def at_least(self, n: int) -> Spread:
-        """The same with no less error than n problems' verdicts have that are all alike: the next may not be.
+        """The same, with no less error than verdicts on n problems have that are all alike: the next may differ.
 
         Two are counted more, one for and one against, as in `_of_mean`.
         """
@@ -82,9 +82,9 @@ def _spread(
     """A value with its standard error and Satterthwaite's degrees of freedom.
 
     of_seeds, of_problems: variances of independent parts, each with its degrees of freedom; twice: what both
-    count. The sum is taken to be no less than `least` or than what either of the two says alone: few seeds
-    may be alike by chance, and an estimate of `twice` may be larger than what it is taken from. No degrees of
-    freedom are then fewer than those of the parts.
+    count. The sum is no less than `least`, nor than either of the two alone: few seeds may be alike by chance,
+    and the estimate of `twice` may be larger than what it is taken from. So there are never fewer degrees of
+    freedom than the part with the fewest has.
     """
     seeds, problems = (sum(variance for variance, _ in parts) for parts in (of_seeds, of_problems))
     variance = max(seeds + max(problems - twice, 0.0), problems, least)
@@ -99,10 +99,10 @@ def of_ratios(parts: Sequence[tuple[float, Floats, Floats]], problems: NDArray[A
     """The sum of weight · Σ part / Σ whole over parts (weight, part, whole), with its error.
 
     part, whole: (seeds, n), of the same seeds and observations in all; problems: (n,) whose each is. As in
-    `spread`, of the linearised ratio. But seeds may have unequal shares of the whole, and then those that
-    have most pull the ratio towards themselves: what seeds make is estimated by leaving each out (jackknife),
-    with as many degrees of freedom as there would be with equal shares h, 1 / Σ h² - 1, and 1 at least.
-    ValueError if a whole is 0.
+    `spread`, of the linearised ratio. But a seed that has most of the whole pulls the ratio towards itself.
+    So what seeds make is estimated by leaving each out in turn (jackknife). With shares h of the whole it has
+    1 / Σ h² - 1 degrees of freedom, which is S - 1 where they are equal, and 1 at least. ValueError if a
+    whole is 0.
     """
     if any(not whole.any() for _, _, whole in parts):
         raise ValueError("a share of nothing is not defined")
