@@ -33,7 +33,7 @@ class Spread:
         return self.value - half, self.value + half
 
     def at_least(self, n: int) -> Spread:
-        """The same, with no less error than verdicts on n problems have that are all alike: the next may differ.
+        """The same, with no less error than n verdicts have that are all alike: the next may differ.
 
         Two are counted more, one for and one against, as in `_of_mean`.
         """
@@ -82,9 +82,9 @@ def _spread(
     """A value with its standard error and Satterthwaite's degrees of freedom.
 
     of_seeds, of_problems: variances of independent parts, each with its degrees of freedom; twice: what both
-    count. The sum is no less than `least`, nor than either of the two alone: few seeds may be alike by chance,
-    and the estimate of `twice` may be larger than what it is taken from. So there are never fewer degrees of
-    freedom than the part with the fewest has.
+    count. The sum is no less than `least`, nor than either of the two alone: few seeds may be alike by
+    chance, and the estimate of `twice` may be larger than what it is taken from. So there are never fewer
+    degrees of freedom than the part with the fewest has.
     """
     seeds, problems = (sum(variance for variance, _ in parts) for parts in (of_seeds, of_problems))
     variance = max(seeds + max(problems - twice, 0.0), problems, least)
