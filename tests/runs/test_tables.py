@@ -8,8 +8,8 @@ from rich.console import Console
 
 from tests.helpers.engine import fit, learner
 from tracelab.runs.tables import fitting, results_table
-from tracelab.training.budget import Budget
-from tracelab.training.progress import figures, line
+from tracelab.training.budget import Budget, Progress
+from tracelab.training.progress import WINDOW, Recent, figures, line
 
 LABELS = ("solution valid", "strictly valid", "trace parses", "optimal", "strict | solution valid")
 METRICS = {
@@ -47,7 +47,7 @@ class Lines(lightning.Callback):
 
     def on_train_end(self, trainer, module):
         known = figures(trainer, module)
-        self.found = {width: line(module, known, width) for width in (None, 200, 79, 39, 12)}
+        self.found = {width: line(module, known, width, (6000.0, 0.5)) for width in (None, 200, 79, 39, 12)}
 
 
 def test_the_progress_line_fits_on_one_line():
@@ -63,3 +63,15 @@ def test_the_progress_line_fits_on_one_line():
     }.items():
         assert len(found[width]) <= width
         assert all(word in found[width] for word in words), found
+
+
+def test_the_speed_is_that_of_the_last_minute_and_no_step_of_an_earlier_start_counts():
+    recent = Recent()
+    resumed = Progress(tokens=1_000_000, minutes=500.0)
+    assert recent.pace(resumed, 0.5) == (0.0, 0.0)  # nothing has gone by
+    slow = Progress(tokens=1_000_100, minutes=500.0 + WINDOW)
+    assert recent.pace(slow, 0.501) == pytest.approx((100 / WINDOW, 0.001 / WINDOW))
+    fast = Progress(tokens=1_010_100, minutes=500.0 + 2 * WINDOW)
+    assert recent.pace(fast, 0.601) == pytest.approx((10_000 / WINDOW, 0.1 / WINDOW))
+    between = Progress(tokens=1_015_100, minutes=500.0 + 2.5 * WINDOW)
+    assert recent.pace(between, 0.651) == pytest.approx((10_000 / WINDOW, 0.1 / WINDOW))

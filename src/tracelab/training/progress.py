@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 import lightning
 
 from tracelab.core.terminal import columns
+from tracelab.training.budget import Progress
 
 WIDTH = 20  # characters of the bar
 GAP = "  "
+WINDOW = 1.0  # minutes of training that the speed is of: what a machine did an hour ago says little
 
 
 class ProgressLine(lightning.Callback):
@@ -29,6 +32,12 @@ class ProgressLine(lightning.Callback):
         self.seconds = seconds
         self._printed = 0.0
         self._figures: dict[str, float] = {}
+        self._recent = Recent()
+
+    def on_train_start(self, trainer: lightning.Trainer, learner: Any) -> None:
+        """Speed is counted from here on, whatever the run did before it was stopped."""
+        self._recent = Recent()
+        self._recent.pace(learner.progress, learner.used())
 
     def on_train_batch_end(self, trainer: Any, learner: Any, *_: Any) -> None:
         """Show the line if it is time to."""
@@ -53,9 +62,26 @@ class ProgressLine(lightning.Callback):
         if trainer.is_global_zero:
             terminal = sys.stderr.isatty()
             known = figures(trainer, learner, self._figures)
-            text = line(learner, known, columns(sys.stderr) - 1 if terminal else None)
+            pace = self._recent.pace(learner.progress, learner.used())
+            text = line(learner, known, columns(sys.stderr) - 1 if terminal else None, pace)
             sys.stderr.write(f"\r\033[K{text}" if terminal else f"{text}\n")
             sys.stderr.flush()
+
+
+class Recent:
+    """How fast training has gone of late: over its last WINDOW minutes, or since it was begun or resumed."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int, float]] = deque()
+
+    def pace(self, progress: Progress, used: float) -> tuple[float, float]:
+        """Tokens a minute, and the share of the budget a minute; both 0 where no time has gone by."""
+        now = (progress.minutes, progress.tokens, used)
+        self._seen.append(now)
+        while len(self._seen) > 2 and now[0] - self._seen[1][0] >= WINDOW:
+            self._seen.popleft()
+        minutes, tokens, share = (after - before for after, before in zip(now, self._seen[0], strict=True))
+        return (tokens / minutes, share / minutes) if minutes > 0 else (0.0, 0.0)
 
 
 def figures(
@@ -69,11 +95,17 @@ def figures(
     return {key: float(value) for key, value in there.items() if value is not None}
 
 
-def line(learner: Any, figures: Mapping[str, float], width: int | None = None) -> str:
+def line(
+    learner: Any,
+    figures: Mapping[str, float],
+    width: int | None = None,
+    pace: tuple[float, float] = (0.0, 0.0),
+) -> str:
     """`━━━━━━━━──────────── 42%  step 1,200  loss 0.312  val 0.298  right 95%  strict 88% ...`.
 
     figures: by key; width: characters that it may have. Where they are few, the bar goes first, then what
-    is said last, but for the time that is left.
+    is said last, but for the time that is left. pace: tokens and share of the budget a minute, from which
+    the speed and the time that is left are told; neither is where it is 0.
     """
     progress, used = learner.progress, learner.used()
     parts = [f"{used:4.0%}", f"step {progress.steps:,}"]
@@ -81,9 +113,10 @@ def line(learner: Any, figures: Mapping[str, float], width: int | None = None) -
         if key in figures:
             parts.append(f"{name} {figures[key]:{form}}")
     left = []
-    if progress.minutes and used:
-        seconds = int(60 * progress.minutes * (1 / used - 1))
-        parts.append(f"{progress.tokens / progress.minutes / 60:,.0f} tokens/s")
+    tokens, share = pace
+    if share > 0:
+        seconds = int(60 * (1 - used) / share)
+        parts.append(f"{tokens / 60:,.0f} tokens/s")
         left = [f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"]
     whole = f"{bar(used)} {GAP.join(parts + left)}"
     if width is None or len(whole) <= width:
