@@ -185,6 +185,15 @@ def lines(results: dict[str, Any], reward: str) -> list[str]:
     ]
 
 
+def starts() -> str:
+    """How long each start was trained."""
+    told = []
+    for treatment in dict.fromkeys(name for name, _ in STARTS):
+        tokens = [f"{amount / 1e6:g}" for (name, _), amount in STARTS.items() if name == treatment]
+        told.append(f"after {', '.join(tokens)} M tokens (`{treatment}`, by seed)")
+    return " and ".join(told)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -201,8 +210,8 @@ def main() -> None:
             start = options.folder / "starts" / f"{treatment}-{seed}"
             threads = f"threads={options.threads}"
             tokens = STARTS[treatment, seed]
-            arm = [f"trace={treatment}", f"seed={seed}", f"budget.tokens={tokens}", threads]
-            run(["tracelab.train", *arm], start)
+            arm = [f"trace={treatment}", f"seed={seed}", f"budget.tokens={tokens}", "experiment=earlier_maze"]
+            run(["tracelab.train", *arm, threads], start)
             run(
                 [
                     "tracelab.posttrain",
@@ -222,7 +231,7 @@ def main() -> None:
 def write(folder: Path) -> None:
     """The tables for people, the figures for machines."""
     results = {reward: found for reward in ("solution", "trace") if (found := collect(folder, reward))}
-    text = [HEAD]
+    text = [HEAD.format(starts=starts())]
     for reward, found in results.items():
         text += [
             *lines(found, reward),
@@ -242,7 +251,10 @@ HEAD = """# GRPO on models that solve half to three quarters of the problems
 
 7x7 Wilson mazes, 0.83 M parameters. Before and after post-training, on the same 256 test problems, greedy;
 per cent (completion tokens: tokens). The interval of a difference is for other problems and other seeds
-(Student's t); a seed's own is for other problems. `python bench/grpo.py`.
+(Student's t); a seed's own, and that of a single seed, is for other problems. `python bench/grpo.py`, with
+the earlier defaults (`experiment=earlier_maze`). A start is stopped where it solves half to three quarters:
+{starts}.
+So starts of two kinds differ in training, too, and are not compared with each other.
 """
 
 

@@ -69,7 +69,7 @@ def growth(result: Result) -> list[str]:
 
 SECTIONS: dict[str, tuple[str, str, Callable[[Result], list[str]]]] = {  # file -> title, command, table
     "suite": ("Against what one would use instead", "make bench", suite),
-    "tasks": ("Every task on one core", "python bench/tasks.py", tasks),
+    "tasks": ("Tasks on one core", "python bench/tasks.py", tasks),
     "profiling": ("Where a training step's time goes", "python bench/profiling.py", profiling),
     "startup": ("Starting", "python bench/startup.py", startup),
     "growth": ("Growth", "python bench/growth.py", growth),

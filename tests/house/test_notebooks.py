@@ -1,5 +1,6 @@
 """Every notebook runs, from its first cell to its last, on small runs; and is saved as it should be."""
 
+import ast
 from pathlib import Path
 
 import nbformat
@@ -15,6 +16,7 @@ from tracelab.training.experiment import train
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+OF_THE_STUDY = [path for path in NOTEBOOKS if path.stem != "grpo"]  # whose runs are not in the clone
 SHORT = ("trainer=cpu", "rollout.prompts=4", "rollout.group=4", "rollout.max_new=30", "budget.steps=2")
 FEW = ("held_out.problems=8", "passes.problems=4", "passes.samples=2", "threads=1")
 
@@ -45,6 +47,40 @@ def test_runs_on_other_runs(path, study, tmp_path, monkeypatch, figures):
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert list(tmp_path.glob("*.png"))
+
+
+def printed(notebook):
+    """The tables that its cells print, as text."""
+    return [
+        output["data"]["text/plain"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if "text/html" in output.get("data", ())
+    ]
+
+
+@pytest.mark.parametrize("path", OF_THE_STUDY, ids=lambda path: path.stem)
+def test_prints_what_is_saved_from_the_data_of_the_clone(path, tmp_path, monkeypatch, figures):
+    monkeypatch.delenv("TRACELAB_RUNS", raising=False)
+    monkeypatch.setenv("TRACELAB_FIGURES", str(tmp_path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    notebook = nbformat.read(path, as_version=4)
+    saved = printed(notebook)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(FOLDER)}}).execute()
+    assert saved
+    assert printed(notebook) == saved
+
+
+def test_the_block_in_their_readme_runs(monkeypatch):
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    block = text.partition("```python\n")[2].partition("```")[0]
+    monkeypatch.chdir(FOLDER)
+    *first, last = ast.parse(block).body
+    names = {}
+    exec(compile(ast.Module(first, []), "README.md", "exec"), names)
+    table = eval(compile(ast.Expression(last.value), "README.md", "eval"), names)
+    assert set(table["treatment"]) >= {"correct", "solution_only", "swapped"}
+    assert set(table["n"]) == {512}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

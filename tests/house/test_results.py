@@ -5,6 +5,7 @@ from statistics import median
 
 import pytest
 
+from tests.helpers.bench import script
 from tracelab.core.paths import CLONE
 
 README, RESULTS = ((CLONE / name).read_text(encoding="utf-8") for name in ("README.md", "docs/results.md"))
@@ -13,6 +14,14 @@ ARMS = ("solution_only", "correct", "swapped", "corrupted")
 
 def recorded(name):
     return json.loads((CLONE / "bench" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_heads_of_pages_are_those_that_their_scripts_write():
+    with script("grpo") as grpo:
+        page = (CLONE / "docs/results/grpo.md").read_text(encoding="utf-8")
+        assert page.startswith(grpo.HEAD.format(starts=grpo.starts()))
+    with script("learning") as learning:
+        assert (CLONE / "docs/results/learning.md").read_text(encoding="utf-8").startswith(learning.HEAD)
 
 
 def in_words(estimate):

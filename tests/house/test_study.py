@@ -86,8 +86,30 @@ def test_seeds_in_prose_are_those_measured(outcomes):
     assert f"`correct` {needless_correct[0]} to {needless_correct[-1]} %" in PROSE
     assert f"`solution_only` {needless[0]} to {needless[-1]} %" in PROSE
     valid = by_seed(outcomes, "correct", "arithmetic", "trace_strict").mean()
-    whole = f"right in {100 * near['correct'].mean():.0f} % of the problems and write a strictly valid trace"
-    assert f"{whole} in {100 * valid:.0f} %" in (CLONE / "README.md").read_text(encoding="utf-8")
+    row = next(
+        line.split(" | ") for line in PAGE.read_text("utf-8").splitlines() if "| correct | 5 |" in line
+    )
+    right, strict = (row[k].partition(" ")[2].strip("[]").split(", ") for k in (2, 4))
+    told = [f"{float(low):.0f}, {float(high):.0f}" for low, high in (right, strict)]
+    whole = f"right in {100 * near['correct'].mean():.0f} % [{told[0]}] of the problems and write a strictly"
+    assert f"{whole} valid trace in {100 * valid:.0f} % [{told[1]}]" in (CLONE / "README.md").read_text(
+        "utf-8"
+    )
+
+
+def test_the_pilot_of_correct_and_the_control_are_told_as_recorded():
+    pilot = read_json(CLONE / "bench" / "results" / "pilots.json")["arithmetic-correct-2000000"]["test_sets"]
+    of = [pilot[name]["solution_valid"] for name in ("operations_6", "operations_8")]
+    six, eight = (f"{100 * x['value']:.0f} % [{100 * x['low']:.0f}, {100 * x['high']:.0f}]" for x in of)
+    assert f"solved {six} on 6 definitions and {eight} on 8" in PROSE
+    progress = {
+        kind: [read_json(path)["progress"] for path in sorted((DATA / folder).glob(f"arm-{kind}_*/run.json"))]
+        for kind, folder in (("solution_only", "arithmetic_examples"), ("correct", "arithmetic"))
+    }
+    tokens = [np.mean([run["tokens"] for run in runs]) / 1e6 for runs in progress.values()]
+    steps = [np.mean([run["steps"] for run in runs]) for runs in progress.values()]
+    assert f"This control has {tokens[0]:.1f} M tokens and {round(steps[0], -2):,.0f} steps" in PROSE
+    assert f"the others have {tokens[1]:.1f} M and {round(steps[1], -2):,.0f} to" in PROSE
 
 
 def test_lengths_and_examples_in_prose_are_those_measured(outcomes):

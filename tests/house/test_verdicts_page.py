@@ -16,12 +16,19 @@ FULL = 100_000
 def test_every_task_but_mazes_passed_three_checks_at_full_size():
     tasks = read_json(RESULTS)["tasks"]
     assert set(tasks) == set(NAMES)
-    assert f"{WORDS[len(tasks) - 10]} other tasks passed the same three checks at {FULL:,} each" in SECTION
+    assert f"{WORDS[len(tasks) - 10]} other tasks passed the same checks at {FULL:,} each" in SECTION
     for name, found in tasks.items():
         traces, mutants, garbage = found["correct traces"], found["one-token mutants"], found["garbage"]
         assert (traces["traces"], traces["rejected"]) == (FULL, 0), name
         assert (garbage["sequences"], garbage["raised"]) == (FULL, 0), name
         assert mutants["rejected"] + mutants["accepted_and_proved_valid"] == mutants["mutants"] == FULL, name
+    judged = [
+        [found[name]["judged_by_the_oracle"] / FULL for found in tasks.values()]
+        for name in ("one-token mutants", "garbage")
+    ]
+    assert "every mutation that was accepted, a twentieth of the others, and two fifths of the" in SECTION
+    for shares, share in zip(judged, (0.05, 0.4), strict=True):
+        assert all(abs(value - share) < 0.04 for value in shares), shares
     most = max(found["one-token mutants"]["accepted_and_proved_valid"] for found in tasks.values())
     assert f"At most {most} of {FULL:,} mutations of a task were accepted" in SECTION
 

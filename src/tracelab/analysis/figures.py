@@ -91,6 +91,9 @@ def length_against_complexity(
             ax.set_ylabel(length.replace("_", " "))
         for ax in axes[-ACROSS:]:
             ax.set_xlabel(complexity.replace("_", " "))
+        if frame[complexity].dtype.is_integer():
+            for ax in axes:
+                ax.locator_params(axis="x", integer=True)
     save(path, pl.concat(parts))
 
 
