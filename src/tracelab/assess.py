@@ -31,6 +31,7 @@ def main(asked: Assessing) -> None:
     from tracelab.probes.assessment import of_run
     from tracelab.runs.folder import runs_at
     from tracelab.runs.tables import print_shares
+    from tracelab.runs.trained import settled
     from tracelab.training import accelerate
     from tracelab.training.devices import on_devices
 
@@ -39,8 +40,9 @@ def main(asked: Assessing) -> None:
         path = run.folder / FILE
         call = on_devices(run, asked.trainer.devices, asked.threads)
         doses = {"rates": tuple(asked.rates), "kinds": asked.kinds}
+        stamp = settled(run)
         pairs = call(of_run, run, asked.splits, asked.problems, **doses)
-        outcomes.write(pairs, path, run)
+        outcomes.write(pairs, path, run, stamp)
         names = {"split": "test set", "kind": "damage", "rate": "rate"}
         shown = dict(zip(FIGURES, ("trace likelier", "per token", "at first change"), strict=True))
         counts = {"longer": "twin longer by", "n": "n", "first_n": "n at change", "left_out": "left out"}

@@ -43,6 +43,7 @@ def main(asked: Diffing) -> None:
     from tracelab.evaluation import outcomes
     from tracelab.probes.diff import Asked, of_runs
     from tracelab.runs.folder import Run
+    from tracelab.runs.trained import settled
     from tracelab.runs.weight_tables import print_diff
     from tracelab.training import accelerate
 
@@ -57,10 +58,11 @@ def main(asked: Diffing) -> None:
         least=asked.least,
         seed=asked.seed,
     )
+    stamp = settled(after)
     found = of_runs(before, after, what, asked.splits, asked.problems)
     with whole_folder(after.folder) as made:
-        outcomes.write(found.outcomes, made / analysis.FILE, after)
-        outcomes.write(found.features, made / analysis.FEATURES, after)
+        outcomes.write(found.outcomes, made / analysis.FILE, after, stamp)
+        outcomes.write(found.features, made / analysis.FEATURES, after, stamp)
         gains, features = analysis.of_run(made)
         write_json(made / analysis.SUMMARY, {**found.summary, "gains": gains.to_dicts()})
     path = after.folder / "figures" / "diff"

@@ -31,6 +31,7 @@ def main(asked: Intervening) -> None:
     from tracelab.probes.interventions import of_run
     from tracelab.runs.folder import Run
     from tracelab.runs.tables import print_interventions
+    from tracelab.runs.trained import settled
     from tracelab.training import accelerate
     from tracelab.training.devices import on_devices
 
@@ -39,7 +40,8 @@ def main(asked: Intervening) -> None:
     doses = {"rates": tuple(asked.rates), "prefixes": tuple(asked.prefixes)}
     path = run.folder / "interventions.parquet"
     call = on_devices(run, asked.trainer.devices, asked.threads)
-    outcomes.write(call(of_run, run, asked.splits, asked.problems, **doses), path, run)
+    stamp = settled(run)
+    outcomes.write(call(of_run, run, asked.splits, asked.problems, **doses), path, run, stamp)
     print_interventions(shares_of(path), run.name, path)
 
 

@@ -28,6 +28,7 @@ def main(asked: Asking) -> None:
     from tracelab.probes.likelihood import of_run
     from tracelab.runs.folder import Run
     from tracelab.runs.tables import print_likelihood
+    from tracelab.runs.trained import settled
     from tracelab.training import accelerate
     from tracelab.training.devices import on_devices
 
@@ -35,7 +36,8 @@ def main(asked: Asking) -> None:
     run = Run.open(asked.run)
     path = run.folder / FILE
     call = on_devices(run, asked.trainer.devices, asked.threads)
-    outcomes.write(call(of_run, run, asked.splits), path, run)
+    stamp = settled(run)
+    outcomes.write(call(of_run, run, asked.splits), path, run, stamp)
     print_likelihood(of_file(path), run.name, path)
 
 

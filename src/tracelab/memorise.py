@@ -29,6 +29,7 @@ def main(asked: Memorising) -> None:
     from tracelab.probes.memorisation import of_run
     from tracelab.runs.folder import runs_at
     from tracelab.runs.tables import print_memorisation
+    from tracelab.runs.trained import settled
     from tracelab.training import accelerate
     from tracelab.training.devices import on_devices
 
@@ -37,7 +38,8 @@ def main(asked: Memorising) -> None:
     for run in runs:
         path, call = run.folder / FILE, on_devices(run, asked.trainer.devices, asked.threads)
         try:
-            outcomes.write(call(of_run, run, asked.problems, asked.perturbations), path, run)
+            stamp = settled(run)
+            outcomes.write(call(of_run, run, asked.problems, asked.perturbations), path, run, stamp)
         except ValueError as error:
             if len(runs) == 1:
                 raise

@@ -28,6 +28,7 @@ def main(asked: Probing) -> None:
     from tracelab.runs.build import build
     from tracelab.runs.folder import runs_at
     from tracelab.runs.tables import print_rows
+    from tracelab.runs.trained import settled
     from tracelab.training import accelerate
     from tracelab.training.devices import on_devices
 
@@ -38,7 +39,8 @@ def main(asked: Probing) -> None:
         path = run.folder / probe.file
         call = on_devices(run, asked.trainer.devices, asked.threads)
         try:
-            outcomes.write(call(probe, run), path, run)
+            stamp = settled(run)
+            outcomes.write(call(probe, run), path, run, stamp)
         except ValueError as error:
             if len(runs) == 1:
                 raise

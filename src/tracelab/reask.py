@@ -29,6 +29,7 @@ def main(asked: Reasking) -> None:
     from tracelab.probes.reasking import of_run
     from tracelab.runs.folder import runs_at
     from tracelab.runs.tables import print_shares
+    from tracelab.runs.trained import settled
     from tracelab.training import accelerate
     from tracelab.training.devices import on_devices
 
@@ -37,7 +38,8 @@ def main(asked: Reasking) -> None:
     for run in runs_at([asked.run] if isinstance(asked.run, str) else asked.run):
         path = run.folder / FILE
         call = on_devices(run, asked.trainer.devices, asked.threads)
-        outcomes.write(call(of_run, run, asked.splits, asked.problems), path, run)
+        stamp = settled(run)
+        outcomes.write(call(of_run, run, asked.splits, asked.problems), path, run, stamp)
         names = {"split": "test set", "behind": "behind trace"}
         shown = dict(zip(FIGURES, headings, strict=True))
         print_shares(of_file(path), run.name, path, names, shown, {"n": "n", "left_out": "left out"})

@@ -57,6 +57,7 @@ def main(asked: Steering) -> None:
     from tracelab.probes.finding import Asked, Transfer
     from tracelab.probes.steering import of_run
     from tracelab.runs.folder import Run
+    from tracelab.runs.trained import settled
     from tracelab.runs.weight_tables import print_steering
     from tracelab.training import accelerate
     from tracelab.training.devices import on_devices
@@ -83,11 +84,12 @@ def main(asked: Steering) -> None:
         transfer=transfer,
     )
     other = Run.open(asked.other, "other") if asked.other else None
+    stamp = settled(run)
     call = on_devices(run, asked.trainer.devices, asked.threads)
     known, found = call(of_run, run, what, other, asked.splits, asked.problems)
     with whole(run.folder / analysis.DIRECTIONS) as partial:  # both files, or neither
-        outcomes.write(known, partial, run)
-        outcomes.write(found, run.folder / analysis.FILE, run)
+        outcomes.write(known, partial, run, stamp)
+        outcomes.write(found, run.folder / analysis.FILE, run, stamp)
     print_steering(*analysis.of_run(run.folder), run.name, run.folder / analysis.FILE)
 
 

@@ -113,9 +113,9 @@ def _verdicts(
             if metric in SHADED:
                 ax.fill_between(x / unit, low, high, color=style["color"], alpha=0.15, lw=0)
             data += [(*point[:1], metric, *point[1:]) for point in zip(x, shares, low, high, n, strict=True)]
-        ax.set(
-            xlabel=label, ylabel=f"share of {counted(int(n.max()), 'held-out problem')}", ylim=(-0.02, 1.02)
-        )
+        few = f"{n.min():,} to " if n.min() < n.max() else ""
+        share = f"share of {few}{counted(int(n.max()), 'held-out problem')}"
+        ax.set(xlabel=label, ylabel=share, ylim=(-0.02, 1.02))
         ax.set_title(title, loc="left", fontsize=8)
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=8)
     write_csv(path, (name, "metric", "value", "low", "high", "n"), data)

@@ -29,7 +29,7 @@ from tracelab.runs.folder import Run
 from tracelab.runs.knobs import options
 from tracelab.runs.sets import TestSets
 from tracelab.runs.settings import Sampling
-from tracelab.runs.trained import stamp_of
+from tracelab.runs.trained import check_settled, settled, stamp_of
 from tracelab.runs.trained import trained_model as trained_model
 
 Call = Callable[..., Any]  # function, its arguments -> what it returns
@@ -88,12 +88,18 @@ def outcomes(
     return pa.concat_tables(tables, promote_options="permissive"), speed
 
 
-def tested_model(run: Run, tested: Sampling, tests: TestSets) -> tuple[pa.Table, dict[str, Any]]:
-    """The outcomes of a run's checkpoint on test sets, and sampling's figures. tested: how."""
+def tested_model(
+    run: Run, tested: Sampling, tests: TestSets
+) -> tuple[pa.Table, dict[str, Any], dict[str, Any]]:
+    """The outcomes of a run's checkpoint on test sets, sampling's figures, and the checkpoint's stamp.
+
+    tested: how.
+    """
     record = run.read_json("run.json")
     task = next(iter(tests.values()))[0]
+    stamp = stamp_of(run, tested.checkpoint)
     model = trained_model(run, task, tested.checkpoint, record["context"])
-    return outcomes(model, tests, tested, tested.max_new or record["max_new"], labels(run))
+    return *outcomes(model, tests, tested, tested.max_new or record["max_new"], labels(run)), stamp
 
 
 def evaluate(
@@ -102,19 +108,25 @@ def evaluate(
     """Evaluate a run's checkpoint -> the metrics. tested: how.
 
     Writes outcomes.parquet, metrics.json and figures/ into `folder`. call: calls a function where the model
-    is to compute (`training.devices`); None: here.
+    is to compute (`training.devices`); None: here. ValueError if these are to be the run's own outcomes, and
+    another process trains it, or has while it was asked.
     """
-    table, speed = (call or _here)(tested_model, run, tested, tests)
+    own = folder.resolve() == run.folder.resolve()
+    if own:
+        settled(run, tested.checkpoint)
+    table, speed, stamp = (call or _here)(tested_model, run, tested, tests)
     task = next(iter(tests.values()))[0]
     chosen = {name: build(f"metric.{name}", metric) for name, metric in run.settings.metric.items()}
     metrics = metrics_of(table, chosen, task.levels)
     content = {
         "run": run.name,
         "treatment": labels(run)["treatment"],
-        "judged": stamp_of(run, tested.checkpoint),
+        "judged": stamp,
         "sampling": speed,
         "test sets": metrics,
     }
+    if own:
+        check_settled(run, stamp)
     with whole(folder / "outcomes.parquet") as partial:  # both files, or neither
         write(table, partial)
         write_json(folder / "metrics.json", content)

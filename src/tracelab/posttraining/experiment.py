@@ -33,6 +33,7 @@ from tracelab.runs.folder import Run, claimed, machine
 from tracelab.runs.identity import lineage, own_id
 from tracelab.runs.sets import TestSets, problems, test_sets
 from tracelab.runs.settings import Sampling
+from tracelab.runs.trained import check_as_begun, stamp_of
 from tracelab.training import accelerate
 from tracelab.training.budgeted import build_recipe
 from tracelab.training.checks import check, check_levels
@@ -45,6 +46,7 @@ from tracelab.training.tracking import tracking
 from tracelab.training.validation import HeldOut
 
 FEW = 4  # completions of a prompt
+LIMITS = ("parameters", "context", "max_new")  # of the source's model
 
 
 def posttrain(experiment: PostTraining) -> Trained:
@@ -63,22 +65,22 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
     source = Run.open(experiment.run)
     accelerate.start(experiment.threads)
     began = time.monotonic()
+    made = origin(experiment, source, went)
     run = begin(experiment, went)
+    for name in ("passes_after.json", *(() if went else ("passes_before.json",))):
+        (run.folder / name).unlink(missing_ok=True)  # of other weights, from here on
     precision = precision_of(experiment, went.checkpoint if went else None)
     say(str(precision))
     task = build_task(experiment.task)
     check_vocabulary(source.folder, task.codec.vocabulary)
-    theirs = source.read_json("run.json")
-    limits = {name: theirs[name] for name in ("parameters", "context", "max_new")}
     resume = resume_from(run, task.codec.vocabulary, went)
     tests = test_sets(experiment, task)
-    learner = build_learner(experiment, task, precision, limits)
+    learner = build_learner(experiment, task, precision, made)
     run.write_json("data_card.json", source.read_json("data_card.json"))
-    made = {"source": str(source.folder), "ancestors": lineage(source), "precision": precision.as_dict()}
-    made |= went.as_dict() if went else {}
-    record = {"id": own_id(run), "seed": experiment.seed, **made, **limits, **machine()}
+    made |= {"precision": precision.as_dict(), **(went.as_dict() if went else {})}
+    record = {"id": own_id(run), "seed": experiment.seed, **made, **machine()}
     run.write_json("run.json", {**record, "status": "training"})
-    passes = build_passes(run, experiment, tests, precision)
+    passes = build_passes(run, experiment, tests, precision, made)
     if run.read_json("passes_before.json") is None:
         run.write_json("passes_before.json", passes(source, experiment.checkpoint))
     with tracking(run) as loggers:
@@ -98,6 +100,26 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
             draw(run, measured)
             run.write_json("passes_after.json", measured)  # last, for it says that all is done
     return Trained(run, metrics, "resumed" if resume else "finished")
+
+
+def origin(experiment: PostTraining, source: Run, went: Before | None) -> dict[str, Any]:
+    """What run.json says of the source, and the limits that its model has: as they were at a run's start.
+
+    ValueError if the source was trained on since, and what is resumed needs it: for the KL divergence, or for
+    pass@k before.
+    """
+    now = source.read_json("run.json")
+    found = {"ancestors": lineage(source), **{name: now[name] for name in LIMITS}}
+    found |= {"source": str(source.folder), "began": stamp_of(source, experiment.checkpoint)}
+    if went is None:
+        return found
+    begun = Run.open(went.checkpoint.parents[1])
+    measured = (Path(experiment.run_dir) / "passes_before.json").is_file()
+    if build("algorithm", experiment.algorithm).kl or not measured:
+        check_as_begun(begun, source)
+    noted = begun.read_json("run.json")
+    known = {name: noted[name] for name in ("ancestors", *LIMITS) if name in noted}
+    return {**found, **known, "began": noted.get("began")}
 
 
 def take_part(folder: str) -> None:
@@ -202,11 +224,12 @@ def check_group(rollout: Rollout, algorithm: Algorithm) -> None:
 
 
 def build_passes(
-    run: Run, experiment: PostTraining, tests: TestSets, precision: Precision
+    run: Run, experiment: PostTraining, tests: TestSets, precision: Precision, limits: Mapping[str, Any]
 ) -> Callable[[Run, str], dict[str, Any]]:
     """A function of a run and the name of its checkpoint: pass@k and maj@k on the in-distribution test set.
 
-    precision: of both models, before and after: another machine may choose otherwise.
+    precision, limits: of both models, before and after: another machine may choose otherwise, and the source
+    may be judged otherwise by now.
     """
     asked = experiment.passes
     name, (task, examples) = next(iter(tests.items()))
@@ -215,7 +238,7 @@ def build_passes(
 
     def measure(of: Run, checkpoint: str) -> dict[str, Any]:
         call = Devices(experiment.trainer, experiment.threads)
-        judged = call(written_by, of, checkpoint, precision, task, few, sampled)
+        judged = call(written_by, of, checkpoint, precision, limits, task, few, sampled)
         table = table_of(judged, task, {**labels(run), "split": name})
         return metrics_of(table, {"pass_at_k": PassAtK()}, task.levels)[name]
 
@@ -223,10 +246,15 @@ def build_passes(
 
 
 def written_by(
-    of: Run, checkpoint: str, precision: Precision, task: Task, examples: Examples, sampled: Sampling
+    of: Run,
+    checkpoint: str,
+    precision: Precision,
+    limits: Mapping[str, Any],
+    task: Task,
+    examples: Examples,
+    sampled: Sampling,
 ) -> Judged:
     """What the model of a run's checkpoint completes, judged."""
-    limits = of.read_json("run.json")
     model = trained_model(of, task, checkpoint, limits["context"])
     model.products = precision.products
     return judge_model(model, task, examples, sampled, limits["max_new"])

@@ -32,6 +32,7 @@ from tracelab.runs.folder import Config, Run, check_free, machine
 from tracelab.runs.identity import arm_of, lineage
 from tracelab.runs.knobs import options
 from tracelab.runs.settings import Experiment
+from tracelab.runs.trained import check_as_begun, stamp_of
 
 VECTORS, COSINES = "task_vectors.parquet", "task_cosines.parquet"
 SUM, CONTROL = "sum", "control"  # of the vectors; what is added in its place
@@ -121,6 +122,8 @@ def check_related(asked: Merge) -> None:
         )
     shape = options(asked.base.settings.model)
     for run in runs[1:]:
+        if lineage(run)[1:2] == lineage(asked.base)[:1]:
+            check_as_begun(run, asked.base)
         if (theirs := options(run.settings.model)) != shape:
             raise ValueError(f"{run.folder} has another shape than the base ({theirs}, not {shape})")
         if run.read_json("vocab.json") != asked.base.read_json("vocab.json"):
@@ -170,6 +173,7 @@ def record_of(asked: Merge) -> Config:
         "id": secrets.token_hex(8),
         "ancestors": list(dict.fromkeys(who for line in before for who in line)),
         **{name: theirs[name] for name in ABOUT_A_RUN if name in theirs},
+        "began": stamp_of(asked.base, asked.checkpoint),
         "progress": NOTHING,
         "merge": asked.recipe(),
         "status": "trained",

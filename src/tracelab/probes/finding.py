@@ -26,6 +26,7 @@ from tracelab.runs.folder import Run
 from tracelab.runs.identity import lineage
 from tracelab.runs.knobs import options
 from tracelab.runs.settings import Sampling
+from tracelab.runs.trained import check_as_begun
 from tracelab.training.resuming import check_vocabulary
 
 EDIT_HEADS = "edit_heads"  # a way to change the model, by the contrast itself
@@ -72,7 +73,8 @@ def written_of(run: Run, task: Task, model: Model, fit: Sampling, max_new: int) 
 def reader_of(other: Run, run: Run, task: Task, knob: str = "other") -> Model:
     """The other run's model: what the run began with, if it went on from the other, else as it was evaluated.
 
-    knob: which names it. ValueError if it has another shape or other words, so no place is common.
+    knob: which names it. ValueError if it has another shape or other words, so no place is common, or if the
+    run went on from it and it was trained on since.
     """
     check_vocabulary(other.folder, task.codec.vocabulary)
     theirs, ours = (options(each.settings.model) for each in (other, run))
@@ -83,6 +85,8 @@ def reader_of(other: Run, run: Run, task: Task, knob: str = "other") -> Model:
         )
     went_on = lineage(run)[1:2] == lineage(other)[:1]
     checkpoint = begun_with(run.config) if went_on else other.settings.eval.checkpoint
+    if went_on:
+        check_as_begun(run, other)
     return trained_model(other, task, checkpoint, other.read_json("run.json")["context"])
 
 

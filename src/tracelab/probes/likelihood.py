@@ -23,6 +23,7 @@ from tracelab.models.base import Model
 from tracelab.probes.tested import Tested, tested
 from tracelab.runs.arms import judged_source_of
 from tracelab.runs.folder import Run
+from tracelab.runs.trained import check_as_begun
 
 COLUMNS = ("split", "index", "sample", "problem_key", "solution_valid", "trace_strict")
 
@@ -33,9 +34,10 @@ def of_run(run: Run, splits: list[str] | None = None) -> pa.Table:
     written: "before" or "after", by which of the two; before_logprob, after_logprob: of the whole completion
     under each, in nats, at temperature 1; tokens; and COLUMNS of its outcome. Before is the checkpoint that
     the post-training began with. splits: test sets (None: the first). ValueError if the run was not
-    post-trained, or its source is gone or was judged at another checkpoint.
+    post-trained, or its source is gone, was judged at another checkpoint, or was trained on since.
     """
     source = Run.open(judged_source_of(run.folder))
+    check_as_begun(run, source)
     asked = tested(run, splits)
     models = {"before": tested(source, list(asked.tests)).model, "after": asked.model}
     parts = [

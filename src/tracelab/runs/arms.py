@@ -6,6 +6,7 @@ An arm is a treatment with all that differs among the runs that are looked at, b
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from typing import Any
 from yaml import CSafeLoader, YAMLError
 
 from tracelab.core.files import read_json, read_text
+from tracelab.runs import stamps
 from tracelab.runs.folder import Run, is_run
-from tracelab.runs.identity import arm_of, lineage
+from tracelab.runs.identity import arm_of, is_arm_of, lineage
 from tracelab.runs.knobs import CALLED_BY, NOT_SHOWN, WITHIN_AN_ARM, flat_config
 from tracelab.runs.older import in_todays_words, with_recorded
 
@@ -70,28 +72,59 @@ def begun_with(config: Mapping[str, Any]) -> str:
 def judged_source_of(folder: Path) -> Path:
     """`source_of`, whose outcomes are those of the checkpoint that the post-training began with.
 
-    ValueError if they are another checkpoint's: what differs from them is not what post-training changed.
+    ValueError if they are another checkpoint's, or the source was trained on since: what differs from them is
+    not what post-training changed. Of a version that did not note how far the source was, its arm is asked,
+    and a warning says where that is another now.
     """
     source = source_of(folder)
-    began, judged = begun_with(config_of(folder)), config_of(source)["eval"].get("checkpoint", "last")
+    run, before = Run(folder, config_of(folder)), Run(source, config_of(source))
+    began, judged = begun_with(run.config), before.config["eval"].get("checkpoint", "last")
     if began != judged:
         raise ValueError(
             f"{folder} was post-trained from checkpoint={began} of {source}, whose outcomes are those of "
             f"{judged}: give the command that made {source} once more with eval.checkpoint={began}, and it "
             "is judged there without training"
         )
+    metrics = before.read_json("metrics.json") or {}
+    check_source(run, before, stamps.of_outcomes(metrics, before.config, _record(source)))
     return source
+
+
+def check_source(run: Run, source: Run, now: stamps.Stamp) -> None:
+    """ValueError if a run's source is another now than the run began with. now: its stamp (`runs.stamps`).
+
+    Versions that did not note how far it was noted its arm: there a warning says that it may be another.
+    """
+    noted = _record(run.folder).get("began")
+    if noted is None:
+        name, checkpoint = run.config["names"].get("source"), begun_with(run.config)
+        plain = name is not None and "merge" not in run.config  # what is merged has several sources' names
+        if plain and not is_arm_of(name, source, checkpoint):
+            warnings.warn(
+                f"{run.folder} began with {source.folder} as {name}, which it is no more: if it was trained "
+                "on since, and not only judged otherwise, not all that differs is what was changed later",
+                stacklevel=3,
+            )
+    elif dict(now) != noted:
+        raise ValueError(
+            f"{run.folder} began with {source.folder} at step {noted['steps']}, which is at step "
+            f"{now['steps']} now: begin anew with it in another run_dir, or put the source back as it was, "
+            "from a copy of its folder"
+        )
 
 
 def described(folder: Path) -> dict[str, Any]:
     """What makes a run what it is: its config, its source's arm, and the budgets that it had before its last.
 
-    Versions that did not note the arm of the run that a post-training goes on from noted where that lies.
+    Versions that did not note the arm of the run that a post-training goes on from, or in other words, noted
+    where that lies.
     """
     record, config = _record(folder), config_of(folder)
     names, source = config["names"], Path(config.get("run") or "")
-    if names.get("algorithm") and not names.get("source") and is_run(source):
-        config["names"] = {**names, "source": arm_of(Run.open(source), config.get("checkpoint", "last"))}
+    if names.get("algorithm") and is_run(source):
+        run, checkpoint = Run(source, config_of(source)), begun_with(config)
+        if names.get("source") in (None, arm_of(run, checkpoint, older=True)):
+            config["names"] = {**names, "source": arm_of(run, checkpoint)}
     return {**config, "extended_from": record.get("extended_from", [])}
 
 

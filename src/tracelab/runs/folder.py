@@ -34,7 +34,9 @@ from tracelab.runs.trust import check_targets
 
 Config = dict[str, Any]
 OF_A_RUN = ("config.yaml", "run.json")
+OF_EVALUATED = ("outcomes.parquet", "metrics.json")
 LOCK = ".lock"
+HELD: set[str] = set()  # the locks that this process has
 FLOCK = "hhqqi4x"  # struct flock of Linux: kind, whence, start, length, process
 LIBRARIES = ("tracelab", "torch", "lightning", "hydra-core", "numpy", "numba", "pyarrow")
 
@@ -81,12 +83,16 @@ class Run:
 
     @staticmethod
     def finished(experiment: Experiment) -> Run | None:
-        """The run in the experiment's run_dir, if it is evaluated and nothing that is asked for differs."""
+        """The run in the experiment's run_dir, if it is evaluated and nothing that is asked for differs.
+
+        Evaluated is what has its outcomes and its metrics, too: either may have been deleted.
+        """
         folder = Path(experiment.run_dir)
         if not is_run(folder):
             return None
         run = Run(folder, _load(folder))
-        done = (run.read_json("run.json") or {}).get("status") == "evaluated"
+        there = all((folder / name).is_file() for name in OF_EVALUATED)
+        done = there and (run.read_json("run.json") or {}).get("status") == "evaluated"
         return run if done and not differences(run.config, experiment.as_dict(), WITHOUT_EFFECT) else None
 
     @staticmethod
@@ -135,17 +141,25 @@ class Run:
 def claimed(folder: str | Path) -> Iterator[None]:
     """Keep other processes from training in a folder; ends with this one. ValueError if another does."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    with (Path(folder) / LOCK).open("ab") as file:
+    path = os.path.realpath(Path(folder) / LOCK)
+    with open(path, "ab") as file:
         if not lock(file, fcntl.lockf, wait=False):
             raise ValueError(f"another process is training in {folder}: wait for it, or stop it")
-        yield
+        HELD.add(path)
+        try:
+            yield
+        finally:
+            HELD.discard(path)
 
 
-def is_claimed(folder: Path) -> bool:
-    """Is another process training in a folder? Yes where it cannot be told: on file systems without locks.
+def is_claimed(folder: Path, unknown: bool = True) -> bool:
+    """Is another process training in a folder? unknown: the answer on file systems without locks.
 
-    It is asked without taking the lock, which would stop a run that begins.
+    It is asked without taking the lock, which would stop a run that begins. What this process has is not
+    asked for: to close the file gives a lock up.
     """
+    if os.path.realpath(folder / LOCK) in HELD:
+        return False
     try:
         with (folder / LOCK).open("rb") as file:
             asked = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
@@ -153,7 +167,7 @@ def is_claimed(folder: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError:
-        return True
+        return unknown
     kind: int = struct.unpack(FLOCK, answer)[0]
     return kind != fcntl.F_UNLCK
 

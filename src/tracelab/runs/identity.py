@@ -40,18 +40,25 @@ def identity_of(record: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps([who, what], sort_keys=True, default=str).encode()).hexdigest()
 
 
-def arm_of(run: Run, checkpoint: str = "last") -> str:
+def arm_of(run: Run, checkpoint: str = "last", older: bool = False) -> str:
     """What a run's arm is called by those that begin with its weights: `correct 1f03ab`.
 
-    The number stands for all knobs that make the arm, so that two arms never have one name. checkpoint: which
-    of the run's weights are taken, last or best.
+    The number stands for all knobs that make the weights, so that two arms never have one name: how they are
+    judged is none. checkpoint: which of the run's weights are taken, last or best. older: as versions named
+    it that counted how it was judged.
     """
-    names, making = run.settings.names, without(flat_config(run.config), WITHIN_AN_ARM)
+    free = WITHIN_AN_ARM if older else (*WITHIN_AN_ARM, "eval")
+    names, making = run.settings.names, without(flat_config(run.config), free)
     before = (run.read_json("run.json") or {}).get("extended_from")
     making |= {"extended_from": before} if before else {}
     number = zlib.crc32(json.dumps(dict(sorted(making.items()))).encode()) & 0xFFFFFF
     kind = "+".join(filter(None, (names.source, names.trace, names.algorithm)))
     return f"{kind} {number:06x}" + ("" if checkpoint == "last" else f" {checkpoint}")
+
+
+def is_arm_of(name: str | None, run: Run, checkpoint: str = "last") -> bool:
+    """Is it the name of a run's arm as the run is now, in these or older words?"""
+    return name in (arm_of(run, checkpoint), arm_of(run, checkpoint, older=True))
 
 
 def lineage(run: Run) -> list[str]:

@@ -1,6 +1,6 @@
 """What of a run a file beside it was made from: which checkpoint, and how far the run was trained then.
 
-    stamp = trained.stamp_of(run)                  # when the file is written
+    stamp = trained.settled(run)                   # before the run is asked
     stamps.fault(stamp, run.config, record)        # None, or what of the run is another now
 
 A run that is trained for longer is another model, and files that were made before it still lie there.
@@ -21,6 +21,17 @@ Stamp = Mapping[str, Any]
 def stamp(checkpoint: str, progress: Mapping[str, Any]) -> dict[str, Any]:
     """The stamp of what is made now. checkpoint: which was asked; progress: of the run's last one."""
     return {"checkpoint": checkpoint, **{name: progress.get(name) for name in PROGRESS}}
+
+
+def of_outcomes(
+    metrics: Mapping[str, Any], config: Mapping[str, Any], record: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The stamp of a run's outcomes. metrics, config, record: its metrics.json, config.yaml and run.json.
+
+    Versions that wrote none judged what run.json tells of.
+    """
+    judged = config.get("eval", {}).get("checkpoint", "last")
+    return dict(metrics.get("judged") or stamp(judged, record.get("progress", {})))
 
 
 def read(metadata: Mapping[bytes, bytes] | None) -> Stamp | None:

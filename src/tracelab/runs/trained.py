@@ -14,9 +14,10 @@ from tracelab.core.files import read_json
 from tracelab.core.types import Task
 from tracelab.models.base import Model
 from tracelab.runs import stamps
+from tracelab.runs.arms import begun_with, check_source
 from tracelab.runs.build import build_model, build_treatment, device_of, precision_of
 from tracelab.runs.checkpoints import load_progress, load_weights
-from tracelab.runs.folder import Run
+from tracelab.runs.folder import Run, is_claimed
 
 
 def trained_model(
@@ -40,6 +41,36 @@ def stamp_of(run: Run, checkpoint: str | None = None) -> dict[str, Any]:
     record = run.read_json("run.json") or {}
     progress = load_progress(last) if last.is_file() else record.get("progress", {})
     return stamps.stamp(checkpoint or run.settings.eval.checkpoint, progress)
+
+
+def settled(run: Run, checkpoint: str | None = None) -> dict[str, Any]:
+    """`stamp_of` a run that is to be asked. ValueError if another process trains it."""
+    stamp = stamp_of(run, checkpoint)
+    check_settled(run, stamp)
+    return stamp
+
+
+def check_settled(run: Run, stamp: stamps.Stamp) -> None:
+    """ValueError if a run is trained by another process, or was since it was stamped.
+
+    Then what was made of it in between is not of what lies there.
+    """
+    if is_claimed(run.folder, unknown=False):
+        raise ValueError(
+            f"another process is training in {run.folder}: what is asked of it now would soon be another "
+            "model's. Wait for it, or stop it, and give the command once more"
+        )
+    now = stamp_of(run, stamp["checkpoint"])
+    if now != dict(stamp):
+        raise ValueError(
+            f"{run.folder} was trained on while it was asked (from step {stamp['steps']} to {now['steps']}): "
+            "nothing was written. Give the command once more"
+        )
+
+
+def check_as_begun(run: Run, source: Run) -> None:
+    """ValueError if the weights of a run's source are others now than the run began with (`check_source`)."""
+    check_source(run, source, stamp_of(source, begun_with(run.config)))
 
 
 def check_vocabulary(folder: Path, vocabulary: tuple[str, ...]) -> None:

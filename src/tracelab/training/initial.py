@@ -17,6 +17,7 @@ from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run, is_run
 from tracelab.runs.identity import arm_of, lineage
 from tracelab.runs.knobs import options
+from tracelab.runs.trained import stamp_of
 from tracelab.training.resuming import check_vocabulary
 from tracelab.training.settings import Training
 
@@ -75,7 +76,7 @@ def build_initial(
 def origin(experiment: Training, before: Mapping[str, Any]) -> dict[str, Any]:
     """Where the first weights are from, for run.json. before: what that said, if the run is begun."""
     if experiment.init_from is None or "init_from" in before:
-        return {name: value for name, value in before.items() if name in ("init_from", "ancestors")}
+        return {name: before[name] for name in ("init_from", "ancestors", "began") if name in before}
     run, path = weights_of(experiment.init_from)
     source = {"run": run.name, "seed": run.settings.seed, "progress": load_progress(path)}
-    return {"init_from": source, "ancestors": lineage(run)}
+    return {"init_from": source, "ancestors": lineage(run), "began": stamp_of(run, path.stem)}

@@ -15,7 +15,8 @@ TITLE, PLACE = "Every run's metrics", 130
 
 def section(study: Study) -> Html:
     """A table per test set, folded away but for the first: a row per run, a column per metric shown."""
-    found = {run: read_json(Path(run) / "metrics.json")["test sets"] for run in study.runs["run"]}
+    files = {run: read_json(Path(run) / "metrics.json") for run in study.runs["run"]}
+    found = {run: content["test sets"] for run, content in files.items() if content is not None}
     parts: list[Html] = []
     for split in study.splits:
         here = {run: sets[split] for run, sets in found.items() if split in sets}
