@@ -1,6 +1,9 @@
 """Tables beside a run's outcomes are of the run as it is now, or are left out."""
 
 import re
+import shutil
+import subprocess
+import sys
 
 import polars as pl
 import pyarrow.parquet
@@ -11,12 +14,16 @@ from tests.helpers.runs import small
 from tracelab.analysis.interventions import load_interventions
 from tracelab.analysis.loading import having
 from tracelab.core.paths import PACKAGE
+from tracelab.evaluation.judging import evaluate
 from tracelab.evaluation.outcomes import write
 from tracelab.probes.interventions import of_run
 from tracelab.report.sections import interventions as section
 from tracelab.report.study import study_of
 from tracelab.runs import stamps
-from tracelab.runs.folder import Run
+from tracelab.runs.build import build_task
+from tracelab.runs.folder import Run, claimed, is_claimed
+from tracelab.runs.sets import test_sets as sets_of
+from tracelab.runs.trained import check_settled, settled
 from tracelab.training.experiment import train
 
 FILE = "interventions.parquet"
@@ -79,4 +86,60 @@ def test_every_command_says_what_it_asked():
         if "outcomes.write(" in line
     ]
     assert len(calls) >= 9
-    assert all(re.search(r", (run|after)\)$", call) for call in calls), calls
+    assert all(re.search(r", (run|after), stamp\)$", call) for call in calls), calls
+
+
+# --- while it is asked ----------------------------------------------------------------------------
+
+HOLDING = "import sys\nfrom tracelab.runs.folder import claimed\nwith claimed(sys.argv[1]):\n    "
+HOLD = f"{HOLDING}print('held', flush=True)\n    input()"
+
+
+def test_what_was_made_while_a_run_went_on_is_not_written(run, tmp_path):
+    """A table's model was read at step five; now it would be said to be of step ten."""
+    path = run.folder / FILE
+    before = stamps.read(pyarrow.parquet.read_schema(path).metadata)
+    with pytest.raises(ValueError, match=r"trained on while it was asked \(from step 5 to 10\)"):
+        write(pyarrow.parquet.read_table(path), tmp_path / FILE, run, before)
+    assert not (tmp_path / FILE).exists()
+
+
+def test_an_evaluation_while_a_run_went_on_is_not_written(run, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(run.folder, folder)
+    mine = Run.open(folder)
+    tests = sets_of(mine.settings, build_task(mine.settings.task))
+
+    def meanwhile(function, *arguments):
+        found = function(*arguments)
+        train(small(folder, *TINY, "budget.steps=11"))
+        return found
+
+    with pytest.raises(ValueError, match=r"trained on while it was asked \(from step 10 to 11\)"):
+        evaluate(mine, mine.settings.eval, tests, folder, meanwhile)
+    assert mine.read_json("metrics.json")["judged"]["steps"] == 11
+    evaluate(mine, mine.settings.eval, tests, tmp_path / "elsewhere", lambda f, *a: f(*a))
+    assert (tmp_path / "elsewhere" / "metrics.json").is_file()
+
+
+def test_nobody_is_asked_whom_another_process_trains(run, tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(run.folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(ValueError, match="another process is training in"):
+            settled(run)
+        tests = sets_of(run.settings, build_task(run.settings.task))
+        with pytest.raises(ValueError, match="another process is training in"):
+            evaluate(run, run.settings.eval, tests, run.folder)
+        evaluate(run, run.settings.eval, tests, tmp_path / "of its own")
+        other.communicate(b"\n")
+    check_settled(run, settled(run))
+
+
+def test_who_trains_may_ask_and_keeps_the_claim(run):
+    with claimed(run.folder):
+        assert not is_claimed(run.folder)
+        check_settled(run, settled(run))
+        done = subprocess.run([sys.executable, "-c", HOLD, str(run.folder)], capture_output=True, text=True)
+        assert "another process is training in" in done.stderr

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from tests.helpers.runs import KEPT
+from tests.helpers.runs import KEPT, small
 from tests.posttraining.test_posttrain import settings
 from tests.runs.test_entry import run as command
 from tracelab.analysis import before_after, likelihood
@@ -19,6 +20,7 @@ from tracelab.analysis.loading import load
 from tracelab.evaluation.judging import evaluate
 from tracelab.evaluation.outcomes import write
 from tracelab.posttraining.experiment import posttrain
+from tracelab.probes.arithmetic import Merge, check_related
 from tracelab.probes.finding import reader_of
 from tracelab.probes.likelihood import of_run
 from tracelab.report.command import main as report
@@ -27,6 +29,7 @@ from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_weights, save
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import test_sets as sets_of
+from tracelab.training.experiment import train
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning"),  # of KEPT's task's knobs
@@ -270,3 +273,70 @@ def test_before_is_the_checkpoint_that_was_gone_on_from(from_best, tmp_path):
         assert all(torch.equal(weights[k], v) for k, v in load_weights(source.checkpoint("best")).items())
     weights = reader_of(still_last, source, task).state_dict()
     assert all(torch.equal(weights[k], v) for k, v in load_weights(source.checkpoint()).items())
+
+
+# --- from a source that was trained on since -----------------------------------------------------
+
+FEW = ("task.ood=[]", "data.train_size=64", "eval.problems=12", "threads=1")
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory):
+    """A run post-trained from a source of five steps, which has gone on to ten since."""
+    folder = tmp_path_factory.mktemp("extended")
+    train(small(folder / "source", *FEW, "budget.steps=5"))
+    posttrain(settings(folder / "source", folder / "after", "budget.steps=1"))
+    with warnings.catch_warnings(action="error"):
+        assert before_after.load_pairs(folder / "after").collect().height > 0
+        as_before_it_was_noted(folder / "after", folder / "older")
+        assert before_after.load_pairs(folder / "older").collect().height > 0
+    train(small(folder / "source", *FEW, "budget.steps=10"))
+    return folder / "after"
+
+
+def as_before_it_was_noted(folder, to):
+    """A copy of a post-trained run, as versions left it that did not note how far its source was."""
+    shutil.copytree(folder, to)
+    record = json.loads((to / "run.json").read_text())
+    assert record.pop("began") == {"checkpoint": "last", "steps": 5, "tokens": record_of_source(record)}
+    (to / "run.json").write_text(json.dumps(record))
+
+
+def record_of_source(record):
+    """How many tokens its source had been trained on."""
+    return json.loads((Path(record["source"]) / "run.json").read_text())["progress"]["tokens"]
+
+
+def test_a_source_that_was_trained_on_is_not_what_was_before(extended):
+    wanted = r"after began with .*source at step 5, which is at step 10 now: begin anew"
+    with pytest.warns(UserWarning, match=wanted), pytest.raises(ValueError, match="no run there was post"):
+        before_after.load_pairs(extended)
+    with pytest.warns(UserWarning, match=wanted):
+        assert load(extended).select("source").unique().collect().item() is None
+    run, source = Run.open(extended), Run.open(extended.with_name("source"))
+    with pytest.raises(ValueError, match=wanted):
+        of_run(run)
+    with pytest.raises(ValueError, match=wanted):
+        reader_of(source, run, build_task(run.settings.task))
+    with pytest.raises(ValueError, match=wanted):
+        check_related(Merge(base=source, models=((run, 1.0),)))
+
+
+def test_outcomes_may_be_judged_anew_before_the_weights_are(extended, tmp_path):
+    """The source goes on: its outcomes are still those of before, its model is not."""
+    for name in ("source", "after"):
+        shutil.copytree(extended.with_name(name), tmp_path / name)
+    source, run = Run.open(tmp_path / "source"), Run.open(tmp_path / "after")
+    config = {**OmegaConf.load(run.folder / "config.yaml"), "run": str(source.folder)}
+    OmegaConf.save(config, run.folder / "config.yaml")
+    metrics = source.read_json("metrics.json")
+    source.write_json("metrics.json", {**metrics, "judged": run.read_json("run.json")["began"]})
+    assert before_after.load_pairs(run.folder).collect().height > 0
+    with pytest.raises(ValueError, match=r"at step 5, which is at step 10 now"):
+        of_run(Run.open(run.folder))
+
+
+def test_of_older_runs_the_arm_says_that_the_source_may_be_another(extended):
+    wanted = r"older began with .*source as correct \w{6}, which it is no more: if it was trained on since"
+    with pytest.warns(UserWarning, match=wanted):
+        assert before_after.load_pairs(extended.with_name("older")).collect().height > 0

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import warnings
 
 import numpy as np
@@ -13,6 +14,7 @@ from tracelab.algorithms.grpo import GRPO
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
+from tracelab.posttraining import experiment as experiments
 from tracelab.posttraining.experiment import posttrain
 from tracelab.posttraining.groups import Rollout, Sampler
 from tracelab.rewards.base import Graded, total
@@ -23,6 +25,7 @@ from tracelab.rewards.trace import Trace
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_precision, load_weights
 from tracelab.runs.entry import compose
+from tracelab.runs.folder import Run
 from tracelab.runs.tables import print_trained
 from tracelab.training.settings import Training
 
@@ -307,6 +310,79 @@ def test_a_resumed_post_training_keeps_its_precision(source, tmp_path, recorded)
         del content["precision"]
         torch.save(content, path)
     assert load_precision(path) == "32-true"
+
+
+@pytest.fixture
+def moving(source, tmp_path):
+    """A copy of the source, and what makes it another: trained for a step more, and judged at more length."""
+    run = Run(tmp_path / "source", Run.open(source).config)
+    shutil.copytree(source, run.folder)
+
+    def move():
+        content = torch.load(run.checkpoint(), weights_only=True)
+        content["progress"]["steps"] += 1
+        content["state_dict"] = {name: weight * 1.1 for name, weight in content["state_dict"].items()}
+        torch.save(content, run.checkpoint())
+        run.write_json("run.json", {**run.read_json("run.json"), "max_new": 99})
+
+    return run, move
+
+
+def test_a_resumed_post_training_refuses_another_reference(moving, tmp_path):
+    """The KL divergence is from its source as it was; without one the source is not read any more."""
+    run, move = moving
+    for name, kl in (("with", "algorithm.kl=0.1"), ("without", "algorithm.kl=0")):
+        posttrain(settings(run.folder, tmp_path / name, kl, "budget.steps=1"))
+    before = (tmp_path / "without" / "passes_before.json").read_text()
+    noted = Run.open(tmp_path / "without").read_json("run.json")
+    move()
+    wanted = r"with began with .*source at step 200, which is at step 201 now"
+    with pytest.raises(ValueError, match=wanted):
+        posttrain(settings(run.folder, tmp_path / "with", "algorithm.kl=0.1", "budget.steps=2"))
+    assert Run.open(tmp_path / "with").read_json("run.json")["status"] == "evaluated", "it is as it was"
+    done = posttrain(settings(run.folder, tmp_path / "without", "algorithm.kl=0", "budget.steps=2"))
+    record = done.run.read_json("run.json")
+    assert record["progress"]["steps"] == 2
+    same = ("began", "max_new", "context", "parameters", "ancestors")
+    assert {name: record[name] for name in same} == {name: noted[name] for name in same}
+    assert (tmp_path / "without" / "passes_before.json").read_text() == before
+
+
+def test_pass_at_k_before_is_of_what_was_begun_with(moving, tmp_path):
+    """A start that came to no checkpoint is begun anew, from the source as it is then."""
+    run, move = moving
+    folder = tmp_path / "after"
+    posttrain(settings(run.folder, folder, "budget.steps=1"))
+    (folder / "passes_before.json").unlink()
+    move()
+    with pytest.raises(ValueError, match=r"source at step 200, which is at step 201 now"):
+        posttrain(settings(run.folder, folder, "budget.steps=2"))
+    (folder / "passes_before.json").write_text('{"of": "another model"}')
+    (folder / "checkpoints" / "last.ckpt").unlink()
+    done = posttrain(settings(run.folder, folder, "budget.steps=2")).run
+    assert done.read_json("run.json")["began"]["steps"] == 201
+    assert "pass@1" in done.read_json("passes_before.json")
+
+
+def test_pass_at_k_that_was_not_measured_is_asked_for_again(whole, source, tmp_path, monkeypatch):
+    """Ctrl-C while it is measured: what an earlier budget left there is not taken for it."""
+    folder = tmp_path / "run"
+    shutil.copytree(whole[1], folder)
+    measure = experiments.written_by
+
+    def told(of, *arguments):
+        if of.folder == folder:
+            raise KeyboardInterrupt
+        return measure(of, *arguments)
+
+    monkeypatch.setattr(experiments, "written_by", told)
+    with pytest.raises(KeyboardInterrupt):
+        posttrain(settings(source, folder, "budget.steps=5"))
+    assert not (folder / "passes_after.json").exists()
+    monkeypatch.undo()
+    assert posttrain(settings(source, folder, "budget.steps=5")).state == "resumed"
+    assert (folder / "passes_after.json").is_file()
+    assert posttrain(settings(source, folder, "budget.steps=5")).state == "skipped"
 
 
 def stop_at(step):

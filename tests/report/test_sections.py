@@ -14,6 +14,7 @@ from tracelab.analysis.kinetics import logistic
 from tracelab.evaluation.outcomes import write
 from tracelab.probes.assessment import of_run
 from tracelab.report.sections import assessment, kinetics
+from tracelab.report.sections import metrics as every_metric
 from tracelab.report.study import study_of
 from tracelab.runs.folder import Run
 
@@ -76,3 +77,11 @@ def test_pairs_are_shown(study):
     assert "order 100 %" in page
     assert set(drawn["kind"]) == {"state", "cost", "order", "drop", "insert", "op"}
     assert (drawn["n"] == 8).all()
+
+
+def test_a_run_whose_metrics_are_gone_is_left_out(tmp_path):
+    shutil.copytree(KEPT, tmp_path / "run")
+    study = study_of([tmp_path / "run"], tmp_path / "page.html")
+    assert "Every run on wilson" in every_metric.section(study)
+    (tmp_path / "run" / "metrics.json").unlink()
+    assert every_metric.section(study) is None

@@ -11,7 +11,7 @@ import yaml
 from tests.helpers.runs import post_training, small
 from tracelab import analysis
 from tracelab.core.paths import CLONE, CONF
-from tracelab.runs.arms import arms_of, described
+from tracelab.runs.arms import arms_of, config_of, described
 from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run
 from tracelab.runs.identity import arm_of, with_checksums
@@ -238,6 +238,35 @@ def test_post_trained_arms_tell_their_sources_apart(tmp_path, knob):
         config = (folder / "config.yaml").read_text()
         (folder / "config.yaml").write_text(re.sub(r"  source: .*", "  source: null", config))
     assert arms_of([described(folder) for folder in folders.values()]) == [one, again, other]
+
+
+@pytest.mark.parametrize("name", ["outcomes.parquet", "metrics.json"])
+def test_what_was_deleted_of_an_evaluation_is_made_again(tmp_path, name):
+    asked = small(tmp_path, *FEW)
+    train(asked)
+    (tmp_path / name).unlink()
+    assert Run.finished(asked) is None
+    again = train(asked)
+    assert (again.state, again.run.read_json("run.json")["progress"]["steps"]) == ("resumed", 3)
+    assert (tmp_path / name).is_file()
+    assert train(asked).state == "skipped"
+
+
+def test_how_a_source_is_judged_is_none_of_its_arm(tmp_path):
+    """Post-trained before and after it was judged anew, by this version or an older one: one arm."""
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder, problems in zip(folders, (24, 48), strict=True):
+        source = Run.start(small(tmp_path / "source", f"eval.problems={problems}"))
+        source.write_json("run.json", {})
+        asked = post_training(f"run={source.folder}", f"run_dir={folder}", "eval.problems=24")
+        Run.start(asked).write_json("run.json", {})
+    configs = [described(folder) for folder in folders]
+    assert configs[0]["names"]["source"] == configs[1]["names"]["source"] == arm_of(source)
+    assert len(set(arms_of(configs))) == 1
+    older = (folders[0] / "config.yaml").read_text().replace(arm_of(source), arm_of(source, older=True))
+    (folders[0] / "config.yaml").write_text(older)
+    assert config_of(folders[0])["names"]["source"] != arm_of(source)
+    assert described(folders[0]) == configs[0]
 
 
 def test_an_extended_source_and_its_best_weights_are_arms_of_their_own(tmp_path):

@@ -230,6 +230,12 @@ def test_the_figure_and_its_numbers(whole):
         assert float(row["low"]) <= float(row["value"]) <= float(row["high"])
 
 
+def test_the_figure_says_of_how_many_problems():
+    """validate_problems may change over a resume."""
+    assert curves.share_of(np.array([8, 8])) == "share of 8 held-out problems"
+    assert curves.share_of(np.array([8, 8, 1024])) == "share of 8 to 1,024 held-out problems"
+
+
 def test_seconds_are_those_of_all_validations(whole):
     with (whole.folder / "metrics.csv").open(newline="") as file:
         seconds = [float(row["val/seconds"]) for row in csv.DictReader(file) if row["val/seconds"]]

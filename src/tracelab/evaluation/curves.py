@@ -89,6 +89,12 @@ def post_training(path: Path, metrics_csv: Path, title: str) -> None:
     _verdicts(path, rows, ("round", rounds), ("rounds of post-training", 1), title)
 
 
+def share_of(n: np.ndarray[tuple[int], np.dtype[np.int64]]) -> str:
+    """The label of shares. n: of how many held-out problems each is; validate_problems may change."""
+    few = f"{n.min():,} to " if n.min() < n.max() else ""
+    return f"share of {few}{counted(int(n.max()), 'held-out problem')}"
+
+
 def _verdicts(
     path: Path,
     rows: Sequence[Row],
@@ -113,9 +119,7 @@ def _verdicts(
             if metric in SHADED:
                 ax.fill_between(x / unit, low, high, color=style["color"], alpha=0.15, lw=0)
             data += [(*point[:1], metric, *point[1:]) for point in zip(x, shares, low, high, n, strict=True)]
-        few = f"{n.min():,} to " if n.min() < n.max() else ""
-        share = f"share of {few}{counted(int(n.max()), 'held-out problem')}"
-        ax.set(xlabel=label, ylabel=share, ylim=(-0.02, 1.02))
+        ax.set(xlabel=label, ylabel=share_of(n), ylim=(-0.02, 1.02))
         ax.set_title(title, loc="left", fontsize=8)
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=8)
     write_csv(path, (name, "metric", "value", "low", "high", "n"), data)

@@ -13,13 +13,20 @@ from tracelab.runs.tables import headings
 TITLE, PLACE = "Every run's metrics", 130
 
 
-def section(study: Study) -> Html:
-    """A table per test set, folded away but for the first: a row per run, a column per metric shown."""
+def section(study: Study) -> Html | None:
+    """A table per test set, folded away but for the first: a row per run, a column per metric shown.
+
+    Runs without a metrics.json are left out.
+    """
     files = {run: read_json(Path(run) / "metrics.json") for run in study.runs["run"]}
     found = {run: content["test sets"] for run, content in files.items() if content is not None}
+    if not found:
+        return None
     parts: list[Html] = []
     for split in study.splits:
         here = {run: sets[split] for run, sets in found.items() if split in sets}
+        if not here:
+            continue
         shown = headings(here)
         rows = [
             [study.name(run), *(cell(estimates.get(name)) for name in shown)]
