@@ -129,6 +129,6 @@ def largest_label(problems: Integers, offsets: Integers) -> int:
     largest = 0
     for i in range(len(offsets) - 1):
         p = problems[offsets[i] : offsets[i + 1]]
-        for k in range(HEADER, HEADER + 3 * p[EDGES], 3):
+        for k in range(HEADER, HEADER + 3 * int(p[EDGES]), 3):
             largest = max(largest, p[k], p[k + 1])
     return largest

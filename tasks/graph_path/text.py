@@ -55,7 +55,7 @@ def prompt_rows(
         if not query_last:
             n = query_rows(p, rows, n)
         for k in range(HEADER, len(p), 3):
-            is_edge = k < HEADER + 3 * p[EDGES]
+            is_edge = k < HEADER + 3 * int(p[EDGES])
             rows[n, 0], rows[n, 1], rows[n, 2] = EDGE_ROW if is_edge else AT_ROW, p[k], p[k + 1]
             rows[n, 3] = p[k + 2] if weighted or not is_edge else ABSENT
             n += 1

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.arrays import Random
-from tracelab.core.jit import njit
+from tracelab.core.jit import kernel, njit
 from tracelab.core.rng import below, shuffle
 from tracelab.tasks.maze.spanning_trees import TREES, lattice_edges, neighbour, spanning_tree
 
@@ -53,7 +53,13 @@ def wall_counts(cells: int, density: Sequence[float] | None) -> tuple[int, int]:
     """
     if density is None:
         return cells // 10 * 3, cells // 10 * 5
-    return int(density[0] * cells), int(density[1] * cells)
+    return share_of(density[0], cells), share_of(density[1], cells)
+
+
+@kernel
+def share_of(share: float, count: int) -> int:
+    """So many of so many, rounded down: 29 of 100 are 0.29 (whose product is a little less than 29)."""
+    return int(share * count + 1e-9)
 
 
 def most_moves(knobs: Knobs) -> int:
@@ -62,7 +68,7 @@ def most_moves(knobs: Knobs) -> int:
     if knobs.generator == FREE:
         return knobs.width + knobs.height - 2
     if knobs.generator == DRUNKARD:
-        return max(2, int(knobs.coverage * cells)) - 1
+        return max(2, share_of(knobs.coverage, cells)) - 1
     if knobs.generator == SEARCHFORMER:
         return cells - knobs.fewest - 1
     return 2 * ((knobs.width + round_up) // 2) * ((knobs.height + round_up) // 2) - 2
@@ -127,7 +133,7 @@ def _braid(
 def _drunkards_walk(knobs: Knobs, random: Random, free: NDArray[np.uint8]) -> None:
     """One random walker frees cells until a share of the grid is free."""
     free[:] = 0
-    wanted = max(2, int(knobs.coverage * len(free)))
+    wanted = max(2, share_of(knobs.coverage, len(free)))
     cell = below(random, len(free))
     free[cell] = 1
     count = 1

@@ -29,7 +29,7 @@ from tracelab.search.best_first.states import numbered_states
 from tracelab.search.completion import check_fit
 from tracelab.tasks.maze.counts import MEASURES, grid_counts
 from tracelab.tasks.maze.drawing import LEGEND, PICTURE_LEGEND, draw_maze, maze_scene, plot_maze
-from tracelab.tasks.maze.draws import draw_problems, identities, mixed, symmetry_hashes
+from tracelab.tasks.maze.draws import draw_problems, identities, symmetry_hashes
 from tracelab.tasks.maze.grid import HEADER, Grid, new_grid
 from tracelab.tasks.maze.layouts import GENERATORS, ON_LATTICE, Knobs, most_moves, wall_counts
 from tracelab.tasks.maze.parsing import check_extent, problem_of
@@ -192,7 +192,7 @@ class Maze(Searching, Perturbed):
     ) -> Examples:
         """Mazes of the task's size with their searches. tree: has each one way alone from start to goal?"""
         grid = new_grid(*self.shape, self.stride)
-        searches = solve(grid, self._strategy, problems, mixed(keys), (4, 2))
+        searches = solve(grid, self._strategy, problems, keys, (4, 2))
         moves, counts = grid_counts(grid, problems, searches.measures[:, 2] if tree else None)
         examples = examples_of(identity, problems, searches, moves)
         return replace(examples, complexity={**examples.complexity, **counts})

@@ -65,12 +65,13 @@ def prompt_rows(
     n = 0
     for i in range(len(offsets) - 1):
         p = problems[offsets[i] : offsets[i + 1]]
-        rows[n, 0], rows[n, 1] = START, p[3] * stride + p[2]
-        rows[n + 1, 0], rows[n + 1, 1] = GOAL, p[5] * stride + p[4]
+        width = int(p[0])  # times a row it is more than int16 holds
+        rows[n, 0], rows[n, 1] = START, int(p[3]) * stride + int(p[2])
+        rows[n + 1, 0], rows[n + 1, 1] = GOAL, int(p[5]) * stride + int(p[4])
         n += 2
         for y in range(p[1]):
-            for x in range(p[0]):
-                if not p[HEADER + y * p[0] + x]:
+            for x in range(width):
+                if not p[HEADER + y * width + x]:
                     rows[n, 0], rows[n, 1] = WALL, y * stride + x
                     n += 1
         if ready:

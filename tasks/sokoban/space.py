@@ -1,9 +1,10 @@
 """Sokoban as a search space: a state is the worker's cell and the boxes' cells, a move one step.
 
-A state's 64-bit word has the worker in its lowest BITS bits, then the boxes in ascending order. Two
-heuristics are consistent: each box's Manhattan distance to its nearest dock (boxes), and besides how far the
-worker is from standing beside the nearest box that is on no dock (worker). The third, open_docks, is
-Searchformer's: a lower bound, but pushing a box off a dock may lower it by more than 1.
+A state's 64-bit word has the worker in its lowest BITS bits, then the boxes in ascending order. All
+heuristics are lower bounds. Each box's Manhattan distance to its nearest dock (boxes) is consistent. With,
+besides, how far the worker is from standing beside the nearest box that is on no dock (worker), it is so for
+one box alone: a push of another off its dock may lower it by more than 1. So may it open_docks, which is
+Searchformer's.
 """
 
 from __future__ import annotations

@@ -66,14 +66,14 @@ MOST_SIDE = 15
 class Sokoban(Redrawn, Searching, Perturbed):
     """A distribution of yards with its reference solver and its way of writing.
 
-    size: both sides, or [rows, columns], the wall around included: 4 to 15. boxes: and docks, 1 to 6. walls:
-    inner ones. pulls: fewest and most pulls by which boxes get away from the docks. solver, tie_break: see
-    `search.best_first`. heuristic: one of HEURISTICS; with open_docks A* reopens
-    states. deadlocks: is pushing a box onto a dead cell no move? corners: onto one where walls alone hold it.
-    format: one of FORMATS. outer_walls: does the prompt name the walls around the yard? longest: problems
-    whose reference trace has more steps are drawn anew (None: none are). ood: the out-of-distribution test
-    sets, each the knobs that it changes. reach: how far the vocabulary goes, {side: largest, boxes: most}
-    (default: as far as is in use, test sets included).
+    size: both sides, or [rows, columns], the wall around included: 4 to 15. boxes: and docks, 1 to 6.
+    walls: inner ones. pulls: fewest and most pulls by which boxes get away from the docks. solver,
+    tie_break: see `search.best_first`. heuristic: one of HEURISTICS; with open_docks, and with worker and
+    several boxes, A* reopens states. deadlocks: is pushing a box onto a dead cell no move? corners: onto
+    one where walls alone hold it. format: one of FORMATS. outer_walls: does the prompt name the walls
+    around the yard? longest: problems whose reference trace has more steps are drawn anew (None: none
+    are). ood: the out-of-distribution test sets, each the knobs that it changes. reach: how far the
+    vocabulary goes, {side: largest, boxes: most} (default: as far as is in use, test sets included).
     """
 
     size: int | Sequence[int] = 7
@@ -161,8 +161,8 @@ class Sokoban(Redrawn, Searching, Perturbed):
 
     @cached_property
     def _strategy(self) -> Strategy:
-        create_start, reopens = self.format != "compact", self.heuristic == "open_docks"
-        return BestFirst(self.solver, self.tie_break, create_start, reopens).compiled()
+        reopens = self.heuristic == "open_docks" or (self.heuristic == "worker" and self.boxes > 1)
+        return BestFirst(self.solver, self.tie_break, self.format != "compact", reopens).compiled()
 
     def _yard(self, states: int, heuristic: str | None = None) -> Yard:
         """Room for so many states."""
@@ -200,8 +200,11 @@ class Sokoban(Redrawn, Searching, Perturbed):
     ) -> tuple[Examples, NDArray[np.bool_]]:
         """-> stored problems with their searches, and which of these have up to `longest` steps."""
         own = best = self._search(self._yard(longest or MOST_STATES), self._strategy, stored, keys)
-        if self.solver not in SHORTEST_PATHS:
-            best = self._search(self._yard(MOST_STATES, "worker"), BestFirst().compiled(), stored, keys)
+        several = stored.values[stored.offsets[:-1] + 2].max(initial=0) > 1  # boxes, more than it has itself
+        inconsistent = self.heuristic == "worker" and several and not self._strategy.reopens
+        if self.solver not in SHORTEST_PATHS or inconsistent:
+            strategy = BestFirst(reopens=True).compiled()
+            best = self._search(self._yard(MOST_STATES, "worker"), strategy, stored, keys)
         examples = examples_of(identity, stored, own, best.measures[:, 2])
         short = examples.trace.lengths <= (longest or np.inf)
         fits = own.solved & best.solved & short & writable(examples.trace, DEAREST)

@@ -78,6 +78,21 @@ except RuntimeWarning as warning:
     assert "overflow" in python("-c", code)
 
 
+def test_a_narrow_product_that_does_not_fit_is_an_error_where_nothing_is_compiled():
+    code = """
+import warnings
+import numpy as np
+from tracelab.core import jit
+jit.interpret()
+warnings.simplefilter("ignore")
+try:
+    jit.njit(lambda a: a[0] * 200)(np.array([190], np.int16))
+except FloatingPointError as error:
+    print(error)
+"""
+    assert "overflow" in python("-c", code)
+
+
 @pytest.mark.parametrize("where", ["kernels.py", "package/kernels.py"])
 def test_a_changed_source_names_another_version(where, tmp_path, monkeypatch):
     """In a folder within tasks/, too: stale kernels and sets would be taken otherwise."""

@@ -98,6 +98,14 @@ def test_cache_gives_what_the_whole_forward_gives():
     torch.testing.assert_close(torch.cat(parts, 1), whole)
 
 
+def test_padding_may_be_longer_than_the_context():
+    """Batches are padded to multiples of 8: 99 tokens of a context of 99 stand in 104 columns."""
+    model = GPT(VOCABULARY, 99, layers=1, width=16, heads=2, mlp=16)
+    tokens = torch.randint(VOCABULARY, (1, 99), generator=torch.Generator().manual_seed(0))
+    padded = torch.nn.functional.pad(tokens, (0, 5))
+    torch.testing.assert_close(model(padded)[:, :99], model(tokens))
+
+
 def test_cache_with_left_padding_and_fewer_rows():
     model, ids = tiny(), tokens(length=16)
     start = torch.tensor([0, 3, 9])

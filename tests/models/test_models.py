@@ -16,6 +16,7 @@ from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged
 from tracelab.decoding.sampling import generate
 from tracelab.models.base import Model
+from tracelab.models.recurrent import scan
 from tracelab.optim.muon import MuonAdamW
 from tracelab.posttraining.experiment import posttrain
 from tracelab.runs.checkpoints import load_weights
@@ -148,6 +149,25 @@ def interrupt_at(step):
             signal.raise_signal(signal.SIGINT)
 
     return hook
+
+
+@pytest.mark.parametrize("T", [1, 31, 32, 33, 2000])
+def test_a_recurrence_of_thousands_of_places_is_exact(T):
+    """Against one place after another in float64; gates as sharp as these leave e^-60000 of the first."""
+    torch.manual_seed(0)
+    forget = -60 * torch.rand(2, T, 8)
+    new = torch.randn(2, T, 8).requires_grad_()
+    found = scan(forget, new)
+    exact, kept = [], torch.full((2, 8), -torch.inf, dtype=torch.float64)
+    wide = new.detach().double().requires_grad_()
+    for t in range(T):
+        kept = torch.logaddexp(kept + forget[:, t].double(), wide[:, t]) if t else wide[:, 0]
+        exact.append(kept)
+    wanted = torch.stack(exact, 1)
+    torch.testing.assert_close(found.double(), wanted, rtol=0, atol=3e-4)
+    found.sum().backward()
+    wanted.sum().backward()
+    torch.testing.assert_close(new.grad.double(), wide.grad, rtol=0, atol=1e-3)
 
 
 def test_a_recurrent_model_goes_the_whole_way(tmp_path):

@@ -101,7 +101,9 @@ class Written(Yard):
         super().__init__(numbers, task.heuristic, task.deadlocks)
         self.solver, self.most, self.numbers = task.solver, 1 + task._most_boxes, numbers
         self.long = self.creates_start = task.format != "compact"
-        self.omits, self.reopens = task.format == "published", task.heuristic == "open_docks"
+        self.omits = task.format == "published"
+        several = task.heuristic == "worker" and task.boxes > 1
+        self.reopens = task.heuristic == "open_docks" or several
 
     def read_cell(self, words: list[str], at: int) -> tuple[Cell, int] | None:
         """A cell and the place behind it: `x,y`, or `x y`."""

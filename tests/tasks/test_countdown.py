@@ -117,6 +117,17 @@ def test_successors_stand_in_the_order_of_their_heuristic():
         assert (np.diff(h) >= 0).all()
 
 
+def test_random_ties_say_nothing_of_the_problem():
+    """Which successor is created last does not follow from the target, though one key makes both."""
+    examples = problems(Countdown(tie_break="random"), 400)
+    last = []
+    for rows in examples.trace:
+        h = rows[1 : 1 + np.argmax(rows[1:, 0] == 1), -1]
+        last.append((h < h[-1]).mean())
+    targets = examples.problem.values[examples.problem.offsets[:-1]]
+    assert abs(np.corrcoef(targets, last)[0, 1]) < 0.2
+
+
 # --- solutions ---------------------------------------------------------------------------------
 
 # From 2, 3, 7 and 8 make 24. Whether all have to be used is a knob.

@@ -19,6 +19,7 @@ from tracelab.core.types import BINS, SPLITS
 from tracelab.tasks.maze import FORMATS, Maze
 from tracelab.tasks.maze.draws import canonical_hash, symmetry_hashes
 from tracelab.tasks.maze.layouts import GENERATORS, TREES, draw_layout, wall_counts
+from tracelab.tasks.maze.text import prompt_rows
 
 TREE_NAMES = [GENERATORS[k] for k in TREES]
 RECORD = Path(__file__).parents[1] / "data" / "published_generators.json"
@@ -142,6 +143,23 @@ def test_a_drunkard_covers_exactly_the_share(coverage, size):
     for maze in mazes(30, generator="drunkards_walk", size=size, coverage=coverage):
         assert len(maze.free) == max(2, int(coverage * maze.width * maze.height))
         assert nx.is_connected(graph_of(maze))
+
+
+def test_shares_of_cells_are_whole_where_their_product_falls_short():
+    assert 0.29 * 100 < 29
+    assert wall_counts(100, (0.29, 0.58)) == (29, 58)
+    assert wall_counts(49, (0.3, 0.5)) == (14, 24)
+
+
+def test_prompts_of_large_mazes_are_the_same_whether_compiled_or_not():
+    """A cell's number is more than the 16 bits of what is stored."""
+    free = np.ones(190 * 190, np.int16)
+    free[[5, -5]] = 0
+    stored = np.concatenate([np.array([190, 190, 3, 188, 9, 189], np.int16), free])
+    offsets = np.array([0, len(stored)])
+    plain = getattr(prompt_rows, "py_func", prompt_rows)(stored, offsets, 190, False)[0]
+    assert (plain == prompt_rows(stored, offsets, 190, False)[0]).all()
+    assert plain[:, 1].tolist() == [188 * 190 + 3, 189 * 190 + 9, 5, 190 * 190 - 5]
 
 
 @pytest.mark.parametrize("size", [5, 10, 20, [6, 14]], ids=str)

@@ -121,6 +121,33 @@ def test_heuristics_are_consistent_lower_bounds():
                 assert not yard.solved(state) or yard.h(state) == 0
 
 
+MARKS = {"worker": "@+", "boxes": "$*", "docks": ".*+"}
+# To push the near box off its dock brings the nearest that is on none from the far end to the worker's side.
+FALLS = """
+##############
+#      # #  ##
+###  ##  #   #
+##  *      $ #
+##   # # #   #
+#   . @ ##   #
+##############
+"""
+
+
+@pytest.mark.parametrize(
+    "knobs", [{}, {"solver": "greedy"}, {"heuristic": "boxes"}, {"boxes": 1, "reach": {"boxes": 2}}]
+)
+def test_the_cheapest_way_is_found_where_the_heuristic_falls_by_more_than_a_step(knobs):
+    rows = FALLS.strip("\n").splitlines()
+    cells = {mark: [k for k, c in enumerate("".join(rows)) if c in marks] for mark, marks in MARKS.items()}
+    free = [int(c != "#") for c in "".join(rows)]
+    places = [*cells["worker"], *cells["boxes"], *cells["docks"]]
+    stored = [len(rows), len(rows[0]), 2, *places, *free]
+    task = Sokoban(**{"size": [7, 14], "boxes": 2, "walls": 0, "longest": None, **knobs})
+    examples = task.solved(Ragged.of([stored], np.int16))
+    assert examples.complexity["optimal_cost"] == oracle.fewest_steps(tuple(stored)) == 27
+
+
 def test_only_hopeless_states_are_left_out():
     """A search that knows dead cells finds as short ways as one that does not, and meets fewer states."""
     knobs = {"boxes": 2, "pulls": [2, 8], "longest": None}

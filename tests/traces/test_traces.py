@@ -19,6 +19,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.data.card import Arm, data_card
 from tracelab.data.frozen import arm, drawn
 from tracelab.probes.imposing import treatments
+from tracelab.tasks.game import Game
 from tracelab.tasks.maze import Maze
 from tracelab.tasks.sat import Sat
 from tracelab.traces._damage import KINDS
@@ -339,6 +340,29 @@ def test_copies_of_a_problem_do_not_swap_with_each_other(copies):
     assert (identity[derangement(identity, random)] != identity).all()
     apart = matching(np.tile(np.arange(copies) * 1.0, 64 // copies), identity, random)
     assert (identity[apart] != identity).all()
+
+
+@pytest.mark.parametrize(("first", "copies"), [(0, 2), (20, 3), (0, 20)])
+def test_copies_that_stand_side_by_side_are_parted_when_matched(first, copies):
+    """No cut into runs of two or three parts these: each takes the nearest trace with which it can."""
+    identity = np.arange(40, dtype=np.uint64)
+    identity[first : first + copies] = first
+    measure = np.arange(40) * 1.0
+    measure[first : first + copies] = first
+    for seed in range(20):
+        donor = matching(measure, identity, np.array([seed], np.uint64))
+        assert sorted(donor) == list(range(40))
+        assert (identity[donor] != identity).all()
+        assert np.abs(measure - measure[donor]).max() <= 2 * copies
+
+
+def test_small_games_keep_no_trace_when_matched():
+    """Nim has few problems, so that a test set has most of them twice."""
+    task = Game(game="nim")
+    examples = task.generate(rng.keys(0, "test", 0, 256, "problem"), "test")
+    donor = Swapped("length")(task, examples, rng.keys(0, "test", 0, 256, "treatment")).donor
+    assert len(np.unique(examples.identity)) < 200
+    assert (examples.identity[donor] != examples.identity).all()
 
 
 def test_swapped_explains_an_unknown_match():

@@ -1,13 +1,14 @@
 """Losses of latents against loops over single rows, which no batch and no padding touches."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
-from tracelab.batches.padding import collate
+from tracelab.batches.padding import collate, count
 from tracelab.core.types import Task
 from tracelab.data.frozen import arm, drawn
 from tracelab.models.gpt import GPT
@@ -67,6 +68,22 @@ def test_latents_stand_for_the_steps_that_are_gone():
         place = batch.beside.answer[i]
         assert TASK.codec.words_of([batch.tokens[i, place]]) == "solution"
         assert TASK.codec.words_of([batch.beside.tokens[i, batch.beside.explicit[i]]]) == "solution"
+
+
+def test_what_is_read_beside_the_rows_counts_and_has_room():
+    """Whole traces, where states are taught by them; else the steps of one latent at most."""
+    batch, whole = batch_of(Latent(stages=3, stage=4, mix=0.0))
+    explicit = whole.explicit.tokens.lengths
+    assert batch.counts.read == (
+        (whole.tokens.lengths - 1).sum() + (explicit - 1).sum(),
+        sum(n * (n - 1) // 2 for lengths in (whole.tokens.lengths, explicit) for n in lengths.tolist()),
+    )
+    assert whole.longest == explicit.max() > whole.tokens.lengths.max()
+    alone = replace(whole, taught=False)
+    assert count(alone).read[0] == (whole.tokens.lengths - 1).sum()
+    of_one = max(np.unique(row, return_counts=True)[1].max() for row in whole.latent if len(row))
+    assert alone.longest == max(of_one, whole.tokens.lengths.max())
+    assert alone.take(np.arange(2)).taught is False
 
 
 def test_steps_are_decoded_from_each_latent(model):

@@ -27,7 +27,7 @@ class Explained(Sequences):
 
     steps: the tokens of the steps that a row's latents stand for; latent: for each of these tokens, which of
     the row's latents, in order; explicit: the rows with whole traces and without latents; opened: does a word
-    open solutions?
+    open solutions? taught: are the explicit rows read, too (for distillation)?
     """
 
     count: NDArray[np.int64]
@@ -35,12 +35,23 @@ class Explained(Sequences):
     latent: Ragged
     explicit: Sequences
     opened: bool
+    taught: bool = True
+
+    @property
+    def longest(self) -> int:
+        """The tokens of the longest of all that is read: rows, explicit rows, the steps of one latent."""
+        row = np.repeat(np.arange(len(self)), self.steps.lengths)
+        latents = np.stack([row, self.latent.values])
+        steps = np.unique(latents, axis=1, return_counts=True)[1].max(initial=0)
+        whole = self.explicit.longest if self.taught else 0
+        return max(int(self.tokens.lengths.max(initial=0)), whole, int(steps))
 
     def take(self, rows: Integers) -> Explained:
         """The given sequences, in the given order."""
         plain = Sequences(self.tokens, self.prompt, self.trace).take(rows)
         ragged = self.steps.take(rows), self.latent.take(rows), self.explicit.take(rows)
-        return Explained(plain.tokens, plain.prompt, plain.trace, self.count[rows], *ragged, self.opened)
+        parts = plain.tokens, plain.prompt, plain.trace, self.count[rows], *ragged
+        return Explained(*parts, self.opened, self.taught)
 
 
 class Beside(NamedTuple):

@@ -25,7 +25,8 @@ ROUND = 8  # padded lengths are multiples: sequences mix by chance in a batch, m
 class Counts(NamedTuple):
     """What a batch holds, of all processes together: tokens that are not padding, completion tokens,
     sequences, pairs of a query and a key that causal attention within sequences looks at, and those of the
-    completion tokens that are a trace's. twin_places, twin_pairs: of the twins that are read beside them.
+    completion tokens that are a trace's. beside_places, beside_pairs: of what is read beside them: twins, or
+    the whole traces that latents are taught by.
     """
 
     tokens: int
@@ -33,14 +34,14 @@ class Counts(NamedTuple):
     examples: int
     pairs: int
     trace_tokens: int
-    twin_places: int = 0
-    twin_pairs: int = 0
+    beside_places: int = 0
+    beside_pairs: int = 0
 
     @property
     def read(self) -> tuple[int, int]:
-        """Places and pairs of all that a model reads, twins too: what `Model.flops` is of."""
+        """Places and pairs of all that a model reads, beside its sequences too: what `Model.flops` is of."""
         places = self.tokens - self.examples  # a sequence's last token is a target alone
-        return places + self.twin_places, self.pairs + self.twin_pairs
+        return places + self.beside_places, self.pairs + self.beside_pairs
 
 
 class Batch(NamedTuple):
@@ -172,5 +173,9 @@ def count(sequences: Sequences, rows: Integers | slice = slice(None)) -> Counts:
     tokens, seen = int(lengths.sum()), lengths - 1
     completion = tokens - int(sequences.prompt[rows].sum())
     trace = int(sequences.trace[rows].sum())
-    twins = count(sequences.twin, rows).read if isinstance(sequences, Ranked) else (0, 0)
-    return Counts(tokens, completion, len(lengths), int((seen * (seen + 1) // 2).sum()), trace, *twins)
+    read = (0, 0)
+    if isinstance(sequences, Ranked):
+        read = count(sequences.twin, rows).read
+    if isinstance(sequences, Explained) and sequences.taught:
+        read = count(sequences.explicit, rows).read
+    return Counts(tokens, completion, len(lengths), int((seen * (seen + 1) // 2).sum()), trace, *read)

@@ -173,8 +173,11 @@ def _cache() -> Any:
 
 
 def njit(function: Function) -> Function:
-    """Compile without Python objects, keep the result on disk, release the GIL while it runs."""
-    return _compiled(function)
+    """Compile without Python objects, keep the result on disk, release the GIL while it runs.
+
+    As it stands it raises where a narrow integer (int16) overflows: compiled, products of those are wide.
+    """
+    return _compiled(np.errstate(over="raise")(function) if interpreted() else function)
 
 
 def kernel(function: Function) -> Function:

@@ -32,7 +32,7 @@ class PassAtK:
     resamples: Number = 0  # is read, and not used
 
     def __call__(self, outcomes: Mapping[str, Any], levels: tuple[str, ...]) -> dict[str, Estimate]:
-        """-> pass@1, pass@2, ..., maj@2, ...; nothing where there is one sample a problem."""
+        """-> pass@1, pass@2, ..., maj@4, ... (of two it is pass@1); nothing of one sample a problem."""
         correct, answer, problems = by_problem(outcomes)
         n = correct.shape[1]
         if n < 2:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from tracelab.batches.documents import Documents
+from tracelab.batches.padding import ROUND
 from tracelab.core.settings import Context, Depth, Positive, Size
 from tracelab.models.attention import Look, look_within
 from tracelab.models.base import Model, Words
@@ -70,7 +71,8 @@ class GPT(Model):
         if tied:
             self.head.weight = self.embed.weight
         self.rope: Tensor
-        self.register_buffer("rope", rope_table(context, head_dim, rope_theta), persistent=False)
+        rows = -(-context // ROUND) * ROUND  # padding goes as far
+        self.register_buffer("rope", rope_table(rows, head_dim, rope_theta), persistent=False)
         self.initialize(seed)
 
     @classmethod

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu, softplus
+from torch.nn.functional import pad, silu, softplus
 
 from tracelab.batches.documents import Documents
 from tracelab.core.settings import Context, Depth, Positive, Size
 from tracelab.models.base import Model, Words
 from tracelab.models.gpt import Norm
 from tracelab.models.past import Past
+
+CHUNK = 32  # columns that are summed as one
 
 
 class Recurrent(Model):
@@ -154,6 +156,21 @@ class Block(nn.Module):
 
 
 def scan(forget: Tensor, new: Tensor) -> Tensor:
-    """Log h of h_t = exp(forget_t) h_{t-1} + exp(new_t), h before the first being 0; (B, T, inner) each."""
-    kept = forget.cumsum(1)
-    return kept + torch.logcumsumexp(new - kept, 1)
+    """Log h of h_t = exp(forget_t) h_{t-1} + exp(new_t), h before the first being 0; (B, T, inner) each.
+
+    Sums of `forget` are taken within CHUNK columns: over thousands they are so large that little of a
+    float32 is left for h.
+    """
+    T = forget.shape[1]
+    chunk = min(T, CHUNK)
+    fill = (0, 0, 0, -T % chunk)
+    forget, new = (pad(part, fill).unflatten(1, (-1, chunk)) for part in (forget, new))
+    kept = forget.cumsum(2)
+    h = kept + torch.logcumsumexp(new - kept, 2)
+    ends = [h[:, 0, -1]]  # of each chunk
+    for k in range(1, h.shape[1]):
+        ends.append(torch.logaddexp(h[:, k, -1], kept[:, k, -1] + ends[-1]))
+    if len(ends) > 1:
+        before = torch.stack(ends[:-1], 1)[:, :, None]
+        h = torch.cat([h[:, :1], torch.logaddexp(h[:, 1:], kept[:, 1:] + before)], 1)
+    return h.flatten(1, 2)[:, :T]

@@ -58,7 +58,8 @@ ROOM = 1.02  # see ITERATIONS
 class MuonAdamW(Optimizer):
     """Muon at `lr` on the blocks' matrices, AdamW at `adam_lr` on embedding, head, gains and biases.
 
-    A step of Muon has the size of AdamW's on a matrix when scaled by sqrt(max(1, rows / columns)). It
+    The singular values of a step of Muon are about lr * sqrt(max(1, rows / columns)), whatever the gradient's
+    size; AdamW's are many times as large at the same rate. It
     orthogonalises in the number format of the model's products (`model.products`; float32 if it names none).
     split: take a parameter that is several matrices on top of each other (`model.stacks`: queries, keys and
     values) apart? Orthogonalised as one, they share one speed, and at first nearly all of it goes to the

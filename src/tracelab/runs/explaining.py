@@ -19,9 +19,14 @@ from tracelab.traces.latent import Latent
 
 
 def explained(
-    task: Task, treatment: Latent, examples: Examples, treated: Treated, sequences: Sequences
+    task: Task,
+    treatment: Latent,
+    examples: Examples,
+    treated: Treated,
+    sequences: Sequences,
+    taught: bool = True,
 ) -> Explained:
-    """Sequences of this treatment, with what their latents stand for."""
+    """Sequences of this treatment, with what their latents stand for. taught: see `Explained`."""
     assert treated.lead is not None, "it has latents"
     assert treated.rows is not None, "it is made of steps"
     codec, lengths = task.codec, examples.trace.lengths
@@ -37,7 +42,7 @@ def explained(
     explicit = codec.assemble(task.prompts(examples), codec.encode(codec.trace, examples.trace), solutions)
     plain = sequences.tokens, sequences.prompt, sequences.trace
     steps_ = Ragged.of(rows), Ragged.of(owners, dtype=np.int64)
-    return Explained(*plain, count, *steps_, explicit, codec.markers[1] >= 0)
+    return Explained(*plain, count, *steps_, explicit, codec.markers[1] >= 0, taught)
 
 
 def owners_of(treatment: Latent, gone: int, latents: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

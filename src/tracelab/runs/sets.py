@@ -115,7 +115,7 @@ def prepare(experiment: Experiment) -> Data:
     turns, latents = turns_of(experiment, task, treatment, chunks), latents_of(treatment)
     if turns:  # of a treatment none has longer sequences than the first, but for latents
         levels = [chunk for _, chunk in (turns if experiment.data.teacher else turns[:1])]
-        lengths = [int(chunk(k).tokens.lengths.max()) for chunk in levels for k in range(len(chunks))]
+        lengths = [chunk(k).longest for chunk in levels for k in range(len(chunks))]
         longest = max(longest, *lengths) + latents
     if experiment.data.online:
         longest *= 2  # later chunks may exceed
@@ -147,7 +147,8 @@ def arms(experiment: Experiment, task: Task, treatment: Treatment, chunks: Chunk
         sequences, done = frozen.arm(task, treatment, examples, experiment.seed, split)
         if experiment.loss.of_latents and split == "train":
             assert isinstance(treatment, Latent), "checked before anything is drawn"
-            sequences = explained(task, treatment, examples, done, sequences)
+            taught = bool(experiment.loss.distillation_weight)
+            sequences = explained(task, treatment, examples, done, sequences, taught)
         if experiment.loss.ranking_weight and split == "train":
             damage = twins_of(experiment.loss)
             sequences = ranked(task, examples, done, sequences, damage, experiment.seed)

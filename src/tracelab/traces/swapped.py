@@ -90,21 +90,26 @@ def derangement(identity: NDArray[np.uint64], random: Keys) -> NDArray[np.int64]
 
 
 def matching(measure: NDArray[np.float64], identity: NDArray[np.uint64], random: Keys) -> NDArray[np.int64]:
-    """(n,) donors: the derangement with the least sum of |measure - donor's measure|.
+    """(n,) donors: the derangement with the least sum of |measure - donor's measure|, or near it.
 
     Sorted by measure (ties in random order), an optimal derangement moves traces within runs of two or
-    three neighbours; the best cut into such runs is found by dynamic programming.
+    three neighbours; the best cut into such runs is found by dynamic programming. Where a problem stands
+    there several times, no cut may part its copies: each of these takes the trace of the nearest problem
+    with which it can exchange. Only one that fills more than half of the batch can then meet itself.
     """
     n = len(measure)
     order = np.lexsort((permutation(n, random), measure))
     size = np.empty(n + 1, np.int64)
     clash_cost = 4 * np.ptp(measure) + 1  # more than any other choice can save
     _best_runs(measure[order], identity[order], clash_cost, size, np.empty(n + 1))
-    donor, stop = np.empty(n, np.int64), n
+    place, stop = np.empty(n, np.int64), n  # donors in that order, by their places in it
     while stop > 0:
-        run = order[stop - size[stop] : stop]
-        donor[run] = np.roll(run, 1)
-        stop -= size[stop]
+        begin = stop - size[stop]
+        place[begin:stop] = np.roll(np.arange(begin, stop), 1)
+        stop = begin
+    _part_copies(identity[order], place)
+    donor = np.empty(n, np.int64)
+    donor[order] = order[place]
     return donor
 
 
@@ -128,3 +133,17 @@ def _best_runs(
             c = cost[i - k] + 2 * (measure[i - 1] - measure[i - k]) + clash_cost * clash
             if c < cost[i]:
                 cost[i], size[i] = c, k
+
+
+@kernel
+def _part_copies(identity: Words, donor: Integers) -> None:
+    """Who has a trace of the same problem exchanges it with the nearest where both then have another's."""
+    n = len(donor)
+    for i in range(n):
+        if identity[donor[i]] != identity[i]:
+            continue
+        for k in range(2, 2 * n):
+            j = i + (k // 2 if k % 2 else -(k // 2))
+            if 0 <= j < n and identity[donor[j]] != identity[i] and identity[donor[i]] != identity[j]:
+                donor[i], donor[j] = donor[j], donor[i]
+                break

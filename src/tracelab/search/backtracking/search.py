@@ -9,7 +9,7 @@ A trace row is (op, literal, constraint), -1 where absent:
 
 A decision whose last value is taken is none any more: what was taken follows from the conflicts. The
 search ends when no variable is open, or in a conflict that no decision is left to blame for: then there
-is no solution, and the trace is the proof. `search` records; `backtracking_replay.py` checks.
+is no solution, and the trace is the proof. `search` records; `replay.py` checks.
 
 Sources: Davis, Logemann and Loveland 1962 (DPLL); Haralick and Elliott 1980 (fewest values first).
 """

@@ -17,6 +17,7 @@ from tracelab.core.codec import Codec
 from tracelab.core.formats import ABSENT
 from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Ragged
+from tracelab.core.rng import mix64
 from tracelab.core.types import Examples, Verdicts
 from tracelab.search.best_first.board import new_board
 from tracelab.search.best_first.judge import judge_one, new_room, path_of
@@ -66,7 +67,8 @@ def solve(
     widths: tuple[int, int],
     steps: int | None = None,
 ) -> Searches:
-    """Search each problem; random: (n,) keys for ties; widths: columns of a trace's and a solution's row;
+    """Search each problem; random: (n,) keys for ties, which may be those that the problems were drawn from:
+    ties have nothing to do with them; widths: columns of a trace's and a solution's row;
     steps: room for those of one trace (None: for as many as there can be).
 
     ValueError if there is no way to a goal, or if `steps` leave too little room.
@@ -119,7 +121,7 @@ def _solve(
     rows, paths = np.empty((64 * n, widths[0]), np.int32), np.empty((8 * n, widths[1]), np.int32)
     for i in range(n):
         pose(space, problems[offsets[i] : offsets[i + 1]])
-        key[0] = random[i]
+        key[0] = mix64(random[i])
         count, state, parent, expansions = search(space, strategy, key, scratch)
         row_ends[i + 1], path_ends[i + 1] = row_ends[i], path_ends[i]
         if is_full(space):
@@ -155,7 +157,7 @@ def write_part(space: Space, path: Integers, k: int, row: Integers) -> None:
 
 @kernel
 def count_created(rows: Rows, count: int) -> int:
-    """How many states the trace rows[:count] creates, the start among them."""
+    """Creations in the trace rows[:count], with the start's; a state that is created anew counts again."""
     created = int(rows[0, 0] != CREATE)
     for r in range(count):
         created += rows[r, 0] == CREATE
