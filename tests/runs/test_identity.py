@@ -187,6 +187,50 @@ def test_two_arms_never_have_one_name_and_two_seeds_do(tmp_path):
     assert arm_of(half) != arm_of(whole) == arm_of(again)
 
 
+def test_one_and_one_point_nought_are_one_arm(tmp_path):
+    """In arms' names, also of older runs, and in what is written down for those that begin with them."""
+    runs = {
+        name: Run.start(small(tmp_path / name, "trace=corrupted", f"trace.rate={rate}", f"seed={seed}"))
+        for seed, (name, rate) in enumerate({"whole": "1", "fraction": "1.0", "half": "0.5"}.items())
+    }
+    for run in runs.values():
+        run.write_json("run.json", {})
+    opened = {name: Run.open(run.folder) for name, run in runs.items()}
+    assert arm_of(opened["whole"]) == arm_of(opened["fraction"]) != arm_of(opened["half"])
+    older = (tmp_path / "whole" / "config.yaml").read_text()
+    assert older.count("rate: 1.0\n") == 1
+    (tmp_path / "whole" / "config.yaml").write_text(older.replace("rate: 1.0\n", "rate: 1\n"))
+    assert config_of(tmp_path / "whole")["trace"]["rate"] == 1
+    arms = arms_of([described(run.folder) for run in runs.values()])
+    assert arms == ["corrupted rate=1.0", "corrupted rate=1.0", "corrupted rate=0.5"]
+    levels = [{**described(runs["half"].folder), "task": {"levels": each}} for each in ([1, 2], [1.0, 2])]
+    assert arms_of(levels) == ["corrupted"] * 2
+
+
+def test_another_class_with_the_same_knobs_is_another_arm(tmp_path):
+    """It is named where knobs do not tell the runs apart, and nowhere else."""
+    run = Run.start(small(tmp_path))
+    run.write_json("run.json", {})
+    config = described(tmp_path)
+
+    def other(part, target, **knobs):
+        inner = {**config["optim"][part], "_target_": target, **knobs}
+        return {**config, "optim": {**config["optim"], part: inner}}
+
+    mine = other("schedule", "mine.Sqrt")
+    assert arms_of([config, config, mine]) == ["correct schedule=Linear"] * 2 + ["correct schedule=Sqrt"]
+    named = "tracelab.optim.schedule.Linear"
+    assert arms_of([config, other("schedule", "mine.Linear")]) == [
+        f"correct schedule={named}",
+        "correct schedule=mine.Linear",
+    ]
+    assert arms_of([config, other("schedule", "mine.Sqrt", warmup=7)]) == [
+        "correct warmup=100",
+        "correct warmup=7",
+    ]
+    assert arms_of([config, {**config, "logger": {"csv": {"_target_": "mine.CSV"}}}]) == ["correct"] * 2
+
+
 def test_what_is_begun_does_not_need_its_source(base, tmp_path):
     source = shutil.copytree(base.folder, tmp_path / "source")
     words = (*FEW[1:], "budget.steps=2", f"init_from={source}")

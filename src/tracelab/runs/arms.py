@@ -5,7 +5,6 @@ An arm is a treatment with all that differs among the runs that are looked at, b
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from tracelab.core.files import read_json, read_text
 from tracelab.runs import stamps
 from tracelab.runs.folder import Run, is_run
 from tracelab.runs.identity import arm_of, is_arm_of, lineage
-from tracelab.runs.knobs import CALLED_BY, NOT_SHOWN, WITHIN_AN_ARM, flat_config
+from tracelab.runs.knobs import CALLED_BY, NOT_SHOWN, WITHIN_AN_ARM, flat_config, text_of, within
 from tracelab.runs.older import in_todays_words, with_recorded
 
 
@@ -132,35 +131,53 @@ def differing(configs: Iterable[dict[str, Any]]) -> list[str]:
     """Dotted names whose values differ. A knob that an older version did not have is null."""
     flat = [flat_config(config) for config in configs]
     names = dict.fromkeys(name for one in flat for name in one)
-    return [name for name in names if len({json.dumps(one.get(name)) for one in flat}) > 1]
+    return [name for name in names if len({text_of(one.get(name)) for one in flat}) > 1]
 
 
 def arms_of(configs: list[dict[str, Any]]) -> list[str]:
     """A name for each run: its kind, and what of its config differs among runs of that kind but is not its
-    own.
+    own. The class of a part is named where nothing else tells two runs apart.
     """
-    own = tuple(f"{name}." for name in WITHIN_AN_ARM)
-    making = [
-        name
-        for name in differing(configs)
-        if not f"{name}.".startswith(own) and name.rpartition(".")[2] not in NOT_SHOWN
-    ]
+    differ = [name for name in differing(configs) if not within(name, WITHIN_AN_ARM)]
+    making = [name for name in differ if name.rpartition(".")[2] not in NOT_SHOWN]
     kinds = [tuple(config["names"].get(name) for name in CALLED_BY) for config in configs]
     flat = [flat_config(config) for config in configs]
     values: dict[Any, set[str]] = {}
+    spelled: dict[tuple[str, str], str] = {}  # of what was written as 1 and as 1.0, the latter
     for kind, one in zip(kinds, flat, strict=True):
         for name in making:
-            values.setdefault((kind, name), set()).add(json.dumps(one.get(name)))
+            text = text_of(one.get(name))
+            values.setdefault((kind, name), set()).add(text)
+            spelled[name, text] = max(spelled.get((name, text), ""), short(one.get(name)), key=len)
     arms = []
     for config, kind, one in zip(configs, kinds, flat, strict=True):
         names, words = config["names"], [config["names"]["trace"]]
         for name in making:
             if len(values[kind, name]) > 1 and name in one:
-                words.append(f"{name.rpartition('.')[2]}={short(one[name])}")
+                words.append(f"{name.rpartition('.')[2]}={spelled[name, text_of(one[name])]}")
         words += _source(names, [other["names"] for other in configs])
         if names.get("algorithm"):
             words.append(f"{names['algorithm']}({names.get('reward', 'solution')})")
         arms.append(" ".join(words))
+    return _by_class(arms, flat, [name for name in differ if name.endswith("._target_")])
+
+
+def _by_class(arms: list[str], flat: list[dict[str, Any]], parts: list[str]) -> list[str]:
+    """The arms' names, with the classes of parts in which runs of one name differ: `correct model=GPT`.
+
+    parts: dotted names of what names these classes.
+    """
+    for part in parts:
+        known: dict[str, set[Any]] = {}
+        for arm, one in zip(arms, flat, strict=True):
+            known.setdefault(arm, set()).add(one.get(part))
+        last = {str(target).rpartition(".")[2] for targets in known.values() for target in targets}
+        whole = len(last) < len({target for targets in known.values() for target in targets})
+        for k, (arm, one) in enumerate(zip(arms, flat, strict=True)):
+            if len(known[arm]) > 1:
+                target = str(one.get(part))
+                word = target if whole else target.rpartition(".")[2]
+                arms[k] = f"{arm} {part.split('.')[-2]}={word}"
     return arms
 
 

@@ -38,6 +38,21 @@ def build(name: str, part: Part, **more: Any) -> Any:
         raise
 
 
+def as_written(config: Any) -> Any:
+    """A config's part for a run's config.yaml: 1.0 where a component's knob is a fraction and 1 was given, so
+    that two spellings are one arm.
+    """
+    if isinstance(config, list):
+        return [as_written(inner) for inner in config]
+    if not isinstance(config, dict):
+        return config
+    inner = {name: as_written(value) for name, value in config.items()}
+    if "_target_" not in inner:
+        return inner
+    numbers = {name: value for name, value in inner.items() if type(value) is int}
+    return inner | typed("", numbers, get_object(inner["_target_"]))
+
+
 def build_task(part: Part) -> Task:
     """The task that a config's part describes."""
     task: Task = build("task", part)

@@ -27,6 +27,7 @@ from yaml import YAMLError
 
 from tracelab.core.files import UTF8, lock, read_json, read_text, write_json, write_text
 from tracelab.core.paths import ROOT
+from tracelab.runs.build import as_written
 from tracelab.runs.knobs import FREE_TO_CHANGE, WITHOUT_EFFECT, differences
 from tracelab.runs.older import in_todays_words, with_recorded
 from tracelab.runs.settings import Experiment, shared
@@ -35,6 +36,7 @@ from tracelab.runs.trust import check_targets
 Config = dict[str, Any]
 OF_A_RUN = ("config.yaml", "run.json")
 OF_EVALUATED = ("outcomes.parquet", "metrics.json")
+COMPONENTS = ("task", "trace", "model", "optim", "algorithm", "reward")  # of a config, whose knobs have types
 LOCK = ".lock"
 HELD: set[str] = set()  # the locks that this process has
 FLOCK = "hhqqi4x"  # struct flock of Linux: kind, whence, start, length, process
@@ -61,6 +63,7 @@ class Run:
         """
         folder = Path(experiment.run_dir)
         config = experiment.as_dict()
+        config |= {name: as_written(config[name]) for name in COMPONENTS if name in config}
         if is_run(folder):  # before there is a run.json, what is asked for may still be refused
             before = Run(folder, _load(folder))
             before.check_same(experiment)

@@ -5,6 +5,7 @@ Names are dotted; a name stands for all below it, `trainer` for `trainer.devices
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 # Where things go, what is said, and who draws problems: not a bit of what is trained or judged is another.
@@ -83,6 +84,20 @@ def differences(before: dict[str, Any], asked: dict[str, Any], free: tuple[str, 
 def without(flat: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """A flat config without these names and all below them."""
     return {name: value for name, value in flat.items() if not within(name, names)}
+
+
+def text_of(value: Any) -> str:
+    """A knob's value as text by which values are compared: 1 and 1.0 are one value, and so one text."""
+    return json.dumps(_whole(value))
+
+
+def _whole(value: Any) -> Any:
+    """The value, with whole numbers for fractions that are whole."""
+    if isinstance(value, dict):
+        return {name: _whole(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def flat_config(config: Any, prefix: str = "") -> dict[str, Any]:
