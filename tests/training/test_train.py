@@ -77,6 +77,21 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+def test_a_limit_of_lightnings_finishes_no_run(tmp_path, capsys):
+    """It is interrupted, and the same command without the limit goes on in its folder."""
+    words = ("budget.steps=6", "eval.problems=2", "validate_problems=0", "task.ood=[]")
+    for limit in ("+trainer.max_steps=3", "+trainer.limit_train_batches=4"):
+        stopped = train(small(tmp_path, *words, limit))
+        assert stopped.metrics is None
+        record = json.loads((tmp_path / "run.json").read_text())
+        assert record["status"] == "interrupted"
+        assert record["progress"]["steps"] < 6
+        assert "of its budget, by a limit of Lightning's" in capsys.readouterr().err
+    assert train(small(tmp_path, *words)).state == "resumed"
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert (record["status"], record["progress"]["steps"]) == ("evaluated", 6)
+
+
 def test_online_data_never_repeats_an_index(tmp_path):
     trained = train(small(tmp_path, "data.online=true", "data.train_size=32", "trace=swapped"))
     assert trained.metrics is not None
@@ -151,6 +166,7 @@ def refused(tmp_path, *overrides):
             ["trainer.log_every_n_steps=0"],
             "trainer.log_every_n_steps=0: it should be greater than or equal to 1",
         ),
+        (["+trainer.val_check_interval=5"], "trainer.val_check_interval has no effect"),
         (["ckpt_path=nowhere.ckpt"], "no such file"),
         (["task.sizes=7"], "task.sizes"),
     ],

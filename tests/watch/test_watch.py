@@ -90,6 +90,31 @@ def test_a_run_that_draws_its_problems_is_seen(tmp_path, study):
     assert state.status == "interrupted"
 
 
+def test_configs_of_others_and_other_tasks(study, tmp_path):
+    """Another tool's config is no run's; runs of several tasks are told apart by them."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.yaml").write_text("a: 1\n")
+    (tmp_path / "other" / ".lock").touch()
+    for name in ("maze", "sat"):
+        shutil.copytree(study[0] / "done", tmp_path / name)
+    assert {state.arm for state in Watcher([tmp_path])()} == {"swapped"}
+    config = (tmp_path / "sat" / "config.yaml").read_text()
+    (tmp_path / "sat" / "config.yaml").write_text(config.replace("  task: maze\n", "  task: sat\n"))
+    assert {name: state.arm for name, state in states(tmp_path).items()} == {
+        "maze": "maze: swapped",
+        "sat": "sat: swapped",
+    }
+
+
+def test_what_ended_a_run_before_is_not_said_of_it_when_it_goes_on(tmp_path):
+    words = ("eval.problems=2", "validate_problems=0", "task.ood=[]", "threads=1")
+    train(small(tmp_path, *words, "+trainer.max_steps=2"))
+    (tmp_path / "error.txt").write_text("its process was killed (SIGKILL)")
+    assert states(tmp_path)[tmp_path.name].status == "failed"
+    train(small(tmp_path, *words, "+trainer.max_steps=4"))
+    assert states(tmp_path)[tmp_path.name].status == "interrupted"
+
+
 def test_rows_are_sorted_and_fit_into_any_terminal(study):
     found = Watcher([study[0]])()
     assert [(state.arm, state.seed) for state in found] == sorted((state.arm, state.seed) for state in found)

@@ -16,7 +16,16 @@ from tracelab.core.files import read_json, read_text
 from tracelab.runs import stamps
 from tracelab.runs.folder import Run, is_run
 from tracelab.runs.identity import arm_of, is_arm_of, lineage
-from tracelab.runs.knobs import CALLED_BY, NOT_SHOWN, WITHIN_AN_ARM, flat_config, text_of, within
+from tracelab.runs.knobs import (
+    BY_TEACHER,
+    CALLED_BY,
+    NOT_SHOWN,
+    WITHIN_AN_ARM,
+    effectless,
+    flat_config,
+    text_of,
+    within,
+)
 from tracelab.runs.older import in_todays_words, with_recorded
 
 
@@ -115,10 +124,14 @@ def check_source(run: Run, source: Run, now: stamps.Stamp) -> None:
 def described(folder: Path) -> dict[str, Any]:
     """What makes a run what it is: its config, its source's arm, and the budgets that it had before its last.
 
+    ValueError if it is no run's config.
+
     Versions that did not note the arm of the run that a post-training goes on from, or in other words, noted
     where that lies.
     """
     record, config = _record(folder), config_of(folder)
+    if not isinstance(config.get("names"), dict) or "seed" not in config:
+        raise ValueError(f"{folder / 'config.yaml'} is no run's: it has no names and no seed")
     names, source = config["names"], Path(config.get("run") or "")
     if names.get("algorithm") and is_run(source):
         run, checkpoint = Run(source, config_of(source)), begun_with(config)
@@ -136,7 +149,7 @@ def differing(configs: Iterable[dict[str, Any]]) -> list[str]:
 
 def arms_of(configs: list[dict[str, Any]]) -> list[str]:
     """A name for each run: its kind, and what of its config differs among runs of that kind but is not its
-    own. The class of a part is named where nothing else tells two runs apart.
+    own. The class of a part is named, and a teacher's number of problems, where nothing else tells two apart.
     """
     differ = [name for name in differing(configs) if not within(name, WITHIN_AN_ARM)]
     making = [name for name in differ if name.rpartition(".")[2] not in NOT_SHOWN]
@@ -159,25 +172,28 @@ def arms_of(configs: list[dict[str, Any]]) -> list[str]:
         if names.get("algorithm"):
             words.append(f"{names['algorithm']}({names.get('reward', 'solution')})")
         arms.append(" ".join(words))
-    return _by_class(arms, flat, [name for name in differ if name.endswith("._target_")])
+    parts = [name for name in differ if name.endswith("._target_")]
+    return _told_apart(arms, configs, [*parts, BY_TEACHER])
 
 
-def _by_class(arms: list[str], flat: list[dict[str, Any]], parts: list[str]) -> list[str]:
-    """The arms' names, with the classes of parts in which runs of one name differ: `correct model=GPT`.
+def _told_apart(arms: list[str], configs: list[dict[str, Any]], names: list[str]) -> list[str]:
+    """The arms' names, where runs of one name differ in one of these knobs with what they have of it.
 
-    parts: dotted names of what names these classes.
+    A class is called by its part, `correct model=GPT`.
     """
-    for part in parts:
+    for name in names:
+        part, _, knob = name.rpartition(".")
+        values = [
+            None if name in effectless(one, WITHIN_AN_ARM) else flat_config(one).get(name) for one in configs
+        ]
+        last = {str(value).rpartition(".")[2] for value in values}
         known: dict[str, set[Any]] = {}
-        for arm, one in zip(arms, flat, strict=True):
-            known.setdefault(arm, set()).add(one.get(part))
-        last = {str(target).rpartition(".")[2] for targets in known.values() for target in targets}
-        whole = len(last) < len({target for targets in known.values() for target in targets})
-        for k, (arm, one) in enumerate(zip(arms, flat, strict=True)):
+        for arm, value in zip(arms, values, strict=True):
+            known.setdefault(arm, set()).add(value)
+        for k, (arm, value) in enumerate(zip(arms, values, strict=True)):
             if len(known[arm]) > 1:
-                target = str(one.get(part))
-                word = target if whole else target.rpartition(".")[2]
-                arms[k] = f"{arm} {part.split('.')[-2]}={word}"
+                word = str(value).rpartition(".")[2] if len(last) == len({*values}) else str(value)
+                arms[k] = f"{arm} {part.rpartition('.')[2] or knob}={word}"
     return arms
 
 

@@ -28,7 +28,7 @@ from yaml import YAMLError
 from tracelab.core.files import UTF8, lock, read_json, read_text, write_json, write_text
 from tracelab.core.paths import ROOT
 from tracelab.runs.build import as_written
-from tracelab.runs.knobs import FREE_TO_CHANGE, WITHOUT_EFFECT, differences
+from tracelab.runs.knobs import FREE_TO_CHANGE, WITHOUT_EFFECT, differences, effectless
 from tracelab.runs.older import in_todays_words, with_recorded
 from tracelab.runs.settings import Experiment, shared
 from tracelab.runs.trust import check_targets
@@ -96,7 +96,8 @@ class Run:
         run = Run(folder, _load(folder))
         there = all((folder / name).is_file() for name in OF_EVALUATED)
         done = there and (run.read_json("run.json") or {}).get("status") == "evaluated"
-        return run if done and not differences(run.config, experiment.as_dict(), WITHOUT_EFFECT) else None
+        asked = experiment.as_dict()
+        return run if done and not differences(run.config, asked, effectless(asked)) else None
 
     @staticmethod
     def open(folder: str | Path, knob: str = "run") -> Run:

@@ -6,6 +6,7 @@ Names are dotted; a name stands for all below it, `trainer` for `trainer.devices
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 # Where things go, what is said, and who draws problems: not a bit of what is trained or judged is another.
@@ -42,7 +43,7 @@ WITHOUT_EFFECT = (*SAME_BITS, *SAME_BUT_FOR_ROUNDING)
 # What names no run of a sweep: asked for with another value, the run is found, and at most judged again.
 UNNAMED = (*WITHOUT_EFFECT, "eval", "metric")
 # What may differ between a run and its resumption: how it is judged, and how long it trains, too.
-FREE_TO_CHANGE = (*UNNAMED, "budget")
+FREE_TO_CHANGE = (*UNNAMED, "budget", "trainer.max_time", "trainer.max_steps", "trainer.limit_train_batches")
 # What may differ between the runs of one arm. All else makes another arm.
 WITHIN_AN_ARM = (*WITHOUT_EFFECT, "seed", "metric", "run", "init_from", "hydra", "names")
 # What all runs of a comparison have in common: the task, the test problems, how completions are sampled.
@@ -51,6 +52,8 @@ IN_COMMON = ("task", "eval.problems", "eval.seed", "eval.temperature", "eval.sam
 NOT_COMPARED = ("run_dir", "ckpt_path", "logger", "run", "init_from", "hydra", "names")
 # What names a class, in a config's parts.
 NOT_SHOWN = ("_target_", "_partial_")
+# With a teacher, which asks them, the number of held-out problems decides what is trained on.
+BY_TEACHER = "validate_problems"
 # Names of a run's choices by which its arm is called.
 CALLED_BY = ("trace", "source", "algorithm", "reward")
 
@@ -58,6 +61,12 @@ CALLED_BY = ("trace", "source", "algorithm", "reward")
 def within(name: str, names: tuple[str, ...]) -> bool:
     """Is a knob one of these, or below one?"""
     return any(name == each or name.startswith(f"{each}.") for each in names)
+
+
+def effectless(config: Mapping[str, Any], names: tuple[str, ...] = WITHOUT_EFFECT) -> tuple[str, ...]:
+    """Those of the names that are without effect in a run of this config."""
+    taught = (config.get("data") or {}).get("teacher") is not None
+    return tuple(name for name in names if not (taught and name == BY_TEACHER))
 
 
 def options(part: dict[str, object]) -> dict[str, object]:

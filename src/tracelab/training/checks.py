@@ -64,6 +64,10 @@ def check_model(part: Part) -> None:
 def check_trainer(part: Part) -> None:
     """ValueError if the trainer's knobs are none of Lightning's, or mean nothing."""
     check_name(part["precision"])
+    if "val_check_interval" in part:
+        raise ValueError(
+            "trainer.val_check_interval has no effect: validate_every says how often to validate"
+        )
     typed("trainer", {name: value for name, value in part.items() if name != "precision"}, lightning.Trainer)
     one_of("trainer.accelerator", part["accelerator"], ("auto", "gpu", *AcceleratorRegistry))
     wished(part)
