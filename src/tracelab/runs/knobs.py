@@ -43,7 +43,7 @@ WITHOUT_EFFECT = (*SAME_BITS, *SAME_BUT_FOR_ROUNDING)
 # What names no run of a sweep: asked for with another value, the run is found, and at most judged again.
 UNNAMED = (*WITHOUT_EFFECT, "eval", "metric")
 # What may differ between a run and its resumption: how it is judged, and how long it trains, too.
-FREE_TO_CHANGE = (*UNNAMED, "budget", "trainer.max_time", "trainer.max_steps", "trainer.limit_train_batches")
+FREE_TO_CHANGE = (*UNNAMED, "budget")
 # What may differ between the runs of one arm. All else makes another arm.
 WITHIN_AN_ARM = (*WITHOUT_EFFECT, "seed", "metric", "run", "init_from", "hydra", "names")
 # What all runs of a comparison have in common: the task, the test problems, how completions are sampled.

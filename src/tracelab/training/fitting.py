@@ -97,11 +97,6 @@ def fit(
             trainer.fit(learner, *loaders, ckpt_path=resume, weights_only=True)
     except (KeyboardInterrupt, SystemExit):
         return False
-    if not trainer.interrupted and learner.used() < 1.0:
-        say(
-            f"The training ended at {learner.used():.0%} of its budget, by a limit of Lightning's: the same "
-            "command without trainer.max_time, trainer.max_steps and the like goes on."
-        )
     return not trainer.interrupted and learner.used() >= 1.0
 
 
