@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tracelab.models.base import Model
     from tracelab.models.precision import Precision
 
+COMPONENTS = ("task", "trace", "model", "optim", "algorithm", "reward")  # of a config, whose knobs have types
 WIDTH = 128  # of products that are measured for a model that states no width
 
 
@@ -38,15 +39,19 @@ def build(name: str, part: Part, **more: Any) -> Any:
         raise
 
 
-def as_written(config: Any) -> Any:
-    """A config's part for a run's config.yaml: 1.0 where a component's knob is a fraction and 1 was given, so
-    that two spellings are one arm.
+def as_written(config: dict[str, Any]) -> dict[str, Any]:
+    """A config for a run's config.yaml: 1.0 where a component's knob is a fraction and 1 was given, so that
+    two spellings are one arm.
     """
+    return config | {name: _fractions(config[name]) for name in COMPONENTS if name in config}
+
+
+def _fractions(config: Any) -> Any:
     if isinstance(config, list):
-        return [as_written(inner) for inner in config]
+        return [_fractions(inner) for inner in config]
     if not isinstance(config, dict):
         return config
-    inner = {name: as_written(value) for name, value in config.items()}
+    inner = {name: _fractions(value) for name, value in config.items()}
     if "_target_" not in inner:
         return inner
     numbers = {name: value for name, value in inner.items() if type(value) is int}

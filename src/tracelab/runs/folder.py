@@ -36,7 +36,6 @@ from tracelab.runs.trust import check_targets
 Config = dict[str, Any]
 OF_A_RUN = ("config.yaml", "run.json")
 OF_EVALUATED = ("outcomes.parquet", "metrics.json")
-COMPONENTS = ("task", "trace", "model", "optim", "algorithm", "reward")  # of a config, whose knobs have types
 LOCK = ".lock"
 HELD: set[str] = set()  # the locks that this process has
 FLOCK = "hhqqi4x"  # struct flock of Linux: kind, whence, start, length, process
@@ -62,8 +61,7 @@ class Run:
         A run whose precision was given keeps it where none is asked for.
         """
         folder = Path(experiment.run_dir)
-        config = experiment.as_dict()
-        config |= {name: as_written(config[name]) for name in COMPONENTS if name in config}
+        config = as_written(experiment.as_dict())
         if is_run(folder):  # before there is a run.json, what is asked for may still be refused
             before = Run(folder, _load(folder))
             before.check_same(experiment)
