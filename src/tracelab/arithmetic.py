@@ -5,6 +5,7 @@ python -m tracelab.arithmetic base=runs/third add=runs/grpo subtract=runs/sft la
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -49,12 +50,18 @@ class Arithmetic:
 
 
 def weighed(place: str, sign: int) -> tuple[str, float]:
-    """`runs/a:0.5` -> (`runs/a`, 0.5), times the sign; the weight is 1 where none stands there."""
-    folder, colon, weight = place.rpartition(":")
+    """`runs/a:0.5` -> (`runs/a`, 0.5), times the sign; the weight is 1 where none stands there.
+
+    ValueError if it is no finite number.
+    """
+    folder, colon, word = place.rpartition(":")
     try:
-        return (folder, sign * float(weight)) if colon else (place, float(sign))
+        weight = float(word) if colon else 1.0
     except ValueError:  # a colon in a folder's name
         return place, float(sign)
+    if not math.isfinite(weight):
+        raise ValueError(f"{place}: the weight of a run is a finite number, as in {folder}:0.5")
+    return (folder if colon else place), sign * weight
 
 
 def runs_of(asked: Arithmetic) -> tuple[Run, tuple[tuple[Run, float], ...]]:

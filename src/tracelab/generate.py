@@ -81,7 +81,7 @@ def main(asked: DataSet) -> None:
     certified["words"] = list(task.codec.vocabulary)
     if folder is not None:
         folders.check_same(folder, certified, asked.split)
-    beside = output.with_suffix(".card.json")
+    beside = output.with_suffix(".card.json") if folder else output.with_name(f"{output.name}.card.json")
     with waiting("Writing"), whole(beside) as kept:  # the set and its card, or neither
         write_json(kept, certified)
         columns = frozen.columns(examples, sequences, treated)

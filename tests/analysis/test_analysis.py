@@ -183,8 +183,19 @@ def test_two_runs_of_one_arm_and_seed_are_not_pooled(study, tmp_path):
     again = shutil.copytree(folder, folder.with_name("again"))
     record = json.loads((again / "run.json").read_text())
     (again / "run.json").write_text(json.dumps({**record, "id": "of another run"}))
+    with pytest.warns(UserWarning, match=rf"{folder} is left out: .* \(correct\) and the seed of {again}"):
+        once = analysis.load(tmp_path)
+    assert once.collect().height == analysis.load(study).collect().height
+    for name, source in (("one", "a"), ("two", "b"), ("three", "b")):  # those begun with other runs' weights
+        each = shutil.copytree(again, folder.with_name(name))
+        noted = {**record, "id": name, "ancestors": [source]}
+        (each / "run.json").write_text(json.dumps(noted))
+    with pytest.warns(UserWarning, match="is left out: it has the arm") as said:
+        table = analysis.load(tmp_path)
+    assert len(said) == 2
+    assert table.select(pl.col("run").n_unique()).collect().item() == len(ARMS) + 2
     with pytest.raises(ValueError, match="two runs of the arm 'correct' have the seed 0"):
-        analysis.compare(analysis.load(tmp_path), "solution_valid", "wilson")
+        analysis.compare(table, "solution_valid", "wilson")
 
 
 def test_arms_judged_on_other_problems_are_not_compared(study, tmp_path):

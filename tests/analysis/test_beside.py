@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from tests.helpers.runs import small
 from tracelab.analysis.interventions import load_interventions
-from tracelab.analysis.loading import having
+from tracelab.analysis.loading import having, runs
 from tracelab.core.paths import PACKAGE
 from tracelab.evaluation.judging import evaluate
 from tracelab.evaluation.outcomes import write
@@ -55,10 +55,35 @@ def test_once_more_and_older_files_are_taken(run, tmp_path):
         (folder / path.name).write_bytes(path.read_bytes())
     table = pyarrow.parquet.read_table(folder / FILE)
     write(table, folder / FILE, run)
-    assert having(FILE, [str(folder)]) == [str(folder)]
+    assert having(FILE, runs(folder)).height == 1
     write(table.replace_schema_metadata(None), folder / FILE)
     assert stamps.read(pyarrow.parquet.read_schema(folder / FILE).metadata) is None
     assert load_interventions(folder).select(pl.len()).collect().item() == len(table)
+
+
+def test_a_reports_sections_call_arms_as_the_page_does(run, tmp_path):
+    """Also where few of the runs that differ have the file, and what is joined by arm finds its runs."""
+    for name, knobs in (("asked", "width: 32"), ("other", "width: 48")):
+        folder = tmp_path / name
+        folder.mkdir()
+        for path in run.folder.glob("*.*"):
+            (folder / path.name).write_bytes(path.read_bytes())
+        config = (folder / "config.yaml").read_text()
+        assert "width: 32" in config
+        (folder / "config.yaml").write_text(config.replace("width: 32", knobs))
+        run_id = {**run.read_json("run.json"), "id": name}
+        Run(folder, {}).write_json("run.json", run_id)
+    (tmp_path / "other" / FILE).unlink()
+    write(pyarrow.parquet.read_table(tmp_path / "asked" / FILE), tmp_path / "asked" / FILE, run)
+    study = study_of([tmp_path], tmp_path / "page.html")
+    assert study.arms == ["correct width=32", "correct width=48"]
+    has = having(FILE, study.runs)
+    assert has["arm"].to_list() == ["correct width=32"]
+    beside = load_interventions(has).select("arm", "run").unique().collect()
+    assert beside.rows() == [("correct width=32", str((tmp_path / "asked").resolve()))]
+    assert section.section(study) is not None
+    drawn = pl.read_csv(study.data / "interventions.csv")
+    assert drawn["arm"].unique().to_list() == ["correct width=32"]
 
 
 def test_what_was_made_of_another_checkpoint_is_left_out(run, tmp_path):
@@ -71,10 +96,10 @@ def test_what_was_made_of_another_checkpoint_is_left_out(run, tmp_path):
     config.eval.checkpoint = "best"
     OmegaConf.save(config, folder / "config.yaml")
     with pytest.warns(UserWarning, match="it is of the checkpoint last, and the run was evaluated at best"):
-        assert having(FILE, [str(folder)]) == []
+        assert having(FILE, runs(folder)).is_empty()
     again = Run(run.folder, {**run.config, "eval": {**run.config["eval"], "checkpoint": "best"}})
     write(pyarrow.parquet.read_table(folder / FILE), folder / FILE, again)
-    assert having(FILE, [str(folder)]) == [str(folder)]
+    assert having(FILE, runs(folder)).height == 1
 
 
 def test_every_command_says_what_it_asked():

@@ -228,6 +228,12 @@ def test_a_folder_that_is_no_run_is_named_with_its_knob(knob):
         runs_of(compose(Arithmetic, "arithmetic", *words, "to=never"))
 
 
+@pytest.mark.parametrize("weight", ["nan", "inf", "-inf"])
+def test_a_weight_is_a_finite_number(weight):
+    with pytest.raises(ValueError, match=f"^runs/a:{weight}: the weight of a run is a finite number"):
+        weighed(f"runs/a:{weight}", 1)
+
+
 def test_ancestors_that_were_not_noted_are_looked_up(world):
     tuned = world["tuned"]
     assert lineage(tuned)[1:] == lineage(world["base"])

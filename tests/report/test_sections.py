@@ -13,6 +13,7 @@ from tracelab.analysis.assessment import FILE
 from tracelab.analysis.kinetics import logistic
 from tracelab.evaluation.outcomes import write
 from tracelab.probes.assessment import of_run
+from tracelab.report.command import main
 from tracelab.report.sections import assessment, kinetics
 from tracelab.report.sections import metrics as every_metric
 from tracelab.report.study import study_of
@@ -69,6 +70,22 @@ def test_what_was_learned_first(study):
         5e5, rel=0.02
     )
     assert (study.data / "kinetics.svg").is_file()
+
+
+def test_a_pages_folder_has_no_file_of_an_earlier_page(study, tmp_path):
+    """What somebody else has put there stays."""
+    out, beside = tmp_path / "page.html", tmp_path / "page_data"
+    words = [*study.runs["run"], "--out", str(out), "--only"]
+    main([*words, "assessment,summary"])
+    assert (beside / "assessment.csv").is_file()
+    (beside / "mine.csv").write_text("a\n1\n")
+    main([*words, "summary"])
+    names = {path.name for path in beside.iterdir()}
+    assert "mine.csv" in names
+    assert not {name for name in names if name.startswith("assessment")}
+    (beside / ".made").write_text("../page.html\n")
+    main([*words, "summary"])
+    assert out.is_file()
 
 
 def test_pairs_are_shown(study):

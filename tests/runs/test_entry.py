@@ -12,10 +12,11 @@ from omegaconf import OmegaConf
 
 from tests.helpers import forked
 from tests.helpers.runs import SMALL
+from tracelab.core.files import read_json
 from tracelab.core.paths import CONF
 from tracelab.core.settings import read
 from tracelab.data.workers import Workers
-from tracelab.runs.entry import compose, composed_config, run_name
+from tracelab.runs.entry import SWEPT, compose, composed_config, run_name
 from tracelab.runs.settings import shared
 from tracelab.training.settings import Training
 
@@ -101,10 +102,12 @@ def test_generate_arrow_and_text(tmp_path):
     columns = pl.read_ipc(tmp_path / "a/set.arrow")
     assert len(columns) == 20
     assert not columns["residual_valid"].any()
-    assert (tmp_path / "a/set.card.json").is_file()
-    words = ("task.format=paper", "count=20", "output=set.jsonl")
+    assert len(read_json(tmp_path / "a/set.arrow.card.json")["splits"]) == 1
+    words = ("task.format=paper", "count=20", "output=a/set.jsonl")
     assert run("tracelab.generate", *words, cwd=tmp_path).returncode == 0
-    lines = (tmp_path / "set.jsonl").read_text().splitlines()
+    cards = [read_json(tmp_path / f"a/set.{kind}.card.json") for kind in ("arrow", "jsonl")]
+    assert [card["task"]["format"] == "paper" for card in cards] == [False, True]
+    lines = (tmp_path / "a/set.jsonl").read_text().splitlines()
     assert len(lines) == 20
     assert lines[0].startswith('{"text":"query start ')
     wrong = run("tracelab.generate", "output=set.txt", cwd=tmp_path)
@@ -184,6 +187,21 @@ def test_each_command_has_help(command, tmp_path):
     assert done.returncode == 0, done.stderr
     assert f"python -m tracelab.{command}" in done.stdout
     assert all(f"\n  {path.stem} " in done.stdout for path in (CONF / command).glob("*.yaml"))
+
+
+@pytest.mark.parametrize("word", ["-m", "--multirun", "hydra.mode=MULTIRUN"])
+def test_what_keeps_no_records_of_a_sweep_is_not_swept(tmp_path, word):
+    done = run("tracelab.evaluate", word, "run=a,b", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.strip().startswith("tracelab.evaluate takes no -m")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_those_that_are_swept_are_those_with_a_sweeps_records():
+    """What conf/run.yaml gives them."""
+    stated = {path.stem: OmegaConf.load(path).get("defaults", []) for path in CONF.glob("*.yaml")}
+    names = [name for name, defaults in stated.items() if "run" in defaults]
+    assert sorted(names) == sorted(SWEPT)
 
 
 def test_libraries_do_not_report_on_fonts(tmp_path):

@@ -40,6 +40,27 @@ def test_arms_are_one_setting(experiment, model):
     assert composed.loss.trace_weight == composed.loss.solution_weight == 1.0
 
 
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (("arm=correct", "trace=swapped"), "arm=correct stands for trace=correct, .* sets trace=swapped"),
+        (("arm=correct", "experiment=paper_maze_swapped"), "arm=correct stands for trace=correct"),
+        (("arm=corrupted_010", "experiment=study/corrupted_100"), r"trace\.rate=0\.1, .* trace\.rate=1\.0"),
+        (("size=w128_d1", "experiment=paper_maze", "model=nano"), None),
+        (("arm=corrupted_010", "trace.rate=0.3"), None),
+        (("arm=corrupted_100", "trace=corrupted", "trace.rate=1"), None),
+        (("arm=solution_only", "experiment=law/traces_start"), None),
+        (("task=deduction", "logic=negation"), None),
+    ],
+)
+def test_an_arm_counts_or_is_refused(words, wanted):
+    if wanted is None:
+        assert compose(Training, "train", *words, "run_dir=never")
+    else:
+        with pytest.raises(ValueError, match=wanted):
+            compose(Training, "train", *words, "run_dir=never")
+
+
 @pytest.mark.parametrize("online", [False, True])
 @pytest.mark.parametrize("experiment", ARMS)
 def test_arms_train(experiment, online):

@@ -119,6 +119,6 @@ def test_what_the_command_writes_is_trained_on(tmp_path):
     done = run("-m", "tracelab.generate", *made, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     data = prepare(small(tmp_path, "task.ood=[]", f"data.files=[{tmp_path}/a.jsonl]"))
-    generated = json.loads((tmp_path / "a.card.json").read_text())["splits"]["train"]
+    generated = json.loads((tmp_path / "a.jsonl.card.json").read_text())["splits"]["train"]
     assert {**data.card["splits"]["train"], "drawn": 0} == {**generated, "drawn": 0}
     assert "0 left out" in data.summary

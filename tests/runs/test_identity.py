@@ -26,7 +26,6 @@ TRIED = {  # another value than FEW, SMALL and the defaults have
     "data.workers": "data.workers=1",
     "data.backend": "data.backend=loky",
     "trainer.log_every_n_steps": "trainer.log_every_n_steps=1",
-    "trainer.val_check_interval": "trainer.val_check_interval=2",
     "trainer.enable_progress_bar": "trainer.enable_progress_bar=true",
     "trainer.enable_model_summary": "trainer.enable_model_summary=true",
     "trainer.default_root_dir": "+trainer.default_root_dir=elsewhere",
@@ -40,6 +39,7 @@ ELSEWHERE = {
     "run_dir": "tests/runs/test_identity.py::test_what_is_without_effect_is",
     "ckpt_path": "tests/runs/test_identity.py::test_a_checkpoint_of_the_same_run_goes_on",
     "data.address": "tests/data/test_frozen.py::test_processes_give_the_same_bytes",
+    "trainer.val_check_interval": "tests/training/test_train.py::test_bad_input_says_what_is_wrong",
     "compile": "tests/runs/test_identity.py::test_compiled_losses_are_the_same",
     "trainer.devices": BY_PROCESSES,
     "trainer.num_nodes": "tests/training/test_launched.py::test_two_machines_train_the_run_of_one_process",
@@ -185,6 +185,50 @@ def test_two_arms_never_have_one_name_and_two_seeds_do(tmp_path):
         )
     )
     assert arm_of(half) != arm_of(whole) == arm_of(again)
+
+
+def test_one_and_one_point_nought_are_one_arm(tmp_path):
+    """In arms' names, also of older runs, and in what is written down for those that begin with them."""
+    runs = {
+        name: Run.start(small(tmp_path / name, "trace=corrupted", f"trace.rate={rate}", f"seed={seed}"))
+        for seed, (name, rate) in enumerate({"whole": "1", "fraction": "1.0", "half": "0.5"}.items())
+    }
+    for run in runs.values():
+        run.write_json("run.json", {})
+    opened = {name: Run.open(run.folder) for name, run in runs.items()}
+    assert arm_of(opened["whole"]) == arm_of(opened["fraction"]) != arm_of(opened["half"])
+    older = (tmp_path / "whole" / "config.yaml").read_text()
+    assert older.count("rate: 1.0\n") == 1
+    (tmp_path / "whole" / "config.yaml").write_text(older.replace("rate: 1.0\n", "rate: 1\n"))
+    assert config_of(tmp_path / "whole")["trace"]["rate"] == 1
+    arms = arms_of([described(run.folder) for run in runs.values()])
+    assert arms == ["corrupted rate=1.0", "corrupted rate=1.0", "corrupted rate=0.5"]
+    levels = [{**described(runs["half"].folder), "task": {"levels": each}} for each in ([1, 2], [1.0, 2])]
+    assert arms_of(levels) == ["corrupted"] * 2
+
+
+def test_another_class_with_the_same_knobs_is_another_arm(tmp_path):
+    """It is named where knobs do not tell the runs apart, and nowhere else."""
+    run = Run.start(small(tmp_path))
+    run.write_json("run.json", {})
+    config = described(tmp_path)
+
+    def other(part, target, **knobs):
+        inner = {**config["optim"][part], "_target_": target, **knobs}
+        return {**config, "optim": {**config["optim"], part: inner}}
+
+    mine = other("schedule", "mine.Sqrt")
+    assert arms_of([config, config, mine]) == ["correct schedule=Linear"] * 2 + ["correct schedule=Sqrt"]
+    named = "tracelab.optim.schedule.Linear"
+    assert arms_of([config, other("schedule", "mine.Linear")]) == [
+        f"correct schedule={named}",
+        "correct schedule=mine.Linear",
+    ]
+    assert arms_of([config, other("schedule", "mine.Sqrt", warmup=7)]) == [
+        "correct warmup=100",
+        "correct warmup=7",
+    ]
+    assert arms_of([config, {**config, "logger": {"csv": {"_target_": "mine.CSV"}}}]) == ["correct"] * 2
 
 
 def test_what_is_begun_does_not_need_its_source(base, tmp_path):

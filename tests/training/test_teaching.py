@@ -16,9 +16,11 @@ from tracelab.core.settings import read
 from tracelab.evaluation.judging import trained_model
 from tracelab.probes.exposure import seen
 from tracelab.probes.unseen import trained_on
+from tracelab.runs.arms import arms_of, described
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_weights
 from tracelab.runs.folder import Run
+from tracelab.runs.identity import arm_of
 from tracelab.runs.levels import at_levels
 from tracelab.runs.sets import prepare, training_problems
 from tracelab.runs.sets import test_sets as sets_of
@@ -220,11 +222,21 @@ def test_what_a_teacher_does_not_go_with_says_so(tmp_path, monkeypatch, knobs, m
 
 
 def test_another_number_of_held_out_problems_is_another_run(folder):
-    """It would go on elsewhere."""
-    with pytest.raises(
-        ValueError, match=r"validate_problems=4: with data\.teacher it decides what is trained"
-    ):
-        train(small(folder / "whole", *TEACHER, EASY, "validate_problems=4", "budget.steps=70"))
+    """It would go on elsewhere; it is not found finished, and another arm."""
+    for budget in ((), ("budget.steps=70",)):
+        with pytest.raises(
+            ValueError, match=r"validate_problems=4: with data\.teacher it decides what is trained"
+        ):
+            train(small(folder / "whole", *TEACHER, EASY, "validate_problems=4", *budget))
+    config = described(folder / "whole")
+    other = {**config, "validate_problems": 4}
+    known = config["validate_problems"]
+    assert arms_of([config, other]) == [f"correct validate_problems={n}" for n in (known, 4)]
+    assert arms_of([config, config]) == ["correct"] * 2
+    plain = [{**one, "data": {**one["data"], "teacher": None}} for one in (config, other)]
+    assert len({*arms_of(plain)}) == 1
+    runs = [Run(folder / "whole", one) for one in (config, other, *plain)]
+    assert len({arm_of(run) for run in runs}) == 3
 
 
 def test_luck_of_few_held_out_problems():

@@ -13,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from tests.helpers.forked import run, start
 from tests.helpers.runs import SMALL, small
 from tracelab.runs.checkpoints import load_weights
+from tracelab.training import checks
 from tracelab.training.experiment import train
 
 FILES = (
@@ -75,6 +76,15 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     train(small(tmp_path))
     after = load_weights(tmp_path / "checkpoints" / "last.ckpt")
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_what_ends_before_its_budget_is_not_finished(tmp_path, monkeypatch):
+    """Whatever ended it: here a limit of Lightning's, which is refused where it is not made to pass."""
+    monkeypatch.setattr(checks, "LIMITS", ())
+    stopped = train(small(tmp_path, "+trainer.max_steps=3"))
+    assert stopped.metrics is None
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert (record["status"], record["progress"]["steps"]) == ("interrupted", 3)
 
 
 def test_online_data_never_repeats_an_index(tmp_path):
@@ -151,6 +161,10 @@ def refused(tmp_path, *overrides):
             ["trainer.log_every_n_steps=0"],
             "trainer.log_every_n_steps=0: it should be greater than or equal to 1",
         ),
+        (["+trainer.val_check_interval=5"], "trainer.val_check_interval has no effect"),
+        (["+trainer.max_steps=3"], "trainer.max_steps=3: a budget ends training"),
+        (["+trainer.max_time={minutes:5}"], "a budget ends training: take budget.steps or minutes"),
+        (["+trainer.limit_train_batches=0.5"], "trainer.limit_train_batches=0.5: a budget ends training"),
         (["ckpt_path=nowhere.ckpt"], "no such file"),
         (["task.sizes=7"], "task.sizes"),
     ],

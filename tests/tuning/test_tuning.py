@@ -15,6 +15,7 @@ from tests.helpers.runs import SMALL
 from tests.runs.test_sweeps import jobs, workers
 from tracelab.core.settings import read
 from tracelab.runs.folder import Run
+from tracelab.tuning.searching import problems_of, value_of
 from tracelab.tuning.spaces import space_of
 from tracelab.tuning.study import Asked, Study
 
@@ -215,6 +216,20 @@ def test_wrong_knobs_are_named(tmp_path, knobs, reason):
 
 SEARCH = ("hydra/sweeper=optuna", *SMALL, "optim=adamw", "hydra.sweeper.direction=minimize")
 SEARCH += ("hydra.sweeper.objective=val/loss", "+hydra.sweeper.sampler.n_startup_trials=1")
+
+
+def test_a_run_that_was_validated_on_other_problems_is_no_trial(tmp_path):
+    """It lay in the search's folder before. The loss is that of the whole validation set."""
+    (tmp_path / "metrics.csv").write_text(
+        "step,val/loss,val/problems,val/solution_valid\n5,2.0,16,0.25\n9,1.5,8,0.5\n"
+    )
+    record = {"state": "skipped", "folder": str(tmp_path)}
+    assert problems_of({"validate_problems": 64, "data": {"val_size": 8}}) == 8
+    assert problems_of({"validate_problems": "${size}", "data": {"val_size": 8}}) is None
+    assert value_of(record, "val/solution_valid", 8) == value_of(record, "val/solution_valid") == 0.5
+    assert value_of(record, "val/loss", 16) == 1.5
+    with pytest.raises(ValueError, match=r"on 8 problems, .* chooses by 16: take validate_problems=8, or"):
+        value_of(record, "val/solution_valid", 16)
 
 
 def trials(folder):

@@ -14,6 +14,7 @@ import pytest
 from tests.helpers.forked import start
 from tests.helpers.runs import SMALL, small
 from tracelab.core.paths import CLONE
+from tracelab.training import checks
 from tracelab.training.experiment import train
 from tracelab.watch.reading import TAIL, Kept, tail
 from tracelab.watch.screen import ASCII_BARS, BARS, clock, fitting, screen, sparkline
@@ -88,6 +89,31 @@ def test_a_run_that_draws_its_problems_is_seen(tmp_path, study):
     assert (state.status, state.used, state.loss) == ("starting", None, "")
     (state,) = Watcher([tmp_path])()
     assert state.status == "interrupted"
+
+
+def test_configs_of_others_and_other_tasks(study, tmp_path):
+    """Another tool's config is no run's; runs of several tasks are told apart by them."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.yaml").write_text("a: 1\n")
+    (tmp_path / "other" / ".lock").touch()
+    for name in ("maze", "sat"):
+        shutil.copytree(study[0] / "done", tmp_path / name)
+    assert {state.arm for state in Watcher([tmp_path])()} == {"swapped"}
+    config = (tmp_path / "sat" / "config.yaml").read_text()
+    (tmp_path / "sat" / "config.yaml").write_text(config.replace("  task: maze\n", "  task: sat\n"))
+    assert {name: state.arm for name, state in states(tmp_path).items()} == {
+        "maze": "maze: swapped",
+        "sat": "sat: swapped",
+    }
+
+
+def test_what_ended_a_run_before_is_not_said_of_it_when_it_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(checks, "LIMITS", ())
+    for _ in range(2):
+        train(small(tmp_path, "+trainer.max_steps=2", "threads=1"))  # as if by Ctrl-C
+        assert states(tmp_path)[tmp_path.name].status == "interrupted"
+        (tmp_path / "error.txt").write_text("its process was killed (SIGKILL)")
+        assert states(tmp_path)[tmp_path.name].status == "failed"
 
 
 def test_rows_are_sorted_and_fit_into_any_terminal(study):

@@ -12,13 +12,13 @@ from pathlib import Path
 import polars as pl
 
 from tracelab.analysis.estimates import shares, with_seeds
-from tracelab.analysis.loading import load_beside
+from tracelab.analysis.loading import Runs, load_beside
 
 FILE = "assessment.parquet"
 FIGURES = ("whole", "per_token", "first")
 
 
-def load_assessment(*folders: str | Path) -> pl.LazyFrame:
+def load_assessment(*folders: Runs) -> pl.LazyFrame:
     """The pairs of all finished runs at or below the folders that have some, labelled as by `load`.
 
     ValueError if none has.

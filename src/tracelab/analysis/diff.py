@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from tracelab.analysis.changed import outcomes
-from tracelab.analysis.loading import levels_of, load_beside
+from tracelab.analysis.loading import Runs, levels_of, load_beside
 from tracelab.analysis.variance import Floats, spread
 
 FILE, FEATURES, SUMMARY = "diff.parquet", "diff_features.parquet", "diff.json"
@@ -36,7 +36,7 @@ def name_of(variant: str, removed: int) -> str:
     return f"{variant} {removed}" if removed else variant
 
 
-def load_diffs(*folders: str | Path) -> pl.LazyFrame:
+def load_diffs(*folders: Runs) -> pl.LazyFrame:
     """The outcomes of `tracelab.diff` of all finished runs at or below the folders that have some.
 
     ValueError if none has.
@@ -44,7 +44,7 @@ def load_diffs(*folders: str | Path) -> pl.LazyFrame:
     return load_beside(FILE, "diff", *folders)
 
 
-def load_features(*folders: str | Path) -> pl.DataFrame:
+def load_features(*folders: Runs) -> pl.DataFrame:
     """The living features of the same runs, a row each; older files have no mlp_share, which is null then."""
     found = load_beside(FEATURES, "diff", *folders)
     known = found.collect_schema().names()

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from tracelab.analysis.estimates import shares
-from tracelab.analysis.loading import load_beside
+from tracelab.analysis.loading import Runs, load_beside
 
 FIGURES = ("valid", "changed", "follows")
 FIRST = ("own", "none", "prefix", "correct", "swapped", "matched")  # then the other kinds, by name
@@ -17,7 +17,7 @@ FIRST = ("own", "none", "prefix", "correct", "swapped", "matched")  # then the o
 DONATED = ("swapped", "matched")  # traces of other problems: what they lead to is no answer of this one's
 
 
-def load_interventions(*folders: str | Path) -> pl.LazyFrame:
+def load_interventions(*folders: Runs) -> pl.LazyFrame:
     """The interventions of all finished runs at or below the folders that have some, labelled as by `load`.
 
     ValueError if none has.

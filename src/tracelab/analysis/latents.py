@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from tracelab.analysis.estimates import as_columns, with_seeds
-from tracelab.analysis.loading import load_beside
+from tracelab.analysis.loading import Runs, load_beside
 from tracelab.core.stats import UNKNOWN, Bounded, clustered, ratio
 
 FILE = "latents.parquet"
@@ -23,7 +23,7 @@ CONTROL = "control"
 ABOUT = ("question", "what", "counted")
 
 
-def load_latents(*folders: str | Path) -> pl.LazyFrame:
+def load_latents(*folders: Runs) -> pl.LazyFrame:
     """The probed latents of all finished runs at or below the folders that have some, labelled as by `load`.
 
     ValueError if none has.

@@ -12,14 +12,14 @@ from pathlib import Path
 import polars as pl
 
 from tracelab.analysis.estimates import as_columns
-from tracelab.analysis.loading import load_beside
+from tracelab.analysis.loading import Runs, load_beside
 from tracelab.core.stats import mean
 
 FILE = "likelihood.parquet"
 FIGURES = ("before", "after", "moved")
 
 
-def load_likelihood(*folders: str | Path) -> pl.LazyFrame:
+def load_likelihood(*folders: Runs) -> pl.LazyFrame:
     """The completions of all runs at or below the folders that were asked, labelled as by `load`.
 
     ValueError if there are none.

@@ -9,7 +9,6 @@ What does not belong into one comparison is refused, or named and left out; noth
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from tracelab.runs.folder import OF_A_RUN, runs_below
 from tracelab.runs.identity import identity_of
 from tracelab.runs.knobs import options
 
+Runs = str | Path | pl.DataFrame  # a folder at or below which runs lie, or rows of `runs`
 NEEDED = (
     "split",
     "problem_key",
@@ -49,14 +49,26 @@ def runs(*folders: str | Path) -> pl.DataFrame:
     if its outcomes are not those of the checkpoint that they began with, which a warning says.
 
     arm: the treatment with all that differs among these runs but seeds. What is unfinished, of an older
-    version, or a copy of another run there, is named in a warning and left out. ValueError if nothing is
-    left, or if tasks or test problems differ.
+    version, a copy of another run there, or a second run of one arm with one seed (that begins with the same
+    run's weights, if with any) is named in a warning and left out. ValueError if nothing is left, or if tasks
+    or test problems differ.
     """
     known = finished(*folders)
     places, configs = [*known], [*known.values()]
     check_same(places, configs)
     arms = arms_of(configs)
-    rows = [_row(*parts) for parts in zip(places, configs, arms, strict=True)]
+    first: dict[Any, Path] = {}
+    rows = []
+    for folder, config, arm in zip(places, configs, arms, strict=True):
+        who = (arm, config["seed"], _began_with(folder, config))
+        if first.setdefault(who, folder) == folder:
+            rows.append(_row(folder, config, arm))
+        else:
+            warnings.warn(
+                f"{folder} is left out: it has the arm ({arm}) and the seed of {first[who]}, and would count "
+                "the same training twice. Load it without that one to have it instead",
+                stacklevel=2,
+            )
     return pl.DataFrame(rows).sort("arm", "seed")
 
 
@@ -104,15 +116,19 @@ def load(*folders: str | Path) -> pl.LazyFrame:
     return pl.concat(parts, how="diagonal_relaxed")
 
 
-def load_beside(name: str, command: str, *folders: str | Path) -> pl.LazyFrame:
+def load_beside(name: str, command: str, *folders: Runs) -> pl.LazyFrame:
     """One more table of all finished runs at or below the folders that have it, labelled as by `load`.
+
+    Rows of `runs` keep the labels that they have there, beside more runs.
 
     name: its file in a run's folder; command: what writes it. Files that were made before a run was trained
     for longer, or judged at another checkpoint, are named in a warning and left out. ValueError if no run has
     one.
     """
     parts = []
-    for row in runs(*folders).iter_rows(named=True):
+    rows = [given for given in folders if isinstance(given, pl.DataFrame)]
+    found = pl.concat(rows) if rows else runs(*(given for given in folders if isinstance(given, str | Path)))
+    for row in found.iter_rows(named=True):
         path = Path(row["run"]) / name
         if _is_present(path):
             labels = {column: row[column] for column in ("run", "arm", "seed")}
@@ -127,9 +143,9 @@ def load_beside(name: str, command: str, *folders: str | Path) -> pl.LazyFrame:
     return pl.concat(parts, how="diagonal_relaxed")
 
 
-def having(name: str, folders: Iterable[str]) -> list[str]:
-    """Those of the runs' folders that have a file which `load_beside` takes."""
-    return [folder for folder in folders if _is_present(Path(folder) / name)]
+def having(name: str, found: pl.DataFrame) -> pl.DataFrame:
+    """Those rows of `runs` whose folders have a file which `load_beside` takes."""
+    return found.filter([_is_present(Path(folder) / name) for folder in found["run"]])
 
 
 def _is_present(path: Path) -> bool:
@@ -197,6 +213,12 @@ def _each_once(folders: list[Path]) -> dict[Path, dict[str, Any]]:
         if (first := known.setdefault(who, folder)) != folder:
             warnings.warn(f"{folder} is left out: it is a copy of {first}", stacklevel=5)
     return {folder: configs[folder] for folder in sorted(known.values())}
+
+
+def _began_with(folder: Path, config: dict[str, Any]) -> object:
+    """Which run's weights a run began with, by that one's id, or where it lay; None: with none."""
+    ancestors = (read_json(folder / "run.json") or {}).get("ancestors")
+    return tuple(ancestors) if ancestors else config.get("run") or config.get("init_from")
 
 
 def _dose(folder: Path) -> dict[str, Any]:

@@ -17,14 +17,14 @@ import numpy as np
 import polars as pl
 
 from tracelab.analysis.estimates import holm, matrices, shares, values_of
-from tracelab.analysis.loading import load_beside
+from tracelab.analysis.loading import Runs, load_beside
 from tracelab.analysis.variance import Floats, Spread, by_problem, nested
 
 FILE = "memorisation.parquet"
 TRAIN, FRESH = "train", "fresh"
 
 
-def load_memorisation(*folders: str | Path) -> pl.LazyFrame:
+def load_memorisation(*folders: Runs) -> pl.LazyFrame:
     """The sets of all finished runs at or below the folders that have some, labelled as by `load`; a row per
     completion, the set's name in the column `split`. ValueError if none has.
     """

@@ -12,14 +12,14 @@ from pathlib import Path
 import polars as pl
 
 from tracelab.analysis.estimates import shares, with_seeds
-from tracelab.analysis.loading import load_beside
+from tracelab.analysis.loading import Runs, load_beside
 
 FILE = "reasked.parquet"
 FIGURES = ("second", "first", "neither", "held", "second_held", "second_not_held")
 TRACES = ("first", "fresh", "own", "reference", "none")  # see `probes.reasking`, in this order
 
 
-def load_reasked(*folders: str | Path) -> pl.LazyFrame:
+def load_reasked(*folders: Runs) -> pl.LazyFrame:
     """The answers of all finished runs at or below the folders that were asked again, labelled as by `load`.
 
     ValueError if none was.

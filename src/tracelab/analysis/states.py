@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from tracelab.analysis.estimates import as_columns, with_seeds
-from tracelab.analysis.loading import load_beside
+from tracelab.analysis.loading import Runs, load_beside
 from tracelab.core.stats import UNKNOWN, Bounded, clustered, ratio
 
 FILE = "states.parquet"
@@ -32,7 +32,7 @@ ABOUT = ("trace", "search", "quantity", "number", "at")
 BASELINES = ("clock", "embed")
 
 
-def load_states(*folders: str | Path) -> pl.LazyFrame:
+def load_states(*folders: Runs) -> pl.LazyFrame:
     """The probes of all finished runs at or below the folders that have some, labelled as by `load`.
 
     ValueError if none has.

@@ -11,13 +11,13 @@ from pathlib import Path
 import polars as pl
 
 from tracelab.analysis.changed import outcomes
-from tracelab.analysis.loading import load_beside
+from tracelab.analysis.loading import Runs, load_beside
 
 FILE, DIRECTIONS = "steering.parquet", "directions.parquet"
 KEY = ("contrast", "place", "way", "direction", "scale")
 
 
-def load_steering(*folders: str | Path) -> pl.LazyFrame:
+def load_steering(*folders: Runs) -> pl.LazyFrame:
     """The outcomes under steering of all finished runs at or below the folders that have some.
 
     ValueError if none has.

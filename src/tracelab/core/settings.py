@@ -92,7 +92,8 @@ def _wrong(name: str, error: Any) -> str:
 
 
 def typed(name: str, part: Part, target: Callable[..., Any]) -> Part:
-    """A component's knobs, checked by the types of its parameters; 1e3 is a whole number where one is due.
+    """A component's knobs, checked by the types of its parameters; 1e3 is a whole number where one is due,
+    and 1 a fraction.
 
     name: of the part in the config. What says nothing of its type, and what is a component itself, passes.
     ValueError: each knob that is wrong, and why.
@@ -128,12 +129,12 @@ def _as(hint: Any, value: Any) -> Any:
     try:
         if isinstance(value, int) and abs(value) >= MOST:
             TypeAdapter(Number).validate_python(abs(value))
-        adapter.validate_python(value, strict=not isinstance(value, list | tuple | dict))
+        found = adapter.validate_python(value, strict=not isinstance(value, list | tuple | dict))
     except ValidationError:
         if not (isinstance(value, float) and value.is_integer()):
             raise
         return adapter.validate_python(int(value), strict=True)
-    return value
+    return found if type(value) is int and isinstance(found, float) else value
 
 
 def _knobs(kind: type[Any], path: list[str]) -> list[str]:

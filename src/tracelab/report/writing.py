@@ -15,7 +15,7 @@ from pathlib import Path
 from string import Template
 from tempfile import mkdtemp
 
-from tracelab.core.files import UTF8, write_text
+from tracelab.core.files import UTF8, read_text, write_text
 from tracelab.report.markup import Html, paragraph, text
 from tracelab.report.sections import Section, every
 from tracelab.report.study import Study
@@ -23,6 +23,7 @@ from tracelab.report.traces import traces
 from tracelab.runs.entry import say
 
 SKIP = '<a class="skip" href="#viewer">To the trace viewer</a>'
+MADE = ".made"  # names of the files beside a page that it came with
 VIEWER = Section("viewer", "Trace viewer", 1000, lambda _: None)  # the last; its data stands in the page, too
 
 
@@ -44,13 +45,22 @@ def write(study: Study, examples: int, wanted: Sequence[Section]) -> None:
 
 
 def _take_places(made: Study, study: Study) -> None:
-    """Move what is made to where it belongs, the page last. Ctrl-C in these milliseconds comes too late."""
+    """Move what is made to where it belongs, the page last; remove what an earlier page came with and this
+    one does not. Ctrl-C in these milliseconds comes too late.
+    """
+    names = sorted(path.name for path in made.data.iterdir())
+    known = study.data / MADE
+    before = read_text(known).splitlines() if known.is_file() else []
     main = threading.current_thread() is threading.main_thread()
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
     try:
         study.data.mkdir(exist_ok=True)
-        for path in made.data.iterdir():
-            shutil.move(path, study.data / path.name)
+        for name in names:
+            shutil.move(made.data / name, study.data / name)
+        for name in {*before} - {*names}:
+            if name == Path(name).name:  # and lies nowhere else
+                (study.data / name).unlink(missing_ok=True)
+        write_text(known, "\n".join(names))
         shutil.move(made.out, study.out)
     finally:
         if main:

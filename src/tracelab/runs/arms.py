@@ -5,7 +5,6 @@ An arm is a treatment with all that differs among the runs that are looked at, b
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,7 +16,16 @@ from tracelab.core.files import read_json, read_text
 from tracelab.runs import stamps
 from tracelab.runs.folder import Run, is_run
 from tracelab.runs.identity import arm_of, is_arm_of, lineage
-from tracelab.runs.knobs import CALLED_BY, NOT_SHOWN, WITHIN_AN_ARM, flat_config
+from tracelab.runs.knobs import (
+    BY_TEACHER,
+    CALLED_BY,
+    NOT_SHOWN,
+    WITHIN_AN_ARM,
+    effectless,
+    flat_config,
+    text_of,
+    within,
+)
 from tracelab.runs.older import in_todays_words, with_recorded
 
 
@@ -116,10 +124,14 @@ def check_source(run: Run, source: Run, now: stamps.Stamp) -> None:
 def described(folder: Path) -> dict[str, Any]:
     """What makes a run what it is: its config, its source's arm, and the budgets that it had before its last.
 
+    ValueError if it is no run's config.
+
     Versions that did not note the arm of the run that a post-training goes on from, or in other words, noted
     where that lies.
     """
     record, config = _record(folder), config_of(folder)
+    if not isinstance(config.get("names"), dict) or "seed" not in config:
+        raise ValueError(f"{folder / 'config.yaml'} is no run's: it has no names and no seed")
     names, source = config["names"], Path(config.get("run") or "")
     if names.get("algorithm") and is_run(source):
         run, checkpoint = Run(source, config_of(source)), begun_with(config)
@@ -132,35 +144,56 @@ def differing(configs: Iterable[dict[str, Any]]) -> list[str]:
     """Dotted names whose values differ. A knob that an older version did not have is null."""
     flat = [flat_config(config) for config in configs]
     names = dict.fromkeys(name for one in flat for name in one)
-    return [name for name in names if len({json.dumps(one.get(name)) for one in flat}) > 1]
+    return [name for name in names if len({text_of(one.get(name)) for one in flat}) > 1]
 
 
 def arms_of(configs: list[dict[str, Any]]) -> list[str]:
     """A name for each run: its kind, and what of its config differs among runs of that kind but is not its
-    own.
+    own. The class of a part is named, and a teacher's number of problems, where nothing else tells two apart.
     """
-    own = tuple(f"{name}." for name in WITHIN_AN_ARM)
-    making = [
-        name
-        for name in differing(configs)
-        if not f"{name}.".startswith(own) and name.rpartition(".")[2] not in NOT_SHOWN
-    ]
+    differ = [name for name in differing(configs) if not within(name, WITHIN_AN_ARM)]
+    making = [name for name in differ if name.rpartition(".")[2] not in NOT_SHOWN]
     kinds = [tuple(config["names"].get(name) for name in CALLED_BY) for config in configs]
     flat = [flat_config(config) for config in configs]
     values: dict[Any, set[str]] = {}
+    spelled: dict[tuple[str, str], str] = {}  # of what was written as 1 and as 1.0, the latter
     for kind, one in zip(kinds, flat, strict=True):
         for name in making:
-            values.setdefault((kind, name), set()).add(json.dumps(one.get(name)))
+            text = text_of(one.get(name))
+            values.setdefault((kind, name), set()).add(text)
+            spelled[name, text] = max(spelled.get((name, text), ""), short(one.get(name)), key=len)
     arms = []
     for config, kind, one in zip(configs, kinds, flat, strict=True):
         names, words = config["names"], [config["names"]["trace"]]
         for name in making:
             if len(values[kind, name]) > 1 and name in one:
-                words.append(f"{name.rpartition('.')[2]}={short(one[name])}")
+                words.append(f"{name.rpartition('.')[2]}={spelled[name, text_of(one[name])]}")
         words += _source(names, [other["names"] for other in configs])
         if names.get("algorithm"):
             words.append(f"{names['algorithm']}({names.get('reward', 'solution')})")
         arms.append(" ".join(words))
+    parts = [name for name in differ if name.endswith("._target_")]
+    return _told_apart(arms, configs, [*parts, BY_TEACHER])
+
+
+def _told_apart(arms: list[str], configs: list[dict[str, Any]], names: list[str]) -> list[str]:
+    """The arms' names, where runs of one name differ in one of these knobs with what they have of it.
+
+    A class is called by its part, `correct model=GPT`.
+    """
+    for name in names:
+        part, _, knob = name.rpartition(".")
+        values = [
+            None if name in effectless(one, WITHIN_AN_ARM) else flat_config(one).get(name) for one in configs
+        ]
+        last = {str(value).rpartition(".")[2] for value in values}
+        known: dict[str, set[Any]] = {}
+        for arm, value in zip(arms, values, strict=True):
+            known.setdefault(arm, set()).add(value)
+        for k, (arm, value) in enumerate(zip(arms, values, strict=True)):
+            if len(known[arm]) > 1:
+                word = str(value).rpartition(".")[2] if len(last) == len({*values}) else str(value)
+                arms[k] = f"{arm} {part.rpartition('.')[2] or knob}={word}"
     return arms
 
 

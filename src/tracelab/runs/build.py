@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tracelab.models.base import Model
     from tracelab.models.precision import Precision
 
+COMPONENTS = ("task", "trace", "model", "optim", "algorithm", "reward")  # of a config, whose knobs have types
 WIDTH = 128  # of products that are measured for a model that states no width
 
 
@@ -36,6 +37,25 @@ def build(name: str, part: Part, **more: Any) -> Any:
         if isinstance(error.__cause__, ValueError):  # its own words, without Hydra's around them
             raise error.__cause__ from None
         raise
+
+
+def as_written(config: dict[str, Any]) -> dict[str, Any]:
+    """A config for a run's config.yaml: 1.0 where a component's knob is a fraction and 1 was given, so that
+    two spellings are one arm.
+    """
+    return config | {name: _fractions(config[name]) for name in COMPONENTS if name in config}
+
+
+def _fractions(config: Any) -> Any:
+    if isinstance(config, list):
+        return [_fractions(inner) for inner in config]
+    if not isinstance(config, dict):
+        return config
+    inner = {name: _fractions(value) for name, value in config.items()}
+    if "_target_" not in inner:
+        return inner
+    numbers = {name: value for name, value in inner.items() if type(value) is int}
+    return inner | typed("", numbers, get_object(inner["_target_"]))
 
 
 def build_task(part: Part) -> Task:

@@ -26,10 +26,12 @@ from tracelab.core.full_disk import disk_full
 from tracelab.core.paths import CONF
 from tracelab.core.settings import read
 from tracelab.core.terminal import endure, interruptible
+from tracelab.runs.choices import check_choices
 from tracelab.runs.knobs import UNNAMED, within
 from tracelab.runs.older import admitted, as_typed, in_todays_words, parts_of
 
 T = TypeVar("T")
+SWEPT = ("train", "posttrain")  # whose YAML has conf/run.yaml, and with it the records of sweeps
 LONGEST_NAME = 120  # characters of a run's folder name; file systems allow 255 bytes
 
 
@@ -120,6 +122,7 @@ def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Call
 
         def main() -> None:
             endure()
+            check_single(config, sys.argv[1:])
             sys.argv[1:] = admitted(chosen(config, sys.argv[1:]))
             with interruptible("What was written is kept."):
                 start(hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(run))
@@ -170,6 +173,15 @@ def chosen(config: str, words: Sequence[str]) -> list[str]:
     return [f"{config}={first}", *rest] if re.fullmatch(r"\w+", first) else list(words)
 
 
+def check_single(config: str, words: Sequence[str]) -> None:
+    """End the program if it is to be swept (-m), and is none of those that keep the records of a sweep."""
+    if config not in SWEPT and {"-m", "--multirun", "hydra.mode=MULTIRUN"} & {*words}:
+        sys.exit(
+            f"tracelab.{config} takes no -m, which is for sweeps of tracelab.train and tracelab.posttrain: "
+            "give the command once for each value"
+        )
+
+
 def compose(settings: type[T], config: str, *overrides: str) -> T:
     """The settings that a command would read from these overrides: `compose(Training, "train", "seed=1")`."""
     return read_composed(settings, composed_config(config, *overrides))
@@ -189,6 +201,7 @@ def composed_config(config: str, *overrides: str) -> DictConfig:
 def read_composed(settings: type[T], composed: DictConfig) -> T:
     """The settings that a composed config describes. ValueError says which knob is wrong, and why."""
     plain: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    check_choices(plain, {knob_of(word) for word in HydraConfig.get().overrides.task})
     return read(settings, in_todays_words(plain))
 
 

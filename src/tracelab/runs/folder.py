@@ -27,7 +27,8 @@ from yaml import YAMLError
 
 from tracelab.core.files import UTF8, lock, read_json, read_text, write_json, write_text
 from tracelab.core.paths import ROOT
-from tracelab.runs.knobs import FREE_TO_CHANGE, WITHOUT_EFFECT, differences
+from tracelab.runs.build import as_written
+from tracelab.runs.knobs import FREE_TO_CHANGE, WITHOUT_EFFECT, differences, effectless
 from tracelab.runs.older import in_todays_words, with_recorded
 from tracelab.runs.settings import Experiment, shared
 from tracelab.runs.trust import check_targets
@@ -60,7 +61,7 @@ class Run:
         A run whose precision was given keeps it where none is asked for.
         """
         folder = Path(experiment.run_dir)
-        config = experiment.as_dict()
+        config = as_written(experiment.as_dict())
         if is_run(folder):  # before there is a run.json, what is asked for may still be refused
             before = Run(folder, _load(folder))
             before.check_same(experiment)
@@ -93,7 +94,8 @@ class Run:
         run = Run(folder, _load(folder))
         there = all((folder / name).is_file() for name in OF_EVALUATED)
         done = there and (run.read_json("run.json") or {}).get("status") == "evaluated"
-        return run if done and not differences(run.config, experiment.as_dict(), WITHOUT_EFFECT) else None
+        asked = experiment.as_dict()
+        return run if done and not differences(run.config, asked, effectless(asked)) else None
 
     @staticmethod
     def open(folder: str | Path, knob: str = "run") -> Run:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tracelab.runs.folder import Run, is_run
-from tracelab.runs.knobs import WITHIN_AN_ARM, WITHOUT_EFFECT, flat_config, without
+from tracelab.runs.knobs import WITHIN_AN_ARM, WITHOUT_EFFECT, effectless, flat_config, without
 from tracelab.runs.older import DIGITS
 from tracelab.runs.settings import Experiment
 
@@ -47,7 +47,7 @@ def arm_of(run: Run, checkpoint: str = "last", older: bool = False) -> str:
     judged is none. checkpoint: which of the run's weights are taken, last or best. older: as versions named
     it that counted how it was judged.
     """
-    free = WITHIN_AN_ARM if older else (*WITHIN_AN_ARM, "eval")
+    free = WITHIN_AN_ARM if older else (*effectless(run.config, WITHIN_AN_ARM), "eval")
     names, making = run.settings.names, without(flat_config(run.config), free)
     before = (run.read_json("run.json") or {}).get("extended_from")
     making |= {"extended_from": before} if before else {}

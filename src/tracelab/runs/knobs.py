@@ -5,6 +5,8 @@ Names are dotted; a name stands for all below it, `trainer` for `trainer.devices
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 # Where things go, what is said, and who draws problems: not a bit of what is trained or judged is another.
@@ -50,6 +52,8 @@ IN_COMMON = ("task", "eval.problems", "eval.seed", "eval.temperature", "eval.sam
 NOT_COMPARED = ("run_dir", "ckpt_path", "logger", "run", "init_from", "hydra", "names")
 # What names a class, in a config's parts.
 NOT_SHOWN = ("_target_", "_partial_")
+# With a teacher, which asks them, the number of held-out problems decides what is trained on.
+BY_TEACHER = "validate_problems"
 # Names of a run's choices by which its arm is called.
 CALLED_BY = ("trace", "source", "algorithm", "reward")
 
@@ -57,6 +61,12 @@ CALLED_BY = ("trace", "source", "algorithm", "reward")
 def within(name: str, names: tuple[str, ...]) -> bool:
     """Is a knob one of these, or below one?"""
     return any(name == each or name.startswith(f"{each}.") for each in names)
+
+
+def effectless(config: Mapping[str, Any], names: tuple[str, ...] = WITHOUT_EFFECT) -> tuple[str, ...]:
+    """Those of the names that are without effect in a run of this config."""
+    taught = (config.get("data") or {}).get("teacher") is not None
+    return tuple(name for name in names if not (taught and name == BY_TEACHER))
 
 
 def options(part: dict[str, object]) -> dict[str, object]:
@@ -83,6 +93,20 @@ def differences(before: dict[str, Any], asked: dict[str, Any], free: tuple[str, 
 def without(flat: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """A flat config without these names and all below them."""
     return {name: value for name, value in flat.items() if not within(name, names)}
+
+
+def text_of(value: Any) -> str:
+    """A knob's value as text by which values are compared: 1 and 1.0 are one value, and so one text."""
+    return json.dumps(_whole(value))
+
+
+def _whole(value: Any) -> Any:
+    """The value, with whole numbers for fractions that are whole."""
+    if isinstance(value, dict):
+        return {name: _whole(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def flat_config(config: Any, prefix: str = "") -> dict[str, Any]:

@@ -25,6 +25,17 @@ from tracelab.runs.ranking import check_words, twins_of
 from tracelab.runs.settings import Experiment
 from tracelab.training.processes import wished
 
+# What would end a training before or after its budget is used. What ends it before leaves no way to go on.
+LIMITS = (
+    "max_steps",
+    "max_time",
+    "min_steps",
+    "min_epochs",
+    "limit_train_batches",
+    "overfit_batches",
+    "fast_dev_run",
+)
+
 
 @settings
 class Ranges:
@@ -64,6 +75,15 @@ def check_model(part: Part) -> None:
 def check_trainer(part: Part) -> None:
     """ValueError if the trainer's knobs are none of Lightning's, or mean nothing."""
     check_name(part["precision"])
+    if "val_check_interval" in part:
+        raise ValueError(
+            "trainer.val_check_interval has no effect: validate_every says how often to validate"
+        )
+    for knob in LIMITS:
+        if part.get(knob) is not None:
+            raise ValueError(
+                f"trainer.{knob}={part[knob]}: a budget ends training: take budget.steps or minutes"
+            )
     typed("trainer", {name: value for name, value in part.items() if name != "precision"}, lightning.Trainer)
     one_of("trainer.accelerator", part["accelerator"], ("auto", "gpu", *AcceleratorRegistry))
     wished(part)

@@ -66,7 +66,7 @@ def fit(
     callbacks: Sequence[lightning.Callback] = (),
     **options: Any,
 ) -> bool:
-    """Train under Lightning -> is it finished? (Not if Ctrl-C stopped it.)
+    """Train under Lightning -> is it finished? (Not if something else than its budget has stopped it.)
 
     loaders: of training and, if any, of validation; began: when this session did, by time.monotonic;
     callbacks: beside those of every run; options: of the trainer, beside those of its config (loggers, too).
@@ -85,7 +85,7 @@ def fit(
             ProgressLine(),
         ],
         **({} if "plugins" in experiment.trainer else {"plugins": [own_environment()]}),
-        **options,
+        **{"val_check_interval": 1, **options},  # without validation it means nothing, and a share is refused
     )
     for logger in trainer.loggers:
         logger.log_hyperparams(run.config)
@@ -97,7 +97,7 @@ def fit(
             trainer.fit(learner, *loaders, ckpt_path=resume, weights_only=True)
     except (KeyboardInterrupt, SystemExit):
         return False
-    return not trainer.interrupted
+    return not trainer.interrupted and learner.used() >= 1.0
 
 
 def is_shared(experiment: Experiment) -> bool:

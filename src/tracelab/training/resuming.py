@@ -56,6 +56,7 @@ def begin(experiment: Experiment, went: Before | None) -> Run:
     there were: whatever ends the run in between, what it was is not taken for what it is to be.
     """
     folder = Path(experiment.run_dir)
+    (folder / "error.txt").unlink(missing_ok=True)  # a sweep's, of what ended it before
     if is_run(folder):
         own = Run.open(folder)
         own.check_same(experiment)

@@ -31,6 +31,7 @@ from tracelab.tuning.spaces import Space, space_of
 from tracelab.tuning.study import FOLDER, LOSS, VALIDATION, Asked, Study, Trial
 
 RESULTS = "optimization_results.yaml"  # as Hydra's sweepers call it
+PROBLEMS = f"{VALIDATION}problems"  # a column of metrics.csv: how many were completed
 LOCK = ".search.lock"
 Launch = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
 
@@ -53,13 +54,19 @@ def search(
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(config, folder / "multirun.yaml")
         with alone(folder):
-            return run_all(Study(asked, space, made_of), sweep_of(context), launch, folder)
+            study = Study(asked, space, made_of)
+            return run_all(study, sweep_of(context), launch, folder, problems_of(made_of))
     except ValueError as error:
         sys.exit(str(error))
 
 
-def run_all(study: Study, sweep: Sweep, launch: Launch, folder: Path) -> list[JobReturn]:
-    """Run the trials that are left, n_jobs at a time -> what their jobs return. folder: of the sweep."""
+def run_all(
+    study: Study, sweep: Sweep, launch: Launch, folder: Path, problems: int | None
+) -> list[JobReturn]:
+    """Run the trials that are left, n_jobs at a time -> what their jobs return.
+
+    folder: of the sweep; problems: held-out ones that runs are to complete, None where it is not known.
+    """
     returned: list[JobReturn] = []
     while trials := [*islice(iter(study.next, None), study.asked.n_jobs)]:
         commands: dict[tuple[str, ...], list[Trial]] = {}
@@ -69,7 +76,7 @@ def run_all(study: Study, sweep: Sweep, launch: Launch, folder: Path) -> list[Jo
         returned += launch([[*command] for command in commands], first)
         for number, same in enumerate(commands.values(), first):
             record = sweep.record(number)
-            value = value_of(record, study.asked.objective)
+            value = value_of(record, study.asked.objective, problems)
             for trial in same:
                 study.tell(trial, value, record["folder"])
         describe(study, folder)
@@ -101,6 +108,13 @@ def check_measured(asked: Asked, config: dict[str, Any]) -> None:
         )
 
 
+def problems_of(config: dict[str, Any]) -> int | None:
+    """How many held-out problems runs of a config complete; None if it differs, or is not said."""
+    known = config.get("validate_problems"), (config.get("data") or {}).get("val_size")
+    numbers = [number for number in known if isinstance(number, int)]
+    return min(numbers) if len(numbers) == len(known) else None
+
+
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Keep other commands from searching in a sweep's folder. ValueError if one does."""
@@ -110,8 +124,12 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def value_of(record: Record, objective: str) -> float | None:
-    """What a run came to by its last validation; None if it failed. ValueError if it has not measured it."""
+def value_of(record: Record, objective: str, problems: int | None = None) -> float | None:
+    """What a run came to by its last validation; None if it failed.
+
+    problems: held-out ones that it was to complete. ValueError if it has not measured it, or has completed
+    others: a run that lay there before may.
+    """
     if record["state"] not in ENDED_WELL:
         return None
     path = Path(record["folder"]) / "metrics.csv"
@@ -120,6 +138,12 @@ def value_of(record: Record, objective: str) -> float | None:
     if not values:
         known = sorted({name for row in rows for name in row if name.startswith(VALIDATION)})
         raise ValueError(f"hydra.sweeper.objective={objective} is not in {path}; it has {', '.join(known)}")
+    asked = [int(float(row[PROBLEMS])) for row in rows if row.get(objective) and row.get(PROBLEMS)]
+    if problems is not None and not objective.endswith(LOSS) and asked and asked[-1] != problems:
+        raise ValueError(
+            f"{path.parent} was validated on {asked[-1]} problems, and this search chooses by "
+            f"{problems}: take validate_problems={asked[-1]}, or another sweep by hydra.sweep.dir=runs/other"
+        )
     return values[-1] if math.isfinite(values[-1]) else None
 
 

@@ -63,7 +63,7 @@ class Watcher:
         readable = {run: config for run, config in configs.items() if config}
         if [*readable.values()] != self.named:
             self.named = [*readable.values()]
-            self.arms = dict(zip(readable, arms_of(self.named), strict=True))
+            self.arms = named(readable)
         states = [self._state(run, config) for run, config in readable.items()]
         return sorted(states, key=lambda state: (state.arm, state.seed, state.folder))
 
@@ -83,6 +83,18 @@ class Watcher:
             valid=numbers(rows, validity_of(rows)),
             left=left if status == "training" else None,
         )
+
+
+def named(configs: dict[Path, dict[str, Any]]) -> dict[Path, str]:
+    """Folders -> the arms of their runs, named within each task, and with it where there are several."""
+    tasks = {folder: config["names"].get("task") for folder, config in configs.items()}
+    arms: dict[Path, str] = {}
+    for task in dict.fromkeys(tasks.values()):
+        folders = [folder for folder in configs if tasks[folder] == task]
+        before = f"{task}: " if len({*tasks.values()}) > 1 else ""
+        of_task = arms_of([configs[folder] for folder in folders])
+        arms |= {folder: before + arm for folder, arm in zip(folders, of_task, strict=True)}
+    return arms
 
 
 def is_begun(folder: Path) -> bool:

@@ -16,10 +16,10 @@ TITLE, PLACE = "Is a valid trace likelier?", 105
 
 def section(study: Study) -> Html | None:
     """Valid traces against their damaged twins; None where no run was asked."""
-    has = having(assessing.FILE, study.runs["run"])
-    if not has:
+    has = having(assessing.FILE, study.runs)
+    if has.is_empty():
         return None
-    frame, path = assessing.by_damage(assessing.load_assessment(*has)), study.data / "assessment"
+    frame, path = assessing.by_damage(assessing.load_assessment(has)), study.data / "assessment"
     assessment_figures.assessed(path, frame)
     note = f"Of {len(has)} of {counted(len(study.runs), 'run')}. How often a model finds the reference trace "
     note += "likelier than the same with damaged steps, in per cent; a tie counts one half, and 50 is what a "

@@ -40,9 +40,9 @@ def section(study: Study) -> Html | None:
         before_after_figures.passed(study.data / "passes", passes)
         caption = "pass@k before (hollow) and after post-training: right, and right with a valid trace."
         parts.append(drawing(study.data / "passes", caption, study.data.name))
-    has = having(likelihoods.FILE, study.runs["run"])
-    if has:
-        likely = likelihoods.by_verdict(likelihoods.load_likelihood(*has))
+    has = having(likelihoods.FILE, study.runs)
+    if not has.is_empty():
+        likely = likelihoods.by_verdict(likelihoods.load_likelihood(has))
         save(study.data / "likelihood", likely)
         parts.append(_likely(likely))
     return Html("".join([*parts, *(paragraph(str(warning.message)) for warning in caught)]))

@@ -20,17 +20,17 @@ SHOWN = ("solution", f"trace_{STRICT}")
 
 def section(study: Study) -> Html | None:
     """Gains that features have, and the kinds of steps at which they fire; None where no run was asked."""
-    has = having(FILE, study.runs["run"])
-    if not has:
+    has = having(FILE, study.runs)
+    if has.is_empty():
         return None
-    found, path = load_diffs(*has), study.data / "diff"
+    found, path = load_diffs(has), study.data / "diff"
     weight_figures.recovered(path, by_variant(found), STRICT)
     headings = ["arm", "test set", "model", "verdict", "before, %", "after, %", "this model, %"]
     headings += ["of the gain, %", "n", "seeds"]
     rows = [_cells(row) for row in gains(found).filter(pl.col("of").is_in(SHOWN)).iter_rows(named=True)]
-    living = load_features(*has)
+    living = load_features(has)
     save(study.data / "diff_features", living.drop("read", "written"))
-    kinds = by_kind(living, study.runs.filter(pl.col("run").is_in(has)))
+    kinds = by_kind(living, has)
     note = f"Of {len(has)} of {counted(len(study.runs), 'run')}. adapted: the model before, with sparse "
     note += "features beside its MLPs; less top, less random: without those that add most, and as many "
     note += "that are drawn by chance."

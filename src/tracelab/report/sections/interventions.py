@@ -14,10 +14,10 @@ TITLE, PLACE = "Is the trace used?", 100
 
 def section(study: Study) -> Html | None:
     """What imposed traces do; None where no run has any."""
-    has = having("interventions.parquet", study.runs["run"])
-    if not has:
+    has = having("interventions.parquet", study.runs)
+    if has.is_empty():
         return None
-    frame, path = by_intervention(load_interventions(*has)), study.data / "interventions"
+    frame, path = by_intervention(load_interventions(has)), study.data / "interventions"
     figures.imposed(path, frame)
     note = f"Of {len(has)} of {counted(len(study.runs), 'run')}. Behind the prompt stands an imposed trace; "
     note += "the model writes the answer. changed: against the answer behind its own trace."

@@ -24,10 +24,10 @@ change."""
 
 def section(study: Study) -> Html | None:
     """Each arm's latents, question by question; None where no run was probed."""
-    has = having(latents.FILE, study.runs["run"])
-    if not has:
+    has = having(latents.FILE, study.runs)
+    if has.is_empty():
         return None
-    frame = latents.shares(latents.load_latents(*has))
+    frame = latents.shares(latents.load_latents(has))
     parts = []
     for k, ((arm, split), mine) in enumerate(frame.group_by("arm", "split", maintain_order=True)):
         path = study.data / f"latents_{k}"

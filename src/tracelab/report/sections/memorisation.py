@@ -17,10 +17,10 @@ TITLE, PLACE = "Solved or remembered?", 110
 
 def section(study: Study) -> Html | None:
     """Trained, changed and fresh problems; None where no run was judged on them."""
-    has = having(memories.FILE, study.runs["run"])
-    if not has:
+    has = having(memories.FILE, study.runs)
+    if has.is_empty():
         return None
-    outcomes, path = memories.load_memorisation(*has), study.data / "memorisation"
+    outcomes, path = memories.load_memorisation(has), study.data / "memorisation"
     sets, frame = memories.by_set(outcomes, STRICT), memories.gaps(outcomes)
     probe_figures.memorised(path, sets)
     save(study.data / "memorisation_gaps", frame)

@@ -21,10 +21,10 @@ NOTE = (
 
 def section(study: Study) -> Html | None:
     """Answers to second questions; None where no run was asked."""
-    has = having(reasking.FILE, study.runs["run"])
-    if not has:
+    has = having(reasking.FILE, study.runs)
+    if has.is_empty():
         return None
-    frame, path = reasking.by_trace(reasking.load_reasked(*has)), study.data / "reasked"
+    frame, path = reasking.by_trace(reasking.load_reasked(has)), study.data / "reasked"
     probe_figures.reasked(path, frame)
     headings = ["arm", "test set", "behind", "fits second", "fits first", "neither", "trace settles second"]
     headings += ["fits second, if so", "fits second, if not", "n", "left out", "seeds"]

@@ -23,10 +23,10 @@ problems."""
 
 def section(study: Study) -> Html | None:
     """Each arm's probes, layer by layer; None where no run was probed."""
-    has = having(states.FILE, study.runs["run"])
-    if not has:
+    has = having(states.FILE, study.runs)
+    if has.is_empty():
         return None
-    frame = states.scores(states.load_states(*has))
+    frame = states.scores(states.load_states(has))
     parts = []
     for k, ((arm, split), mine) in enumerate(frame.group_by("arm", "split", maintain_order=True)):
         path = study.data / f"states_{k}"

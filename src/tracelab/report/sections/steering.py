@@ -16,10 +16,10 @@ TITLE, PLACE = "What directions do", 114
 
 def section(study: Study) -> Html | None:
     """Outcomes under steering; None where no run has any."""
-    has = having(FILE, study.runs["run"])
-    if not has:
+    has = having(FILE, study.runs)
+    if has.is_empty():
         return None
-    frame, path = by_change(load_steering(*has)), study.data / "steering"
+    frame, path = by_change(load_steering(has)), study.data / "steering"
     weight_figures.steered(path, frame, STRICT)
     note = f"Of {len(has)} of {counted(len(study.runs), 'run')}. random: a direction of equal length, or "
     note += "heads drawn by chance. A scale of 1 is the difference of the two groups' means. 95 % intervals "

@@ -19,10 +19,10 @@ zero, versions of a problem are solved or failed together."""
 
 def section(study: Study) -> Html | None:
     """Effective accuracy; None where no run was judged on two changes of problems or more."""
-    has = having(memorisation.FILE, study.runs["run"])
-    if not has:
+    has = having(memorisation.FILE, study.runs)
+    if has.is_empty():
         return None
-    outcomes, path = memorisation.load_memorisation(*has), study.data / "versions"
+    outcomes, path = memorisation.load_memorisation(has), study.data / "versions"
     kinds = memorisation.sets_of(outcomes)[1:-1]
     if len(kinds) < 2:
         return None
