@@ -16,7 +16,7 @@ from tracelab import analysis
 from tracelab.core.paths import CONF
 from tracelab.runs.build import build_task
 from tracelab.runs.entry import compose, run_name
-from tracelab.runs.folder import Run
+from tracelab.runs.folder import OF_EVALUATED, Run
 from tracelab.runs.older import admitted, in_todays_words
 from tracelab.training.settings import Training
 
@@ -110,6 +110,8 @@ def in_older_words(folder):
 def test_an_older_run_is_the_same_run(tmp_path):
     asked = small(tmp_path / "run")
     Run.start(asked).write_json("run.json", {"status": "evaluated"})
+    for name in OF_EVALUATED:
+        (tmp_path / "run" / name).touch()
     in_older_words(tmp_path / "run")
     with pytest.warns(FutureWarning, match="task.ood_generators, task.ood_sizes, task.largest: an older"):
         assert Run.finished(asked)

@@ -85,7 +85,7 @@ def test_a_sweep_goes_on_where_it_was(tmp_path, monkeypatch):
     assert states == ["failed", "resumed", "finished"], first.stderr[-2000:]
     assert first.returncode == 1
     assert tmp_path / records[1]["folder"] == begun
-    assert "trace.rate=0 must be in (0, 1]" in records[0]["reason"]
+    assert "trace.rate=0.0 must be in (0, 1]" in records[0]["reason"]
     assert "Traceback" in (tmp_path / records[0]["folder"] / "error.txt").read_text()
     assert f"Resuming from {records[1]['folder']}" in first.stderr
     for record in records[1:]:
