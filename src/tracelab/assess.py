@@ -6,7 +6,7 @@ python -m tracelab.assess run=runs/...
 from __future__ import annotations
 
 from tracelab.core.settings import Count, Place, Share, settings
-from tracelab.runs.entry import entry
+from tracelab.runs.entry import entry, say
 from tracelab.runs.settings import OnDevices
 
 
@@ -36,13 +36,20 @@ def main(asked: Assessing) -> None:
     from tracelab.training.devices import on_devices
 
     accelerate.start(asked.threads)
-    for run in runs_at([asked.run] if isinstance(asked.run, str) else asked.run):
+    runs = runs_at([asked.run] if isinstance(asked.run, str) else asked.run)
+    for run in runs:
         path = run.folder / FILE
         call = on_devices(run, asked.trainer.devices, asked.threads)
         doses = {"rates": tuple(asked.rates), "kinds": asked.kinds}
-        stamp = settled(run)
-        pairs = call(of_run, run, asked.splits, asked.problems, **doses)
-        outcomes.write(pairs, path, run, stamp)
+        try:
+            stamp = settled(run)
+            pairs = call(of_run, run, asked.splits, asked.problems, **doses)
+            outcomes.write(pairs, path, run, stamp)
+        except ValueError as error:
+            if len(runs) == 1:
+                raise
+            say(f"{run.name} is left out: {error}")
+            continue
         names = {"split": "test set", "kind": "damage", "rate": "rate"}
         shown = dict(zip(FIGURES, ("trace likelier", "per token", "at first change"), strict=True))
         counts = {"longer": "twin longer by", "n": "n", "first_n": "n at change", "left_out": "left out"}

@@ -6,7 +6,7 @@ python -m tracelab.reask run=runs/...
 from __future__ import annotations
 
 from tracelab.core.settings import Count, Place, settings
-from tracelab.runs.entry import entry
+from tracelab.runs.entry import entry, say
 from tracelab.runs.settings import OnDevices
 
 
@@ -35,11 +35,18 @@ def main(asked: Reasking) -> None:
 
     accelerate.start(asked.threads)
     headings = ("fits second", "fits first", "neither", "trace settles it", "fits, if so", "fits, if not")
-    for run in runs_at([asked.run] if isinstance(asked.run, str) else asked.run):
+    runs = runs_at([asked.run] if isinstance(asked.run, str) else asked.run)
+    for run in runs:
         path = run.folder / FILE
         call = on_devices(run, asked.trainer.devices, asked.threads)
-        stamp = settled(run)
-        outcomes.write(call(of_run, run, asked.splits, asked.problems), path, run, stamp)
+        try:
+            stamp = settled(run)
+            outcomes.write(call(of_run, run, asked.splits, asked.problems), path, run, stamp)
+        except ValueError as error:
+            if len(runs) == 1:
+                raise
+            say(f"{run.name} is left out: {error}")
+            continue
         names = {"split": "test set", "behind": "behind trace"}
         shown = dict(zip(FIGURES, headings, strict=True))
         print_shares(of_file(path), run.name, path, names, shown, {"n": "n", "left_out": "left out"})

@@ -80,7 +80,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
 
 def test_what_ends_before_its_budget_is_not_finished(tmp_path, monkeypatch):
     """Whatever ended it: here a limit of Lightning's, which is refused where it is not made to pass."""
-    monkeypatch.setattr(checks, "LIMITS", ())
+    monkeypatch.setattr(checks, "LIMITS", {})
     stopped = train(small(tmp_path, "+trainer.max_steps=3"))
     assert stopped.metrics is None
     record = json.loads((tmp_path / "run.json").read_text())
@@ -163,6 +163,7 @@ def refused(tmp_path, *overrides):
         ),
         (["+trainer.val_check_interval=5"], "trainer.val_check_interval has no effect"),
         (["+trainer.max_steps=3"], "trainer.max_steps=3: a budget ends training"),
+        (["+trainer.limit_train_batches=1"], "trainer.limit_train_batches=1: a budget ends training"),
         (["+trainer.max_time={minutes:5}"], "a budget ends training: take budget.steps or minutes"),
         (["+trainer.limit_train_batches=0.5"], "trainer.limit_train_batches=0.5: a budget ends training"),
         (["ckpt_path=nowhere.ckpt"], "no such file"),

@@ -167,10 +167,7 @@ def scan(forget: Tensor, new: Tensor) -> Tensor:
     forget, new = (pad(part, fill).unflatten(1, (-1, chunk)) for part in (forget, new))
     kept = forget.cumsum(2)
     h = kept + torch.logcumsumexp(new - kept, 2)
-    ends = [h[:, 0, -1]]  # of each chunk
-    for k in range(1, h.shape[1]):
-        ends.append(torch.logaddexp(h[:, k, -1], kept[:, k, -1] + ends[-1]))
-    if len(ends) > 1:
-        before = torch.stack(ends[:-1], 1)[:, :, None]
-        h = torch.cat([h[:, :1], torch.logaddexp(h[:, 1:], kept[:, 1:] + before)], 1)
-    return h.flatten(1, 2)[:, :T]
+    sums = kept[:, :, -1].double().cumsum(1)  # of whole chunks, which are few
+    ends = (sums + torch.logcumsumexp(h[:, :, -1] - sums, 1)).float()
+    before = torch.cat([torch.full_like(ends[:, :1], -torch.inf), ends[:, :-1]], 1)
+    return torch.logaddexp(h, kept + before[:, :, None]).flatten(1, 2)[:, :T]

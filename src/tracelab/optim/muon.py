@@ -59,8 +59,8 @@ class MuonAdamW(Optimizer):
     """Muon at `lr` on the blocks' matrices, AdamW at `adam_lr` on embedding, head, gains and biases.
 
     The singular values of a step of Muon are about lr * sqrt(max(1, rows / columns)), whatever the gradient's
-    size; AdamW's are many times as large at the same rate. It
-    orthogonalises in the number format of the model's products (`model.products`; float32 if it names none).
+    size; the largest of AdamW's are many times as large at the same rate. Muon orthogonalises in the number
+    format of the model's products (`model.products`; float32 if it names none).
     split: take a parameter that is several matrices on top of each other (`model.stacks`: queries, keys and
     values) apart? Orthogonalised as one, they share one speed, and at first nearly all of it goes to the
     values, whose gradient is many times that of queries and keys. iteration: one of ITERATIONS.

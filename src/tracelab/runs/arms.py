@@ -74,7 +74,8 @@ def begun_with(config: Mapping[str, Any]) -> str:
         return str(config.get("checkpoint", "last"))
     if merged := config.get("merge"):
         return str(merged.get("checkpoint", "last"))
-    return "best" if Path(config.get("init_from") or "").name == "best.ckpt" else "last"
+    given = Path(config.get("init_from") or "")
+    return given.stem if given.suffix == ".ckpt" else "last"
 
 
 def judged_source_of(folder: Path) -> Path:
@@ -132,12 +133,24 @@ def described(folder: Path) -> dict[str, Any]:
     record, config = _record(folder), config_of(folder)
     if not isinstance(config.get("names"), dict) or "seed" not in config:
         raise ValueError(f"{folder / 'config.yaml'} is no run's: it has no names and no seed")
-    names, source = config["names"], Path(config.get("run") or "")
-    if names.get("algorithm") and is_run(source):
+    names, source = config["names"], _begun_from(folder, config)
+    if source is not None:
         run, checkpoint = Run(source, config_of(source)), begun_with(config)
         if names.get("source") in (None, arm_of(run, checkpoint, older=True)):
             config["names"] = {**names, "source": arm_of(run, checkpoint)}
     return {**config, "extended_from": record.get("extended_from", [])}
+
+
+def _begun_from(folder: Path, config: Mapping[str, Any]) -> Path | None:
+    """The folder of the run whose weights a run began with; None if there is none, or it is not found."""
+    if config["names"].get("algorithm"):
+        try:
+            return source_of(folder)
+        except ValueError:
+            return None
+    given = Path(config.get("init_from") or "")
+    place = given.parent.parent if given.suffix == ".ckpt" else given
+    return place if config.get("init_from") and is_run(place) else None
 
 
 def differing(configs: Iterable[dict[str, Any]]) -> list[str]:

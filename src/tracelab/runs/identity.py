@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tracelab.runs.folder import Run, is_run
-from tracelab.runs.knobs import WITHIN_AN_ARM, WITHOUT_EFFECT, effectless, flat_config, without
+from tracelab.runs.knobs import WITHIN_AN_ARM, WITHOUT_EFFECT, effectless, flat_config, text_of, without
 from tracelab.runs.older import DIGITS
 from tracelab.runs.settings import Experiment
 
@@ -51,7 +51,8 @@ def arm_of(run: Run, checkpoint: str = "last", older: bool = False) -> str:
     names, making = run.settings.names, without(flat_config(run.config), free)
     before = (run.read_json("run.json") or {}).get("extended_from")
     making |= {"extended_from": before} if before else {}
-    number = zlib.crc32(json.dumps(dict(sorted(making.items()))).encode()) & 0xFFFFFF
+    knobs = dict(sorted(making.items()))
+    number = zlib.crc32((json.dumps(knobs) if older else text_of(knobs)).encode()) & 0xFFFFFF
     kind = "+".join(filter(None, (names.source, names.trace, names.algorithm)))
     return f"{kind} {number:06x}" + ("" if checkpoint == "last" else f" {checkpoint}")
 

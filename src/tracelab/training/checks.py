@@ -25,16 +25,17 @@ from tracelab.runs.ranking import check_words, twins_of
 from tracelab.runs.settings import Experiment
 from tracelab.training.processes import wished
 
-# What would end a training before or after its budget is used. What ends it before leaves no way to go on.
-LIMITS = (
-    "max_steps",
-    "max_time",
-    "min_steps",
-    "min_epochs",
-    "limit_train_batches",
-    "overfit_batches",
-    "fast_dev_run",
-)
+# What would end a training before or after its budget is used, and the values (null too) that limit nothing.
+# What ends it before leaves no way to go on.
+LIMITS: dict[str, object] = {
+    "max_steps": -1,
+    "max_time": None,
+    "min_steps": None,
+    "min_epochs": None,
+    "limit_train_batches": 1.0,  # all; 1 is one batch
+    "overfit_batches": 0.0,
+    "fast_dev_run": False,
+}
 
 
 @settings
@@ -79,8 +80,8 @@ def check_trainer(part: Part) -> None:
         raise ValueError(
             "trainer.val_check_interval has no effect: validate_every says how often to validate"
         )
-    for knob in LIMITS:
-        if part.get(knob) is not None:
+    for knob, free in LIMITS.items():
+        if part.get(knob) is not None and repr(part[knob]) != repr(free):
             raise ValueError(
                 f"trainer.{knob}={part[knob]}: a budget ends training: take budget.steps or minutes"
             )

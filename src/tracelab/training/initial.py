@@ -74,7 +74,7 @@ def build_initial(
 
 
 def origin(experiment: Training, before: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the first weights are from, for run.json. before: what that said, if the run is begun."""
+    """Where the first weights are from, for run.json. before: what that said, if the run is resumed."""
     if experiment.init_from is None or "init_from" in before:
         return {name: before[name] for name in ("init_from", "ancestors", "began") if name in before}
     run, path = weights_of(experiment.init_from)
