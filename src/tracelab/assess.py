@@ -6,7 +6,7 @@ python -m tracelab.assess run=runs/...
 from __future__ import annotations
 
 from tracelab.core.settings import Count, Place, Share, settings
-from tracelab.runs.entry import entry, say
+from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
 
 
@@ -27,29 +27,12 @@ class Assessing:
 def main(asked: Assessing) -> None:
     """Assess each run's model on the in-distribution test set, or those that are named."""
     from tracelab.analysis.assessment import FIGURES, FILE, of_file
-    from tracelab.evaluation import outcomes
     from tracelab.probes.assessment import of_run
-    from tracelab.runs.folder import runs_at
     from tracelab.runs.tables import print_shares
-    from tracelab.runs.trained import settled
-    from tracelab.training import accelerate
-    from tracelab.training.devices import on_devices
+    from tracelab.training.asking import each
 
-    accelerate.start(asked.threads)
-    runs = runs_at([asked.run] if isinstance(asked.run, str) else asked.run)
-    for run in runs:
-        path = run.folder / FILE
-        call = on_devices(run, asked.trainer.devices, asked.threads)
-        doses = {"rates": tuple(asked.rates), "kinds": asked.kinds}
-        try:
-            stamp = settled(run)
-            pairs = call(of_run, run, asked.splits, asked.problems, **doses)
-            outcomes.write(pairs, path, run, stamp)
-        except ValueError as error:
-            if len(runs) == 1:
-                raise
-            say(f"{run.name} is left out: {error}")
-            continue
+    doses = {"rates": tuple(asked.rates), "kinds": asked.kinds}
+    for run, path in each(asked, FILE, of_run, asked.splits, asked.problems, **doses):
         names = {"split": "test set", "kind": "damage", "rate": "rate"}
         shown = dict(zip(FIGURES, ("trace likelier", "per token", "at first change"), strict=True))
         counts = {"longer": "twin longer by", "n": "n", "first_n": "n at change", "left_out": "left out"}

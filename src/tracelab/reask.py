@@ -6,7 +6,7 @@ python -m tracelab.reask run=runs/...
 from __future__ import annotations
 
 from tracelab.core.settings import Count, Place, settings
-from tracelab.runs.entry import entry, say
+from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
 
 
@@ -25,28 +25,12 @@ class Reasking:
 def main(asked: Reasking) -> None:
     """Ask each run's model again, on the in-distribution test set or those that are named."""
     from tracelab.analysis.reasking import FIGURES, FILE, of_file
-    from tracelab.evaluation import outcomes
     from tracelab.probes.reasking import of_run
-    from tracelab.runs.folder import runs_at
     from tracelab.runs.tables import print_shares
-    from tracelab.runs.trained import settled
-    from tracelab.training import accelerate
-    from tracelab.training.devices import on_devices
+    from tracelab.training.asking import each
 
-    accelerate.start(asked.threads)
     headings = ("fits second", "fits first", "neither", "trace settles it", "fits, if so", "fits, if not")
-    runs = runs_at([asked.run] if isinstance(asked.run, str) else asked.run)
-    for run in runs:
-        path = run.folder / FILE
-        call = on_devices(run, asked.trainer.devices, asked.threads)
-        try:
-            stamp = settled(run)
-            outcomes.write(call(of_run, run, asked.splits, asked.problems), path, run, stamp)
-        except ValueError as error:
-            if len(runs) == 1:
-                raise
-            say(f"{run.name} is left out: {error}")
-            continue
+    for run, path in each(asked, FILE, of_run, asked.splits, asked.problems):
         names = {"split": "test set", "behind": "behind trace"}
         shown = dict(zip(FIGURES, headings, strict=True))
         print_shares(of_file(path), run.name, path, names, shown, {"n": "n", "left_out": "left out"})

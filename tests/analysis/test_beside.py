@@ -4,6 +4,8 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
+from types import SimpleNamespace
 
 import polars as pl
 import pyarrow.parquet
@@ -23,7 +25,9 @@ from tracelab.runs import stamps
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run, claimed, is_claimed
 from tracelab.runs.sets import test_sets as sets_of
+from tracelab.runs.settings import OnDevices
 from tracelab.runs.trained import check_settled, settled
+from tracelab.training.asking import each
 from tracelab.training.experiment import train
 
 FILE = "interventions.parquet"
@@ -104,13 +108,11 @@ def test_what_was_made_of_another_checkpoint_is_left_out(run, tmp_path):
 
 def test_every_command_says_what_it_asked():
     """All that a command writes with `outcomes.write` has the run's stamp."""
-    calls = [
-        line.strip()
-        for path in PACKAGE.glob("*.py")
-        for line in path.read_text().splitlines()
-        if "outcomes.write(" in line
-    ]
-    assert len(calls) >= 9
+    commands = [*PACKAGE.glob("*.py"), PACKAGE / "training" / "asking.py"]
+    lines = [line.strip() for path in commands for line in path.read_text().splitlines()]
+    calls = [line for line in lines if "outcomes.write(" in line]
+    by_each = [line for line in lines if " in each(asked, " in line and line.startswith("for run, path")]
+    assert (len(calls) - 1) + (len(by_each) - 1) >= 9, "but for where `each` stands, and is told of"
     assert all(re.search(r", (run|after), stamp\)$", call) for call in calls), calls
 
 
@@ -160,6 +162,23 @@ def test_nobody_is_asked_whom_another_process_trains(run, tmp_path):
         evaluate(run, run.settings.eval, tests, tmp_path / "of its own")
         other.communicate(b"\n")
     check_settled(run, settled(run))
+
+
+def test_of_several_runs_one_that_is_trained_is_left_out(run, tmp_path, capsys):
+    for name in ("one", "other"):
+        shutil.copytree(run.folder, tmp_path / name)
+    asked = SimpleNamespace(run=str(tmp_path), trainer=OnDevices(), threads=1)
+    question = partial(of_run, problems=4, rates=(1.0,), prefixes=())
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "one")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout.readline() == b"held\n"
+        found = [(mine.folder.name, path.name) for mine, path in each(asked, "new.parquet", question)]
+        other.communicate(b"\n")
+    assert found == [("other", "new.parquet")]
+    assert "one is left out: another process is training in" in capsys.readouterr().err
+    assert (tmp_path / "other" / "new.parquet").is_file()
+    assert not (tmp_path / "one" / "new.parquet").exists()
 
 
 def test_who_trains_may_ask_and_keeps_the_claim(run):
