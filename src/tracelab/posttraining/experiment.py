@@ -27,14 +27,15 @@ from tracelab.posttraining.learner import NOTHING_LEARNED, PostLearner, Rounds
 from tracelab.posttraining.rollout import Rollout
 from tracelab.posttraining.settings import PostTraining
 from tracelab.runs.build import build, build_task, precision_of
-from tracelab.runs.checkpoints import load_updates
+from tracelab.runs.checkpoints import load_progress, load_updates
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
 from tracelab.runs.identity import lineage, own_id
 from tracelab.runs.sets import TestSets, problems, test_sets
 from tracelab.runs.settings import Sampling
-from tracelab.runs.trained import check_as_begun, stamp_of
+from tracelab.runs.trained import check_as_begun, settled
 from tracelab.training import accelerate
+from tracelab.training.budget import Progress, build_budget
 from tracelab.training.budgeted import build_recipe
 from tracelab.training.checks import check, check_levels
 from tracelab.training.devices import Devices
@@ -105,17 +106,18 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
 def origin(experiment: PostTraining, source: Run, went: Before | None) -> dict[str, Any]:
     """What run.json says of the source, and the limits that its model has: as they were at a run's start.
 
-    ValueError if the source was trained on since, and what is resumed needs it: for the KL divergence, or for
-    pass@k before.
+    ValueError if another process trains the source; or if it was trained on since, and what is resumed needs
+    it: for the KL divergence of rounds that are left, or for pass@k before.
     """
     now = source.read_json("run.json")
     found = {"ancestors": lineage(source), **{name: now[name] for name in LIMITS}}
-    found |= {"source": str(source.folder), "began": stamp_of(source, experiment.checkpoint)}
+    found["source"] = str(source.folder)
     if went is None:
-        return found
+        return {**found, "began": settled(source, experiment.checkpoint)}
     begun = Run.open(went.checkpoint.parents[1])
     measured = (Path(experiment.run_dir) / "passes_before.json").is_file()
-    if build("algorithm", experiment.algorithm).kl or not measured:
+    left = build_budget(experiment.budget).used(Progress(**load_progress(went.checkpoint))) < 1
+    if (left and build("algorithm", experiment.algorithm).kl) or not measured:
         check_as_begun(begun, source)
     noted = begun.read_json("run.json")
     known = {name: noted[name] for name in ("ancestors", *LIMITS) if name in noted}

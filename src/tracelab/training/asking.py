@@ -32,7 +32,7 @@ class Asked(Protocol):
 
     @property
     def threads(self) -> int | None:
-        """Of each process."""
+        """Threads of each process; None: a share."""
 
 
 def each(

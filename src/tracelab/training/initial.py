@@ -17,7 +17,7 @@ from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run, is_run
 from tracelab.runs.identity import arm_of, lineage
 from tracelab.runs.knobs import options
-from tracelab.runs.trained import stamp_of
+from tracelab.runs.trained import settled
 from tracelab.training.resuming import check_vocabulary
 from tracelab.training.settings import Training
 
@@ -79,4 +79,4 @@ def origin(experiment: Training, before: Mapping[str, Any]) -> dict[str, Any]:
         return {name: before[name] for name in ("init_from", "ancestors", "began") if name in before}
     run, path = weights_of(experiment.init_from)
     source = {"run": run.name, "seed": run.settings.seed, "progress": load_progress(path)}
-    return {"init_from": source, "ancestors": lineage(run), "began": stamp_of(run, path.stem)}
+    return {"init_from": source, "ancestors": lineage(run), "began": settled(run, path.stem)}
