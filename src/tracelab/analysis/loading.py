@@ -126,8 +126,9 @@ def load_beside(name: str, command: str, *folders: Runs) -> pl.LazyFrame:
     one.
     """
     parts = []
-    rows = [given for given in folders if isinstance(given, pl.DataFrame)]
-    found = pl.concat(rows) if rows else runs(*(given for given in folders if isinstance(given, str | Path)))
+    known = [given for given in folders if isinstance(given, pl.DataFrame)]
+    below = [given for given in folders if not isinstance(given, pl.DataFrame)]
+    found = pl.concat([*known, runs(*below)] if below or not known else known)
     for row in found.iter_rows(named=True):
         path = Path(row["run"]) / name
         if _is_present(path):
