@@ -82,8 +82,7 @@ def judged_source_of(folder: Path) -> Path:
     """`source_of`, whose outcomes are those of the checkpoint that the post-training began with.
 
     ValueError if they are another checkpoint's, or the source was trained on since: what differs from them is
-    not what post-training changed. Of a version that did not note how far the source was, its arm is asked,
-    and a warning says where that is another now.
+    not what post-training changed. Runs of older versions are checked as `check_source` says.
     """
     source = source_of(folder)
     run, before = Run(folder, config_of(folder)), Run(source, config_of(source))
@@ -100,9 +99,10 @@ def judged_source_of(folder: Path) -> Path:
 
 
 def check_source(run: Run, source: Run, now: stamps.Stamp) -> None:
-    """ValueError if a run's source is another now than the run began with. now: its stamp (`runs.stamps`).
+    """ValueError if a run's source is another model now than the run began with.
 
-    Versions that did not note how far it was noted its arm: there a warning says that it may be another.
+    now: the source's stamp (`runs.stamps`). Runs of older versions noted the source's arm and no stamp: of
+    these a warning says that it may be another model.
     """
     noted = _record(run.folder).get("began")
     if noted is None:
@@ -127,8 +127,8 @@ def described(folder: Path) -> dict[str, Any]:
 
     ValueError if it is no run's config.
 
-    Versions that did not note the arm of the run that a post-training goes on from, or in other words, noted
-    where that lies.
+    Older versions noted where the run lies whose weights a run begins with. Its arm they did not note, or
+    named otherwise: here it has the name that it would have today.
     """
     record, config = _record(folder), config_of(folder)
     if not isinstance(config.get("names"), dict) or "seed" not in config:
@@ -190,9 +190,9 @@ def arms_of(configs: list[dict[str, Any]]) -> list[str]:
 
 
 def _told_apart(arms: list[str], configs: list[dict[str, Any]], names: list[str]) -> list[str]:
-    """The arms' names, where runs of one name differ in one of these knobs with what they have of it.
+    """The arms' names; where runs of one name differ in one of these knobs, each ends with its value.
 
-    A class is called by its part, `correct model=GPT`.
+    A class is called by its part: `correct model=GPT`.
     """
     for name in names:
         part, _, knob = name.rpartition(".")
