@@ -108,7 +108,7 @@ def test_configs_of_others_and_other_tasks(study, tmp_path):
 
 
 def test_what_ended_a_run_before_is_not_said_of_it_when_it_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(checks, "LIMITS", ())
+    monkeypatch.setattr(checks, "LIMITS", {})
     for _ in range(2):
         train(small(tmp_path, "+trainer.max_steps=2", "threads=1"))  # as if by Ctrl-C
         assert states(tmp_path)[tmp_path.name].status == "interrupted"
