@@ -43,7 +43,7 @@ def main(asked: Diffing) -> None:
     from tracelab.evaluation import outcomes
     from tracelab.probes.diff import Asked, of_runs
     from tracelab.runs.folder import Run
-    from tracelab.runs.trained import settled
+    from tracelab.runs.trained import settled, unmoved
     from tracelab.runs.weight_tables import print_diff
     from tracelab.training import accelerate
 
@@ -59,7 +59,8 @@ def main(asked: Diffing) -> None:
         seed=asked.seed,
     )
     stamp = settled(after)
-    found = of_runs(before, after, what, asked.splits, asked.problems)
+    with unmoved(before):
+        found = of_runs(before, after, what, asked.splits, asked.problems)
     with whole_folder(after.folder) as made:
         outcomes.write(found.outcomes, made / analysis.FILE, after, stamp)
         outcomes.write(found.features, made / analysis.FEATURES, after, stamp)

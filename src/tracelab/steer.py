@@ -57,7 +57,7 @@ def main(asked: Steering) -> None:
     from tracelab.probes.finding import Asked, Transfer
     from tracelab.probes.steering import of_run
     from tracelab.runs.folder import Run
-    from tracelab.runs.trained import settled
+    from tracelab.runs.trained import settled, unmoved
     from tracelab.runs.weight_tables import print_steering
     from tracelab.training import accelerate
     from tracelab.training.devices import on_devices
@@ -86,7 +86,8 @@ def main(asked: Steering) -> None:
     other = Run.open(asked.other, "other") if asked.other else None
     stamp = settled(run)
     call = on_devices(run, asked.trainer.devices, asked.threads)
-    known, found = call(of_run, run, what, other, asked.splits, asked.problems)
+    with unmoved(*(one for one in (other, transfer and transfer.run) if one)):
+        known, found = call(of_run, run, what, other, asked.splits, asked.problems)
     with whole(run.folder / analysis.DIRECTIONS) as partial:  # both files, or neither
         outcomes.write(known, partial, run, stamp)
         outcomes.write(found, run.folder / analysis.FILE, run, stamp)

@@ -18,6 +18,8 @@ from tracelab.analysis.loading import having, runs
 from tracelab.core.paths import PACKAGE
 from tracelab.evaluation.judging import evaluate
 from tracelab.evaluation.outcomes import write
+from tracelab.probes import arithmetic
+from tracelab.probes.arithmetic import Merge, merge, vectors_of
 from tracelab.probes.interventions import of_run
 from tracelab.report.sections import interventions as section
 from tracelab.report.study import study_of
@@ -26,7 +28,7 @@ from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run, claimed, is_claimed
 from tracelab.runs.sets import test_sets as sets_of
 from tracelab.runs.settings import OnDevices
-from tracelab.runs.trained import check_settled, settled
+from tracelab.runs.trained import check_settled, settled, unmoved
 from tracelab.training.asking import each
 from tracelab.training.experiment import train
 
@@ -129,6 +131,28 @@ def test_what_was_made_while_a_run_went_on_is_not_written(run, tmp_path):
     with pytest.raises(ValueError, match=r"trained on while it was asked \(from step 5 to 10\)"):
         write(pyarrow.parquet.read_table(path), tmp_path / FILE, run, before)
     assert not (tmp_path / FILE).exists()
+
+
+def test_what_was_read_of_another_run_that_went_on_is_not_used(run, tmp_path):
+    copy = Run.open(shutil.copytree(run.folder, tmp_path / "run"))
+    with unmoved(run, copy):
+        pass
+    wanted = r"run was trained on while it was asked \(from step 10 to 11\)"
+    with pytest.raises(ValueError, match=wanted), unmoved(run, copy):
+        train(small(copy.folder, *TINY, "budget.steps=11"))
+
+
+def test_no_run_is_made_of_one_that_went_on_meanwhile(run, tmp_path, monkeypatch):
+    base = Run.open(shutil.copytree(run.folder, tmp_path / "base"))
+
+    def meanwhile(*arguments):
+        train(small(base.folder, *TINY, "budget.steps=11"))
+        return vectors_of(*arguments)
+
+    monkeypatch.setattr(arithmetic, "vectors_of", meanwhile)
+    with pytest.raises(ValueError, match=r"base was trained on while it was asked \(from step 10 to 11\)"):
+        merge(Merge(base=base, models=((run, 1.0),)), tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
 
 
 def test_an_evaluation_while_a_run_went_on_is_not_written(run, tmp_path):

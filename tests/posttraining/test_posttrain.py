@@ -350,6 +350,14 @@ def test_a_resumed_post_training_refuses_another_reference(moving, tmp_path):
     assert (tmp_path / "without" / "passes_before.json").read_text() == before
 
 
+def test_a_source_that_goes_on_while_it_is_sampled_is_noticed(moving, tmp_path, monkeypatch):
+    run, move = moving
+    monkeypatch.setattr(experiments, "build_passes", lambda *parts: lambda *of: move() or {})
+    with pytest.raises(ValueError, match=r"trained on while it was asked \(from step 200 to 201\)"):
+        posttrain(settings(run.folder, tmp_path / "after", "budget.steps=1"))
+    assert not (tmp_path / "after" / "passes_before.json").exists()
+
+
 def test_pass_at_k_before_is_of_what_was_begun_with(moving, tmp_path):
     """A start that came to no checkpoint is begun anew, from the source as it is then."""
     run, move = moving

@@ -33,7 +33,7 @@ from tracelab.runs.folder import Run, claimed, machine
 from tracelab.runs.identity import lineage, own_id
 from tracelab.runs.sets import TestSets, problems, test_sets
 from tracelab.runs.settings import Sampling
-from tracelab.runs.trained import check_as_begun, settled
+from tracelab.runs.trained import check_as_begun, check_settled, settled
 from tracelab.training import accelerate
 from tracelab.training.budget import Progress, build_budget
 from tracelab.training.budgeted import build_recipe
@@ -83,7 +83,10 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
     run.write_json("run.json", {**record, "status": "training"})
     passes = build_passes(run, experiment, tests, precision, made)
     if run.read_json("passes_before.json") is None:
-        run.write_json("passes_before.json", passes(source, experiment.checkpoint))
+        measured = passes(source, experiment.checkpoint)
+        if made["began"] is not None:  # as earlier versions left it
+            check_settled(source, made["began"])  # the learner's weights were read before
+        run.write_json("passes_before.json", measured)
     with tracking(run) as loggers:
         if is_shared(experiment):
             progress, finished = fit_together(run, take_part)

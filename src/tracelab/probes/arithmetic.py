@@ -32,7 +32,7 @@ from tracelab.runs.folder import Config, Run, check_free, machine
 from tracelab.runs.identity import arm_of, lineage
 from tracelab.runs.knobs import options
 from tracelab.runs.settings import Experiment
-from tracelab.runs.trained import check_as_begun, stamp_of
+from tracelab.runs.trained import check_as_begun, stamp_of, unmoved
 
 VECTORS, COSINES = "task_vectors.parquet", "task_cosines.parquet"
 SUM, CONTROL = "sum", "control"  # of the vectors; what is added in its place
@@ -91,15 +91,16 @@ def merge(asked: Merge, to: Path) -> Run:
     check_related(asked)
     context = asked.base.read_json("run.json")["context"]
     task = build_task(asked.base.settings.task)
-    model = trained_model(asked.base, task, asked.checkpoint, context).cpu()
-    base = weights_of(asked.base, model, asked.checkpoint)
-    vectors = vectors_of(asked, model, base)
+    with unmoved(asked.base, *(run for run, _ in asked.models)):
+        model = trained_model(asked.base, task, asked.checkpoint, context).cpu()
+        base = weights_of(asked.base, model, asked.checkpoint)
+        vectors = vectors_of(asked, model, base)
+        record = record_of(asked)
     added = vectors.get(CONTROL, vectors[SUM])
     with torch.no_grad():
         for name, weight in task_vectors.moved(base, added, asked.scale).items():
             model.get_parameter(name).copy_(weight)
     run = Run(to, config)
-    record = record_of(asked)
     run.write_text("config.yaml", OmegaConf.to_yaml(OmegaConf.create(run.config)))
     for name in ("vocab.json", "data_card.json"):
         if (content := asked.base.read_json(name)) is not None:

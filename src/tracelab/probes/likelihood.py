@@ -45,6 +45,7 @@ def of_run(run: Run, splits: list[str] | None = None) -> pa.Table:
         for split in asked.tests
         for written, folder in (("before", source.folder), ("after", run.folder))
     ]
+    check_as_begun(run, source)  # and not another by now
     return pa.concat_tables(parts)
 
 

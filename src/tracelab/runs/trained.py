@@ -5,6 +5,8 @@ model = trained_model(run, task, "last", context)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,15 @@ def check_settled(run: Run, stamp: stamps.Stamp) -> None:
             f"{run.folder} was trained on while it was asked (from step {stamp['steps']} to {now['steps']}): "
             "nothing was written. Give the command once more"
         )
+
+
+@contextmanager
+def unmoved(*runs: Run) -> Iterator[None]:
+    """Runs whose weights are read in here. ValueError at either end if another process trains one, or has."""
+    stamps_before = [settled(run) for run in runs]
+    yield
+    for run, stamp in zip(runs, stamps_before, strict=True):
+        check_settled(run, stamp)
 
 
 def check_as_begun(run: Run, source: Run) -> None:
