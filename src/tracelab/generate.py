@@ -40,7 +40,8 @@ def check(asked: DataSet) -> tuple[Task, Treatment, Workers]:
     from tracelab.core.knobs import one_of
     from tracelab.core.types import SPLITS
     from tracelab.data.workers import Workers
-    from tracelab.runs.build import build_task, build_treatment
+    from tracelab.runs.build import build_task
+    from tracelab.runs.treatments import build_treatment
 
     output = Path(asked.output)
     if folder_of(output) is None and output.suffix not in (".arrow", ".jsonl", ".parquet"):

@@ -39,7 +39,8 @@ def main(shown: Shown) -> None:
     if not shown.compiled:
         jit.interpret()
     from tracelab.core import rng
-    from tracelab.runs.build import build_task, build_treatment
+    from tracelab.runs.build import build_task
+    from tracelab.runs.treatments import build_treatment
 
     task = build_task(shown.task)
     first = shown.index // shown.among * shown.among

@@ -22,8 +22,8 @@ from tracelab.models import attention
 from tracelab.models.attention import block_mask, look_within, seen
 from tracelab.models.gpt import GPT
 from tracelab.models.kernels import choose, fastest, kept
-from tracelab.runs.build import build_treatment
 from tracelab.runs.sets import prepare
+from tracelab.runs.treatments import build_treatment
 from tracelab.training.budget import Budget
 from tracelab.training.checkpoint import Checkpoints
 from tracelab.training.losses import packed_loss

@@ -46,7 +46,8 @@ def test_what_was_compiled_ahead_is_not_compiled_again(tmp_path):
     code = """
 from numba.core import event
 import yaml
-from tracelab.runs.build import build_task, build_treatment
+from tracelab.runs.build import build_task
+from tracelab.runs.treatments import build_treatment
 from tracelab.data import card, compiling, frozen
 from tracelab.core.paths import CONF
 paths = ("task/arithmetic.yaml", "trace/corrupted.yaml")

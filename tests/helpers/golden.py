@@ -58,8 +58,9 @@ SETTINGS = (  # words of the command line: at least one of each task, generator,
 def digest(words: str) -> str:
     """SHA-256 of the tokens, prompts' and traces' lengths of the first training problems of a setting."""
     from tracelab.data import frozen
-    from tracelab.runs.build import build_task, build_treatment
+    from tracelab.runs.build import build_task
     from tracelab.runs.entry import compose
+    from tracelab.runs.treatments import build_treatment
     from tracelab.training.settings import Training
 
     parsed = compose(Training, "train", *words.split(), "seed=3", "run_dir=unused")

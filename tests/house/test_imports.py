@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 from tests.helpers import layers
@@ -43,6 +44,19 @@ def test_the_table_is_no_wider_than_the_imports():
         free = {name for name, others in MAY_IMPORT.items() if set(others.split()) <= settled} - settled
         assert free, f"a circle among {set(MAY_IMPORT) - settled}"
         settled |= free
+
+
+def test_no_files_import_each_other():
+    """In functions or at their top: who reads one file has an end to come to."""
+    names = {"tracelab." + ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in FILES}
+    graph = nx.DiGraph()
+    for mine, path in names.items():
+        for name, _ in imports(path):
+            graph.add_edges_from((mine, other) for other in (name, name.rpartition(".")[0]) if other in names)
+    assert graph.has_edge("tracelab.runs.trained", "tracelab.runs.folder")
+    assert graph.has_edge("tracelab.tasks.maze.task", "tracelab.core.types")
+    circles = [sorted(part) for part in nx.strongly_connected_components(graph) if len(part) > 1]
+    assert not circles
 
 
 def test_the_picture_is_of_these_imports():

@@ -16,9 +16,10 @@ from tracelab.evaluation.judging import evaluate
 from tracelab.posttraining.experiment import posttrain
 from tracelab.probes import interventions
 from tracelab.report.command import main as report
-from tracelab.runs.build import build_task, build_treatment
+from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import test_sets as sets_of
+from tracelab.runs.treatments import build_treatment
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # of its task's knobs
 

@@ -12,10 +12,11 @@ from tests.helpers.students import Rising, falls
 from tracelab.core import rng
 from tracelab.data.card import Arm, data_card, text
 from tracelab.data.frozen import arm, drawn
-from tracelab.runs.build import build_task, build_treatment
+from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import prepare
 from tracelab.runs.students import RunStudent
+from tracelab.runs.treatments import build_treatment
 from tracelab.tasks.arithmetic import Arithmetic
 from tracelab.tasks.deduction import Deduction
 from tracelab.tasks.game import Game

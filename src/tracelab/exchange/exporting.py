@@ -17,11 +17,12 @@ from tracelab.core.codec import BOS, PAD, SPECIALS
 from tracelab.core.files import whole_folder, write_json, write_text
 from tracelab.core.types import Task
 from tracelab.exchange import card, shapes, tensors, weights, words
-from tracelab.runs.build import build_task, build_treatment
+from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import test_sets
 from tracelab.runs.settings import Sampling
+from tracelab.runs.treatments import build_treatment
 
 ABOUT = "tracelab.json"  # what a run is, for `importing`
 # what is of the place where a run was made, and of no use elsewhere

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from tracelab.batches.loader import layout_of
 from tracelab.core.types import Examples, Task
 from tracelab.runs import sets
-from tracelab.runs.build import build_treatment
 from tracelab.runs.settings import Experiment
+from tracelab.runs.treatments import build_treatment
 from tracelab.training.budget import short_first
 
 

@@ -1,4 +1,7 @@
-"""What a config's parts describe, built: task, treatment, model, and the number format of its products."""
+"""What a config's parts describe, built: task, model, optimiser, and the number format of its products.
+
+Treatments, which may ask another run's model, are built in `runs.treatments`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ from hydra.utils import get_object, instantiate
 from tracelab.core.settings import Part, typed
 from tracelab.core.types import Task
 from tracelab.runs.settings import Experiment
-from tracelab.traces._asking import Asking
 from tracelab.traces.base import Treatment
 
 if TYPE_CHECKING:
@@ -62,16 +64,6 @@ def build_task(part: Part) -> Task:
     """The task that a config's part describes."""
     task: Task = build("task", part)
     return task
-
-
-def build_treatment(part: Part) -> Treatment:
-    """The treatment that a config's part describes, with the model that it asks, if it asks one."""
-    treatment: Treatment = build("trace", part)
-    if isinstance(treatment, Asking) and treatment.student is not None:
-        from tracelab.runs.students import RunStudent
-
-        return treatment.given(RunStudent(treatment.student))
-    return treatment
 
 
 def build_model(

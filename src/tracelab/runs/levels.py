@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from tracelab.core.knobs import one_of
-from tracelab.runs.build import build_task, build_treatment
+from tracelab.runs.build import build_task
 from tracelab.runs.knobs import options
 from tracelab.runs.settings import Experiment
+from tracelab.runs.treatments import build_treatment
 
 E = TypeVar("E", bound=Experiment)
 

@@ -19,11 +19,12 @@ from tracelab.data.compiling import compile_ahead
 from tracelab.data.pieces import Chunks, Endless, Frozen
 from tracelab.data.survey import survey
 from tracelab.runs import ordering
-from tracelab.runs.build import build_task, build_treatment
+from tracelab.runs.build import build_task
 from tracelab.runs.explaining import explained
 from tracelab.runs.levels import at_levels
 from tracelab.runs.ranking import ranked, twins_of
 from tracelab.runs.settings import Experiment
+from tracelab.runs.treatments import build_treatment
 from tracelab.traces.base import Treatment, Turn
 from tracelab.traces.correct import Correct
 from tracelab.traces.latent import Latent

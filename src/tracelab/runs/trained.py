@@ -17,7 +17,7 @@ from tracelab.core.types import Task
 from tracelab.models.base import Model
 from tracelab.runs import stamps
 from tracelab.runs.arms import begun_with, check_source
-from tracelab.runs.build import build_model, build_treatment, device_of, precision_of
+from tracelab.runs.build import build, build_model, device_of, precision_of
 from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run, is_claimed
 
@@ -30,7 +30,7 @@ def trained_model(
     experiment = run.settings
     nobody_asked = "precision" not in run.read_json("run.json")  # as in earlier versions
     precision = precision_of(experiment, wished="auto" if nobody_asked else None)
-    treatment = build_treatment(experiment.trace)
+    treatment = build("trace", experiment.trace)  # of which `thinks` alone matters, not whom it asks
     vocabulary = task.codec.vocabulary
     model = build_model(experiment.model, vocabulary, context, experiment.seed, precision, treatment)
     model.load_state_dict(load_weights(path))

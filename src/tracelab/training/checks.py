@@ -20,9 +20,10 @@ from tracelab.core.settings import Count, Number, Part, Weight, read, settings, 
 from tracelab.core.types import Task
 from tracelab.loggers import check_installed
 from tracelab.models.precision import check_name
-from tracelab.runs.build import build, build_optim, build_task, build_treatment
+from tracelab.runs.build import build, build_optim, build_task
 from tracelab.runs.ranking import check_words, twins_of
 from tracelab.runs.settings import Experiment
+from tracelab.runs.treatments import build_treatment
 from tracelab.training.processes import wished
 
 # What would end a training before or after its budget is used, and the values (null too) that limit nothing.

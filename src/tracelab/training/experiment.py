@@ -21,12 +21,13 @@ from tracelab.models.base import Model
 from tracelab.models.latent import FEEDS
 from tracelab.models.precision import Precision
 from tracelab.optim.muon import MuonAdamW
-from tracelab.runs.build import build, build_task, build_treatment, device_of, precision_of
+from tracelab.runs.build import build, build_task, device_of, precision_of
 from tracelab.runs.checkpoints import load_attention
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
 from tracelab.runs.identity import own_id, with_checksums
 from tracelab.runs.sets import Data, Sets, prepare, prepared, problems
+from tracelab.runs.treatments import build_treatment
 from tracelab.training import accelerate
 from tracelab.training.budget import short_first
 from tracelab.training.budgeted import build_recipe

@@ -12,12 +12,13 @@ from typing import Any
 
 from tracelab.models.base import Model
 from tracelab.models.precision import Precision
-from tracelab.runs.build import build_model, build_treatment
+from tracelab.runs.build import build_model
 from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run, is_run
 from tracelab.runs.identity import arm_of, lineage
 from tracelab.runs.knobs import options
 from tracelab.runs.trained import settled
+from tracelab.runs.treatments import build_treatment
 from tracelab.training.resuming import check_vocabulary
 from tracelab.training.settings import Training
 
