@@ -187,6 +187,7 @@ def test_pilots_in_the_prediction_are_those_recorded():
     ("task", "tokens", "split", "setting"),
     [
         ("graph_path", 5_000_000, "random", "graph_path, 5 M tokens"),
+        ("sat_6", 5_000_000, "uniform", "sat, 6 variables, 5 M tokens"),
         ("sat", 5_000_000, "uniform", "sat, 5 variables, 5 M tokens"),
         ("sat", 2_500_000, "uniform", "sat, 5 variables, 2.5 M tokens"),
     ],
