@@ -14,7 +14,7 @@ from tracelab import analysis
 from tracelab.analysis import findings as measured
 from tracelab.analysis.interventions import load_interventions
 from tracelab.core.files import read_json
-from tracelab.core.paths import CLONE
+from tracelab.core.paths import CLONE, CONF
 
 DATA, PAGE = CLONE / "bench" / "results" / "study", CLONE / "docs" / "results" / "study.md"
 PROSE = PAGE.read_text(encoding="utf-8").partition("<!-- end of tables -->")[2]
@@ -187,6 +187,7 @@ def test_pilots_in_the_prediction_are_those_recorded():
     ("task", "tokens", "split", "setting"),
     [
         ("graph_path", 5_000_000, "random", "graph_path, 5 M tokens"),
+        ("countdown", 5_000_000, "countdown", "countdown, 5 M tokens"),
         ("sat_6", 5_000_000, "uniform", "sat, 6 variables, 5 M tokens"),
         ("sat", 5_000_000, "uniform", "sat, 5 variables, 5 M tokens"),
         ("sat", 2_500_000, "uniform", "sat, 5 variables, 2.5 M tokens"),
@@ -203,6 +204,26 @@ def test_settings_were_changed_for_pilots_that_are_recorded(task, tokens, split,
         assert "seed=100" in pilot["command"]
         cells.append(f"{100 * right['value']:.1f} %")
     assert f"| {setting} | {' | '.join(cells)} |" in told
+
+
+def test_far_sets_of_countdown_were_changed_for_what_its_pilots_did():
+    pilots = read_json(CLONE / "bench" / "results" / "pilots.json")
+    told = (CLONE / "docs" / "results" / "prediction.md").read_text(encoding="utf-8")
+    both = [pilots[f"countdown-{arm}-5000000"] for arm in ("correct", "solution_only")]
+    for name in ("number_range_51x120", "target_range_51x100"):
+        assert [pilot["test_sets"][name]["solution_valid"]["value"] for pilot in both] == [0.0, 0.0]
+    for knobs, words in (
+        ("numbers: 4", "with four numbers both were right in 0.0 %"),
+        ("target_range: [2, 9]", "with targets of 2 to 9 in 33.6 and 23.0 %"),
+        ("number_range: [1, 60]", "with numbers of 1 to 60 in 67.6 and 70.7 %"),
+        ("number_range: [30, 60]", "with numbers of 30 to 60 in 42.6 and 43.0 %"),
+    ):
+        right = [pilot["other_far_sets"][knobs]["solution_valid"] for pilot in both]
+        assert words in told
+        assert set(re.findall(r"[\d.]+", words.partition(" in ")[2])) == {f"{value:.1f}" for value in right}
+    far = OmegaConf.load(CONF / "experiment" / "study" / "countdown.yaml").task.ood
+    assert [list(knobs.number_range) for knobs in far] == [[20, 60], [25, 70]]
+    assert "numbers of 20 to 60 and of 25 to 70 were taken" in told
 
 
 def test_each_table_is_made_from_the_data(page, outcomes, measurements):
