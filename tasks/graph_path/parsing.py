@@ -52,18 +52,20 @@ def problem_of(codec: Codec, prompt: Integers, knobs: Knobs, last: bool) -> Inte
         raise ValueError("an edge leads from a node to itself, or stands twice")
     if edges[:, 2].min() < 1:
         raise ValueError("an edge costs nothing")
-    check_places(edges, places, nodes, knobs)
+    check_places(edges, places, nodes, len(ends) - 1, knobs)
     return problem
 
 
-def check_places(edges: Integers, places: Integers, nodes: Integers, knobs: Knobs) -> None:
-    """ValueError unless, where coordinates are wanted, the nodes fill a grid of the task's width, and no
-    edge is longer than it costs (their distance would not be a lower bound).
+def check_places(edges: Integers, places: Integers, nodes: Integers, goals: int, knobs: Knobs) -> None:
+    """ValueError unless, where coordinates are wanted, the nodes fill a grid of the task's width, one goal is
+    given, and no edge is longer than it costs: else the distance to the goal would be no lower bound.
     """
     if not knobs.coordinates:
         if len(places):
             raise ValueError("the prompt has coordinates: set task.coordinates=true")
         return
+    if goals > 1:
+        raise ValueError("the prompt has two goals: with coordinates, distances are to one")
     filled = np.sort(places[:, 2] * knobs.width + places[:, 1]).tolist() == list(range(len(nodes)))
     if np.sort(places[:, 0]).tolist() != nodes.tolist() or not filled or places[:, 1].max() >= knobs.width:
         raise ValueError(f"the nodes do not fill a grid of {knobs.width} columns, as task.grid says")

@@ -52,11 +52,11 @@ def reorder_edges(problem: Integers, draw: np.random.Generator) -> Changed:
 
 
 def add_edge(max_weight: int, problem: Integers, draw: np.random.Generator) -> Changed | None:
-    """All pairs of nodes without an edge that such an edge may join are equally likely."""
+    """All pairs of nodes that no edge joins in either direction, and one may, are equally likely."""
     edges, places = _edges(problem)
     directed, start, goal = bool(problem[DIRECTED]), int(problem[START]), int(problem[TARGET])
     nodes, costs = _costs(edges, directed)
-    joined = costs < FAR
+    joined = (costs < FAR) | (costs.T < FAR)
     costs = _least(costs)
     at, to = np.searchsorted(nodes, [start, goal])
     weights = draw.integers(1, max_weight, size=joined.shape, endpoint=True)

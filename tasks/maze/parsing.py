@@ -30,6 +30,8 @@ def problem_of(prompt: Integers, width: int, height: int, stride: int) -> NDArra
         ends += [x[at[0]], y[at[0]]]
         if not free[y[at[0]], x[at[0]]]:
             raise ValueError(f"the {name} stands on a wall")
+    if ends[:2] == ends[2:]:
+        raise ValueError("the start is the goal")
     return np.concatenate([[width, height], ends, free.ravel()]).astype(np.int16)
 
 
@@ -37,7 +39,7 @@ def check_extent(problems: Ragged, width: int, height: int) -> None:
     """ValueError if mazes were read as of this size, but all that they name lies within a smaller one.
 
     Cells that are not named are free, so a smaller maze reads as one with a wide margin. How likely that is
-    by chance, the share of walls within says.
+    by chance, the share of walls within says, and that a maze may have none at every second cell of a margin.
     """
     mazes = problems.values.reshape(len(problems), -1)
     walls = mazes[:, HEADER:].reshape(-1, height, width) == 0
@@ -45,7 +47,7 @@ def check_extent(problems: Ragged, width: int, height: int) -> None:
     right = int(max(x.max(initial=0), mazes[:, [2, 4]].max())) + 1
     lower = int(max(y.max(initial=0), mazes[:, [3, 5]].max())) + 1
     within, margin = right * lower * len(mazes), (width * height - right * lower) * len(mazes)
-    if (1 - len(x) / within) ** margin < DOUBT:
+    if (1 - len(x) / within) ** (margin / 2) < DOUBT:
         raise ValueError(
             f"the mazes are of {right}x{lower} cells, not {width}x{height}: set task.size to what they are "
             "(and task.reach.side to what the vocabulary is to write)"

@@ -62,11 +62,12 @@ class Redrawn(ABC):
         return self._draw(keys, split)[1]
 
 
-def fitting(examples: Examples, fits: NDArray[np.bool_], most: int) -> Examples:
-    """Problems that were read, not drawn, with their searches. most: states that one of these may meet.
+def fitting(examples: Examples, fits: NDArray[np.bool_], most: int, also: str = "") -> Examples:
+    """Problems that were read, not drawn, with their searches. most: states that one of these may meet; also:
+    what else may not fit.
 
     ValueError unless all fit: (n,). (The knob `longest` is for problems that are drawn.)
     """
     if fits.all():
         return examples
-    raise ValueError(f"its search meets more than {most:,} states, or costs more than can be written")
+    raise ValueError(f"its search meets more than {most:,} states, or costs more than can be written{also}")

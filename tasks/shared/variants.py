@@ -19,6 +19,7 @@ from tracelab.core.settings import typed
 
 Task = TypeVar("Task")
 LIMITS = ("longest", "max_steps")  # knobs that leave short searches as they are
+MADE = ("problem", "trace", "solution")  # what a draw holds besides its prompt
 FEW = (8, 128)  # problems by which changes are compared: more of them where the first do not differ
 
 
@@ -126,8 +127,8 @@ class Varied(ABC):
             for count in FEW:
                 keys = rng.keys(seed, "ood", 0, count, "idle knobs")
                 ours, theirs = (task.generate(keys, "ood") for task in tasks)
-                for part in ("problem", "trace", "solution"):
-                    a, b = getattr(ours, part), getattr(theirs, part)
+                shown = [task.prompts(examples) for task, examples in zip(tasks, (ours, theirs), strict=True)]
+                for a, b in (shown, *((getattr(ours, part), getattr(theirs, part)) for part in MADE)):
                     if not np.array_equal(a.offsets, b.offsets) or not np.array_equal(a.values, b.values):
                         return False
         except ValueError:

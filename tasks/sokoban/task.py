@@ -218,12 +218,16 @@ class Sokoban(Redrawn, Searching, Perturbed):
         fewest = self._most_boxes if self.format == "searchformer" else 1
         rows, columns = self.sides
         yards = Yards(rows, columns, self.stride, fewest, self._most_boxes, self.outer_walls)
-        return problem_of(self.codec, prompt, yards)
+        problem = problem_of(self.codec, prompt, yards)
+        if self.format == "published" and _has_box_on_dock(problem):
+            raise ValueError("a box begins on a dock, which format=published cannot tell of: take another")
+        return problem
 
     def solved(self, problems: Ragged) -> Examples:
         """Yards that were read, with their searches. ValueError if one has none that fits."""
         identity = identities_of(problems)
-        return fitting(*self._searched(problems, identity, identity, None), MOST_STATES)
+        also = ", or its published text can be read in two ways" if self.format == "published" else ""
+        return fitting(*self._searched(problems, identity, identity, None), MOST_STATES, also)
 
     def _search(self, yard: Yard, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
         return solve(yard, strategy, stored, keys, (len(self.columns), 2))

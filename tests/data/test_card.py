@@ -2,21 +2,29 @@
 
 import json
 import math
+import re
 from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hydra.utils import get_object
+from omegaconf import OmegaConf
 from scipy.stats import binomtest, pearsonr
 
+from tests.helpers.runs import task_names
 from tracelab.core import rng
+from tracelab.core.paths import CLONE, CONF
 from tracelab.core.ragged import Ragged
 from tracelab.core.stats import phi, wilson
 from tracelab.data.card import Arm, data_card, kept, text
 from tracelab.data.frozen import KEPT_OF, arm, drawn
 from tracelab.tasks.game import Game
+from tracelab.tasks.knights_knaves import KnightsKnaves
 from tracelab.tasks.maze import Maze
 from tracelab.tasks.planning import Planning
+from tracelab.tasks.sat import Sat
+from tracelab.tasks.sudoku import Sudoku
 from tracelab.traces.base import Treated, from_rows
 from tracelab.traces.correct import Correct
 from tracelab.traces.corrupted import Corrupted
@@ -162,6 +170,24 @@ def test_swapped_must_be_a_derangement(donor):
 def test_treated_has_a_length():
     nothing = Ragged(np.empty(0, np.int32), np.zeros(3, np.int64))
     assert len(Treated(nothing, np.zeros(2, bool), np.full(2, -1), np.zeros(2, np.int64))) == 2
+
+
+@pytest.mark.parametrize(
+    "task", [Sat(max_steps=30), Sudoku(max_steps=20), KnightsKnaves(max_steps=20)], ids=lambda task: task.name
+)
+def test_how_many_backtracking_searches_are_short_enough(task):
+    keys = rng.keys(0, "train", 0, KEPT_OF, "problem")
+    every = replace(task, max_steps=20_000).generate(keys, "train")
+    share = (every.trace.lengths <= task.max_steps).mean()
+    assert kept(task, {"train": 0})["train"]["rate"] == share
+    assert 0 < share < 1
+
+
+def test_tasks_that_say_how_many_draws_are_kept_are_named():
+    told = (CLONE / "docs" / "tasks.md").read_text().partition("that were short enough, of ")[2]
+    named = set(re.findall(r"`(\w+)`", told.partition("\n")[0]))
+    targets = {name: OmegaConf.load(CONF / "task" / f"{name}.yaml")["_target_"] for name in task_names()}
+    assert named == {name for name, target in targets.items() if hasattr(get_object(target), "kept")}
 
 
 def test_how_many_draws_are_kept():

@@ -18,6 +18,7 @@ from tracelab.tasks.graph_path import GraphPath
 from tracelab.tasks.graph_path.draws import EDGES, HEADER
 from tracelab.tasks.graph_path.draws import canonical_hash as hash_of
 from tracelab.tasks.graph_path.edges import new_desk
+from tracelab.tasks.graph_path.perturbations import add_edge
 from tracelab.tasks.graph_path.space import new_graph
 
 KINDS_OF_GRAPHS = {
@@ -382,3 +383,15 @@ def test_a_search_that_runs_out_of_room_is_an_error():
     for steps in (1, 3, int(examples.trace.lengths.max()) - 1):
         with pytest.raises(ValueError, match="give `solve` more `steps`"):
             solve(graph, task._strategy, examples.problem, keys, (4, 2), steps)
+
+
+def test_an_edge_that_is_added_joins_nodes_that_none_joined_before():
+    """In neither direction: no drawn graph has two opposite arcs."""
+    task, changed = GraphPath(directed=True), 0
+    for i, problem in enumerate(problems(task, 60).problem):
+        made = add_edge(task.max_weight, problem, np.random.default_rng(i))
+        if made is not None:
+            ends = made.problem[HEADER:].reshape(-1, 3)[:, :2]
+            assert len(np.unique(np.sort(ends, axis=1), axis=0)) == len(ends)
+            changed += 1
+    assert changed > 40

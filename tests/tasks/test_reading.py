@@ -1,5 +1,8 @@
 """Every task reads what it writes, whatever was done to the traces; what is no problem of it is named."""
 
+import json
+import re
+
 import numpy as np
 import pytest
 import yaml
@@ -14,6 +17,10 @@ from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import arm, references
 from tracelab.data.jsonl import read_jsonl, write_jsonl
+from tracelab.evaluation import verifying
+from tracelab.tasks.graph_path import GraphPath
+from tracelab.tasks.maze import Maze
+from tracelab.tasks.maze.parsing import check_extent
 from tracelab.tasks.sokoban import Sokoban
 
 TREATMENTS = {
@@ -109,3 +116,75 @@ def test_what_is_no_problem_is_named(task, tmp_path):
     assert named
     assert all(fault.reason for fault in read.faults)
     assert task.judge_traces(read.examples, read.examples.trace).all()
+
+
+# --- problems that a task could write down wrongly, or not at all ---------------------------------------
+
+LONG = "start 0 goal 3 0 1 c10 1 2 c10 2 3 c10 solution 0 1 2 3 end"  # the way costs 30
+
+
+def fault_of(tmp_path, task, text):
+    """Why a line is left out of a file whose other line is a problem of the task."""
+    good = arm(task, TREATMENTS["correct"], draw(task, 1), 0, "train")[0]
+    write_jsonl(tmp_path / "set", task, good)
+    with (tmp_path / "set").open("a") as file:
+        file.write(json.dumps({"text": text}) + "\n")
+    (fault,) = read_jsonl(tmp_path / "set", task).faults
+    return fault.reason
+
+
+@pytest.mark.parametrize("reach", [{}, {"nodes": 40}], ids=["as many words", "more nodes than costs"])
+def test_costs_that_have_no_word_are_not_written_as_others(tmp_path, reach):
+    task = GraphPath(nodes=6, max_weight=2, solver="dijkstra", reach=reach or None)
+    assert task.codec.words_of(task.codec.tokens_of("c10")) == "c10"
+    assert "c11" not in task.codec.vocabulary
+    assert "cannot be written" in fault_of(tmp_path, task, LONG)
+
+
+def test_two_goals_have_no_coordinates(tmp_path):
+    task = GraphPath(generator="grid", grid=[2, 2], density=1.0, coordinates=True, max_weight=2)
+    words = task.codec.words_of(task.prompts(draw(task, 1))[0])
+    start, goal = re.search(r"start (\d+)", words)[1], re.search(r"goal (\d+)", words)[1]
+    other = next(node for node in "0123" if node not in (start, goal))
+    both = words.replace(f"goal {goal}", f"goal {goal} goal {other}")
+    assert "two goals" in fault_of(tmp_path, task, f"{both} solution {start} {goal} end")
+
+
+def test_a_maze_has_two_ends(tmp_path):
+    task = Maze(size=5)
+    words = task.codec.words_of(task.prompts(draw(task, 1))[0])
+    start, goal = re.search(r"start (\S+ \S+)", words), re.search(r"goal (\S+ \S+)", words)
+    same = words.replace(goal[0], f"goal {start[1]}")
+    assert fault_of(tmp_path, task, f"{same} solution plan {start[1]} end") == "the start is the goal"
+
+
+def comb(side):
+    """A maze of corridors that all lead to an open last column, stored."""
+    free = np.zeros((side, side), np.int16)
+    free[::2], free[:, -1] = 1, 1
+    return Ragged.of([[side, side, 0, 0, 0, side - 1, *free.ravel()]], np.int16)
+
+
+def test_a_column_that_is_open_by_chance_is_no_margin():
+    check_extent(comb(25), 25, 25)
+    wide = comb(25).values[6:].reshape(25, 25).copy()
+    wide[:, -3:] = 1
+    stored = Ragged.of([[25, 25, 0, 0, 0, 24, *wide.ravel()]], np.int16)
+    with pytest.raises(ValueError, match="the mazes are of 22x25 cells, not 25x25"):
+        check_extent(stored, 25, 25)
+
+
+def test_all_mazes_of_a_file_say_of_what_size_they_are(monkeypatch):
+    """Not those of one piece, which may be one maze."""
+    small, task = Maze(size=9, reach={"side": 30}), Maze(size=30)
+    given = [" ".join(small.codec.words_of(prompt).split()) for prompt in small.prompts(draw(small, 4))]
+    stored = [task.parse(task.codec.tokens_of(words)) for words in given]
+    read = task.solved(Ragged.of(stored, np.int16))
+    few = verifying._Distinct("set", task)
+    few.add(read.take(np.array([0, 0, 1])))
+    few.add(read.take(np.array([2, 3])))
+    with pytest.raises(ValueError, match=r"set: the mazes are of .x. cells, not 30x30"):
+        few.check()
+    monkeypatch.setattr(verifying, "ENOUGH", 2)
+    with pytest.raises(ValueError, match=r"set: the mazes are of .x. cells, not 30x30"):
+        verifying._Distinct("set", task).add(read)

@@ -148,3 +148,11 @@ def test_a_creation_has_to_name_the_boxes_that_are_on_no_dock(old, new, reason):
         verdicts = task.judge(of(task, [level]), tokens)
         found[text] = task.reasons[verdicts.trace_reason[0, 1]]
     assert list(found.values()) == ["ok", reason]
+
+
+def test_a_box_that_begins_on_a_dock_is_refused_by_its_reason():
+    task = Sokoban(**PUBLISHED)
+    level = ["#######", "#@ $ .#", "#     #", "#  *  #", "#     #", "#     #", "#######"]
+    (prompt,) = task.prompts(of(task, [level]))
+    with pytest.raises(ValueError, match="a box begins on a dock, which format=published cannot tell of"):
+        task.parse(prompt)

@@ -135,6 +135,10 @@ def test_a_test_set_may_change_the_search_alone():
     Maze(size=7, ood=[{"solver": "dfs"}, {"tie_break": "random"}]).refuse_idle(0)
 
 
+def test_a_test_set_may_change_the_prompt_alone():
+    GraphPath(nodes=8, ood=[{"query": "last"}]).refuse_idle(0)
+
+
 def test_its_own_knobs_are_the_reach_of_a_test_set():
     assert Maze(size=5, ood=[{"size": [4, 11]}]).reaches == {"side": 11}
     assert Sat(ood=[{"variables": 12}, {"ratio": 6}]).reaches == {"variables": 12, "clauses": 48}

@@ -77,7 +77,7 @@ def compiled(
                 f, optional = fields[word[1:-1].rstrip("?")], word.endswith("?}")
                 begins = [token[w] for w in f.words]
                 assert begins == list(range(begins[0], begins[0] + len(begins))), "words of a field are a run"
-                n_values = _values(fields, f.column)
+                n_values = _values(template, fields, f.column)
                 parts[op, p] = (f.column, len(tokens), begins[0], len(begins), f.div, n_values, optional)
                 parts[op, p, 6] = optional and 1 + _followers(template.split()[p + 1 :], fields, f.column)
                 tokens += [begins[(v // f.div) % len(begins)] for v in range(n_values)]
@@ -97,9 +97,10 @@ def _followers(words: Sequence[str], fields: Mapping[str, Field], column: int) -
     return count
 
 
-def _values(fields: Mapping[str, Field], column: int) -> int:
-    """How many values of a column can be written: the reach of the field with the largest div."""
-    return max(f.div * len(f.words) for f in fields.values() if f.column == column)
+def _values(template: str, fields: Mapping[str, Field], column: int) -> int:
+    """How many values of a column a template can write: the reach of its field with the largest div."""
+    used = [fields[word[1:-1].rstrip("?")] for word in template.split() if word.startswith("{")]
+    return max(field.div * len(field.words) for field in used if field.column == column)
 
 
 @kernel

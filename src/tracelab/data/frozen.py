@@ -178,7 +178,7 @@ def kept(task: Task, seed: int, split: str, stream: str) -> NDArray[np.bool_] | 
     None where the task has no such limit.
     """
     of_task: Any = task
-    if getattr(task, "longest", None) is None or not hasattr(task, "kept"):
+    if getattr(task, "longest", getattr(task, "max_steps", None)) is None or not hasattr(task, "kept"):
         return None
     made_of = {"task": description(task), "seed": seed, "split": split, "stream": stream, "kept": KEPT_OF}
     keys = rng.keys(seed, split, 0, KEPT_OF, stream)

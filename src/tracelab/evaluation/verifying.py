@@ -31,6 +31,7 @@ from tracelab.metrics.base import Metric
 Problems = Sequence[str | Sequence[int] | Integers]  # prompts, as words or token ids
 Texts = Sequence[str | Sequence[int] | Integers] | Ragged
 Blame = Callable[[int, object], None]  # line or place, reason
+ENOUGH = 1_000  # problems that say whether a file's are such as the task has
 NAMED = 20  # lines left out that are named where people read
 LISTS = ("completion", "problem")  # columns of outcomes that no figure needs
 
@@ -58,7 +59,7 @@ def judge_file(
     """
     name, faults, places = name_of(path), list[Fault](), _Places()
     labels = {"run": name, "task": task.name, "split": name}
-    count, writer = 0, None
+    count, writer, distinct = 0, None, _Distinct(path, task)
 
     def blame(number: int, reason: object) -> None:
         note(faults, path, number, reason)
@@ -67,12 +68,13 @@ def judge_file(
         try:
             for rows in read_completions(path, task, names or Names(), faults):
                 for examples, kept in with_problems(readable(task), rows, blame):
-                    check_whole(path, task, examples)
+                    distinct.add(examples)
                     table = _outcomes(task, examples, kept, places, labels)
                     writer = writer or pa.parquet.ParquetWriter(partial, table.schema, compression="zstd")
                     writer.write_table(table)
                     count += len(kept)
                     done(len(kept))
+            distinct.check()
         finally:
             if writer:
                 writer.close()
@@ -82,6 +84,30 @@ def judge_file(
             raise ValueError(f"{path}: {why}")
         estimates = metrics_of(_scalars(partial), metrics or {}, task.levels)
     return JudgedFile(count, faults, estimates)
+
+
+class _Distinct:
+    """Problems that were read of a file, each once: are they such as the task has?"""
+
+    def __init__(self, path: str | Path, task: Task) -> None:
+        self._path, self._task = path, task
+        self._seen, self._some = set[int](), list[Examples]()
+
+    def add(self, examples: Examples) -> None:
+        """Ask once there are enough of them, and not again. ValueError if they are not."""
+        if len(self._seen) >= ENOUGH:
+            return
+        new = [i for i, key in enumerate(examples.identity.tolist()) if key not in self._seen]
+        self._seen.update(examples.identity.tolist())
+        self._some.append(examples.take(np.array(new, np.int64)))
+        if len(self._seen) >= ENOUGH:
+            check_whole(self._path, self._task, Examples.concat(self._some))
+            self._some = []
+
+    def check(self) -> None:
+        """Ask of those that there are. ValueError if they are not."""
+        if self._some:
+            check_whole(self._path, self._task, Examples.concat(self._some))
 
 
 def name_of(path: str | Path) -> str:
