@@ -32,6 +32,7 @@ Problems = Sequence[str | Sequence[int] | Integers]  # prompts, as words or toke
 Texts = Sequence[str | Sequence[int] | Integers] | Ragged
 Blame = Callable[[int, object], None]  # line or place, reason
 NAMED = 20  # lines left out that are named where people read
+ENDINGS = (".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".arrow", ".feather", ".txt")  # of names of files
 LISTS = ("completion", "problem")  # columns of outcomes that no figure needs
 
 
@@ -85,8 +86,9 @@ def judge_file(
 
 
 def name_of(path: str | Path) -> str:
-    """A file's name without its endings: `a.v2` of `in/a.v2.jsonl.gz`."""
-    return Path(Path(path).name.removesuffix(".gz")).stem
+    """A file's name without what it ends with: `a.v2` of `in/a.v2.jsonl.gz`, and of `a.v2`."""
+    name = Path(path).name.removesuffix(".gz")
+    return next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)
 
 
 def verify(task: Task, problems: Problems | Examples, completions: Texts) -> pa.Table:
