@@ -30,6 +30,22 @@ def test_run_names():
     assert max(map(len, long)) < 200
 
 
+def test_values_that_differ_in_signs_are_runs_of_their_own():
+    """All others are called as they always were, so that an older sweep finds its runs."""
+    operations = ["+", "-", "*", "/", "+-", "-+", "+*", "*+", "+/", "/+", "*/", "/*", "+-*", "+-/", "+-*/"]
+    names = [run_name(f"seed=1,task.operations={signs}") for signs in operations]
+    assert len(set(names)) == len(operations)
+    assert all(re.fullmatch(r"[\w.+-]+", name) for name in names)
+    assert names[4] == "seed-1_task.operations-+-"
+    for asked, name in {
+        "init_from=runs/a.b/,optim.lr=1e-3": "init_from-runs-a.b-_optim.lr-1e-3",
+        "data.files=[/data/a.jsonl,'../b c.gz',~/d]": "data.files---data-a.jsonl--..-b-c.gz----d-",
+        "experiment=study/countdown,metric@eval.m=x": "experiment-study-countdown_metric-eval.m-x",
+        "+task.ood=[{size: 9}],loss={trace_weight:1}": "loss--trace_weight-1-_+task.ood---size--9--",
+    }.items():
+        assert run_name(asked) == name
+
+
 @pytest.mark.parametrize("path", sorted(CONF.glob("experiment/*.yaml")), ids=lambda path: path.stem)
 def test_an_experiment_sets_what_it_states(path):
     """Every value of its file survives composition: it is merged after the defaults."""

@@ -33,6 +33,8 @@ from tracelab.runs.older import admitted, as_typed, in_todays_words, parts_of
 T = TypeVar("T")
 SWEPT = ("train", "posttrain")  # whose YAML has conf/run.yaml, and with it the records of sweeps
 LONGEST_NAME = 120  # characters of a run's folder name; file systems allow 255 bytes
+# What a name shows as "-", though a value may consist of it: neither marks of lists and paths, nor in a path.
+SIGNS = re.compile(r"""[^\w\s.+=,:@~"'()\[\]{}/-]|(?<![\w.])/(?![\w.~])""")
 
 
 class Accuracy(float):
@@ -82,12 +84,14 @@ def run_name(overrides: str) -> str:
     """`seed=1,task.size=5,trace=correct` -> `seed-1_trace-correct_task.size-5`; "defaults" for none.
 
     Groups come first. Only characters that Hydra takes in `run=<folder>` without quotes are used. A long
-    name is cut and ends with a hash of the whole, so that two runs never share a folder.
+    name is cut and ends with a hash of the whole, and so does one of signs (`task.operations=+/`), so that
+    two runs share no folder. Of two that differ in a mark of lists or paths alone (`a/b`, `a-b`), the second
+    is refused.
     """
     parts = re.split(r",(?=[\w.@/]+=)", as_typed(overrides))
     ordered = "_".join(sorted(parts, key=lambda part: "." in part.split("=")[0]))
     safe = "".join(c if c.isalnum() or c in "._+" else "-" for c in ordered)
-    if len(safe) > LONGEST_NAME:
+    if len(safe) > LONGEST_NAME or SIGNS.search(ordered):
         safe = f"{safe[:LONGEST_NAME]}-{zlib.crc32(overrides.encode()):08x}"
     return safe or "defaults"
 
