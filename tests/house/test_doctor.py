@@ -135,6 +135,18 @@ def test_without_a_compiler_training_goes_on(tmp_path, monkeypatch):
     assert "only compile=true needs it" in found.mend
 
 
+@pytest.mark.parametrize(("version", "state"), [("3.10.9", BAD), ("3.13.1", GOOD), ("3.14.0", BAD)])
+def test_a_python_that_is_too_old_or_too_new_is_bad(monkeypatch, version, state):
+    project = tomllib.loads((CLONE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = {"Requires-Python": project["requires-python"]}
+    monkeypatch.setattr(software.metadata, "metadata", lambda _: wanted)  # an older one may be installed here
+    monkeypatch.setattr(software.sys, "version", f"{version} (main)")
+    found = software.python()
+    assert found.state == state
+    assert found.text.startswith(f"{version} at ")
+    assert ("make PYTHON=<such a python> install" in found.mend) == (state == BAD)
+
+
 def test_a_missing_library_is_bad_and_another_version_a_note(monkeypatch):
     real = software.metadata.version
 

@@ -26,7 +26,8 @@ def python() -> Finding:
     text = f"{version} at {sys.executable}"
     wanted = metadata.metadata("tracelab")["Requires-Python"]
     if not SpecifierSet(wanted).contains(version, prereleases=True):
-        return Finding("python", text, BAD, f"tracelab needs {wanted}: make PYTHON=<such a python> install")
+        mend = f"tracelab needs {wanted}: make clean, then make PYTHON=<such a python> install"
+        return Finding("python", text, BAD, mend)
     return Finding("python", text)
 
 
