@@ -213,6 +213,24 @@ def test_what_keeps_no_records_of_a_sweep_is_not_swept(tmp_path, word):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("command", "word", "says"),
+    [
+        ("show", "experiment=study/sat", "task= and trace= and their knobs (conf/experiment/study/sat.yaml)"),
+        ("generate", "+arm=swapped", "takes no arm=, which is for training: give what it stands for"),
+        ("judge", "experiment=study/sat", "for by task= and their knobs ("),
+        ("evaluate", "experiment=study/sat", "takes no experiment=, which is for training\n"),
+        ("posttrain", "arm=swapped", "takes no arm=, which is for training\n"),
+    ],
+)
+def test_a_choice_that_stands_for_those_of_training_is_refused_elsewhere(tmp_path, command, word, says):
+    done = run(f"tracelab.{command}", word, cwd=tmp_path)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "defaults list" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_those_that_are_swept_are_those_with_a_sweeps_records():
     """What conf/run.yaml gives them."""
     stated = {path.stem: OmegaConf.load(path).get("defaults", []) for path in CONF.glob("*.yaml")}

@@ -26,7 +26,7 @@ from tracelab.core.full_disk import disk_full
 from tracelab.core.paths import CONF
 from tracelab.core.settings import read
 from tracelab.core.terminal import endure, interruptible
-from tracelab.runs.choices import check_choices
+from tracelab.runs.choices import GROUPS, check_choices
 from tracelab.runs.knobs import UNNAMED, within
 from tracelab.runs.older import admitted, as_typed, in_todays_words, parts_of
 
@@ -127,6 +127,7 @@ def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Call
         def main() -> None:
             endure()
             check_single(config, sys.argv[1:])
+            check_taken(config, sys.argv[1:])
             sys.argv[1:] = admitted(chosen(config, sys.argv[1:]))
             with interruptible("What was written is kept."):
                 start(hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(run))
@@ -184,6 +185,24 @@ def check_single(config: str, words: Sequence[str]) -> None:
             f"tracelab.{config} takes no -m, which is for sweeps of tracelab.train and tracelab.posttrain: "
             "give the command once for each value"
         )
+
+
+def check_taken(config: str, words: Sequence[str]) -> None:
+    """End the program if a choice that stands for several of training is made where there is none such.
+
+    Hydra would say to add it, and then that its knobs are unknown.
+    """
+    named = [word.lstrip("+").partition("=") for word in words]
+    asked = {name: f"{name}/{value}.yaml" for name, _, value in named if name in (*GROUPS, "experiment")}
+    if not asked:
+        return
+    stated: Any = OmegaConf.load(CONF / f"{config}.yaml")
+    axes = {axis for each in stated.get("defaults", []) if isinstance(each, DictConfig) for axis in each}
+    own = " and ".join(f"{axis}=" for axis in ("task", "trace") if axis in axes)
+    for name, file in asked.items():
+        if name not in axes and (CONF / file).is_file():
+            mend = f": give what it stands for by {own} and their knobs (conf/{file})" if own else ""
+            sys.exit(f"tracelab.{config} takes no {name}=, which is for training{mend}")
 
 
 def compose(settings: type[T], config: str, *overrides: str) -> T:
