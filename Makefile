@@ -63,8 +63,8 @@ clean: ## Remove .venv and caches of tools
 	rm -rf $(VENV) docs/_build .mypy_cache .pytest_cache .ruff_cache dist
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "tracelab needs python 3.11 or newer; try: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "tracelab needs python 3.11 to 3.13; try: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) \
 	  || { rm -rf $(VENV); echo "python has no working venv module; on Debian: apt install python3-venv"; exit 1; }
 

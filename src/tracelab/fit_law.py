@@ -44,7 +44,7 @@ def main(asked: Fitting) -> None:
     save(out.with_name(f"{out.name}_fits"), found)
     least = ", ".join(f"{name} {share:.0%}" for name, share in asked.until.items())
     title = f"{asked.of} until {least}, against {asked.against}"
-    print_rows(title, laws.HEADINGS, laws.in_words(found), laws.CAPTION, out.with_suffix(".csv"))
+    print_rows(title, laws.HEADINGS, laws.in_words(found), laws.CAPTION, out.with_name(f"{out.name}.csv"))
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ def plotted(name: str, task: Task, one: Examples, folder: Path) -> Path:
     with plots.figure(path, 3.3, 3.6, formats=["png"]) as (_, ax):
         task.plot(ax, one.problem[0], one.trace[0], one.solution[0], None)
         ax.set_xlabel(task.picture_legend, fontsize=6.5, loc="left")
-    return path.with_suffix(".png")
+    return path.with_name(f"{name}.png")
 
 
 if __name__ == "__main__":

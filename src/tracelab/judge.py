@@ -50,7 +50,7 @@ def main(asked: Judgement) -> None:
         found = judge_file(build_task(asked.task), source, output, names, metrics)
     except (ValueError, OSError) as error:
         sys.exit(str(disk_full(error) or error))
-    left_out = output.with_suffix(".unread.txt")
+    left_out = output.with_name(f"{name_of(output)}.unread.txt")
     print_figures(found.metrics, source.name, [output])
     left_out.unlink(missing_ok=True)
     if found.faults:

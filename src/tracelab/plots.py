@@ -52,7 +52,7 @@ def figure(
     rows: int = 1,
     formats: Sequence[str] | None = None,
 ) -> Iterator[tuple[Figure, Any]]:
-    """A figure in the house style, saved beside `path` in these formats at the end of the block.
+    """A figure in the house style, saved as `<path>.<format>` in these formats at the end of the block.
 
     None: those of the environment, or PNG and PDF. ValueError for what is none of FORMATS.
     """
@@ -67,7 +67,7 @@ def figure(
         fig.set_layout_engine("none")
         around = fig.get_tightbbox().padded(plt.rcParams["savefig.pad_inches"])
         for suffix in suffixes:
-            with whole(path.with_suffix(f".{suffix}")) as partial:
+            with whole(path.with_name(f"{path.name}.{suffix}")) as partial:
                 fig.savefig(partial, format=suffix, bbox_inches=around)
         plt.close(fig)
 
@@ -83,7 +83,8 @@ def asked_formats() -> list[str]:
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """The data of a figure, beside it."""
-    with whole(path.with_suffix(".csv")) as partial, partial.open("w", newline="", encoding=UTF8) as file:
+    beside = path.with_name(f"{path.name}.csv")
+    with whole(beside) as partial, partial.open("w", newline="", encoding=UTF8) as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)

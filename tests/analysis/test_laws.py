@@ -350,10 +350,13 @@ def test_a_law_from_the_command_line(runs, tmp_path):
         lines = [f"{step},{int(step >= effort)},8,{step},{step}" for step in steps]
         head = "step,val/solution_valid,val/problems,train/tokens,train/minutes"
         (tmp_path / "runs" / f"{size}-{seed}" / "metrics.csv").write_text("\n".join([head, *lines, ""]))
-    words = ["-m", "tracelab.fit_law", "run=runs", "against=data.train_size", "out=found/law", "resamples=50"]
+    asked = ["run=runs", "against=data.train_size", "out=found/law_0.9", "resamples=50"]
+    words = ["-m", "tracelab.fit_law", *asked]
     done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "3 of 4" in done.stdout
-    (row,) = pl.read_csv(tmp_path / "found" / "law_fits.csv").iter_rows(named=True)
+    (row,) = pl.read_csv(tmp_path / "found" / "law_0.9_fits.csv").iter_rows(named=True)
     assert row["exponent"] == pytest.approx(2, abs=0.1)
-    assert (tmp_path / "found" / "law.svg").is_file()
+    assert (tmp_path / "found" / "law_0.9.svg").is_file()
+    assert len(pl.read_csv(tmp_path / "found" / "law_0.9.csv")) == 4
+    assert "found/law_0.9.csv" in done.stdout

@@ -238,6 +238,7 @@ def test_an_empty_file(tmp_path):
 
 def test_names_of_files():
     assert [name_of(name) for name in ("in/a.jsonl", "a.v2.jsonl.gz", "a.gz", "a")] == ["a", "a.v2", "a", "a"]
+    assert [name_of(name) for name in ("in/gpt-4.1", "gpt-4.5.gz")] == ["gpt-4.1", "gpt-4.5"]
 
 
 def run(*words, cwd):
@@ -258,6 +259,11 @@ def test_the_command_and_its_exit_status(tmp_path):
     assert "some.jsonl, line 2: no JSON: Expecting property name" in some.stderr
     assert (tmp_path / "a/mine.unread.txt").read_text().startswith("some.jsonl, line 2: no JSON")
     assert len(pl.read_parquet(tmp_path / "a/mine.parquet", glob=False)) == 1
+    for name, left_out in (("gpt-4.1", 3), ("gpt-4.5", 0)):
+        source = f"completions={'some' if left_out else 'good'}.jsonl"
+        assert run(source, f"output=b/{name}", cwd=tmp_path).returncode == left_out
+    there = sorted(path.name for path in (tmp_path / "b").iterdir())
+    assert there == ["gpt-4.1", "gpt-4.1.unread.txt", "gpt-4.5"]
     for words, says in (
         (("completions=none.jsonl",), "none of its lines could be judged"),
         (("completions=nowhere.jsonl",), "No such file"),

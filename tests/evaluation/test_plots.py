@@ -15,7 +15,7 @@ def saved(folder, formats=None):
 
 
 @pytest.mark.parametrize(
-    ("asked", "files"), [(None, ["a.pdf", "a.png"]), ("", []), ("SVG, png", ["a.png", "a.svg"])]
+    ("asked", "files"), [(None, ["a.b.pdf", "a.b.png"]), ("", []), ("SVG, png", ["a.b.png", "a.b.svg"])]
 )
 def test_the_environment_names_the_formats(tmp_path, monkeypatch, asked, files):
     assert plots.VARIABLE == FORMATS
@@ -24,7 +24,7 @@ def test_the_environment_names_the_formats(tmp_path, monkeypatch, asked, files):
 
 
 def test_what_is_asked_for_by_name_is_saved_whatever_the_environment_says(tmp_path):
-    assert saved(tmp_path, ["pdf"]) == ["a.pdf"]
+    assert saved(tmp_path, ["pdf"]) == ["a.b.pdf"]
 
 
 def test_an_unknown_format_is_named(tmp_path, monkeypatch):
@@ -35,12 +35,19 @@ def test_an_unknown_format_is_named(tmp_path, monkeypatch):
         saved(tmp_path)
 
 
+def test_the_data_of_figures_whose_names_differ_behind_a_dot(tmp_path):
+    for share in ("0.8", "0.9"):
+        plots.write_csv(tmp_path / f"law_{share}", ["share"], [[share]])
+    for share in ("0.8", "0.9"):
+        assert (tmp_path / f"law_{share}.csv").read_text().split() == ["share", share]
+
+
 def test_what_stands_outside_the_axes_is_in_the_picture(tmp_path):
     """The page is 3 x 2 inches; the legend to the right of the axes is not cut off, nor is margin left."""
     from matplotlib.image import imread
 
     saved(tmp_path, ["png"])
-    ink = (imread(tmp_path / "a.png")[..., :3] < 1).any(-1)
+    ink = (imread(tmp_path / "a.b.png")[..., :3] < 1).any(-1)
     width = ink.shape[1]
     columns = ink.any(0).nonzero()[0]
     margin = round(0.1 * 150)  # inches, dots an inch

@@ -4,8 +4,11 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
+from torch._inductor.cpp_builder import cpp_compiler_search
+from torch._inductor.exc import InvalidCxxCompiler
 
 from tracelab.core.paths import CLONE
 from tracelab.demo import WORDS
@@ -49,6 +52,12 @@ def test_the_demo_that_is_timed_is_the_one_of_make_demo():
     assert f"`make demo` runs `{command}`" in (CLONE / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_page_shows_as_many_libraries_as_are_needed():
+    needed = tomllib.loads((CLONE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    page = (CLONE / "docs" / "install.md").read_text(encoding="utf-8")
+    assert f"versions    {len(needed)} libraries as pinned" in page
+
+
 def test_what_cannot_be_written_is_bad_and_says_how_to_mend_it(tmp_path, monkeypatch, capsys):
     (tmp_path / "runs").write_text("a file in the way")
     (tmp_path / "cache").write_text("another")
@@ -86,6 +95,38 @@ def test_little_memory_is_a_note(monkeypatch):
     assert hardware.memory().state == NOTE
 
 
+@pytest.mark.parametrize(
+    ("most", "used", "kept", "left"),
+    [("max", 9, 0, 7), ("10", 4, 0, 6), ("10", 8, 3, 5), ("20", 4, 0, 7), ("10", 11, 0, 0)],
+)
+def test_memory_within_a_containers_limit(tmp_path, monkeypatch, most, used, kept, left):
+    """Of 7 bytes that the machine has: the limit, less what is used and what caches do not give back."""
+    (tmp_path / "memory.max").write_text(f"{most}\n")
+    (tmp_path / "memory.current").write_text(f"{used}\n")
+    (tmp_path / "memory.stat").write_text(f"anon 1\ninactive_file {kept}\nactive_file 1\n")
+    assert hardware.within_limit(tmp_path, 7) == left
+    if most.isdigit():
+        monkeypatch.setattr(hardware, "CGROUP", tmp_path)
+        assert hardware.memory().text == "0.0 GiB free"
+
+
+@pytest.mark.parametrize("name", ["ccache g++", "nonsense", ""])
+def test_a_compiler_that_is_no_program_is_named(monkeypatch, name):
+    """Whatever is with the headers. torch takes the whole of CXX as one name, too."""
+    monkeypatch.setenv("CXX", name)
+    found = software.compiler()
+    assert found.state == NOTE
+    assert found.text == f"CXX={name} names no program"
+    with pytest.raises((InvalidCxxCompiler, PermissionError)):
+        cpp_compiler_search((name,))
+
+
+def test_headers_that_are_missing_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", "sh")
+    monkeypatch.setattr(software.sysconfig, "get_path", lambda _: str(tmp_path))
+    assert software.compiler().text == "Python.h is missing"
+
+
 def test_without_a_compiler_training_goes_on(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
@@ -94,13 +135,25 @@ def test_without_a_compiler_training_goes_on(tmp_path, monkeypatch):
     assert "only compile=true needs it" in found.mend
 
 
+@pytest.mark.parametrize(("version", "state"), [("3.10.9", BAD), ("3.13.1", GOOD), ("3.14.0", BAD)])
+def test_a_python_that_is_too_old_or_too_new_is_bad(monkeypatch, version, state):
+    project = tomllib.loads((CLONE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = {"Requires-Python": project["requires-python"]}
+    monkeypatch.setattr(software.metadata, "metadata", lambda _: wanted)  # an older one may be installed here
+    monkeypatch.setattr(software.sys, "version", f"{version} (main)")
+    found = software.python()
+    assert found.state == state
+    assert found.text.startswith(f"{version} at ")
+    assert ("make PYTHON=<such a python> install" in found.mend) == (state == BAD)
+
+
 def test_a_missing_library_is_bad_and_another_version_a_note(monkeypatch):
     real = software.metadata.version
 
     def version(name):
         if name == "polars":
             raise software.metadata.PackageNotFoundError(name)
-        return {"numpy": "1.0", "scipy": "1.14.99"}.get(name) or real(name)
+        return {"numpy": "1.0", "scipy": "1.14.99", "pyyaml": "6.0"}.get(name) or real(name)
 
     monkeypatch.setattr(software.metadata, "version", version)
     found = list(software.versions())
@@ -108,6 +161,7 @@ def test_a_missing_library_is_bad_and_another_version_a_note(monkeypatch):
     assert "numpy 1.0, but >=2.0 is needed" in [f.text for f in found]
     assert "polars is not installed" in [f.text for f in found]
     assert "scipy 1.14.99 (pinned: " in found[-1].text
+    assert "pyyaml 6.0 (pinned: " in found[-1].text  # of constraints.txt's PyYAML
 
 
 def test_a_check_that_fails_is_bad_and_the_others_go_on(monkeypatch):

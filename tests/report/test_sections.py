@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -12,8 +13,10 @@ from tracelab import analysis
 from tracelab.analysis.assessment import FILE
 from tracelab.analysis.kinetics import logistic
 from tracelab.evaluation.outcomes import write
+from tracelab.plots import figure, write_csv
 from tracelab.probes.assessment import of_run
 from tracelab.report.command import main
+from tracelab.report.markup import drawing
 from tracelab.report.sections import assessment, kinetics
 from tracelab.report.sections import metrics as every_metric
 from tracelab.report.study import study_of
@@ -70,6 +73,20 @@ def test_what_was_learned_first(study):
         5e5, rel=0.02
     )
     assert (study.data / "kinetics.svg").is_file()
+
+
+def test_a_page_and_a_figure_whose_names_have_dots(study, tmp_path):
+    pages = [replace(study, out=tmp_path / name).data.name for name in ("law_0.8", "law_0.9.html")]
+    assert pages == ["law_0.8_data", "law_0.9_data"]
+    for share in ("0.8", "0.9"):
+        write_csv(tmp_path / f"law_{share}", ["share"], [[share]])
+        with figure(tmp_path / f"law_{share}", 3, 2, formats=["svg"]) as (_, axes):
+            axes.set_title(f"until {share}")
+    drawn = [drawing(tmp_path / f"law_{share}", "Laws.", "data") for share in ("0.8", "0.9")]
+    for share, svg in zip(("0.8", "0.9"), drawn, strict=True):
+        assert f'href="data/law_{share}.csv"' in svg
+    assert 'id="law_0.8-' in drawn[0]
+    assert 'id="law_0.8-' not in drawn[1]
 
 
 def test_a_pages_folder_has_no_file_of_an_earlier_page(study, tmp_path):

@@ -30,6 +30,22 @@ def test_run_names():
     assert max(map(len, long)) < 200
 
 
+def test_values_that_differ_in_signs_are_runs_of_their_own():
+    """All others are called as they always were, so that an older sweep finds its runs."""
+    operations = ["+", "-", "*", "/", "+-", "-+", "+*", "*+", "+/", "/+", "*/", "/*", "+-*", "+-/", "+-*/"]
+    names = [run_name(f"seed=1,task.operations={signs}") for signs in operations]
+    assert len(set(names)) == len(operations)
+    assert all(re.fullmatch(r"[\w.+-]+", name) for name in names)
+    assert names[4] == "seed-1_task.operations-+-"
+    for asked, name in {
+        "init_from=runs/a.b/,optim.lr=1e-3": "init_from-runs-a.b-_optim.lr-1e-3",
+        "data.files=[/data/a.jsonl,'../b c.gz',~/d]": "data.files---data-a.jsonl--..-b-c.gz----d-",
+        "experiment=study/countdown,metric@eval.m=x": "experiment-study-countdown_metric-eval.m-x",
+        "+task.ood=[{size: 9}],loss={trace_weight:1}": "loss--trace_weight-1-_+task.ood---size--9--",
+    }.items():
+        assert run_name(asked) == name
+
+
 @pytest.mark.parametrize("path", sorted(CONF.glob("experiment/*.yaml")), ids=lambda path: path.stem)
 def test_an_experiment_sets_what_it_states(path):
     """Every value of its file survives composition: it is merged after the defaults."""
@@ -195,6 +211,24 @@ def test_what_keeps_no_records_of_a_sweep_is_not_swept(tmp_path, word):
     assert done.returncode == 1
     assert done.stderr.strip().startswith("tracelab.evaluate takes no -m")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "word", "says"),
+    [
+        ("show", "experiment=study/sat", "task= and trace= and their knobs (conf/experiment/study/sat.yaml)"),
+        ("generate", "+arm=swapped", "takes no arm=, which is for training: give what it stands for"),
+        ("judge", "experiment=study/sat", "for by task= and their knobs ("),
+        ("evaluate", "experiment=study/sat", "takes no experiment=, which is for training\n"),
+        ("posttrain", "arm=swapped", "takes no arm=, which is for training\n"),
+    ],
+)
+def test_a_choice_that_stands_for_those_of_training_is_refused_elsewhere(tmp_path, command, word, says):
+    done = run(f"tracelab.{command}", word, cwd=tmp_path)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "defaults list" not in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_those_that_are_swept_are_those_with_a_sweeps_records():

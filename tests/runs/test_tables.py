@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from tests.helpers.engine import fit, learner
-from tracelab.runs.tables import fitting, results_table
+from tracelab.runs.tables import fitting, print_figures, print_sweep, results_table
 from tracelab.training.budget import Budget, Progress
 from tracelab.training.progress import WINDOW, Recent, figures, line
 
@@ -40,6 +40,19 @@ def test_a_table_says_all_of_it_at_any_width(width):
 def test_rows_are_stacked_where_columns_do_not_fit():
     lines = printed(40).splitlines()
     assert any(line.split() == ["strictly", "valid", "91.4", "[87,", "94]"] for line in lines)
+
+
+@pytest.mark.parametrize("word", ["data.files=[data/a.jsonl]", "data.files=[/data/a.jsonl]", "x=:smile:"])
+def test_words_of_a_command_stand_in_tables_as_they_were_given(capsys, word):
+    """Brackets and colons are no marks of style."""
+    both = enumerate(([word, "seed=0"], ["seed=1"]))
+    jobs = [{"number": k, "overrides": o, "state": "finished", "folder": f"{word}-{k}"} for k, o in both]
+    print_sweep(jobs)
+    print_figures(METRICS, f"{word}, seed 0", [])
+    text = capsys.readouterr().out
+    assert f"0  {word} seed=0 " in text
+    assert f" {word}-1 " in text
+    assert f"\n{word}, seed 0 " in text
 
 
 class Lines(lightning.Callback):

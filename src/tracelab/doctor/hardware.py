@@ -10,6 +10,7 @@ from tracelab.core.files import read_text
 from tracelab.doctor.finding import NOTE, Finding
 
 LEAST_MEMORY = 2.0  # GiB
+CGROUP = Path("/sys/fs/cgroup")  # of a container
 BUSY = 0.5  # load per core from which on measured speeds are too low
 
 
@@ -40,13 +41,21 @@ def memory() -> Finding:
     if info.is_file():  # what caches hold is free, too
         lines = dict(line.split(":") for line in read_text(info).splitlines())
         free = int(lines["MemAvailable"].split()[0]) * 1024
-    limit = Path("/sys/fs/cgroup/memory.max")
-    if limit.is_file() and read_text(limit).strip().isdigit():
-        free = min(free, int(read_text(limit)))
+    free = within_limit(CGROUP, free)
     text = f"{free / 2**30:.1f} GiB free"
     if free < LEAST_MEMORY * 2**30:
         return Finding("memory", text, NOTE, "the demo needs about 2 GiB: end other programs")
     return Finding("memory", text)
+
+
+def within_limit(group: Path, free: int) -> int:
+    """Bytes that are free in a control group. free: those of the machine, which its limit may cut short."""
+    limit = group / "memory.max"
+    if not limit.is_file() or not (most := read_text(limit).strip()).isdigit():
+        return free
+    parts = dict(line.split() for line in read_text(group / "memory.stat").splitlines())
+    used = int(read_text(group / "memory.current")) - int(parts["inactive_file"])  # caches give that back
+    return min(free, max(int(most) - used, 0))
 
 
 def gpu() -> Finding:

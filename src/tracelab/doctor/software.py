@@ -13,6 +13,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from tracelab.core.files import read_text
 from tracelab.core.paths import ROOT
@@ -25,7 +26,8 @@ def python() -> Finding:
     text = f"{version} at {sys.executable}"
     wanted = metadata.metadata("tracelab")["Requires-Python"]
     if not SpecifierSet(wanted).contains(version, prereleases=True):
-        return Finding("python", text, BAD, f"tracelab needs {wanted}: make PYTHON=<such a python> install")
+        mend = f"tracelab needs {wanted}: make clean, then make PYTHON=<such a python> install"
+        return Finding("python", text, BAD, mend)
     return Finding("python", text)
 
 
@@ -34,6 +36,7 @@ def versions() -> Iterator[Finding]:
     wanted = [Requirement(line) for line in metadata.requires("tracelab") or () if "extra ==" not in line]
     pinned, other = pins(), []
     for requirement in wanted:
+        name = canonicalize_name(requirement.name)
         try:
             version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
@@ -42,8 +45,8 @@ def versions() -> Iterator[Finding]:
         if not requirement.specifier.contains(version.split("+")[0], prereleases=True):
             text = f"{requirement.name} {version}, but {requirement.specifier} is needed"
             yield Finding("versions", text, BAD, f"python -m pip install '{requirement}'")
-        elif version.split("+")[0] != pinned.get(requirement.name, version.split("+")[0]):
-            other.append(f"{requirement.name} {version} (pinned: {pinned[requirement.name]})")
+        elif version.split("+")[0] != (pin := pinned.get(name, version.split("+")[0])):
+            other.append(f"{name} {version} (pinned: {pin})")
     if other:
         mend = "they may work; make install takes the versions that the tests run with"
         yield Finding("versions", ", ".join(other), NOTE, mend)
@@ -52,20 +55,25 @@ def versions() -> Iterator[Finding]:
 
 
 def pins() -> dict[str, str]:
-    """Library -> version, of a clone's constraints.txt; {} in an installation that has none."""
+    """Library (`pyyaml`, of PyYAML) -> version, of a clone's constraints.txt; {} where there is none."""
     path = ROOT / "constraints.txt"
     lines = read_text(path).splitlines() if path.is_file() else []
-    return dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    pairs = (line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    return {canonicalize_name(name): version for name, version in pairs}
 
 
 def compiler() -> Finding:
     """A C++ compiler and Python's headers, which compile=true needs on a CPU."""
-    name = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++")), "")
+    asked = os.environ.get("CXX")
+    name = "g++" if asked is None else asked  # as torch has it, which takes the whole as a program's name
     headers = (Path(sysconfig.get_path("include")) / "Python.h").is_file()
-    if name and shutil.which(name) and headers:
-        done = subprocess.run([name, "--version"], capture_output=True, check=False)
-        said = done.stdout.decode(errors="replace").splitlines() or [name]
-        return Finding("compiler", f"{said[0]}: compile=true works")
-    lacks = "Python.h is missing" if name else "no C++ compiler"
-    mend = "only compile=true needs it; on Debian: apt install g++ python3-dev"
-    return Finding("compiler", lacks, NOTE, mend)
+    if not shutil.which(name) and asked is not None:
+        mend = "only compile=true needs it; unset CXX, or have it name a program alone (CXX=clang++)"
+        return Finding("compiler", f"CXX={asked} names no program", NOTE, mend)
+    if not shutil.which(name) or not headers:
+        lacks = "Python.h is missing" if shutil.which(name) else "no g++, and no CXX that names another"
+        mend = "only compile=true needs it; on Debian: apt install g++ python3-dev"
+        return Finding("compiler", lacks, NOTE, mend)
+    done = subprocess.run([name, "--version"], capture_output=True, check=False)
+    said = done.stdout.decode(errors="replace").splitlines() or [name]
+    return Finding("compiler", f"{said[0]}: compile=true works")

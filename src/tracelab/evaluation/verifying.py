@@ -33,6 +33,7 @@ Texts = Sequence[str | Sequence[int] | Integers] | Ragged
 Blame = Callable[[int, object], None]  # line or place, reason
 ENOUGH = 1_000  # problems that say whether a file's are such as the task has
 NAMED = 20  # lines left out that are named where people read
+ENDINGS = (".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".arrow", ".feather", ".txt")  # of names of files
 LISTS = ("completion", "problem")  # columns of outcomes that no figure needs
 
 
@@ -111,8 +112,9 @@ class _Distinct:
 
 
 def name_of(path: str | Path) -> str:
-    """A file's name without its endings: `a.v2` of `in/a.v2.jsonl.gz`."""
-    return Path(Path(path).name.removesuffix(".gz")).stem
+    """A file's name without what it ends with: `a.v2` of `in/a.v2.jsonl.gz`, and of `a.v2`."""
+    name = Path(path).name.removesuffix(".gz")
+    return next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)
 
 
 def verify(task: Task, problems: Problems | Examples, completions: Texts) -> pa.Table:

@@ -27,8 +27,8 @@ ENDED = (
     "OUT_OF_MEMORY",
     "REVOKED",
     "TIMEOUT",
-    FORGOTTEN,
 )
+PREEMPTED = "PREEMPTED"  # and either cancelled or queued again, as the cluster does it: the queue knows
 
 
 class Watcher(SlurmInfoWatcher):
@@ -36,7 +36,8 @@ class Watcher(SlurmInfoWatcher):
 
     def is_done(self, job_id: str, mode: str = "standard") -> bool:
         """Has a job ended? One that is suspended, or whose node starts up, has not."""
-        return self.get_state(job_id, mode).startswith(ENDED)
+        state = self.get_state(job_id, mode)
+        return state.startswith(ENDED) or state.endswith(FORGOTTEN)
 
     def update(self) -> None:
         """Ask for the state of each job that is not known to have ended."""
@@ -45,13 +46,20 @@ class Watcher(SlurmInfoWatcher):
             return
         self._num_calls += 1
         self._last_status_check = time.time()
-        found = self.read_info(said(self._make_command() or ()) or "")
-        unknown = asked - found.keys()  # without accounts, all; else what was cancelled before it began
+        whole = self.read_info(said(self._make_command() or ()) or "")  # of arrays, with what has ended
+        found = {job: whole[job] for job in asked & whole.keys()}
+        known = {job for job, each in found.items() if not each["State"].startswith(PREEMPTED)}
+        unknown = asked - known  # without accounts, all; else what was cancelled before it began, too
         if unknown and (answer := said(QUEUE)) is not None:
             queue = self.read_info(HEADER + answer)
-            found |= {job: queue.get(job, {"State": FORGOTTEN}) for job in unknown}
+            found |= {job: queue.get(job) or gone(found.get(job)) for job in unknown}
         self._info_dict |= found
         self._finished |= {job for job in asked if self.is_done(job, mode="cache")}
+
+
+def gone(before: dict[str, str] | None) -> dict[str, str]:
+    """What is known of a job that the queue has forgotten. before: what accounts say of it."""
+    return {"State": f"{before['State']}, {FORGOTTEN}" if before else FORGOTTEN}
 
 
 def watch(submitted: Sequence[Submitted[Any]]) -> None:

@@ -91,8 +91,8 @@ def details(summary: str, body: str) -> Html:
 
 def drawing(path: Path, caption: str, folder: str) -> Html:
     """A figure inlined as SVG, in the page's colours, with links to its files in `folder`."""
-    kinds = [kind for kind in ("png", "pdf", "csv") if path.with_suffix(f".{kind}").is_file()]
-    links = ", ".join(f'<a href="{escape(folder)}/{path.stem}.{kind}">{kind.upper()}</a>' for kind in kinds)
+    kinds = [kind for kind in ("png", "pdf", "csv") if path.with_name(f"{path.name}.{kind}").is_file()]
+    links = ", ".join(f'<a href="{escape(folder)}/{path.name}.{kind}">{kind.upper()}</a>' for kind in kinds)
     return Html(
         f'<figure class="plot"><div class="wide" role="region" tabindex="0" aria-label="{escape(caption)}">'
         f"{_svg(path)}</div><figcaption>{text(caption)} {links}</figcaption></figure>"
@@ -101,10 +101,10 @@ def drawing(path: Path, caption: str, folder: str) -> Html:
 
 def _svg(path: Path) -> str:
     """SVG markup of a figure, without prologue and metadata. Its ids are its own; its inks are the page's."""
-    content = path.with_suffix(".svg").read_text(encoding=UTF8)
+    content = path.with_name(f"{path.name}.svg").read_text(encoding=UTF8)
     content = content[content.index("<svg") :]
     content = re.sub(r"<metadata>.*?</metadata>", "", content, flags=re.DOTALL)
-    content = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{path.stem}-", content)
+    content = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{path.name}-", content)
     for ink, variable in INKS.items():
         content = content.replace(ink, variable)
     size = re.search(r'<svg [^>]*?width="([\d.]+)pt"', content)

@@ -17,6 +17,7 @@ from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
 
 BASE = "solution_only"
+PAGES = (".html", ".htm")
 STRICT = "strict"  # the level of validity that is reported
 SOLUTION, TRACE = "solution_valid", f"trace_{STRICT}"
 WORDS = {SOLUTION: "solution valid", TRACE: f"trace valid ({STRICT})"}
@@ -53,8 +54,9 @@ class Study:
 
     @property
     def data(self) -> Path:
-        """The folder beside the page."""
-        return self.out.with_name(f"{self.out.stem}_data")
+        """The folder beside the page: `study_data` of study.html."""
+        name = self.out.stem if self.out.suffix in PAGES else self.out.name
+        return self.out.with_name(f"{name}_data")
 
     def in_order(self, frame: pl.DataFrame) -> Iterator[dict[str, Any]]:
         """Rows of a frame with a column `split`, test sets in their order."""

@@ -26,13 +26,15 @@ from tracelab.core.full_disk import disk_full
 from tracelab.core.paths import CONF
 from tracelab.core.settings import read
 from tracelab.core.terminal import endure, interruptible
-from tracelab.runs.choices import check_choices
+from tracelab.runs.choices import GROUPS, check_choices
 from tracelab.runs.knobs import UNNAMED, within
 from tracelab.runs.older import admitted, as_typed, in_todays_words, parts_of
 
 T = TypeVar("T")
 SWEPT = ("train", "posttrain")  # whose YAML has conf/run.yaml, and with it the records of sweeps
 LONGEST_NAME = 120  # characters of a run's folder name; file systems allow 255 bytes
+# What a name shows as "-", though a value may consist of it: neither marks of lists and paths, nor in a path.
+SIGNS = re.compile(r"""[^\w\s.+=,:@~"'()\[\]{}/-]|(?<![\w.])/(?![\w.~])""")
 
 
 class Accuracy(float):
@@ -82,12 +84,14 @@ def run_name(overrides: str) -> str:
     """`seed=1,task.size=5,trace=correct` -> `seed-1_trace-correct_task.size-5`; "defaults" for none.
 
     Groups come first. Only characters that Hydra takes in `run=<folder>` without quotes are used. A long
-    name is cut and ends with a hash of the whole, so that two runs never share a folder.
+    name is cut and ends with a hash of the whole, and so does one of signs (`task.operations=+/`), so that
+    two runs share no folder. Of two that differ in a mark of lists or paths alone (`a/b`, `a-b`), the second
+    is refused.
     """
     parts = re.split(r",(?=[\w.@/]+=)", as_typed(overrides))
     ordered = "_".join(sorted(parts, key=lambda part: "." in part.split("=")[0]))
     safe = "".join(c if c.isalnum() or c in "._+" else "-" for c in ordered)
-    if len(safe) > LONGEST_NAME:
+    if len(safe) > LONGEST_NAME or SIGNS.search(ordered):
         safe = f"{safe[:LONGEST_NAME]}-{zlib.crc32(overrides.encode()):08x}"
     return safe or "defaults"
 
@@ -123,6 +127,7 @@ def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Call
         def main() -> None:
             endure()
             check_single(config, sys.argv[1:])
+            check_taken(config, sys.argv[1:])
             sys.argv[1:] = admitted(chosen(config, sys.argv[1:]))
             with interruptible("What was written is kept."):
                 start(hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(run))
@@ -180,6 +185,24 @@ def check_single(config: str, words: Sequence[str]) -> None:
             f"tracelab.{config} takes no -m, which is for sweeps of tracelab.train and tracelab.posttrain: "
             "give the command once for each value"
         )
+
+
+def check_taken(config: str, words: Sequence[str]) -> None:
+    """End the program if a choice that stands for several of training is made where there is none such.
+
+    Hydra would say to add it, and then that its knobs are unknown.
+    """
+    named = [word.lstrip("+").partition("=") for word in words]
+    asked = {name: f"{name}/{value}.yaml" for name, _, value in named if name in (*GROUPS, "experiment")}
+    if not asked:
+        return
+    stated: Any = OmegaConf.load(CONF / f"{config}.yaml")
+    axes = {axis for each in stated.get("defaults", []) if isinstance(each, DictConfig) for axis in each}
+    own = " and ".join(f"{axis}=" for axis in ("task", "trace") if axis in axes)
+    for name, file in asked.items():
+        if name not in axes and (CONF / file).is_file():
+            mend = f": give what it stands for by {own} and their knobs (conf/{file})" if own else ""
+            sys.exit(f"tracelab.{config} takes no {name}=, which is for training{mend}")
 
 
 def compose(settings: type[T], config: str, *overrides: str) -> T:

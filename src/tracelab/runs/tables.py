@@ -136,9 +136,9 @@ def _stacked(table: Table) -> Table:
 
 
 def _console() -> Console:
-    """The terminal, or 200 columns where there is none."""
-    terminal = Console()
-    return terminal if terminal.is_terminal else Console(width=200)
+    """The terminal, or 200 columns where there is none. Words are printed as they are: `[a]` is no markup."""
+    terminal = Console(markup=False, emoji=False)
+    return terminal if terminal.is_terminal else Console(width=200, markup=False, emoji=False)
 
 
 def print_trained(trained: Trained) -> Accuracy:
@@ -221,9 +221,9 @@ def print_sweep(jobs: list[dict[str, Any]]) -> None:
     console.print(fitting(table, console.width))
     for job in jobs:
         if "reason" in job:
-            console.print(f"Job {job['number']} failed: {job['reason']}", markup=False, highlight=False)
+            console.print(f"Job {job['number']} failed: {job['reason']}", highlight=False)
             if job["folder"]:
-                console.print(f"  {job['folder']}/error.txt", markup=False, highlight=False, soft_wrap=True)
+                console.print(f"  {job['folder']}/error.txt", highlight=False, soft_wrap=True)
     if any(job["state"] in ("failed", "unfinished", "not begun") for job in jobs):
         console.print("The same command goes on: it skips what is finished and resumes what was begun.")
 
