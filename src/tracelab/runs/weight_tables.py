@@ -37,9 +37,11 @@ def print_vectors(frame: Any, title: str) -> None:
 
 def print_steering(directions: Any, changes: Any, title: str, path: Path) -> None:
     """Two tables: of the directions, and a row per change; frames: of `analysis.steering.of_run`."""
-    found = Table(title=f"{title}: directions", title_justify="left", caption="concordance: 0.5 by chance")
+    caption = "concordance: 0.5 by chance; n: activations, several of a problem"
+    found = Table(title=f"{title}: directions", title_justify="left", caption=caption)
     names = ["norm", "concordance", "shuffled", "p", "agreement", "n"]
-    names += [name for name in ("explained", "exchanged") if name in directions.columns]  # carried over
+    # older files lack the first, and what was not carried over the others
+    names += [name for name in ("problems", "explained", "exchanged") if name in directions.columns]
     found.add_column("place")
     for name in names:
         found.add_column(name, justify="right")
