@@ -26,7 +26,7 @@ from tracelab.models.gpt import GPT
 from tracelab.models.places import capture, change
 from tracelab.models.precision import REDUCED
 from tracelab.probes.activations import OTHER, SOLUTION, Written
-from tracelab.probes.diff import Asked, hybrid, of_runs
+from tracelab.probes.diff import Asked, hybrid, largest_first, of_runs
 from tracelab.probes.diffing import Pair, batches, divergences, losses, real_tokens
 from tracelab.probes.firing import features
 from tracelab.probes.settings import Fitting
@@ -303,6 +303,14 @@ def test_a_hybrid_has_the_mlps_before_and_all_else_after():
     for name, weight in mixed.state_dict().items():
         theirs = before if "down" in name or "gate_up" in name else after
         assert torch.equal(weight, theirs.state_dict()[name]), name
+
+
+def test_a_feature_of_a_larger_mlp_comes_before_one_with_more_of_a_small_one():
+    rows = [
+        {"feature": k, "added": added, "mlp_share": share}
+        for k, (added, share) in enumerate([(0.9, 0.1), (0.3, 0.6), (0.5, 0.1), (0.6, 0.3)])
+    ]
+    assert [row["feature"] for row in largest_first(rows)] == [1, 3, 0, 2]
 
 
 def test_gains_by_hand():
