@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 from copy import deepcopy
 from dataclasses import replace
 
@@ -15,15 +16,17 @@ from tests.helpers.runs import small
 from tests.probes.test_weights import TINY, planted
 from tracelab.analysis import diff as analysis
 from tracelab.core import rng
+from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
 from tracelab.decoding.continuous import complete
+from tracelab.decoding.sampling import generate
 from tracelab.diff import main
 from tracelab.evaluation.judging import trained_model
 from tracelab.models.gpt import GPT
 from tracelab.models.places import capture, change
 from tracelab.models.precision import REDUCED
 from tracelab.probes.activations import OTHER, SOLUTION, Written
-from tracelab.probes.diff import Asked, hybrid, of_runs
+from tracelab.probes.diff import Asked, hybrid, largest_first, of_runs
 from tracelab.probes.diffing import Pair, batches, divergences, losses, real_tokens
 from tracelab.probes.firing import features
 from tracelab.probes.settings import Fitting
@@ -199,6 +202,37 @@ def test_a_model_that_computes_in_bfloat16_is_adapted_too(pair, written):
         assert [line.tokens.tolist() for line in lines()] != plain
 
 
+def test_batches_that_run_side_by_side_get_their_own_features():
+    """Two threads meet between what an MLP reads and what it gives, as any two batches may."""
+    model = GPT(20, 64, layers=2, width=16, heads=2, mlp=24)
+    transcoders = beside(model, 8, seed=0)
+    for one in transcoders:
+        torch.nn.init.normal_(one.decode.weight, generator=torch.Generator().manual_seed(0))
+    random = np.random.default_rng(0)
+    prompts = Ragged.of([random.integers(0, 20, length) for length in range(3, 15)])
+    both, met = threading.Barrier(2), threading.local()
+
+    def meet(x):
+        if both_run and not hasattr(met, "once"):
+            met.once = both.wait()
+        return x
+
+    def tokens():
+        with adapted(model, transcoders), change(model, {"blocks.0.neurons": meet}):
+            return generate(model, prompts, stop=20, max_new=20, batch_size=3).tokens.values.tolist()
+
+    both_run, threads = False, torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = tokens()
+        both_run = True
+        torch.set_num_threads(2)
+        assert tokens() == alone
+    finally:
+        torch.set_num_threads(threads)
+    assert alone != generate(model, prompts, stop=20, max_new=20).tokens.values.tolist()
+
+
 @torch.no_grad()
 def read_by_the_first_mlp(model, texts):
     found = []
@@ -269,6 +303,14 @@ def test_a_hybrid_has_the_mlps_before_and_all_else_after():
     for name, weight in mixed.state_dict().items():
         theirs = before if "down" in name or "gate_up" in name else after
         assert torch.equal(weight, theirs.state_dict()[name]), name
+
+
+def test_a_feature_of_a_larger_mlp_comes_before_one_with_more_of_a_small_one():
+    rows = [
+        {"feature": k, "added": added, "mlp_share": share}
+        for k, (added, share) in enumerate([(0.9, 0.1), (0.3, 0.6), (0.5, 0.1), (0.6, 0.3)])
+    ]
+    assert [row["feature"] for row in largest_first(rows)] == [1, 3, 0, 2]
 
 
 def test_gains_by_hand():

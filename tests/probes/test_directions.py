@@ -1,10 +1,13 @@
 """Directions by contrast: what was planted is found, and nothing where nothing was, or it is confounded."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 
 from tracelab.probes.alignment import align, as_deep
-from tracelab.probes.directions import concordance_of, contrast_weights, find
+from tracelab.probes.directions import concordance_of, contrast_weights, exchanged, find
+from tracelab.probes.settings import Fit
 
 GENERATOR = np.random.default_rng(0)
 STRATA, EACH, WIDTH = 60, 4, 16
@@ -52,6 +55,52 @@ def test_what_follows_the_stratum_alone_makes_no_direction():
     assert contrast_weights(longer, complexity) @ complexity == pytest.approx(0)
 
 
+def paired(random):
+    """Four completions of each problem, which are alike, with a row of each of two kinds: no direction."""
+    parts = np.repeat(random.standard_normal((24, 2, 8)), 4, axis=0)
+    rows = (parts + 0.1 * random.standard_normal(parts.shape)).transpose(1, 0, 2).reshape(-1, 8)
+    group = np.repeat(np.arange(24), 4)
+    return rows, np.repeat([True, False], 96), np.tile(np.arange(96), 2), np.tile(group, 2)
+
+
+def of_a_measure(random):
+    """Activations and lengths of four alike samples of each problem, in two strata: no direction."""
+    rows, lengths = (
+        np.repeat(random.standard_normal((32, width)), 4, axis=0) + 0.1 * random.standard_normal((128, width))
+        for width in (8, 1)
+    )
+    longer = [part > np.median(part) for part in lengths.reshape(2, -1)]
+    return rows, np.concatenate(longer), np.repeat([0, 1], 64), np.repeat(np.arange(32), 4)
+
+
+def of_samples(random):
+    """Two texts of each problem, either of which was sampled twice: no direction."""
+    rows = np.repeat(random.standard_normal((48, 8)), 2, axis=0)
+    return rows, np.tile([True, True, False, False], 24), *[np.repeat(np.arange(24), 4)] * 2
+
+
+@pytest.mark.parametrize("drawn", [paired, of_a_measure, of_samples])
+def test_samples_that_are_alike_make_no_direction(drawn):
+    """Small p are as rare as p says; they are several times as common if rows are exchanged, not problems."""
+    found = [find(*drawn(np.random.default_rng(k)), seed=k) for k in range(60)]
+    small = [one.p <= 1 / 21 + 1e-9 for one in found]
+    assert 0 < np.mean(small) < 0.1
+    assert 0.3 < np.mean([one.p <= 0.5 for one in found]) < 0.7
+    assert found[0].n == 4 * found[0].problems * (2 if drawn is paired else 1)
+
+
+def test_problems_exchange_all_their_labels():
+    """With one of their stratum that has as many rows; or their own two, if the stratum is theirs alone."""
+    stratum, group = np.array([0, 0, 0, 0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 2, 2, 3, 3])
+    label = np.array([True, True, False, True, False, False, True, False])
+    seen = {tuple(exchanged(label, stratum, group, 0, k).tolist()) for k in range(99)}
+    pairs = [(True, True), (False, True), (False, False)]
+    orders = [sum(order, ()) for order in permutations(pairs)]
+    assert seen == {(*order, own, not own) for order in orders for own in (True, False)}
+    alone = exchanged(label[:5], stratum[:5], group[:5], 0, 0)
+    assert alone[4] == label[4], "no other problem has one row"
+
+
 def test_weights_and_pairs_by_hand():
     label, stratum = np.array([1, 1, 0, 0, 1], np.bool_), np.array([0, 0, 0, 1, 2])
     assert contrast_weights(label, stratum).tolist() == [0.5, 0.5, -1, 0, 0]
@@ -59,6 +108,14 @@ def test_weights_and_pairs_by_hand():
     assert concordance_of(np.zeros(5), ~label, np.arange(5)) == 0.5
     with pytest.raises(ValueError, match=r"no stratum has both groups.*fit\.samples"):
         find(NOISE[:5], label, np.arange(5), np.arange(5), seed=0)
+
+
+def test_samples_that_are_the_same_are_refused():
+    with pytest.raises(
+        ValueError, match=r"fit.temperature=0 gives fit.samples=4 completions that are the same"
+    ):
+        Fit(problems=8, samples=4, temperature=0.0)
+    assert Fit(problems=8, samples=1, temperature=0.0).samples == 1
 
 
 # --- carried from one model to another ---------------------------------------------------------------------

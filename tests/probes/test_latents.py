@@ -12,7 +12,7 @@ from tracelab.data.frozen import drawn
 from tracelab.models.gpt import GPT
 from tracelab.models.latent import FEEDS, thinking
 from tracelab.probes import tested
-from tracelab.probes.chaining import Versions, chains, number_words, varied_of
+from tracelab.probes.chaining import Versions, chains, number_words, stands, varied_of
 from tracelab.probes.forcing import Forced, forced, repeated
 from tracelab.probes.latents import Forcing, Latents
 from tracelab.probes.readings import alike, decoded, read_off, steps_of
@@ -229,6 +229,21 @@ def test_a_trace_that_stands_in_latents_is_found_and_verified():
     assert ways(swapped)["verified"] < 0.3 * found["verified"]
 
 
+@pytest.mark.parametrize(
+    ("changed", "stood"), [([1, 2, 3], True), ([1, 2], False), ([1], False), ([], False)]
+)
+def test_a_step_stands_as_many_changes_as_are_asked_for(changed, stood):
+    """It is read in all four versions; in the others of these its result is the first's."""
+    results = np.array([[5, *(k if k in changed else 5 for k in (1, 2, 3))]])
+    read = np.zeros((4, 1, 10), bool)
+    read[np.arange(4), 0, results[0]] = True
+    versions = Versions(PROMPTS, np.zeros((0, 4), np.int64), read)
+    assert stands(versions, 0, results, changes=3).tolist() == [stood]
+    assert stands(versions, 0, results, changes=len(changed)).tolist() == [True]
+    read[1] = False
+    assert stands(versions, 0, results, changes=3).tolist() == [False]
+
+
 def test_shares_are_ratios_beside_their_control():
     rows = [
         {"question": "read", "what": what, "counted": "step", "problem_key": key, "right": key < 2}
@@ -245,6 +260,13 @@ def test_shares_are_ratios_beside_their_control():
     assert found.filter(what="gold")["share"].to_list() == [1, 1, 1]
     assert found.filter(what="gold")["above"].to_list() == [0.5, 0.5, 0.5]
     assert found.filter(what="control")["above"].to_list() == [None] * 3
+
+
+def test_more_changes_than_there_are_numbers_are_refused():
+    with pytest.raises(ValueError, match=r"changed into 9 others.*take probe.changes=9"):
+        Latents(changes=TASK.modulus).check(TASK)
+    Latents(changes=TASK.modulus - 1).check(TASK)
+    Latents(ask=["needed"], changes=TASK.modulus).check(TASK)
 
 
 def test_the_knob_that_is_none():

@@ -15,7 +15,7 @@ from tracelab.models.gpt import GPT
 from tracelab.models.places import capture
 from tracelab.probe import Probing
 from tracelab.probes.linear import halves, most_varied, of_problems, scored
-from tracelab.probes.moments import activations, moments_of, quantities
+from tracelab.probes.moments import BEGIN, END, activations, moments_of, quantities
 from tracelab.probes.states import States
 from tracelab.runs.build import build_task
 from tracelab.runs.entry import compose
@@ -224,6 +224,28 @@ def test_a_moment_is_where_so_many_steps_are_taken(read):
     assert (shorter["status"].values[moments.taken > 1] == UNKNOWN).all()
 
 
+@pytest.mark.parametrize("at", [BEGIN, END])
+def test_steps_that_were_read_and_are_known_by_heart_are_no_selectivity(at):
+    """At a step's first word the steps before it were read; what is told by the last of them, by heart."""
+    task, examples = drawn("knights_knaves", "task.people=3", n=60)
+    prompts, texts = task.prompts(examples), references(task, examples)
+    moments = moments_of(task, prompts, texts, steps=12, seed=0, room=10_000)
+    here, last = np.flatnonzero(moments.at == at), []
+    for i, word in zip(moments.text[here], moments.word[here], strict=True):
+        text = texts[i][: word + 1 - len(prompts[i])]
+        rows = task.codec.read_completion(text)[0]
+        last.append((*(rows[-1] if len(rows) else [UNKNOWN] * 3), text[-1] if at == BEGIN else UNKNOWN))
+    steps, step = np.unique(np.array(last)[:, :3], axis=0, return_inverse=True)
+    read = np.unique(np.array(last), axis=0, return_inverse=True)[1].ravel()
+    x = np.hstack([np.eye(read.max() + 1)[read], np.eye(len(steps))[step.ravel()]]).astype(np.float32)
+    label = np.random.default_rng(0).integers(0, 2, len(steps))[step.ravel()]
+    kinds = moments.kind[here]
+    assert len({*zip(read, kinds, strict=True)}) == len({*read}) == len({*kinds})
+    score, selectivity, _ = figures(x, label, False, moments.text[here], kinds)
+    assert score > 0.9
+    assert abs(selectivity) < 0.05
+
+
 def test_what_the_model_has_there_is_what_it_has_without_a_batch(read):
     _, _, prompts, texts, moments = read
     texts = prompts.joined(texts)
@@ -275,3 +297,22 @@ def test_scores_are_ratios_over_problems():
         row = scores(less, by=("split",)).row(0, named=True)
         assert row["selectivity"] is row["selectivity_low"] is None
         assert row["known"] == (None if "known" not in less.collect_schema() else 0.5)
+
+
+def test_selectivity_where_steps_begin_is_of_files_that_have_kinds_of_what_was_read():
+    row = {"split": "s", "trace": "own", "search": "text", "quantity": "q", "number": False, "place": "embed"}
+    sums = dict.fromkeys(("of", "right", "majority", "control_of", "tested", "known", "known_of"), 2.0)
+    sums |= {"known_right": 2.0, "control": 1.0, "run": "a"}
+    keys = [{"at": at, "problem_key": key} for at in ("begin", "end") for key in range(5)]
+    older = pl.LazyFrame([{**row, **sums, **key} for key in keys])
+    newer = older.with_columns(kinds=pl.lit("read"), run=pl.lit("b"))
+    for table, expected in (
+        (older, [None, 0.5]),
+        (newer, [0.5, 0.5]),
+        (pl.concat([older, newer], how="diagonal_relaxed"), [None, 0.5]),
+    ):
+        found = scores(table, by=("split",))
+        assert found["at"].to_list() == ["begin", "end"]
+        assert found["selectivity"].to_list() == found["control"].to_list() == expected
+        assert found["known"].to_list() == [None if value is None else 1 for value in expected]
+        assert found["score"].to_list() == [1, 1]

@@ -21,7 +21,7 @@ from tracelab.models.gpt import GPT
 from tracelab.models.places import add, capture, change
 from tracelab.posttraining.experiment import posttrain
 from tracelab.probes import heads, memorisation
-from tracelab.probes.activations import OTHER, SOLUTION, Written, means
+from tracelab.probes.activations import OTHER, SOLUTION, Written, means, parts_of
 from tracelab.probes.arithmetic import CONTROL, SUM, Merge, check_related, merge
 from tracelab.probes.contrasts import contrast, lengths
 from tracelab.probes.directions import contrast_weights
@@ -40,6 +40,7 @@ from tracelab.runs.identity import lineage
 from tracelab.runs.settings import Sampling
 from tracelab.steer import main as steer
 from tracelab.training.experiment import train
+from tracelab.training.settings import Training
 
 TINY = (
     "task.ood=[]",
@@ -309,6 +310,26 @@ def test_the_parts_of_a_completion(written):
         assert np.array_equal(parts[1 : 1 + 4 * len(trace)], np.repeat(trace[:, 0], 4))
         assert (parts[2 + 4 * len(trace) :] == SOLUTION).sum() == len(solution) + 1  # and the stop
     assert written.trace_tokens.tolist() == (4 * written.examples.trace.lengths).tolist()
+
+
+@pytest.mark.parametrize("name", ["compact", "searchformer"])
+def test_behind_a_trace_that_breaks_off_there_is_no_solution_until_one_begins(name):
+    """With a word that opens solutions there is none without it."""
+    task = build_task(compose(Training, "train", "task=maze", f"task.format={name}").task)
+    examples = task.generate(np.arange(1, dtype=np.uint64), "val")
+    whole = references(task, examples)[0]
+    at, opened = task.codec.solution_at(whole), int(name == "compact")
+    solution = whole[at + opened :]
+    stray = np.repeat(whole[at - 1], 3)  # ends of steps, that begin nothing
+    for completion, count in (
+        (np.concatenate([whole[:at], stray, whole[at:]]), len(solution)),
+        (np.concatenate([whole[:at], stray, solution]), 0 if opened else len(solution)),
+        (np.concatenate([whole[:at], stray]), 0),
+    ):
+        parts = parts_of(task, completion)[0]
+        assert (parts == SOLUTION).sum() == (parts[len(parts) - count :] == SOLUTION).sum() == count
+        assert (parts[at : at + 3] == OTHER).all()
+        assert (parts >= 0).sum() == at - opened
 
 
 def test_means_are_over_the_chosen_tokens(model, written):

@@ -27,6 +27,7 @@ KNOWN = (
     "control",
     "control_of",
 )  # older files lack the first four
+KINDS = "read"  # what kinds are of; older files lack it, and at `begin` have those of the step to come
 FEWEST = 5  # problems with moments whose kind of step was trained on, for a selectivity
 ABOUT = ("trace", "search", "quantity", "number", "at")
 BASELINES = ("clock", "embed")
@@ -52,11 +53,14 @@ def scores(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.Data
     majority: accuracy of the commonest label of training (of numbers 0); known: the share of tested labels
     at moments whose kind of step was trained on; control: the control task's score there; selectivity: score
     less control there, with _low and _high; problems: that were tested; seeds. The three are null of files
-    that do not say which moments these are, selectivity also where fewer than FEWEST problems have some.
+    that do not say which moments these are, or at `begin` had kinds of another sort (see KINDS); selectivity
+    also where fewer than FEWEST problems have some.
     """
     keys = [*by, *ABOUT, "place"]
-    missing = {*KNOWN} - {*table.collect_schema().names()}
+    missing = {*KNOWN, "kinds"} - {*table.collect_schema().names()}
     table = table.with_columns(pl.lit(None, pl.Float64).alias(name) for name in sorted(missing))
+    told = (pl.col("at") != "begin") | pl.col("kinds").is_not_null()
+    table = table.with_columns(pl.when(told).then(pl.col(name)).alias(name) for name in KNOWN)
     whole = [pl.when(pl.col(name).is_not_null().all()).then(pl.col(name).sum()) for name in KNOWN]
     sums = [*(pl.col(name).sum() for name in SUMS), *whole]
     found = table.group_by([*keys, "problem_key"], maintain_order=True).agg(sums).collect()

@@ -51,7 +51,7 @@ class Seen(dict[str, list[Tensor]]):
     """Place -> what was there, a tensor for each call of the model."""
 
     def whole(self, place: str) -> Tensor:
-        """(B, T, features): the calls' tokens behind one another, as a prompt and what was sampled."""
+        """(B, T, features): the calls' tokens behind one another, as a prompt and one batch's samples."""
         return torch.cat(self[place], 1)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tracelab.core.formats import ABSENT
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.decoding.logprobs import Piece, cut, padded
@@ -73,8 +74,7 @@ def parts_of(task: Task, completion: NDArray[np.int32]) -> tuple[NDArray[np.int6
     steps = codec.encode(codec.trace, Ragged(rows, np.arange(len(rows) + 1)))
     parts[start : start + read] = np.repeat(rows[:, 0], steps.lengths)
     within[start : start + read] = np.arange(read) - np.repeat(steps.offsets[:-1], steps.lengths)
-    opens = np.flatnonzero(completion == solution_open)
-    parts[opens[0] + 1 if len(opens) else start + read :] = SOLUTION
+    parts[codec.solution_at(completion) + (solution_open != ABSENT) :] = SOLUTION
     return parts, within
 
 

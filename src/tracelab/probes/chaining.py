@@ -9,7 +9,7 @@ Three ways, each stricter, to count one:
 
     reached    what is read off, whatever it computes
     causal     and is read at the same place where it is another number: one of the prompt that it rests on is
-               changed, three times, and it is computed again
+               changed, and it is computed again, three times; a step that fewer changes change is not
     verified   and is the task's own: what it derives of the prompt, in a trace that its verifier accepts
 
 Of a wrong answer there is no verified trace by definition; there may be a causal one. Source: Dilgren and
@@ -134,13 +134,13 @@ def reaches(versions: Versions, modulus: int, answer: int, changes: int) -> bool
 def stands(versions: Versions, place: int, results: NDArray[np.int64], changes: int) -> NDArray[np.bool_]:
     """(results,): is each read at a place, also in the first so many versions in which it is another one?
 
-    results: (results, versions). What no version changes does not stand, if changes are asked for.
+    results: (results, versions). What fewer versions change does not stand: it can't be told.
     """
     read: NDArray[np.bool_] = versions.read[np.arange(results.shape[1]), place, results]
     other = results != results[:, :1]
     asked = other & (other.cumsum(axis=1) <= changes)
     kept: NDArray[np.bool_] = read[:, 0] & (read | ~asked).all(axis=1)
-    return kept & asked.any(axis=1) if changes else kept
+    return kept & (asked.sum(axis=1) == changes)
 
 
 def derived(task: Any, versions: Versions, answer: int, changes: int) -> Integers:

@@ -9,7 +9,7 @@ problems. Where before and after are one model, nothing is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
@@ -99,9 +99,7 @@ def of_runs(
     first = [Variant(BEFORE, model_before), Variant(AFTER, known.model)]
     tables = [judged(variant, known) for variant in first]
     held_out = read_again(tables[1], known)
-    rows = sorted(
-        features(pair.before, transcoders, held_out, task, asked.least), key=lambda row: -row["added"]
-    )
+    rows = largest_first(features(pair.before, transcoders, held_out, task, asked.least))
     more = list(variants(pair.before, transcoders, rows, asked))
     tables += [judged(variant, known) for variant in more]
     others = {name_of(v.name, len(v.removed)): (v.model, v.context) for v in [*first, *more]}
@@ -126,6 +124,11 @@ def hybrid(before: Model, after: Model) -> Model:
     outside = {name: w for name, w in theirs.items() if not any(part in name for part in MLP)}
     mixed.load_state_dict(outside, strict=False)
     return mixed
+
+
+def largest_first(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Living features, as of `firing.features`: those that add most, whatever their MLPs give, first."""
+    return sorted(rows, key=lambda row: -row["added"] * row["mlp_share"])
 
 
 def variants(

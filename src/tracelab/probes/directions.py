@@ -33,9 +33,9 @@ class Direction:
 
     vector: (features,), of all rows; concordance: how often, within a stratum of the other half of the
     problems, a row of the first group lies further along a half's direction than one of the second (1/2: by
-    chance); shuffled: the same with labels exchanged within strata, the mean; p: the share of shufflings
-    that come as high, itself counted; agreement: the cosine between the halves' directions; n: rows that
-    count.
+    chance); shuffled: the same with labels exchanged by problems, within strata, the mean; p: the share of
+    such exchanges that come as high, itself counted; agreement: the cosine between the halves' directions; n:
+    rows that count; problems: that these are of.
     """
 
     vector: Floats
@@ -44,6 +44,7 @@ class Direction:
     p: float
     agreement: float
     n: int
+    problems: int
 
 
 def contrast_weights(label: Flags, stratum: Integers) -> Floats:
@@ -74,11 +75,12 @@ def find(rows: Floats, label: Flags, stratum: Integers, group: Integers, seed: i
         )
     half = halves(group, seed)
     concordance, agreement = _held_out(rows, label, stratum, half)
-    others = [_held_out(rows, _shuffled(label, stratum, seed, k), stratum, half)[0] for k in range(SHUFFLES)]
+    others = [
+        _held_out(rows, exchanged(label, stratum, group, seed, k), stratum, half)[0] for k in range(SHUFFLES)
+    ]
     p = (1 + sum(other >= concordance for other in others)) / (1 + SHUFFLES)
-    return Direction(
-        weights @ rows, concordance, float(np.mean(others)), p, agreement, int(np.count_nonzero(weights))
-    )
+    counts = int(np.count_nonzero(weights)), len(np.unique(group[weights != 0]))
+    return Direction(weights @ rows, concordance, float(np.mean(others)), p, agreement, *counts)
 
 
 def halves(group: Integers, seed: int) -> Flags:
@@ -88,11 +90,23 @@ def halves(group: Integers, seed: int) -> Flags:
     return order[place] < len(known) // 2
 
 
-def _shuffled(label: Flags, stratum: Integers, seed: int, k: int) -> Flags:
-    """Labels exchanged within strata."""
+def exchanged(label: Flags, stratum: Integers, group: Integers, seed: int, k: int) -> Flags:
+    """Labels exchanged by problems (groups), for the samples of one are near copies of each other.
+
+    Of a problem that has its strata for itself all labels are turned, or none. Of problems that share one,
+    those with as many rows exchange all their labels.
+    """
     generator, found = rng.rng(seed, "val", k, "shuffled labels"), label.copy()
-    for rows in _members(stratum):
-        found[rows] = generator.permutation(label[rows])
+    _, place = np.unique(stratum, return_inverse=True)
+    shared = (np.bincount(np.unique(np.stack([place, group]), axis=1)[0]) > 1)[place]
+    alike: dict[tuple[int, int], list[Integers]] = {}
+    for rows in _members(group):
+        if shared[rows[0]]:
+            alike.setdefault((int(place[rows[0]]), len(rows)), []).append(rows)
+        elif generator.random() < 0.5:
+            found[rows] = ~label[rows]
+    for problems in alike.values():
+        found[np.stack(problems)] = label[generator.permutation(np.stack(problems))]
     return found
 
 

@@ -51,7 +51,7 @@ class Latents:
     (None: as many as the run was evaluated on).
 
     top: words that are read at each place; controls: other problems' traces that are looked for; changes: of
-    each number of a prompt; noise: of latents' size.
+    each number of a prompt, less than there are numbers; noise: of latents' size.
     """
 
     ask: Sequence[str] = QUESTIONS
@@ -77,6 +77,7 @@ class Latents:
         if not asked.model.lead:
             raise ValueError(f"run={run.folder} has no latents: take a run of trace=latent")
         ((split, (task, examples)),) = asked.tests.items()
+        self.check(task)
         own = forced(asked.model, task, examples, asked.sampling, asked.max_new)
         about = {**asked.about, "split": split}
         n, parts = len(examples), []
@@ -90,6 +91,15 @@ class Latents:
         if not parts:
             raise ValueError(f"probe.ask={[*self.ask]}: nothing of that is asked of task={task.name}")
         return pa.concat_tables(parts)
+
+    def check(self, task: Any) -> None:
+        """ValueError if the task's numbers can't be changed so often."""
+        if "found" in self.ask and task.name in CHAINED and self.changes >= task.modulus:
+            most = task.modulus - 1
+            raise ValueError(
+                f"probe.changes={self.changes}: a number modulo {task.modulus} can be changed into {most} "
+                f"others, so no step could stand: take probe.changes={most}"
+            )
 
     def shown(self, path: Path) -> Shown:
         """Each share, and how far it lies above its control."""

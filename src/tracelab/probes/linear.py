@@ -3,9 +3,9 @@
     scored(x, labels, number=False, train=train, kinds=kinds, random=random)
 
 What a probe finds may be its own doing, so each has a control task (Hewitt and Liang 2019, arXiv 1909.03368):
-every kind of step is given the label of a moment drawn at random, which only a probe that knows steps by
-heart can learn. Nobody can know by heart a kind that was not there in training: score less control score, of
-tested moments whose kind was, is the probe's selectivity.
+every kind of step that was read is given the label of a moment drawn at random, which only a probe that
+knows steps by heart can learn. Nobody can know by heart a kind that was not there in training: score less
+control score, of tested moments whose kind was, is the probe's selectivity.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def scored(
     """A probe for each entity, trained on some moments and scored on the others.
 
     x: (n, features); labels: (n, entities), UNKNOWN where not defined; train: (n,) which to train on; kinds:
-    (n,) of step, for the control task.
+    (n,) of what was read, for the control task.
     """
     x = standard(x, train)
     sums = np.zeros((9, len(x)))

@@ -43,7 +43,8 @@ class Moments:
     """n moments of texts. traces: the rows of each text's trace.
 
     text: (n,) which; word: (n,) its place there; at: (n,) BEGIN or END; taken: (n,) steps that are taken by
-    then; kind: (n,) which step it is, alike for steps of the same words.
+    then; kind: (n,) what was read, alike for the same words: at END the step, at BEGIN the one before it (or
+    none) and the operation of the one that begins.
     """
 
     traces: Sequence[Integers]
@@ -60,7 +61,8 @@ def moments_of(task: Any, prompts: Ragged, completions: Ragged, steps: int, seed
     room: words of a text that the model can read.
     """
     codec, opens = task.codec, task.codec.markers[0]
-    found, rows, traces = [], [], []
+    found, traces = [], []
+    read: tuple[list[Any], list[Any]] = [], []  # at BEGIN, at END
     for i, completion in enumerate(completions):
         trace, _ = codec.read_completion(completion)
         traces.append(trace)
@@ -71,10 +73,11 @@ def moments_of(task: Any, prompts: Ragged, completions: Ragged, steps: int, seed
         chosen = rng.rng(seed, "test", i, "states").permutation(fits)[:steps]
         for t in np.sort(chosen):
             found += [(i, ends[t] - lengths[t], BEGIN, t), (i, ends[t] - 1, END, t + 1)]
-            rows += [trace[t], trace[t]]
+            read[BEGIN].append((*(trace[t - 1] if t else np.full_like(trace[t], UNKNOWN)), trace[t, 0]))
+            read[END].append(trace[t])
     text, word, at, taken = np.array(found, np.int64).reshape(-1, 4).T
-    kinds = np.unique(np.array(rows), axis=0, return_inverse=True)[1].ravel() if rows else text
-    return Moments(traces, text, word, at, taken, kinds)
+    kinds = [np.unique(np.array(rows), axis=0, return_inverse=True)[1].ravel() for rows in read if rows]
+    return Moments(traces, text, word, at, taken, np.stack(kinds, axis=1).ravel() if kinds else text)
 
 
 def quantities(

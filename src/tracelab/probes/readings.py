@@ -1,6 +1,6 @@
 """Can a problem's trace be read off latents? Its steps are looked for in the likeliest words at each place.
 
-    found = decoded(task, examples.trace, words, task.prompts(examples), traces)
+    found = decoded(task, examples.trace, words, task.prompts(examples))
 
 A step is read off where its result is among the words at a place, and its operands are among those of earlier
 places or stand in the prompt; the two are counted apart. The same is asked with other problems' traces of as

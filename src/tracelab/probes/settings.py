@@ -16,6 +16,13 @@ class Fit:
     samples: Count
     temperature: Weight
 
+    def __post_init__(self) -> None:
+        if self.temperature == 0 and self.samples > 1:
+            raise ValueError(
+                f"fit.temperature=0 gives fit.samples={self.samples} completions that are the same: take a "
+                "temperature above 0, or fit.samples=1"
+            )
+
 
 @settings
 class Fitting:

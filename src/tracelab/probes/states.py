@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tracelab.analysis.states import FILE, best, of_file
+from tracelab.analysis.states import FILE, KINDS, best, of_file
 from tracelab.core import rng
 from tracelab.core.knobs import one_of
 from tracelab.core.settings import Count, Seed
@@ -167,7 +167,8 @@ class States:
                 mine = values, quantity.number, train[here], moments.kind[here], random
                 for i, sums in of_problems(scored(x[here], *mine), text):
                     key = {"problem_key": examples.identity[i], "index": examples.index[i]}
-                    yield {**key, **about, "at": at, "place": place, "entities": len(chosen), **sums}
+                    where = {"at": at, "place": place, "kinds": KINDS, "entities": len(chosen)}
+                    yield {**key, **about, **where, **sums}
 
 
 def _figure(row: dict[str, Any], name: str, ends: bool = False) -> str:

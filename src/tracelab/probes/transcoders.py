@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import local
 
 import torch
 from torch import Tensor, nn
@@ -59,29 +60,36 @@ def beside(model: Model, features: int, seed: int) -> list[Transcoder]:
     return [Transcoder(width, features, generator).to(model.device) for _ in model.blocks]
 
 
+class Last(local):
+    """Layer -> its features, of what the model has read last in this thread: batches run side by side."""
+
+    def __init__(self) -> None:
+        self.features: dict[int, Tensor] = {}
+
+
 @contextmanager
 def adapted(model: Model, transcoders: Transcoders) -> Iterator[dict[int, Tensor]]:
     """While the context lasts, the MLPs give what their transcoders add, too.
 
-    -> layer -> its features, (B, T, features), of what the model has read last.
+    -> layer -> its features, (B, T, features), of what the model has read last, in the caller's thread.
     """
-    found: dict[int, Tensor] = {}
+    found = Last()
 
     def read(layer: int) -> Change:
         def features(x: Tensor) -> Tensor:
-            found[layer] = transcoders[layer].features(x)
+            found.features[layer] = transcoders[layer].features(x)
             return x
 
         return features
 
     def add(layer: int) -> Change:
-        return lambda y: y + transcoders[layer].decode(found[layer]).to(y.dtype)
+        return lambda y: y + transcoders[layer].decode(found.features[layer]).to(y.dtype)
 
     changes: dict[str, Change] = {}
     for layer in range(len(transcoders)):
         changes |= {f"blocks.{layer}.mlp_in": read(layer), f"blocks.{layer}.mlp": add(layer)}
     with change(model, changes):
-        yield found
+        yield found.features
 
 
 @contextmanager

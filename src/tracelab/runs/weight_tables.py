@@ -37,9 +37,11 @@ def print_vectors(frame: Any, title: str) -> None:
 
 def print_steering(directions: Any, changes: Any, title: str, path: Path) -> None:
     """Two tables: of the directions, and a row per change; frames: of `analysis.steering.of_run`."""
-    found = Table(title=f"{title}: directions", title_justify="left", caption="concordance: 0.5 by chance")
+    caption = "concordance: 0.5 by chance; n: activations, several of a problem"
+    found = Table(title=f"{title}: directions", title_justify="left", caption=caption)
     names = ["norm", "concordance", "shuffled", "p", "agreement", "n"]
-    names += [name for name in ("explained", "exchanged") if name in directions.columns]  # carried over
+    # older files lack the first, and what was not carried over the others
+    names += [name for name in ("problems", "explained", "exchanged") if name in directions.columns]
     found.add_column("place")
     for name in names:
         found.add_column(name, justify="right")
@@ -78,14 +80,15 @@ def print_diff(gains: Any, features: Any, summary: dict[str, Any], title: str, p
         table.add_row(row["split"], model, row["of"], *shares, cell("recovered", ends), str(row["n"]))
     living = summary["features"]
     found = Table(title=f"features: {living['living']} of {living['of']} live", title_justify="left")
-    for name in ("layer", "feature", "added, %", "fires, %", "at", "place", "word"):
+    for name in ("layer", "feature", "of all MLPs, %", "of its MLP, %", "fires, %", "at", "place", "word"):
         found.add_column(name, justify="right" if name in ("layer", "feature") or "%" in name else "left")
     for row in features.head(SHOWN).iter_rows(named=True):
         where = (
             f"{row[name]} ({100 * row[f'{name}_added']:.0f} %, of tokens {100 * row[f'{name}_tokens']:.0f} %)"
             for name in ("kind", "place", "word")
         )
-        numbers = (f"{100 * row[name]:.1f}" for name in ("added", "fires"))
+        added = (row["added"] * row["mlp_share"], row["added"], row["fires"])
+        numbers = (f"{100 * share:.1f}" for share in added)
         found.add_row(str(row["layer"]), str(row["feature"]), *numbers, *where)
     print_tables(table, found)
     print(f"  {path}")

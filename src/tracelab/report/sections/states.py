@@ -16,9 +16,9 @@ HEADINGS = ("arm", "quantity", "trace", "search", "at", "majority", "clock", "wo
 NOTE = """Linear probes, tested on problems that they were not trained on: accuracy in per cent, of numbers
 R²; 95 % intervals for other problems, of these seeds. clock: from the number of steps alone; word: from the
 embedding of the word at hand. selectivity: score less that of the control task, in which every kind of step
-has a label drawn at random, at moments whose kind was trained on; known: the share of these. A state that a
-probe finds need not be used. The best of several places is a little better than it would be on other
-problems."""
+that was read has a label drawn at random, at moments whose kind was trained on; known: the share of these.
+A state that a probe finds need not be used. The best of several places is a little better than it would be
+on other problems."""
 
 
 def section(study: Study) -> Html | None:
