@@ -173,7 +173,7 @@ def test_treated_has_a_length():
 
 
 @pytest.mark.parametrize(
-    "task", [Sat(max_steps=30), Sudoku(max_steps=20), KnightsKnaves(max_steps=20)], ids=lambda task: task.name
+    "task", [Sat(max_steps=30), Sudoku(max_steps=30), KnightsKnaves(max_steps=20)], ids=lambda task: task.name
 )
 def test_how_many_backtracking_searches_are_short_enough(task):
     keys = rng.keys(0, "train", 0, KEPT_OF, "problem")
