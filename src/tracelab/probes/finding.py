@@ -96,8 +96,7 @@ def contrasted(
     """The contrast in a run's model at these places, and the completions that it is of."""
     task = build_task(run.settings.task)
     theirs = None if other is None else reader_of(other, run, task)
-    max_new = asked.fit.max_new or run.read_json("run.json")["max_new"]
-    written = written_of(run, task, model, asked.fit, max_new)
+    written = written_of(run, task, model, asked.fit, asked.fit.limit(run.read_json("run.json")))
     about = {"other": theirs, "kind": asked.kind, "match": asked.match}
     return contrast(asked.contrast, task, model, written, seen, **about), written
 

@@ -103,7 +103,7 @@ def of_run(run: Run, asked: Grading) -> Graded:
         samples=asked.samples,
         batch_size=asked.batch_size,
     )
-    judged = judge_model(model, task, examples, sampling, record["max_new"])
+    judged = judge_model(model, task, examples, sampling, run.settings.eval.limit(record))
     passes = judged.verdicts.solution_valid.reshape(-1, asked.samples).sum(1)
     rows = in_bins(drawn.examples, passes[: asked.problems], asked)
     rows = np.concatenate([rows, rows + asked.problems])

@@ -103,9 +103,7 @@ def of_run(
     outcomes = [
         outcome
         for change in every
-        for outcome in under(
-            change, model, tests, replace(sampling, max_new=sampling.max_new or record["max_new"]), fixed
-        )
+        for outcome in under(change, model, tests, replace(sampling, max_new=sampling.limit(record)), fixed)
     ]
     return table(known, fixed), pa.concat_tables(outcomes, promote_options="permissive")
 
