@@ -6,9 +6,15 @@ from tests.helpers.runs import KEPT
 from tracelab.arithmetic import Arithmetic
 from tracelab.assess import Assessing
 from tracelab.intervene import Intervening
+from tracelab.models.recurrent import Recurrent
+from tracelab.probes import finding, heads, states
+from tracelab.probes.finding import Asked, Transfer
+from tracelab.probes.states import States
+from tracelab.probes.steering import of_run
 from tracelab.probes.tested import tested as model_and_sets
 from tracelab.runs.entry import compose
 from tracelab.runs.folder import Run
+from tracelab.runs.settings import Sampling
 from tracelab.steer import Steering
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # of KEPT's task's knobs
@@ -22,6 +28,13 @@ def run():
 def changed(run, **parts):
     """The run with other parts of its config."""
     return Run(run.folder, {**run.config, **parts})
+
+
+@pytest.fixture
+def silent(monkeypatch):
+    """Whoever lets a model write fails."""
+    for module, name in ((finding, "judge_model"), (states, "generate")):
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("a model writes already"))
 
 
 # --- knobs -----------------------------------------------------------------------------------------------
@@ -45,6 +58,44 @@ def test_a_share_of_nothing_is_refused(kind, config, knob, value):
 
 def test_no_trace_at_all_may_be_imposed():
     assert compose(Intervening, "intervene", "run=a", "prefixes=[0,1]").prefixes == [0, 1]
+
+
+# --- steering --------------------------------------------------------------------------------------------
+
+
+def asked(**more):
+    usual = {"contrast": "parts", "kind": None, "match": "problem", "fit": Sampling(problems=8)}
+    usual |= {"places": ("blocks.0",), "together": False, "ways": ("add",), "scales": (1.0,)}
+    return Asked(**(usual | {"heads": 0.25, "control": True} | more))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"contrast": "runs"}, "contrast=runs compares with another run: name it, other=runs/"),
+        ({"contrast": "steps", "kind": "jump"}, "kind='jump' is unknown; choose one of create, close"),
+        ({"contrast": "length", "match": "hardness"}, "match='hardness' is unknown; choose one of problem"),
+        ({"places": ("blocks.9",)}, "the model has no place 'blocks.9'; choose from embed"),
+    ],
+)
+@pytest.mark.parametrize("carried", [False, True])
+def test_a_contrast_that_cannot_be_had(run, silent, more, message, carried):
+    if carried:  # the same of the run in which a direction is found
+        transfer = Transfer(run, 4, 4, more.get("places"))
+        more = {**more, "places": ("blocks.0",), "transfer": transfer}
+    with pytest.raises(ValueError, match=message):
+        of_run(run, asked(**more), None, None, 2)
+
+
+def test_a_model_without_heads_has_none_to_edit():
+    model = Recurrent(20, 16, layers=1, width=16, mlp=32)
+    with pytest.raises(ValueError, match=r"edit_heads\] edits attention heads, and a Recurrent has none"):
+        heads.places(model)
+
+
+def test_a_place_that_the_model_has_not(run, silent):
+    with pytest.raises(ValueError, match=r"the model has no place 'blocks\.9'"):
+        States(places=["blocks.9"], problems=2)(run)
 
 
 # --- what was trained on, and how long completions are ---------------------------------------------------

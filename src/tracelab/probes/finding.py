@@ -14,9 +14,10 @@ import numpy as np
 from tracelab.core.types import Task
 from tracelab.evaluation.judging import judge_model, trained_model
 from tracelab.models.base import Model
+from tracelab.models.places import check_places
 from tracelab.probes.activations import Written
 from tracelab.probes.alignment import align, as_deep, carry, tokens
-from tracelab.probes.contrasts import Contrast, contrast
+from tracelab.probes.contrasts import Contrast, check_contrast, contrast
 from tracelab.probes.directions import Direction, find
 from tracelab.probes.moments import activations
 from tracelab.runs import sets
@@ -93,8 +94,13 @@ def reader_of(other: Run, run: Run, task: Task, knob: str = "other") -> Model:
 def contrasted(
     run: Run, model: Model, asked: Asked, other: Run | None, seen: Sequence[str]
 ) -> tuple[Contrast, Written]:
-    """The contrast in a run's model at these places, and the completions that it is of."""
+    """The contrast in a run's model at these places, and the completions that it is of.
+
+    ValueError, before any is written, if it cannot be had.
+    """
     task = build_task(run.settings.task)
+    check_contrast(asked.contrast, task, other=other, kind=asked.kind, match=asked.match)
+    check_places(model, seen)
     theirs = None if other is None else reader_of(other, run, task)
     written = written_of(run, task, model, asked.fit, asked.fit.limit(run.read_json("run.json")))
     about = {"other": theirs, "kind": asked.kind, "match": asked.match}

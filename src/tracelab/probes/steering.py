@@ -82,13 +82,14 @@ def of_run(
     """-> (the directions, the outcomes under each change). splits: test sets (None: the first).
 
     Directions are found on the validation split. ValueError if there is no such test set or place, or if
-    nothing can be contrasted.
+    nothing can be contrasted, or heads of a model without attention are to be edited.
     """
     record, task = run.read_json("run.json"), build_task(run.settings.task)
     sampling = replace(run.settings.eval, problems=problems or run.settings.eval.problems)
     tests = sets.chosen(sets.test_sets(replace(run.settings, eval=sampling), task), splits)
     model = trained_model(run, task, sampling.checkpoint, record["context"])
     where = asked.places or tuple(f"blocks.{i}" for i in range(len(model.blocks)))
+    at.check_places(model, where)
     editing = heads.places(model) if EDIT_HEADS in asked.ways else []
     if asked.transfer is None:
         found = contrasted(run, model, asked, other, list(dict.fromkeys([*where, *editing])))[0]
