@@ -95,7 +95,7 @@ def of_run(
         found = contrasted(run, model, asked, other, list(dict.fromkeys([*where, *editing])))[0]
         known = directions(found, where, sampling.seed)
     else:
-        known = transferred(asked.transfer, model, task, where, asked, other)
+        known = transferred(asked.transfer, run, model, where, asked, other)
     vectors = {place: torch.from_numpy(direction.vector) for place, direction in known.items()}
     every = list(changes(model, vectors, asked, sampling.seed))
     if editing:
