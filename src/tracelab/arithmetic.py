@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from tracelab.core.settings import Count, Finite, Place, Seed, Weight, settings
+from tracelab.core.settings import Count, Finite, Fraction, Place, Seed, Weight, settings
 from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
 
@@ -35,7 +35,7 @@ class Arithmetic:
     subtract: Places
     to: Place
     lambda_: Finite = Field(alias="lambda")
-    density: Annotated[float, Field(gt=0.0, le=1.0)]
+    density: Fraction
     gains: bool
     control: Literal["random"] | None
     seed: Seed

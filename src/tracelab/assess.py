@@ -5,7 +5,7 @@ python -m tracelab.assess run=runs/...
 
 from __future__ import annotations
 
-from tracelab.core.settings import Count, Place, Share, settings
+from tracelab.core.settings import Count, Fraction, Place, settings
 from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
 
@@ -18,7 +18,7 @@ class Assessing:
     splits: list[str] | None
     problems: Count | None
     kinds: list[str] | None
-    rates: list[Share]
+    rates: list[Fraction]
     trainer: OnDevices = OnDevices()
     threads: Count | None = None
 

@@ -17,6 +17,7 @@ def main(asked: Grading) -> None:
     from tracelab.probes.grading import CARD, check, of_run, rows_of, write
     from tracelab.runs.folder import Run
     from tracelab.runs.tables import print_rows
+    from tracelab.runs.trained import settled
     from tracelab.training import accelerate
     from tracelab.training.devices import on_devices
 
@@ -24,8 +25,9 @@ def main(asked: Grading) -> None:
     folder = Path(asked.output) if asked.output else run.folder / "graded"
     check(run, asked, folder)
     accelerate.start(asked.threads)
+    stamp = settled(run, asked.checkpoint)
     graded = on_devices(run, asked.trainer.devices, asked.threads)(of_run, run, asked)
-    write(graded, folder)
+    write(graded, folder, run, stamp)
     headings = ("file", "problems", "pass rate", graded.card["measure"])
     caption = "means (least–most); pass rates in per cent"
     print_rows(run.name, headings, rows_of(graded.card), caption, folder / CARD)

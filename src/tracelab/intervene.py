@@ -5,7 +5,7 @@ python -m tracelab.intervene run=runs/...
 
 from __future__ import annotations
 
-from tracelab.core.settings import Count, Place, Share, settings
+from tracelab.core.settings import Count, Fraction, Place, Share, settings
 from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
 
@@ -17,7 +17,7 @@ class Intervening:
     run: Place
     splits: list[str] | None
     problems: Count | None
-    rates: list[Share]
+    rates: list[Fraction]
     prefixes: list[Share]
     trainer: OnDevices = OnDevices()
     threads: Count | None = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tracelab.core.settings import Count, Finite, Place, Share, settings
+from tracelab.core.settings import Count, Finite, Fraction, Place, settings
 from tracelab.probes.settings import Fit
 from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
@@ -38,7 +38,7 @@ class Steering:
     together: bool
     ways: list[Literal["add", "project_out", "edit_heads"]]
     scales: list[Finite]
-    heads: Share
+    heads: Fraction
     control: bool
     splits: list[str] | None
     problems: Count | None

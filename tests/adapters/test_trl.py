@@ -33,6 +33,18 @@ def test_rewards_and_logs():
     assert reward(Weights(1.0, 0.5))(answers, reference=references) == wanted, "without its loggers, too"
 
 
+@pytest.mark.parametrize("names", [("maze", "sat", "sat"), ("sat", "maze", "sat")])
+def test_a_level_that_some_tasks_lack_is_logged_over_the_others(names):
+    """Only mazes are judged by the published validator; the tasks stand in any order."""
+    questions = [drawn(task_named(name), 1, "train", seed=k)[0] for k, name in enumerate(names)]
+    answers = [q.answer if name == "maze" else "" for q, name in zip(questions, names, strict=True)]
+    logged = {}
+    references = [question.reference for question in questions]
+    reward()(answers, reference=references, log_metric=logged.__setitem__)
+    assert logged["trace_paper"] == 1.0
+    assert logged["trace_strict"] == logged["solution"] == pytest.approx(1 / 3)
+
+
 def test_the_data_set_is_of_prompts():
     pytest.importorskip("datasets", reason="pip install 'tracelab[adapters]' brings it")
     task = task_named("maze", size=5)

@@ -184,6 +184,13 @@ def test_what_is_no_problem_is_refused(told, reason):
         scores([json.dumps(told)], [""])
 
 
+def test_answers_and_references_come_in_pairs(questions):
+    references = [question.reference for question in questions]
+    for answers in ([""], [""] * (len(references) + 1)):
+        with pytest.raises(ValueError, match=f"^{len(answers)} answers to {len(references)} references"):
+            scores(references, answers)
+
+
 def test_a_strangers_text_makes_nothing_but_tasks(tmp_path):
     mark = tmp_path / "made"
     evil = {"_target_": "os.mkdir", "_args_": [str(mark)]}

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,16 +15,18 @@ import torch
 import yaml
 
 from tests.exchange.test_shapes import assert_equal
+from tests.helpers.runs import KEPT
 from tests.posttraining.test_posttrain import settings as post_training
 from tracelab.core.paths import CLONE
 from tracelab.evaluation.judging import evaluate, trained_model
-from tracelab.exchange.exporting import export
+from tracelab.exchange.exporting import export, generation
 from tracelab.exchange.words import specials, tokenizer_of
 from tracelab.posttraining.experiment import posttrain
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import save
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import test_sets as sets_of
+from tracelab.runs.settings import Sampling
 
 PAGE = (CLONE / "docs" / "export.md").read_text()
 
@@ -150,6 +153,25 @@ def test_figures_are_not_of_a_run_that_was_trained_further_since(halfway):
     content["progress"] |= {"steps": 150}
     save(halfway.checkpoint(), content)
     assert "It has not been judged yet." in card_of(halfway, "last")[0]
+
+
+def test_completions_end_where_the_evaluations_do():
+    """A run may be judged with another limit than it began with."""
+    record = {"max_new": 50}
+    assert generation(Sampling(problems=1, max_new=7), 3, record)["max_new_tokens"] == 7
+    assert generation(Sampling(problems=1), 3, record)["max_new_tokens"] == 50
+
+
+@pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # of KEPT's task's knobs
+def test_a_run_that_no_metric_judged_and_a_name_with_blanks(tmp_path):
+    kept = Run.open(shutil.copytree(KEPT, tmp_path / "run"))
+    tests = {name: {} for name in kept.read_json("metrics.json")["test sets"]}  # as `evaluate` leaves it
+    kept.write_json("metrics.json", {**kept.read_json("metrics.json"), "test sets": tests})
+    text = (export(kept, tmp_path / "Jo's model") / "README.md").read_text()
+    assert "It has been judged by no metric." in text
+    assert "model-index" not in text
+    (line,) = (line for line in text.splitlines() if "tracelab.import_run" in line)
+    assert shlex.split(line)[-2:] == ["from=Jo's model", "to=runs/imported"]
 
 
 def test_the_page_draws_a_pattern_and_a_lens(folder):

@@ -24,6 +24,27 @@ def wheel(tmp_path_factory):
     return folder / "site"
 
 
+WITHIN = {
+    "src": ".",
+    "conf": "tracelab/conf",
+    "tasks": "tracelab/tasks",
+}  # folders of the tree -> where there
+MADE_HERE = ("__pycache__", ".egg-info")  # by Python and pip, and no part of the tree
+
+
+@pytest.mark.parametrize("folder", WITHIN)
+def test_it_has_all_that_the_tree_has(wheel, folder):
+    """Code, configs, and the texts and pages that code reads: byte for byte."""
+    every = [path for path in (CLONE / folder).rglob("*") if path.is_file()]  # rglob follows no links
+    names = [path.relative_to(CLONE / folder) for path in every]
+    kept = [name for name in names if not any(part.endswith(MADE_HERE) for part in name.parts)]
+    assert {".py", ".yaml"} & {name.suffix for name in kept}
+    missing = [str(name) for name in kept if not (wheel / WITHIN[folder] / name).is_file()]
+    assert missing == []
+    for name in kept:
+        assert (wheel / WITHIN[folder] / name).read_bytes() == (CLONE / folder / name).read_bytes()
+
+
 # As its console scripts do it, with kernels that are plain Python: numba would compile them for this folder.
 MADE = """
 import sys

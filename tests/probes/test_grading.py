@@ -1,10 +1,12 @@
 """Problems graded by a trained model: bins are what it solves, controls are like them, files are whole."""
 
 import json
+import shutil
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from tests.helpers.runs import small
 from tests.runs.test_entry import run as command
@@ -16,11 +18,12 @@ from tracelab.probes import grading, unseen
 from tracelab.probes.matching import lacking, matched
 from tracelab.probes.settings import Grading
 from tracelab.runs.build import build_task
-from tracelab.runs.checkpoints import load_progress
+from tracelab.runs.checkpoints import load_progress, save
 from tracelab.runs.entry import compose
-from tracelab.runs.folder import Run
+from tracelab.runs.folder import Run, claimed
 from tracelab.runs.sets import prepare
 from tracelab.runs.sets import test_sets as sets_of
+from tracelab.runs.trained import settled
 from tracelab.training.experiment import train
 
 TINY = (
@@ -50,7 +53,8 @@ def asked(run, *overrides):
 def graded(run, folder, *overrides):
     wanted = asked(run, *overrides)
     grading.check(run, wanted, folder)
-    grading.write(grading.of_run(run, wanted), folder)
+    stamp = settled(run, wanted.checkpoint)
+    grading.write(grading.of_run(run, wanted), folder, run, stamp)
     return folder
 
 
@@ -171,19 +175,45 @@ def test_equal_seeds_give_equal_bytes_in_another_process(run, folder, tmp_path):
 
 def test_a_folder_is_whole_or_not_there(run, tmp_path, monkeypatch):
     """What fails while files are written leaves none of them."""
-    found = grading.of_run(run, asked(run))
+    found, stamp = grading.of_run(run, asked(run)), settled(run)
     with monkeypatch.context() as patch:
         patch.setattr(grading, "write_table", lambda *_: (_ for _ in ()).throw(OSError("gone")))
         with pytest.raises(OSError, match="gone"):
-            grading.write(found, tmp_path / "out")
+            grading.write(found, tmp_path / "out", run, stamp)
     assert not list(tmp_path.iterdir())
-    grading.write(found, tmp_path / "out")
+    grading.write(found, tmp_path / "out", run, stamp)
     grading.check(run, asked(run), tmp_path / "out")  # the same may be asked for again
     with pytest.raises(ValueError, match="holds something else than is asked for: take another output"):
         grading.check(run, asked(run, "seed=8"), tmp_path / "out")
     (tmp_path / "mine").mkdir()
     with pytest.raises(ValueError, match="take another output"):
         grading.check(run, asked(run), tmp_path / "mine")
+
+
+def test_a_run_that_is_trained_meanwhile_grades_nothing(run, folder, tmp_path):
+    """The card says of which weights it is; of others by now nothing is written, and nobody is asked."""
+    assert json.loads((folder / grading.CARD).read_text())["judged"] == settled(run)
+    moved = Run(shutil.copytree(run.folder, tmp_path / "moved"), run.config)
+    stamp = settled(moved)
+    found = grading.of_run(moved, asked(moved, "problems=6", "samples=1"))
+    content = torch.load(moved.checkpoint(), weights_only=True)
+    content["progress"]["steps"] += 1
+    save(moved.checkpoint(), content)
+    with pytest.raises(ValueError, match="was trained on while it was asked"):
+        grading.write(found, tmp_path / "out", moved, stamp)
+    with claimed(moved.folder):
+        done = command(
+            "tracelab.grade", f"run={moved.folder}", *ASKED, f"output={tmp_path}/out", cwd=tmp_path
+        )
+    assert "another process is training in" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_completions_are_as_long_as_the_evaluations(run):
+    """Where the run is judged with another limit than it began with, pass rates are of that limit, too."""
+    short = Run(run.folder, {**run.config, "eval": {**run.config["eval"], "max_new": 1}})
+    assert not grading.of_run(short, asked(short, "problems=30", "samples=1")).passes.any()
+    assert grading.of_run(run, asked(run, "problems=30", "samples=1")).passes.any()
 
 
 @pytest.mark.parametrize(

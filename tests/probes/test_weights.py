@@ -377,8 +377,6 @@ def test_lengths_are_compared_at_equal_complexity(model, written):
     assert weights.any()
     assert weights @ written.examples.complexity["optimal_cost"][kept] == pytest.approx(0)
     assert weights @ written.trace_tokens[kept] > 0
-    with pytest.raises(ValueError, match="match='hardness' is unknown; choose one of problem"):
-        lengths(model, written, ["blocks.0"], "hardness")
 
 
 def test_heads_that_are_edited_write_nothing_along_the_direction(world, model, written):

@@ -133,7 +133,7 @@ def test_a_run_goes_on_bit_for_bit_from_one_file_to_the_next(files, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(weights[0].values(), weights[1].values(), strict=True))
     card = json.loads((tmp_path / "run" / "data_card.json").read_text())
     assert len(card["read"]["order"]) == 3
-    with pytest.raises(ValueError, match="whose problems nobody counts"):
+    with pytest.raises(ValueError, match=r"take a run whose problems were drawn \(data.files=null\)"):
         seen(resumed.run.settings, build_task(resumed.run.settings.task), 10)
 
 

@@ -67,8 +67,14 @@ def _last(messages: Sequence[dict[str, Any]]) -> str:
 
 
 def _means(parts: Sequence[Parts]) -> dict[str, float]:
-    """Shares over a batch; the mean first bad step over those traces that have one."""
-    names = [name for name, value in parts[0].items() if isinstance(value, float)] if parts else []
-    means = {name: sum(part[name] for part in parts) / len(parts) for name in names}
+    """Shares over a batch, of a level that some tasks lack over the others' answers; the mean first bad step
+    over those traces that have one.
+    """
+    values: dict[str, list[float]] = {}
+    for part in parts:
+        for name, value in part.items():
+            if isinstance(value, float):
+                values.setdefault(name, []).append(value)
+    means = {name: sum(each) / len(each) for name, each in values.items()}
     places = [part["first_bad_step"] for part in parts if part["first_bad_step"] >= 0]
     return {**means, "first_bad_step": sum(places) / len(places)} if places else means

@@ -105,8 +105,10 @@ def scores(
     the given level, from 0 (-1 where it passes); solution_reason, trace_reason: why not, or "ok".
     references: problems with their tasks (`naming.written`), of several tasks if need be; native: answers
     are written as the task's own format writes completions, not between tags. ValueError if a reference is
-    none, or names a problem that is none of its task's.
+    none, or names a problem that is none of its task's, or if there is not one for each answer.
     """
+    if len(references) != len(answers):
+        raise ValueError(f"{len(answers)} answers to {len(references)} references: give one of each")
     found: list[Parts] = [{}] * len(references)
     rows: dict[int, tuple[Task, list[int]]] = {}
     asked = [read(reference) for reference in references]

@@ -40,6 +40,7 @@ Number = Annotated[int, NoFlag, Field(ge=0, lt=MOST)]
 Seed = Annotated[int, NoFlag, Field(ge=0, lt=2**32)]  # what torch, NumPy and Lightning all take
 Place = Annotated[str, Field(coerce_numbers_to_str=True)]  # of a file or folder: run_dir=20251125 is a name
 Share = Annotated[float, NoFlag, Field(ge=0.0, le=1.0)]
+Fraction = Annotated[float, NoFlag, Field(gt=0.0, le=1.0)]  # a share above 0
 Weight = Annotated[float, NoFlag, Field(ge=0.0, le=1e9)]
 Positive = Annotated[float, NoFlag, Field(gt=0.0, allow_inf_nan=False)]
 

@@ -99,7 +99,7 @@ def tested_model(
     task = next(iter(tests.values()))[0]
     stamp = stamp_of(run, tested.checkpoint)
     model = trained_model(run, task, tested.checkpoint, record["context"])
-    return *outcomes(model, tests, tested, tested.max_new or record["max_new"], labels(run)), stamp
+    return *outcomes(model, tests, tested, tested.limit(record), labels(run)), stamp
 
 
 def evaluate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,11 +43,11 @@ def text(run: Run, shown: Shown, record: Mapping[str, Any]) -> str:
         parameters=record["parameters"],
         version=record["versions"]["tracelab"],
         facts="\n".join(f"| {name} | {value} |" for name, value in _facts(run, record).items()),
-        figures=_table(metrics) if metrics else "It has not been judged yet.",
+        figures=_figures(metrics),
         decoding=_decoding(run.settings.eval.temperature, bool(metrics)),
         words=len(codec.vocabulary),
-        folder=folder,
         quoted={"folder": json.dumps(folder), "prompt": json.dumps(shown.prompt)},
+        source=shlex.quote(f"from={folder}"),
         stop=codec.format.stop,
     )
 
@@ -91,13 +92,15 @@ def _knobs(part: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in options(dict(part)).items() if value is not None)
 
 
-def _table(metrics: Mapping[str, Any]) -> str:
-    """A row per test set, with intervals."""
+def _figures(metrics: Mapping[str, Any]) -> str:
+    """A row per test set, with intervals; in words where there are none."""
+    if not any(metrics.values()):
+        return "It has been judged by no metric." if metrics else "It has not been judged yet."
     shown = headings(dict(metrics))
     titles = [heading.replace("|", "\\|") for heading in shown.values()]
     lines = [f"| test set | n | {' | '.join(titles)} |", "|---" * (2 + len(shown)) + "|"]
     for split, estimates in metrics.items():
-        n = max(estimate["n"] for estimate in estimates.values())
+        n = max((estimate["n"] for estimate in estimates.values()), default=0)
         cells = [cell(name, estimates[name]) if name in estimates else "–" for name in shown]
         lines.append(f"| {split} | {n} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", "Shares in per cent, with 95 % intervals."])
@@ -117,6 +120,7 @@ def _metadata(run: Run, title: str, metrics: Mapping[str, Any]) -> dict[str, Any
             ],
         }
         for split, estimates in metrics.items()
+        if estimates
     ]
     about: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": "text-generation"}
     about["tags"] = ["tracelab", *(word for word in (names.task, names.trace, names.algorithm) if word)]

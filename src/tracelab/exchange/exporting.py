@@ -53,19 +53,19 @@ def export(run: Run, to: Path, checkpoint: str = "last") -> Path:
         write_json(made / "config.json", shapes.config_of(knobs, len(codec.vocabulary), context, stop))
         write_json(made / "tokenizer.json", words.tokenizer_of(codec))
         write_json(made / "tokenizer_config.json", words.tokenizer_config_of(codec, context))
-        write_json(made / "generation_config.json", generation(run.settings.eval, stop, record["max_new"]))
+        write_json(made / "generation_config.json", generation(run.settings.eval, stop, record))
         shown = card.Shown(kind, to.resolve().name, _prompt(run, task), codec, checkpoint)
         write_text(made / "README.md", card.text(run, shown, record))
         write_json(made / ABOUT, about(run, record))
     return to
 
 
-def generation(judged: Sampling, stop: int, max_new: int) -> dict[str, Any]:
-    """generation_config.json: completions as the run was judged on."""
+def generation(judged: Sampling, stop: int, record: Mapping[str, Any]) -> dict[str, Any]:
+    """generation_config.json: completions as the run was judged on. record: what run.json says."""
     sampled = {"do_sample": True, "temperature": judged.temperature, "top_k": 0, "top_p": 1.0}
     return {
         **(sampled if judged.temperature else {"do_sample": False}),
-        "max_new_tokens": max_new,
+        "max_new_tokens": judged.limit(record),
         "pad_token_id": SPECIALS.index(PAD),
         "bos_token_id": SPECIALS.index(BOS),
         "eos_token_id": stop,

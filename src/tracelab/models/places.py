@@ -24,7 +24,7 @@ the new tokens. Tokens of padding have values, too.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -69,6 +69,12 @@ def places(model: Model) -> list[str]:
     layers = [f"blocks.{i}" for i in range(len(model.blocks))]
     inside = [name for layer in layers for name in (*(f"{layer}.{part}" for part in WITHIN), layer)]
     return ["embed", *inside, "norm"]
+
+
+def check_places(model: Model, names: Iterable[str]) -> None:
+    """ValueError if the model has no such place."""
+    for name in names:
+        _module(model, name)
 
 
 @contextmanager

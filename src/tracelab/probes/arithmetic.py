@@ -13,7 +13,7 @@ import secrets
 import zlib
 from dataclasses import dataclass, fields
 from functools import reduce
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,13 @@ from tracelab.evaluation.judging import trained_model
 from tracelab.evaluation.outcomes import write
 from tracelab.models.base import Model
 from tracelab.probes import task_vectors
+from tracelab.probes.finding import check_latents
 from tracelab.probes.task_vectors import Stacks, Weights, cosine, effective_rank, matrices
+from tracelab.runs.arms import begun_with
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import NOTHING, load_weights, save_weights
 from tracelab.runs.folder import Config, Run, check_free, machine
-from tracelab.runs.identity import arm_of, lineage
+from tracelab.runs.identity import arm_of, lineage, went_on
 from tracelab.runs.knobs import options
 from tracelab.runs.settings import Experiment
 from tracelab.runs.trained import check_as_begun, stamp_of, unmoved
@@ -113,7 +115,9 @@ def merge(asked: Merge, to: Path) -> Run:
 
 
 def check_related(asked: Merge) -> None:
-    """ValueError unless all runs go back to one run, and have its shape and words."""
+    """ValueError unless all runs go back to one run, and have its shape, words and latents; or if one began
+    with other weights of another than are taken now.
+    """
     runs = [asked.base, *(run for run, _ in asked.models)]
     if not reduce(set.intersection, (set(lineage(run)) for run in runs)):
         raise ValueError(
@@ -123,12 +127,25 @@ def check_related(asked: Merge) -> None:
         )
     shape = options(asked.base.settings.model)
     for run in runs[1:]:
-        if lineage(run)[1:2] == lineage(asked.base)[:1]:
-            check_as_begun(run, asked.base)
         if (theirs := options(run.settings.model)) != shape:
             raise ValueError(f"{run.folder} has another shape than the base ({theirs}, not {shape})")
         if run.read_json("vocab.json") != asked.base.read_json("vocab.json"):
             raise ValueError(f"{run.folder} has other words than the base: take one task and task.format")
+        check_latents(run, asked.base)
+    for run, source in permutations({each.folder: each for each in runs}.values(), 2):
+        if went_on(run, source):
+            check_as_begun(run, source)
+            _check_checkpoint(run, source, asked.checkpoint)
+
+
+def _check_checkpoint(run: Run, source: Run, checkpoint: str) -> None:
+    """ValueError if other weights of the source are taken than the run began with."""
+    if (began := begun_with(run.config)) != checkpoint:
+        raise ValueError(
+            f"{run.folder} began with the {began} weights of {source.folder}, and checkpoint={checkpoint} "
+            f"takes the {checkpoint} ones, so that the vector would have what lies between them, too: take "
+            f"checkpoint={began}, or a run that began with the {checkpoint} ones"
+        )
 
 
 def weights_of(run: Run, model: Model, checkpoint: str) -> dict[str, torch.Tensor]:

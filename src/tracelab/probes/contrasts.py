@@ -41,14 +41,23 @@ class Contrast:
     group: Integers
 
 
+def check_contrast(name: str, task: Task, *, other: object, kind: str | None, match: str) -> None:
+    """ValueError if a contrast cannot be had of a task. other: None where none is named."""
+    if name == "runs" and other is None:
+        raise ValueError("contrast=runs compares with another run: name it, other=runs/...")
+    if name == "steps" and kind is not None:
+        one_of("kind", kind, tuple(task.codec.format.trace))
+    if name == "length":
+        one_of("match", match, (PROBLEM, *task.complexities))
+
+
 def contrast(
     name: str, task: Task, model: Model, written: Written, places: Sequence[str], **options: object
 ) -> Contrast:
     """The contrast of a name. options: other (a model), kind (an operation), match (see `lengths`)."""
     parts = written.parts.values
     if name == "runs":
-        if not isinstance(options["other"], Model):
-            raise ValueError("contrast=runs compares with another run: name it, other=runs/...")
+        assert isinstance(options["other"], Model), "checked"
         behind = np.ones(len(parts), np.bool_)
         return _paired(written, *(means(one, written, places, behind) for one in (options["other"], model)))
     if name == "parts":
@@ -57,9 +66,7 @@ def contrast(
         )
     if name == "steps":
         kinds = tuple(task.codec.format.trace)
-        kind = str(options["kind"] or kinds[0])
-        one_of("kind", kind, kinds)
-        mine = parts == kinds.index(kind)
+        mine = parts == kinds.index(str(options["kind"] or kinds[0]))
         chosen = (mine, (parts >= 0) & ~mine)
         return _paired(written, *(means(model, written, places, own) for own in chosen))
     return lengths(model, written, places, str(options["match"]))
@@ -70,9 +77,7 @@ def lengths(model: Model, written: Written, places: Sequence[str], match: str) -
 
     match: `problem`, strata are samples of a problem; or a measure of complexity, strata are of equal values.
     """
-    measures = written.examples.complexity
-    one_of("match", match, (PROBLEM, *measures))
-    by = written.examples.index if match == PROBLEM else measures[match]
+    by = written.examples.index if match == PROBLEM else written.examples.complexity[match]
     tokens = written.trace_tokens
     _, stratum = np.unique(by, return_inverse=True)
     middle = np.array([np.median(tokens[stratum == k]) for k in range(stratum.max() + 1)])[stratum]

@@ -39,9 +39,9 @@ class Seen:
 def seen(experiment: Experiment, task: Task, count: int, before: Sequence[str] = ()) -> Seen:
     """Problems of the first `count` sequences that an experiment trains on; how often each came.
 
-    before: budgets that the run had (run.json's extended_from).
+    before: budgets that the run had (run.json's extended_from). ValueError if they are counted by nobody.
     """
-    chunks, treatment = sets.training_problems(experiment, task), build_treatment(experiment.trace)
+    treatment = build_treatment(experiment.trace)
     if treatment.in_turn():
         raise ValueError(
             f"trace={experiment.names.trace} changes in the course of a training, whose problems nobody "
@@ -52,11 +52,12 @@ def seen(experiment: Experiment, task: Task, count: int, before: Sequence[str] =
             "data.teacher went from one kind of problems to another as the model learned, and nobody counts "
             "them: take a run without a teacher (data.teacher=null)"
         )
-    if experiment.data.order is not None:
+    if experiment.data.files is not None:
         raise ValueError(
-            f"data.order={experiment.data.order} trains on one file after the other, whose problems nobody "
-            "counts: take a run whose files were mixed (data.order=null)"
+            "data.files has problems that the generator does not draw again, nor fresh ones that are like "
+            "them: take a run whose problems were drawn (data.files=null)"
         )
+    chunks = sets.training_problems(experiment, task)
     arm = sets.arms(experiment, task, treatment, chunks)
     taken: dict[int, NDArray[np.int64]] = {}  # how often each of a piece's problems was
     for k in itertools.count():

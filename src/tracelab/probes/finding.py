@@ -14,16 +14,17 @@ import numpy as np
 from tracelab.core.types import Task
 from tracelab.evaluation.judging import judge_model, trained_model
 from tracelab.models.base import Model
+from tracelab.models.places import check_places
 from tracelab.probes.activations import Written
 from tracelab.probes.alignment import align, as_deep, carry, tokens
-from tracelab.probes.contrasts import Contrast, contrast
+from tracelab.probes.contrasts import Contrast, check_contrast, contrast
 from tracelab.probes.directions import Direction, find
 from tracelab.probes.moments import activations
 from tracelab.runs import sets
 from tracelab.runs.arms import begun_with
-from tracelab.runs.build import build_task
+from tracelab.runs.build import build, build_task
 from tracelab.runs.folder import Run
-from tracelab.runs.identity import lineage
+from tracelab.runs.identity import went_on
 from tracelab.runs.knobs import options
 from tracelab.runs.settings import Sampling
 from tracelab.runs.trained import check_as_begun
@@ -73,8 +74,8 @@ def written_of(run: Run, task: Task, model: Model, fit: Sampling, max_new: int) 
 def reader_of(other: Run, run: Run, task: Task, knob: str = "other") -> Model:
     """The other run's model: what the run began with, if it went on from the other, else as it was evaluated.
 
-    knob: which names it. ValueError if it has another shape or other words, so no place is common, or if the
-    run went on from it and it was trained on since.
+    knob: which names it. ValueError if it has another shape, other words or other latents, so no place is
+    common, or if the run went on from it and it was trained on since.
     """
     check_vocabulary(other.folder, task.codec.vocabulary)
     theirs, ours = (options(each.settings.model) for each in (other, run))
@@ -83,21 +84,37 @@ def reader_of(other: Run, run: Run, task: Task, knob: str = "other") -> Model:
             f"{knob}={other.folder} has another shape than {run.folder} ({theirs}, not {ours}): take "
             "two runs of one model, such as a run and what it was post-trained to"
         )
-    went_on = lineage(run)[1:2] == lineage(other)[:1]
-    checkpoint = begun_with(run.config) if went_on else other.settings.eval.checkpoint
-    if went_on:
+    check_latents(other, run)
+    checkpoint: str = other.settings.eval.checkpoint
+    if went_on(run, other):
+        checkpoint = begun_with(run.config)
         check_as_begun(run, other)
     return trained_model(other, task, checkpoint, other.read_json("run.json")["context"])
+
+
+def check_latents(one: Run, other: Run) -> None:
+    """ValueError unless the models of both runs read the same latents behind a prompt, or none."""
+    thinks = [build("trace", run.settings.trace).thinks for run in (one, other)]
+    theirs, ours = (f"{each.number} {each.feedback}" if each else "none" for each in thinks)
+    if theirs != ours:
+        raise ValueError(
+            f"{one.folder} has other latents than {other.folder} ({theirs}, not {ours}), so that they do not "
+            "read the same: take two runs with equal ones, or without"
+        )
 
 
 def contrasted(
     run: Run, model: Model, asked: Asked, other: Run | None, seen: Sequence[str]
 ) -> tuple[Contrast, Written]:
-    """The contrast in a run's model at these places, and the completions that it is of."""
+    """The contrast in a run's model at these places, and the completions that it is of.
+
+    ValueError, before any is written, if it cannot be had.
+    """
     task = build_task(run.settings.task)
+    check_contrast(asked.contrast, task, other=other, kind=asked.kind, match=asked.match)
+    check_places(model, seen)
     theirs = None if other is None else reader_of(other, run, task)
-    max_new = asked.fit.max_new or run.read_json("run.json")["max_new"]
-    written = written_of(run, task, model, asked.fit, max_new)
+    written = written_of(run, task, model, asked.fit, asked.fit.limit(run.read_json("run.json")))
     about = {"other": theirs, "kind": asked.kind, "match": asked.match}
     return contrast(asked.contrast, task, model, written, seen, **about), written
 
@@ -108,16 +125,17 @@ def directions(found: Contrast, places: Sequence[str], seed: int) -> dict[str, D
 
 
 def transferred(
-    transfer: Transfer, model: Model, task: Task, where: Sequence[str], asked: Asked, other: Run | None
+    transfer: Transfer, to: Run, model: Model, where: Sequence[str], asked: Asked, other: Run | None
 ) -> dict[str, Direction]:
-    """Directions of another run's model, carried over to these places of this one.
+    """Directions of another run's model, carried over to these places of a run's own.
 
-    ValueError if it has other words, if places do not pair, or if heads are to be edited.
+    ValueError if it has other words or latents, if places do not pair, or if heads are to be edited.
     """
     if EDIT_HEADS in asked.ways:
         raise ValueError("ways=[edit_heads] is by the run's own contrast: leave it out, or transfer.run")
-    run = transfer.run
+    run, task = transfer.run, build_task(to.settings.task)
     check_vocabulary(run.folder, task.codec.vocabulary)
+    check_latents(run, to)
     theirs = trained_model(run, task, run.settings.eval.checkpoint, run.read_json("run.json")["context"])
     places = transfer.places or [as_deep(place, len(model.blocks), len(theirs.blocks)) for place in where]
     if len(places) != len(where):

@@ -32,6 +32,8 @@ from tracelab.probes.unseen import STEPS, complexity_of, draw, measure_of
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
 from tracelab.runs.settings import Sampling
+from tracelab.runs.stamps import Stamp
+from tracelab.runs.trained import check_settled
 from tracelab.traces.correct import Correct
 
 CARD, PROBLEMS = "card.json", "problems.parquet"
@@ -103,7 +105,7 @@ def of_run(run: Run, asked: Grading) -> Graded:
         samples=asked.samples,
         batch_size=asked.batch_size,
     )
-    judged = judge_model(model, task, examples, sampling, record["max_new"])
+    judged = judge_model(model, task, examples, sampling, run.settings.eval.limit(record))
     passes = judged.verdicts.solution_valid.reshape(-1, asked.samples).sum(1)
     rows = in_bins(drawn.examples, passes[: asked.problems], asked)
     rows = np.concatenate([rows, rows + asked.problems])
@@ -152,15 +154,19 @@ def spread(values: NDArray[np.float64]) -> dict[str, float]:
     return {"mean": float(values.mean()), "least": float(values.min()), "most": float(values.max())}
 
 
-def write(graded: Graded, folder: Path) -> None:
-    """Write the files, a table of all problems and the card: all or nothing."""
+def write(graded: Graded, folder: Path, run: Run, stamp: Stamp) -> None:
+    """Write the files, a table of all problems and the card, which has the stamp: all or nothing.
+
+    stamp: `runs.trained.settled` before the run graded. ValueError if it is another by now.
+    """
+    check_settled(run, stamp)
     size = len(graded.examples) // len(graded.names)
     with waiting("Writing"), whole_folder(folder) as made:
         for k, name in enumerate(graded.names):
             rows = np.arange(k * size, (k + 1) * size)
             write_jsonl(made / f"{name}.jsonl", graded.task, graded.sequences.take(rows))
         write_table(table_of(graded, size), made / PROBLEMS)
-        write_json(made / CARD, graded.card)
+        write_json(made / CARD, {**graded.card, "judged": dict(stamp)})
 
 
 def table_of(graded: Graded, size: int) -> pa.Table:

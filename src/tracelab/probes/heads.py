@@ -25,9 +25,12 @@ from tracelab.probes.directions import Integers, contrast_weights
 
 
 def places(model: Model) -> list[str]:
-    """Where heads and what they write to are read; none of a model without attention."""
-    layers = range(len(model.blocks)) if isinstance(model, GPT) else ()
-    return [place for i in layers for place in (f"blocks.{i}", f"blocks.{i}.heads")]
+    """Where heads and what they write to are read. ValueError of a model without attention."""
+    if not isinstance(model, GPT):
+        raise ValueError(
+            f"ways=[edit_heads] edits attention heads, and a {type(model).__name__} has none: leave it out"
+        )
+    return [place for i in range(len(model.blocks)) for place in (f"blocks.{i}", f"blocks.{i}.heads")]
 
 
 def stream_directions(model: Model, found: Contrast) -> list[Tensor]:

@@ -173,7 +173,7 @@ def of_run(run: Run, problems: int | None = None, kinds: Sequence[str] | None = 
     with waiting("Looking what was trained on"):
         count = load_progress(run.checkpoint(sampling.checkpoint))["examples"]
         known = seen(experiment, task, count, run.read_json("run.json").get("extended_from", ()))
-    limit, parts = sampling.max_new or record["max_new"], []
+    limit, parts = sampling.limit(record), []
     for probe in probes(experiment, task, known, problems or sampling.problems, kinds):
         if len(probe.examples) == 0:
             say(f"{probe.name}: {probe.impossible} without one, {probe.known} changed into a trained one")

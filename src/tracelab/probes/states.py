@@ -29,6 +29,7 @@ from tracelab.data.frozen import references
 from tracelab.decoding.sampling import generate
 from tracelab.evaluation.judging import labels, trained_model
 from tracelab.models.base import Model
+from tracelab.models.places import check_places
 from tracelab.probes.base import Shown
 from tracelab.probes.linear import halves, most_varied, of_problems, scored
 from tracelab.probes.moments import AT, Moments, activations, clock, moments_of, quantities
@@ -97,7 +98,8 @@ class States:
         one_of("probe.split", split, tuple(tests))
         task, examples = tests[split]
         model = trained_model(run, task, sampling.checkpoint, record["context"])
-        options = {"max_new": record["max_new"], "batch_size": sampling.batch_size}
+        check_places(model, self.places or ())
+        options = {"max_new": sampling.limit(record), "batch_size": sampling.batch_size}
         about = {**labels(run), "split": split}
         rows = [row for name in self.traces for row in self.rows(model, task, examples, name, options)]
         if not rows:

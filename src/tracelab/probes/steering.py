@@ -82,19 +82,20 @@ def of_run(
     """-> (the directions, the outcomes under each change). splits: test sets (None: the first).
 
     Directions are found on the validation split. ValueError if there is no such test set or place, or if
-    nothing can be contrasted.
+    nothing can be contrasted, or heads of a model without attention are to be edited.
     """
     record, task = run.read_json("run.json"), build_task(run.settings.task)
     sampling = replace(run.settings.eval, problems=problems or run.settings.eval.problems)
     tests = sets.chosen(sets.test_sets(replace(run.settings, eval=sampling), task), splits)
     model = trained_model(run, task, sampling.checkpoint, record["context"])
     where = asked.places or tuple(f"blocks.{i}" for i in range(len(model.blocks)))
+    at.check_places(model, where)
     editing = heads.places(model) if EDIT_HEADS in asked.ways else []
     if asked.transfer is None:
         found = contrasted(run, model, asked, other, list(dict.fromkeys([*where, *editing])))[0]
         known = directions(found, where, sampling.seed)
     else:
-        known = transferred(asked.transfer, model, task, where, asked, other)
+        known = transferred(asked.transfer, run, model, where, asked, other)
     vectors = {place: torch.from_numpy(direction.vector) for place, direction in known.items()}
     every = list(changes(model, vectors, asked, sampling.seed))
     if editing:
@@ -103,9 +104,7 @@ def of_run(
     outcomes = [
         outcome
         for change in every
-        for outcome in under(
-            change, model, tests, replace(sampling, max_new=sampling.max_new or record["max_new"]), fixed
-        )
+        for outcome in under(change, model, tests, replace(sampling, max_new=sampling.limit(record)), fixed)
     ]
     return table(known, fixed), pa.concat_tables(outcomes, promote_options="permissive")
 

@@ -47,4 +47,4 @@ def tested(
     task = build_task(experiment.task)
     asked = sets.chosen(sets.test_sets(replace(experiment, eval=sampling), task), splits)
     model = trained_model(run, task, sampling.checkpoint, record["context"])
-    return Tested(model, asked, sampling, record["max_new"], labels(run))
+    return Tested(model, asked, sampling, sampling.limit(record), labels(run))

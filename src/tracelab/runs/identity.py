@@ -77,6 +77,11 @@ def lineage(run: Run) -> list[str]:
     return [record.get("id") or identity_of(record, run.config), *before]
 
 
+def went_on(run: Run, source: Run) -> bool:
+    """Did a run begin with the other's weights, as far as is known?"""
+    return lineage(run)[1:2] == lineage(source)[:1]
+
+
 def with_checksums(experiment: E) -> E:
     """The experiment with the checksums of its data.files, which are a part of what it is.
 

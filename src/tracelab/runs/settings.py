@@ -134,6 +134,10 @@ class Sampling:
     batch_size: Count = 256
     checkpoint: Literal["last", "best"] = "last"
 
+    def limit(self, record: Mapping[str, Any]) -> int:
+        """Tokens of a completion at most, of a run whose run.json says this."""
+        return self.max_new or int(record["max_new"])
+
 
 @settings
 class OnDevices:

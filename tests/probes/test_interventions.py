@@ -1,0 +1,120 @@
+"""Who answers by the trace that stands before it, and who does not: found where it is known."""
+
+import polars as pl
+import pytest
+import torch
+from torch.nn.functional import one_hot
+
+from tracelab.data.frozen import drawn
+from tracelab.models.base import Model, Words
+from tracelab.models.past import Past
+from tracelab.probes.imposing import opening, solutions
+from tracelab.probes.interventions import table
+from tracelab.runs.settings import Sampling
+from tracelab.tasks.maze import Maze
+from tracelab.traces.base import reference
+
+TASK = Maze(size=5, format="compact", ood=[])
+EXAMPLES = drawn(TASK, 0, "test", "problem", 0, 12)
+OPENS = TASK.codec.token[TASK.codec.format.solution_open]
+RIGHT = {
+    tuple(prompt.tolist()): (trace.tolist(), solution.tolist())
+    for prompt, trace, solution in zip(
+        TASK.prompts(EXAMPLES),
+        opening(TASK, reference(TASK, EXAMPLES)),
+        solutions(TASK, EXAMPLES),
+        strict=True,
+    )
+}
+LED_TO = {tuple(trace): solution for trace, solution in RIGHT.values()}  # trace -> where it leads
+
+
+def by_problem(prompt, trace):
+    """The solution, whatever the trace says."""
+    return RIGHT[prompt][1]
+
+
+def by_trace(prompt, trace):
+    """The solution that the trace leads to, whatever the problem; none, if it is no whole one."""
+    return LED_TO.get(trace, [TASK.codec.stop])
+
+
+class Read(Past):
+    """The tokens that were read."""
+
+    def __init__(self, start):
+        self.start, self.tokens = start, torch.empty((len(start), 0), dtype=torch.long)
+
+    def keep(self, rows):
+        self.start, self.tokens = self.start[rows], self.tokens[rows]
+
+    branch = keep
+
+
+class Scripted(Model):
+    """Writes the reference trace of each prompt, and then what a rule says."""
+
+    context = 400
+
+    def __init__(self, rule):
+        super().__init__()
+        self.vocab_size, self.rule = len(TASK.codec.vocabulary), rule
+        self.embed = Words(self.vocab_size, 1)
+
+    def reading(self, start):
+        return Read(start)
+
+    def hidden(self, tokens, past=None, documents=None):
+        past = past or Read(torch.zeros(len(tokens), dtype=torch.long))
+        past.tokens = torch.cat([past.tokens, tokens], 1)
+        new = range(past.tokens.shape[1] - tokens.shape[1] + 1, past.tokens.shape[1] + 1)
+        rows = [
+            [self.next(row[begin:end]) for end in new]
+            for row, begin in zip(past.tokens.tolist(), past.start.tolist(), strict=True)
+        ]
+        return one_hot(torch.tensor(rows), self.vocab_size).float()
+
+    def next(self, read):
+        """The token behind what was read; within a prompt any."""
+        prompt = next((p for k in range(len(read)) if (p := tuple(read[: k + 1])) in RIGHT), None)
+        if prompt is None:
+            return 0
+        behind = read[len(prompt) :]
+        if OPENS not in behind:
+            return RIGHT[prompt][0][min(len(behind), len(RIGHT[prompt][0]) - 1)]
+        cut = behind.index(OPENS) + 1
+        answer = self.rule(prompt, tuple(behind[:cut]))
+        return answer[min(len(behind) - cut, len(answer) - 1)]
+
+    def logits(self, hidden):
+        return 100 * hidden
+
+
+def imposed_on(rule):
+    """What each intervention comes to, the means over all problems."""
+    doses = {"rates": (1.0,), "prefixes": (0, 1)}
+    rows = pl.from_arrow(table(Scripted(rule), TASK, EXAMPLES, Sampling(problems=12), 200, {}, **doses))
+    figures = pl.col("valid", "changed", "follows", "reference_logprob").mean()
+    every = rows.group_by("intervention", "dose").agg(pl.len(), figures)
+    assert set(every["len"]) == {len(EXAMPLES)}
+    return {(row["intervention"], row["dose"]): row for row in every.iter_rows(named=True)}
+
+
+def test_who_knows_the_answer_gives_it_behind_any_trace():
+    found = imposed_on(by_problem)
+    for row in found.values():
+        assert (row["valid"], row["changed"]) == (1, 0)
+        assert row["reference_logprob"] == pytest.approx(0, abs=1e-6)
+    assert found["swapped", None]["follows"] == found["matched", None]["follows"] == 0
+
+
+def test_who_reads_it_off_the_trace_goes_where_that_leads():
+    found = imposed_on(by_trace)
+    for its in (("own", None), ("prefix", 1.0), ("correct", None)):
+        assert (found[its]["valid"], found[its]["changed"]) == (1, 0)
+        assert found[its]["reference_logprob"] == pytest.approx(0, abs=1e-6)
+    for its in (("swapped", None), ("matched", None)):
+        assert (found[its]["valid"], found[its]["changed"], found[its]["follows"]) == (0, 1, 1)
+        assert found[its]["reference_logprob"] < -100
+    for its in (("none", None), ("prefix", 0.0), ("corrupted", 1.0), ("filler", None)):
+        assert (found[its]["valid"], found[its]["changed"], found[its]["follows"]) == (0, 1, None)
