@@ -88,6 +88,11 @@ def weighted_sum(
     return (losses * weight).sum(), sums
 
 
+def with_those_of(sums: Sums, more: Sums) -> Sums:
+    """The sums with those of one batch more."""
+    return {name: sums[name] + value if name in sums else value for name, value in more.items()}
+
+
 def total_weight(counts: Counts, weights: Mapping[str, float]) -> float:
     """Total loss weight of a batch over all processes: the divisor of its mean loss."""
     solution = counts.completion_tokens - counts.trace_tokens
