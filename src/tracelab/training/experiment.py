@@ -238,10 +238,12 @@ def build_learner(experiment: Training, model: Model) -> Learner:
 
 
 def build_decoder(experiment: Training, model: Model) -> Model:
-    """What decodes the steps that latents stand for: the model as it was before its first step."""
+    """What decodes the steps that latents stand for: the model as it is, but for what feeds latents."""
     shape = {name: value for name, value in experiment.model.items() if name != "context"}
     sizes = {"vocab_size": model.vocab_size, "context": model.context}
     decoder: Model = build("model", shape, **sizes, seed=experiment.seed)
+    weights = model.state_dict()
+    decoder.load_state_dict({name: weights[name] for name in decoder.state_dict()})
     return decoder
 
 
