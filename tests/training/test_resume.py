@@ -215,6 +215,13 @@ def test_best_is_kept_over_a_resume(tmp_path):
     assert (tmp_path / "best.ckpt").read_bytes() == best
 
 
+def test_the_best_is_of_what_is_there(tmp_path):
+    """Where none is, whoever goes on there finds one at the end, if it is no better than one elsewhere."""
+    train(tmp_path / "a", steps=17)
+    train(tmp_path / "b", steps=25, resume=tmp_path / "a" / "last.ckpt", callbacks=[Spoil()])
+    assert full_state(tmp_path / "b" / "best.ckpt")["progress"]["steps"] > 17
+
+
 def logged(folder, steps, callbacks=(), every=13):
     """The rows of metrics.csv, without what takes another time each time; the run goes on if it was begun."""
     last = folder / "last.ckpt"

@@ -60,6 +60,8 @@ class Checkpoints(lightning.Callback):
                 left.unlink()
         if self.row:
             make_up(trainer, self.row, learner.progress.steps - 1)
+        if not trainer.strategy.broadcast((self.folder / "best.ckpt").is_file()):
+            self.best = float("inf")  # of what is here
         if self._not_validated(trainer, learner):
             validate(trainer)
 

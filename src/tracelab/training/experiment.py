@@ -76,7 +76,7 @@ def _train(experiment: Training, went: Before | None) -> Trained:
     model = build_initial(experiment, data.vocabulary, data.context, precision, resume is not None)
     record = {
         "id": own_id(run),
-        **origin(experiment, (resume is not None and run.read_json("run.json")) or {}),
+        **origin(experiment, went.record if went else {}),
         **(went.as_dict() if went else {}),
         "seed": experiment.seed,
         "parameters": sum(p.numel() for p in model.parameters()),
