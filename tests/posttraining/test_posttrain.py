@@ -410,7 +410,7 @@ def stop_at(step):
     "algorithm", ["grpo", "dr_grpo", "dapo", "gspo", "rloo", "reinforce", "expert_iteration"]
 )
 def test_every_algorithm_runs(source, tmp_path, algorithm):
-    overrides = (f"algorithm={algorithm}", "budget.steps=1", "passes.samples=1", "updates.parts=2")
+    overrides = (f"algorithm={algorithm}", "budget.steps=1", "passes.samples=1", "reward.length.weight=-1")
     posttrain(settings(source, tmp_path, *overrides))
     assert float(rows_of(tmp_path)[1]["update/grad_norm"]) >= 0
 

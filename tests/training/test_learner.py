@@ -44,6 +44,13 @@ def test_weights_against_a_hand_computation():
     torch.testing.assert_close(loss_of(module, data), total / weight)
 
 
+def test_a_mean_of_nothing_is_refused():
+    data = sequences(3)
+    data = Sequences(data.tokens, data.prompt, np.zeros(3, np.int32))
+    with pytest.raises(ValueError, match=r"loss\.solution_weight=0, and a batch has no other tokens"):
+        loss_of(learner(solution_weight=0.0), data)
+
+
 def test_padding_never_changes_the_loss():
     module, data = learner(), sequences(8)
     alone = [(loss_of(module, data.take(np.array([i]))), len(data.tokens[i]) - 3) for i in range(8)]

@@ -143,8 +143,16 @@ def check_turns(experiment: Training) -> None:
 
 
 def check_losses(experiment: Training) -> None:
-    """ValueError if something is asked of latents that are not there, or not made so."""
-    loss, thinks = experiment.loss, build_treatment(experiment.trace).thinks
+    """ValueError if no token would have a weight, or something is asked of latents that are not there, or
+    not made so.
+    """
+    loss, treatment = experiment.loss, build_treatment(experiment.trace)
+    thinks = treatment.thinks
+    if loss.solution_weight == 0 and not treatment.writes:
+        raise ValueError(
+            f"loss.solution_weight=0: trace={experiment.names.trace} writes no trace, so that no token would "
+            "have a weight; give solutions one, such as loss.solution_weight=1"
+        )
     if loss.of_latents and thinks is None:
         raise ValueError(
             "loss.step_weight and loss.distillation_weight ask something of latents, and "
