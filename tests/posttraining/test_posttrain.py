@@ -418,7 +418,7 @@ def test_every_algorithm_runs(source, tmp_path, algorithm):
 def test_rounds_without_a_signal(source, tmp_path, capsys):
     """Constant rewards: no step is taken, and after a while a warning names the remedy."""
     overrides = ("reward.length.weight=0", "rollout.equal=filter", "budget.steps=21", "rollout.prompts=1")
-    with pytest.warns(UserWarning, match=r"no group had rewards that differ.*rollout\.equal=hint") as warned:
+    with pytest.warns(UserWarning, match=r"no completion had an advantage.*rollout\.equal=hint") as warned:
         done = posttrain(settings(source, tmp_path, *overrides, "rollout.max_new=2", "held_out.every=100"))
     said = (str(warning.message) for warning in warned)
     along, at_the_end = (text for text in said if "nothing was learned" in text)
