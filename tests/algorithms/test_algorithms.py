@@ -164,6 +164,9 @@ def test_advantages():
     everyone = torch.stack([(REWARDS.sum() - r) / 7 for r in REWARDS.flatten()]).reshape(2, 4)
     assert torch.allclose(Reinforce().advantages(REWARDS), REWARDS - everyone)
     assert ExpertIteration(threshold=0.5).advantages(REWARDS).tolist() == [[1, 0, 0, 1], [1, 0, 0, 0]]
+    rounded = torch.tensor([[0.6 + 0.3 + 0.1, 0.99]], dtype=torch.float64)
+    assert rounded[0, 0] < 1, "the case is tested"
+    assert ExpertIteration().advantages(rounded).tolist() == [[1, 0]]
 
 
 @pytest.mark.parametrize("algorithm", [GRPO(), GRPO(std=False), GSPO(), RLOO()], ids=str)

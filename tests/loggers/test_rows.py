@@ -55,11 +55,25 @@ def test_a_row_that_a_kill_has_torn_is_left_out(tmp_path, torn):
     assert [row["step"] for row in read(path)] == ["10", "20", "30"]
 
 
-@pytest.mark.parametrize("said", [0, 1], ids=["the first row", "the row of a checkpoint's step"])
-def test_a_row_that_could_not_be_written_is_made_up_for(tmp_path, monkeypatch, said):
+UNEVEN = ("trainer.log_every_n_steps=5", "validate_every=3", "validate_problems=0", "budget.steps=11")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The rows of a run that was not stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(small(folder, *UNEVEN))
+    return read(folder / "metrics.csv")
+
+
+@pytest.mark.parametrize(
+    ("every", "said", "step"),
+    [(7, 0, 2), (5, 1, 4), (7, 3, 8)],
+    ids=["the first row", "the row of a checkpoint's step", "one behind a checkpoint"],
+)
+def test_a_row_that_could_not_be_written_is_made_up_for(whole, tmp_path, monkeypatch, every, said, step):
     """A checkpoint is written before its step's row: a run that ends between them has it all the same."""
-    overrides = ("trainer.log_every_n_steps=3", "checkpoint_every=6", "budget.steps=9", "validate_every=9")
-    train(small(tmp_path / "whole", *overrides))
+    overrides = (*UNEVEN, f"checkpoint_every={every}")
     write, rows = CSV._write, []
 
     def full(self, anew):
@@ -71,11 +85,11 @@ def test_a_row_that_could_not_be_written_is_made_up_for(tmp_path, monkeypatch, s
     with monkeypatch.context() as patched:
         patched.setattr(CSV, "_write", full)
         with pytest.raises(OSError, match="No space left"):
-            train(small(tmp_path / "cut", *overrides))
-    assert rows[-1] == (2, 5)[said]
-    train(small(tmp_path / "cut", *overrides))
-    whole, cut = (read(tmp_path / name / "metrics.csv") for name in ("whole", "cut"))
-    assert [row["step"] for row in whole] == ["2", "5", "8"]
+            train(small(tmp_path, *overrides))
+    assert rows[-1] == step
+    train(small(tmp_path, *overrides))
+    cut = read(tmp_path / "metrics.csv")
+    assert [row["step"] for row in whole] == ["2", "4", "5", "8", "9", "10"]
     timed = ("second", "minutes", "wait", "flops_per")
     for one, other in zip(whole, cut, strict=True):
         assert one.keys() == other.keys()

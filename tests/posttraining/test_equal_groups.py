@@ -14,7 +14,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import drawn, references
 from tracelab.decoding.logprobs import token_figures
 from tracelab.optim.muon import MuonAdamW
-from tracelab.posttraining.experiment import check_group
+from tracelab.posttraining.checks import check_group
 from tracelab.posttraining.groups import Sampler
 from tracelab.posttraining.rollout import Rollout
 from tracelab.posttraining.updates import Updater, Updates

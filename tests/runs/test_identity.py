@@ -3,12 +3,13 @@
 import hashlib
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 import yaml
 
-from tests.helpers.runs import post_training, small
+from tests.helpers.runs import KEPT, post_training, small
 from tracelab import analysis
 from tracelab.core.paths import CLONE, CONF
 from tracelab.runs.arms import arms_of, config_of, described
@@ -17,6 +18,7 @@ from tracelab.runs.folder import Run
 from tracelab.runs.identity import arm_of, with_checksums
 from tracelab.runs.knobs import SAME_BITS, SAME_BUT_FOR_ROUNDING, WITHOUT_EFFECT
 from tracelab.training.experiment import train
+from tracelab.training.resuming import Before, resume_from
 
 FEW = ("budget.steps=3", "eval.problems=4", "validate_problems=0", "task.ood=[]", "threads=1")
 TRIED = {  # another value than FEW, SMALL and the defaults have
@@ -239,6 +241,44 @@ def test_what_is_begun_does_not_need_its_source(base, tmp_path):
     assert train(small(tmp_path / "begun", *words)).state == "skipped"
     longer = train(small(tmp_path / "begun", *words, "budget.steps=3"))
     assert longer.run.read_json("run.json")["init_from"] == first["init_from"]
+
+
+def test_what_goes_on_elsewhere_has_the_origin_that_it_had(base, tmp_path):
+    """Whatever has become of its source since."""
+    source = shutil.copytree(base.folder, tmp_path / "source")
+    words = (*FEW[1:], f"init_from={source}")
+    first = train(small(tmp_path / "begun", *words, "budget.steps=2")).run
+    train(small(source, *FEW, "budget.steps=4"))
+    words = (*words, f"ckpt_path={first.checkpoint()}", "budget.steps=3")
+    longer = train(small(tmp_path / "elsewhere", *words)).run
+    assert load_progress(longer.checkpoint())["steps"] == 3
+    assert longer.settings.names.source == first.settings.names.source
+    before, after = (run.read_json("run.json") for run in (first, longer))
+    assert all(after[name] == before[name] for name in ("init_from", "ancestors", "began"))
+
+
+@pytest.mark.filterwarnings("ignore:.*an older spelling")  # of the kept run
+def test_a_post_training_elsewhere_has_its_sources_name_as_it_was(tmp_path):
+    folder = tmp_path / "begun"
+    begun = post_training(f"run={KEPT}", f"run_dir={folder}")
+    Run.start(replace(begun, names=replace(begun.names, source="its name"))).write_json("run.json", {})
+    words = f"run={KEPT}", f"run_dir={tmp_path / 'elsewhere'}", f"ckpt_path={folder}/checkpoints/last.ckpt"
+    assert post_training(*words).names.source == "its name"
+
+
+def test_the_best_checkpoint_until_then_is_brought_along(base, tmp_path, capsys):
+    """Without it, a run that finds no better one could not be judged by its best."""
+    vocabulary = tuple(base.read_json("vocab.json"))
+    config = {**base.config, "eval": {**base.config["eval"], "checkpoint": "best"}}
+    for name, steps in {"elsewhere": 3, "earlier": 2}.items():
+        run = Run(tmp_path / name, config)
+        run.folder.mkdir()
+        path = resume_from(run, vocabulary, Before(base.checkpoint(), {}, steps, (), {}))
+        assert path == base.checkpoint()
+        said = "lies no best.ckpt of steps before" in capsys.readouterr().err
+        assert said == (not run.checkpoint("best").exists()) == (name == "earlier")
+    brought = tmp_path / "elsewhere" / "checkpoints" / "best.ckpt"
+    assert brought.read_bytes() == base.checkpoint("best").read_bytes()
 
 
 def test_an_extension_is_noted_before_the_budget_changes(tmp_path, monkeypatch):

@@ -113,6 +113,7 @@ class TestContract:
         assert card["solution"]["solution optimal"]["rate"] == 1
         promised = {"valid": 100, "invalid": 0}.get(treatment.promise, strict["successes"])
         assert strict["successes"] == promised
+        assert treatment.writes == (sequences.trace > 0).any()
         assert ("damage" in card) == (treatment.dose is not None)
         assert treatment.dose is None or card["damage"]["asked"] == getattr(treatment, treatment.dose)
 

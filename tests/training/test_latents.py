@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
+from tests.helpers.runs import small
 from tracelab.batches.padding import collate, count
 from tracelab.core.types import Task
 from tracelab.data.frozen import arm, drawn
@@ -17,6 +18,7 @@ from tracelab.models.places import capture
 from tracelab.runs.explaining import explained, owners_of
 from tracelab.tasks.arithmetic import Arithmetic
 from tracelab.traces.latent import Latent
+from tracelab.training.experiment import build_learner
 from tracelab.training.latents import Both, distillation, layers_of, step_loss
 
 TASK: Task = Arithmetic(operations=[2, 5], distractors=1)
@@ -149,6 +151,17 @@ def test_both_are_learned_from_a_few_problems(model):
         optimizer.step()
     assert losses[-1][0] < 0.7 * losses[0][0]
     assert losses[-1][1] < losses[0][1]
+
+
+def test_the_decoder_begins_with_the_models_weights(tmp_path, model):
+    """Whatever these are: of another run, say (init_from)."""
+    shape = ("layers=2", "width=32", "heads=2", "mlp=48", "qk_norm=false")
+    experiment = small(tmp_path, "trace=latent", "loss.step_weight=1", *(f"model.{knob}" for knob in shape))
+    weights = model.float().state_dict()
+    decoder = build_learner(experiment, model).decoder.state_dict()
+    assert decoder.keys() == {name for name in weights if not name.startswith("feed.")}
+    assert all(torch.equal(weight, weights[name]) for name, weight in decoder.items())
+    assert all(weight.data_ptr() != weights[name].data_ptr() for name, weight in decoder.items())
 
 
 def test_muon_leaves_the_decoder_alone():

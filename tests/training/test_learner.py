@@ -1,5 +1,7 @@
 """The loss, the budget, what is logged, and when training refuses to go on."""
 
+import copy
+import csv
 import itertools
 import math
 from types import SimpleNamespace
@@ -11,10 +13,12 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from tests.helpers.engine import VOCABULARY, fit, learner, loader, sequences, tiny, validation
+from tests.helpers.engine import CONTEXT, VOCABULARY, fit, learner, loader, sequences, tiny, validation
+from tracelab.batches.loader import Loader
 from tracelab.batches.padding import collate
 from tracelab.core.codec import Sequences
 from tracelab.core.paths import CONF
+from tracelab.loggers import CSV
 from tracelab.optim.adamw import adamw
 from tracelab.runs.checkpoints import load_weights
 from tracelab.training.budget import Budget
@@ -38,6 +42,13 @@ def test_weights_against_a_hand_computation():
             w = 0.25 if j < 3 + data.trace[i] else 2.0
             total, weight = total + w * losses[j - 1], weight + w
     torch.testing.assert_close(loss_of(module, data), total / weight)
+
+
+def test_a_mean_of_nothing_is_refused():
+    data = sequences(3)
+    data = Sequences(data.tokens, data.prompt, np.zeros(3, np.int32))
+    with pytest.raises(ValueError, match=r"loss\.solution_weight=0, and a batch has no other tokens"):
+        loss_of(learner(solution_weight=0.0), data)
 
 
 def test_padding_never_changes_the_loss():
@@ -78,10 +89,58 @@ def test_the_budget_ends_training(budget, steps):
 
 
 def test_accumulated_batches_are_one_step():
-    module = learner(Budget(steps=3))
-    fit(module, accumulate_grad_batches=4)
-    assert module.progress.steps == 3
-    assert module.progress.examples > 3 * 4 * 3
+    """Its gradient is the mean of theirs, and what is logged is of all their tokens."""
+    module = learner(Budget(steps=1))
+    first, batches = copy.deepcopy(module), [*itertools.islice(loader(), 4)]
+    logged = fit(module, accumulate_grad_batches=4, log_every_n_steps=1).callback_metrics
+    losses = [first.loss(batch)[0] for batch in batches]
+    (sum(losses) / 4).backward()
+    norm = torch.nn.utils.clip_grad_norm_(first.parameters(), math.inf)
+    torch.testing.assert_close(logged["train/grad_norm"], norm)
+    tokens = [batch.counts.completion_tokens for batch in batches]
+    mean = sum(loss.detach() * n for loss, n in zip(losses, tokens, strict=True)) / sum(tokens)
+    torch.testing.assert_close(logged["train/loss"], mean)
+    assert module.progress.steps == 1
+    assert module.progress.examples == sum(batch.counts.examples for batch in batches)
+
+
+def test_the_speed_of_a_step_is_of_all_its_batches(monkeypatch):
+    minutes = itertools.count()
+    clock = SimpleNamespace(perf_counter=lambda: 60 * next(minutes))  # a batch is a minute
+    monkeypatch.setattr("tracelab.training.learner.time", clock)
+    module = learner(Budget(steps=1))
+    logged = fit(module, accumulate_grad_batches=4, log_every_n_steps=1).callback_metrics
+    assert float(logged["train/tokens_per_second"]) == pytest.approx(module.progress.tokens / 240)
+
+
+def rows_of(path, **options):
+    """The rows of metrics.csv, by step, that a run of 8 steps writes."""
+    fit(learner(Budget(steps=8)), logger=[CSV(path)], **options)
+    with path.open(newline="") as file:
+        return {int(row["step"]): row for row in csv.DictReader(file)}
+
+
+def test_the_last_step_is_logged_as_it_was(tmp_path):
+    """Not as one before it, whatever is between two lines of the log."""
+    each, few = (rows_of(tmp_path / f"{every}.csv", log_every_n_steps=every) for every in (1, 5))
+    assert sorted(few) == [4, 7]
+    timed = {"train/minutes", "train/tokens_per_second", "train/data_wait_ms"}
+    for step, row in few.items():
+        assert row.keys() == each[step].keys() >= timed
+        assert {k: v for k, v in row.items() if k not in timed} == {
+            k: v for k, v in each[step].items() if k not in timed
+        }
+
+
+def test_a_row_has_nothing_of_an_earlier_step(tmp_path):
+    """A batch without traces has no loss of theirs."""
+    data = sequences(12)
+    without = Sequences(data.tokens, data.prompt, np.zeros(12, np.int32))
+    chunks = Loader(lambda k: without if k else data, batch_tokens=256, context=CONTEXT)
+    rows = rows_of(tmp_path / "metrics.csv", train=chunks, log_every_n_steps=1)
+    assert rows[0]["train/trace_loss"]
+    assert not rows[7]["train/trace_loss"]
+    assert rows[7]["train/loss"] == rows[7]["train/solution_loss"]
 
 
 def test_logs(tmp_path):
@@ -110,7 +169,7 @@ def test_no_trace_no_trace_loss():
     [
         (False, 4, 5),
         (True, 4, 7),  # as on a GPU: when the log's next line is due
-        (True, 1000, 9),  # or something is to be saved
+        (True, 1000, 10),  # or something is to be saved
     ],
 )
 def test_not_a_number_stops_training_and_spoils_no_checkpoint(tmp_path, late, every, step):
@@ -122,7 +181,7 @@ def test_not_a_number_stops_training_and_spoils_no_checkpoint(tmp_path, late, ev
         def on_train_start(self, trainer, module):
             module._on_gpu = late
 
-    module = learner(Budget(steps=9))
+    module = learner(Budget(steps=12))
     with pytest.raises(ValueError, match=f"norm is nan at step {step}"):
         fit(module, callbacks=[Breaks(), Checkpoints(tmp_path, every=5)], log_every_n_steps=every)
     assert module.progress.steps == step

@@ -14,6 +14,8 @@ import torch
 
 from tests.helpers.engine import fit, learner
 from tests.helpers.forked import start
+from tracelab.evaluation import curves
+from tracelab.loggers import CSV
 from tracelab.runs.checkpoints import load_seconds, load_weights, sound
 from tracelab.runs.signals import heeded
 from tracelab.training.budget import Budget
@@ -189,19 +191,75 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(whole, tmp_pa
 
 def test_a_larger_budget_continues_and_a_spent_one_does_nothing(tmp_path):
     train(tmp_path, steps=10)
-    before = (tmp_path / "last.ckpt").read_bytes()
+    before = full_state(tmp_path / "last.ckpt")
     assert train(tmp_path, steps=10, resume=tmp_path / "last.ckpt").progress.steps == 10
-    assert full_state(tmp_path / "last.ckpt")["progress"]["steps"] == 10
-    assert before
+    after = full_state(tmp_path / "last.ckpt")
+    for name in ("progress", "state_dict", "optimizer_states", "torch_rng"):
+        torch.testing.assert_close(after[name], before[name], rtol=0, atol=0, msg=name)
     assert train(tmp_path, steps=15, resume=tmp_path / "last.ckpt").progress.steps == 15
+
+
+class Spoil(lightning.Callback):
+    """Makes a resumed model worse than it was."""
+
+    def on_train_start(self, trainer, module):
+        with torch.no_grad():
+            module.model.embed.weight.normal_()
 
 
 def test_best_is_kept_over_a_resume(tmp_path):
     train(tmp_path, steps=17)
-    best = full_state(tmp_path / "best.ckpt")["progress"]["steps"]
-    assert best in (8, 16, 17)
-    state = full_state(tmp_path / "last.ckpt")["callbacks"]
-    assert any(0 < s.get("best", 0) < float("inf") for s in state.values())
+    best = (tmp_path / "best.ckpt").read_bytes()
+    assert full_state(tmp_path / "best.ckpt")["progress"]["steps"] in (8, 16, 17)
+    train(tmp_path, steps=25, resume=tmp_path / "last.ckpt", callbacks=[Spoil()])
+    assert (tmp_path / "best.ckpt").read_bytes() == best
+
+
+def test_the_best_is_of_what_is_there(tmp_path):
+    """Where none is, whoever goes on there finds one at the end, if it is no better than one elsewhere."""
+    train(tmp_path / "a", steps=17)
+    train(tmp_path / "b", steps=25, resume=tmp_path / "a" / "last.ckpt", callbacks=[Spoil()])
+    assert full_state(tmp_path / "b" / "best.ckpt")["progress"]["steps"] > 17
+
+
+def logged(folder, steps, callbacks=(), every=13):
+    """The rows of metrics.csv, without what takes another time each time; the run goes on if it was begun."""
+    last = folder / "last.ckpt"
+    fit(
+        learner(Budget(steps=steps)),
+        callbacks=[Checkpoints(folder, every), *callbacks],
+        resume=last if last.is_file() else None,
+        logger=[CSV(folder / "metrics.csv")],
+        log_every_n_steps=5,
+        val_check_interval=3,
+    )
+    timed = ("minutes", "second", "wait")
+    return [
+        {name: value for name, value in row.items() if not any(word in name for word in timed)}
+        for row in curves.read(folder / "metrics.csv")
+    ]
+
+
+def test_a_resumed_log_has_every_row_of_one_that_was_not(tmp_path):
+    """Of validations between the last line of the log and the checkpoint, too."""
+    whole = logged(tmp_path / "whole", 20)
+    assert [row["step"] for row in whole] == ["2", "4", "5", "8", "9", "11", "14", "17", "19"]
+    with pytest.raises(RuntimeError, match="crash"):
+        logged(tmp_path / "cut", 20, callbacks=[StopAt(18, RuntimeError("crash"))])
+    assert logged(tmp_path / "cut", 20) == whole
+
+
+def test_an_extended_log_keeps_the_last_row_that_it_had(tmp_path):
+    """Even if the checkpoint has an older one for it, as earlier versions left it."""
+    before, last = logged(tmp_path, 8)[-1], tmp_path / "last.ckpt"
+    assert before["step"] == "7"
+    content = full_state(last)
+    (state,) = (state for state in content["callbacks"].values() if "row" in state)
+    assert str(state["row"]["train/tokens"]) == before["train/tokens"]
+    state["row"] |= {"train/tokens": 1.0, "train/loss": 1.0}
+    torch.save(content, last)
+    (after,) = (row for row in logged(tmp_path, 12) if row["step"] == "7")
+    assert {name: after[name] for name in before} == before
 
 
 @pytest.mark.parametrize("broken", ["fsync", "replace"])

@@ -221,13 +221,17 @@ def test_what_a_teacher_does_not_go_with_says_so(tmp_path, monkeypatch, knobs, m
         train(small(tmp_path / "run", *TEACHER, EASY, *knobs))
 
 
-def test_another_number_of_held_out_problems_is_another_run(folder):
-    """It would go on elsewhere; it is not found finished, and another arm."""
+def test_another_look_at_held_out_problems_is_another_run(folder):
+    """At more of them, or at longer completions. It would go on elsewhere, and is not found finished. With
+    another number of them it is another arm.
+    """
     for budget in ((), ("budget.steps=70",)):
         with pytest.raises(
             ValueError, match=r"validate_problems=4: with data\.teacher it decides what is trained"
         ):
             train(small(folder / "whole", *TEACHER, EASY, "validate_problems=4", *budget))
+        with pytest.raises(ValueError, match=r"eval\.max_new=9: with data\.teacher it .* begun with None"):
+            train(small(folder / "whole", *TEACHER, EASY, "eval.max_new=9", *budget))
     config = described(folder / "whole")
     other = {**config, "validate_problems": 4}
     known = config["validate_problems"]

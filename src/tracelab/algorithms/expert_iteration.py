@@ -16,6 +16,8 @@ from torch import Tensor
 
 from tracelab.algorithms.base import Algorithm, Batch, Equal
 
+SLACK = 1e-9  # of a sum of weighted rewards: 0.6 + 0.3 + 0.1 is less than 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExpertIteration(Algorithm):
@@ -27,9 +29,14 @@ class ExpertIteration(Algorithm):
     least_group = 1
     equal: ClassVar[Equal] = "keep"  # what all solve is imitated, too
 
+    @property
+    def least(self) -> float:
+        """The threshold, but for rounding."""
+        return self.threshold - SLACK
+
     def advantages(self, rewards: Tensor) -> Tensor:
         """(prompts, group) -> 1 where a completion is imitated, else 0."""
-        return (rewards >= self.threshold).to(rewards.dtype)
+        return (rewards >= self.least).to(rewards.dtype)
 
     def counted(self, advantages: Tensor) -> Tensor:
         """The mean is over what is imitated."""

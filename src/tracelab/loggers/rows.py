@@ -43,6 +43,19 @@ class CSV(Logger):
         """config.yaml has them."""
 
     @rank_zero_only
+    def go_on(self, last: int, step: int, metrics: dict[str, float]) -> None:
+        """Go on from a checkpoint of the step `last`: later rows go, and that of `step` gets what it lacks.
+
+        What it has is left: a validation of that step may have written it after the checkpoint.
+        """
+        rows = {int(row["step"]): row for row in self.rows if int(row["step"]) <= last}
+        known = {name: value for name, value in rows.get(step, {}).items() if value not in ("", None)}
+        rows[step] = {"step": step} | metrics | known
+        self.rows = [rows[each] for each in sorted(rows)]
+        self._fresh = True
+        self._write(anew=True)
+
+    @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Add a row, or to the last row if it is of the same step."""
         if not self._fresh:

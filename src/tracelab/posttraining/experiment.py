@@ -22,9 +22,9 @@ from tracelab.evaluation.judging import judge_model, labels, trained_model
 from tracelab.evaluation.outcomes import Judged, metrics_of, table_of
 from tracelab.metrics.pass_at_k import PassAtK
 from tracelab.models.precision import Precision
+from tracelab.posttraining.checks import check_group, check_reach, check_settings
 from tracelab.posttraining.groups import Sampler
 from tracelab.posttraining.learner import NOTHING_LEARNED, PostLearner, Rounds
-from tracelab.posttraining.rollout import Rollout
 from tracelab.posttraining.settings import PostTraining
 from tracelab.runs.build import build, build_task, precision_of
 from tracelab.runs.checkpoints import load_progress, load_updates
@@ -41,12 +41,11 @@ from tracelab.training.checks import check, check_levels
 from tracelab.training.devices import Devices
 from tracelab.training.fitting import Trained, conclude, finished_before, fit, fit_together, is_shared
 from tracelab.training.launched import led
-from tracelab.training.processes import in_shards, wished_here
+from tracelab.training.processes import wished_here
 from tracelab.training.resuming import Before, before, begin, check_vocabulary, resume_from
 from tracelab.training.tracking import tracking
 from tracelab.training.validation import HeldOut
 
-FEW = 4  # completions of a prompt
 LIMITS = ("parameters", "context", "max_new")  # of the source's model
 
 
@@ -152,14 +151,11 @@ def fit_rounds(
 def check_parts(experiment: PostTraining) -> None:
     """ValueError if parts do not go together, or refuse their knobs: before anything is drawn."""
     task = check(experiment)
-    if in_shards(experiment.trainer):
-        raise ValueError(
-            "post-training samples from whole models, of which trainer=fsdp leaves each process a shard: "
-            "take trainer=ddp"
-        )
-    check_group(experiment.rollout, build("algorithm", experiment.algorithm))
-    rewards = build_rewards(experiment)
+    check_settings(experiment)
+    algorithm, rewards = build("algorithm", experiment.algorithm), build_rewards(experiment)
+    check_group(experiment.rollout, algorithm)
     check_levels("reward", rewards, task)
+    check_reach(rewards, algorithm)
     Sampler(task, rewards, replace(experiment.rollout, max_new=1), experiment.seed)  # it checks its knobs
 
 
@@ -198,34 +194,6 @@ def build_learner(
         reference=reference,
         compile=experiment.compile,
     )
-
-
-def check_group(rollout: Rollout, algorithm: Algorithm) -> None:
-    """ValueError if groups are too small for the algorithm; a warning if they will say little."""
-    size, equal, name = rollout.group, rollout.equal or algorithm.equal, type(algorithm).__name__
-    if size < algorithm.least_group:
-        raise ValueError(
-            f"rollout.group={size}: {name} compares the completions of a "
-            f"prompt; it needs {algorithm.least_group} at least"
-        )
-    if size == 1 and equal != "keep":
-        raise ValueError(
-            f"rollout.group=1: one completion is a group of equal reward, which rollout.equal={equal} leaves "
-            "out; take rollout.equal=keep, or larger groups"
-        )
-    if algorithm.equal == "keep" and equal != "keep":
-        warnings.warn(
-            f"rollout.equal={equal} leaves out groups of equal reward, from which {name} learns, too: it is "
-            "then not the algorithm as published",
-            stacklevel=2,
-        )
-    if algorithm.least_group > 1 and size < FEW:
-        warnings.warn(
-            f"rollout.group={size}: of prompts that are solved once in five times, "
-            f"{1 - 0.8**size - 0.2**size:.0%} of such small groups say anything; 8 to 16 "
-            "completions of fewer prompts learn more from as many tokens",
-            stacklevel=2,
-        )
 
 
 def build_passes(

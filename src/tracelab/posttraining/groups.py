@@ -8,8 +8,8 @@ with it is `Rollout.equal`:
     keep      it stays in the batch, and in the denominator of a mean over it
     filter    it is left out
     resample  so it is, and new problems are drawn in its place, up to `rounds` times
-    hint      groups without a success try again behind a hint (`posttraining.hints`), whose length adapts, so
-              that half of the hinted groups succeed at least once. Then as filter
+    hint      groups without a success and of equal reward try again behind a hint (`posttraining.hints`),
+              whose length adapts, so that half of the hinted groups succeed at least once. Then as filter
 
 Reinforcement with a baseline for the whole batch, and imitation, learn from such groups, too:
 `Algorithm.equal` says what is done where nobody else does. A KL or an entropy term acts on the groups that

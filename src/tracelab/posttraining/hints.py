@@ -1,4 +1,4 @@
-"""Hints for groups without a success: what they show, and how much their right answers rely on them.
+"""Hints for groups of equal reward without a success: what they show, and how far right answers rely on them.
 
 A hint is part of the reference's completion, put between the prompt and what is sampled (`Rollout.hint`):
 

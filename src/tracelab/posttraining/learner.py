@@ -29,12 +29,14 @@ from tracelab.training.validation import HeldOut, found_together
 
 SILENT_ROUNDS = 20  # rounds without an update, in a row, before a warning
 ADVICE = (
-    "take an easier task, a model that solves some problems, rollout.equal=hint, a larger rollout.group, or "
-    "another reward"
+    "take an easier task, a model that solves some problems, rollout.equal=hint, a larger rollout.group or "
+    "rollout.max_new, or another reward"
 )
-NOTHING_LEARNED = (
-    f"no update was made, for no group had rewards that differ, so nothing was learned: {ADVICE}"
+SILENT = (
+    "no completion had an advantage over others (with expert_iteration: earned algorithm.threshold) and was "
+    f"trained on (updates.truncated=mask leaves out what was cut off), so nothing was learned: {ADVICE}"
 )
+NOTHING_LEARNED = f"no update was made, for {SILENT}"
 
 
 class PostLearner(Budgeted):
@@ -158,11 +160,7 @@ class PostLearner(Budgeted):
         self.made += updates
         self._silent = 0 if updates else self._silent + 1
         if self._silent == SILENT_ROUNDS and self.trainer.is_global_zero:
-            warnings.warn(
-                f"in {SILENT_ROUNDS} rounds no group had rewards that differ, so nothing was learned: "
-                + ADVICE,
-                stacklevel=2,
-            )
+            warnings.warn(f"in {SILENT_ROUNDS} rounds {SILENT}", stacklevel=2)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the progress, the updates, and where the streams are."""

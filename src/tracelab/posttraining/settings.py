@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from tracelab.core.settings import Count, Part, Place, Positive, read, settings
 from tracelab.posttraining.rollout import Rollout
 from tracelab.posttraining.updates import Updates
-from tracelab.runs.folder import Run, is_run
-from tracelab.runs.identity import arm_of
+from tracelab.runs.folder import Run
+from tracelab.runs.identity import arm_of, gone_on_with
 from tracelab.runs.settings import Experiment
 from tracelab.training.budget import build_budget
 
@@ -66,8 +65,7 @@ def inherited(config: Mapping[str, Any]) -> PostTraining:
 
 def _arm_of_source(config: Mapping[str, Any], source: Run) -> str | None:
     """The arm of the run that it goes on from; of what is begun, as it was written down then."""
-    folder = Path(str(config["run_dir"]))
-    if is_run(folder) and (begun := Run.open(folder).config).get("run") == config["run"]:
+    if (begun := gone_on_with("run", config)) is not None:
         known: str | None = begun["names"].get("source")
         return known
     return arm_of(source, config["checkpoint"])

@@ -29,7 +29,9 @@ class Graded:
 
 
 class Reward(Protocol):
-    """weight: its factor in the sum."""
+    """weight: its factor in the sum. One that has `bounds` says what it gives at least and at most, before
+    the weight.
+    """
 
     weight: float
 
@@ -46,6 +48,12 @@ def total(rewards: Mapping[str, Reward], graded: Graded) -> NDArray[np.float64]:
             raise ValueError(f"reward.{name} gave a value that is not finite: it would spoil the weights")
         whole += reward.weight * values
     return whole
+
+
+def largest(rewards: Mapping[str, Reward]) -> float:
+    """What the weighted sum is at most; infinite if a reward does not say what it gives."""
+    bounds = [(each.weight, getattr(each, "bounds", (-np.inf, np.inf))) for each in rewards.values()]
+    return sum(max(weight * low, weight * high) for weight, (low, high) in bounds)
 
 
 def level_of(levels: tuple[str, ...], level: str) -> int:

@@ -19,6 +19,11 @@ class Length:
     free: Weight = 1.0
     cap: Weight = 1.0
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the largest."""
+        return -self.cap, 0.0
+
     def __call__(self, graded: Graded) -> NDArray[np.float64]:
         """-cap to 0."""
         excess = graded.lengths / np.maximum(graded.reference_lengths, 1) - self.free

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from tracelab.rewards.base import Graded
 @dataclass(frozen=True)
 class Solution:
     """optimal: must it be optimal too?"""
+
+    bounds: ClassVar = (0.0, 1.0)
 
     weight: Finite = 1.0
     optimal: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ class Trace:
     """level: of validity. process: does an invalid trace of n steps get good / (n + 1), good being the steps
     before its first bad one? (n + 1, so that one with n good steps that ends badly has less than 1.)
     """
+
+    bounds: ClassVar = (0.0, 1.0)
 
     weight: Finite = 1.0
     level: str = "strict"

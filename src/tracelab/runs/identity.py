@@ -57,6 +57,19 @@ def arm_of(run: Run, checkpoint: str = "last", older: bool = False) -> str:
     return f"{kind} {number:06x}" + ("" if checkpoint == "last" else f" {checkpoint}")
 
 
+def gone_on_with(knob: str, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The config of the run that one of this config goes on with, if that began with the same source.
+
+    knob: which names the source. It is the run of ckpt_path, if one is given, or that of the folder.
+    """
+    given = config.get("ckpt_path")
+    places = [Path(str(given)).parent.parent] if given else []
+    for folder in (*places, Path(str(config["run_dir"]))):
+        if is_run(folder) and (begun := Run.open(folder).config).get(knob) == config[knob]:
+            return begun
+    return None
+
+
 def is_arm_of(name: str | None, run: Run, checkpoint: str = "last") -> bool:
     """Is it the name of a run's arm as the run is now, in these or older words?"""
     return name in (arm_of(run, checkpoint), arm_of(run, checkpoint, older=True))

@@ -92,6 +92,11 @@ class Treatment:
         return None
 
     @property
+    def writes(self) -> bool:
+        """Is a trace written, if only a part of it, in what is trained on at last?"""
+        return True
+
+    @property
     def lacks(self) -> str:
         """The override that is missing, without which no trace can be treated: a student, say; "": none."""
         return ""

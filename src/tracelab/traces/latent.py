@@ -75,6 +75,11 @@ class Latent(Treatment):
         count = self._latents(self.last if self.stage is None else self.stage)
         return Latents(count, self.feedback, self.scale) if count else None
 
+    @property
+    def writes(self) -> bool:
+        """Not at the last stage."""
+        return self.stage is not None and self.stage < self.last
+
     def in_turn(self) -> Sequence[Turn]:
         """The stages, with earlier ones mixed in."""
         if self.stage is not None:

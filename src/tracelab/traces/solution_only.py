@@ -24,6 +24,11 @@ class SolutionOnly(Treatment):
     promise: ClassVar[str] = "invalid"
     random: ClassVar[bool] = False
 
+    @property
+    def writes(self) -> bool:
+        """No."""
+        return False
+
     def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
         """Empty traces."""
         nothing = Ragged(examples.trace.values[:0], np.zeros(len(examples) + 1, np.int64))

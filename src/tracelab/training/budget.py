@@ -20,6 +20,9 @@ class Progress:
     training, without validation; flops: operations of matrix products, forward and backward (`Model.flops`),
     with those of sampling where completions are sampled. Of runs that earlier versions began they are of what
     came after.
+
+    Of a post-training, tokens: those of all completions that were sampled; examples: groups that updates were
+    made of; completion_tokens: those of all their completions, masked ones too.
     """
 
     steps: int = 0

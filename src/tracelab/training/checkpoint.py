@@ -59,7 +59,9 @@ class Checkpoints(lightning.Callback):
             for left in self.folder.glob("*.partial"):
                 left.unlink()
         if self.row:
-            make_up(trainer, self.row)
+            make_up(trainer, self.row, learner.progress.steps - 1)
+        if not trainer.strategy.broadcast((self.folder / "best.ckpt").is_file()):
+            self.best = float("inf")  # of what is here
         if self._not_validated(trainer, learner):
             validate(trainer)
 
@@ -156,13 +158,16 @@ def row_of(trainer: lightning.Trainer) -> dict[str, float]:
     return {"step": step, "epoch": trainer.current_epoch, **numbers}
 
 
-def make_up(trainer: lightning.Trainer, row: dict[str, float]) -> None:
-    """Write the row of a checkpoint's step into metrics.csv: what ended the run may have come before it."""
+def make_up(trainer: lightning.Trainer, row: dict[str, float], last: int) -> None:
+    """Write the row that a checkpoint has into metrics.csv: what ended the run may have come before it.
+
+    last: the checkpoint's step, as the log numbers it; the row may be of an earlier one.
+    """
     step, epoch = int(row["step"]), {"epoch": row["epoch"]}
     figures = {name: value for name, value in row.items() if name not in ("step", "epoch")}
     for logger in trainer.loggers:
         if isinstance(logger, CSV):
-            logger.log_metrics(figures | epoch, step)
+            logger.go_on(last, step, figures | epoch)
 
 
 def validate(trainer: lightning.Trainer) -> None:

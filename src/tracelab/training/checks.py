@@ -48,6 +48,7 @@ class Ranges:
     check_val_every_n_epoch: Count | None = None
     num_sanity_val_steps: Number = 0
     log_every_n_steps: Count = 1
+    accumulate_grad_batches: Count = 1
 
 
 def check(experiment: Experiment) -> Task:

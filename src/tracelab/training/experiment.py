@@ -76,7 +76,7 @@ def _train(experiment: Training, went: Before | None) -> Trained:
     model = build_initial(experiment, data.vocabulary, data.context, precision, resume is not None)
     record = {
         "id": own_id(run),
-        **origin(experiment, (resume is not None and run.read_json("run.json")) or {}),
+        **origin(experiment, went.record if went else {}),
         **(went.as_dict() if went else {}),
         "seed": experiment.seed,
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -143,8 +143,16 @@ def check_turns(experiment: Training) -> None:
 
 
 def check_losses(experiment: Training) -> None:
-    """ValueError if something is asked of latents that are not there, or not made so."""
-    loss, thinks = experiment.loss, build_treatment(experiment.trace).thinks
+    """ValueError if no token would have a weight, or something is asked of latents that are not there, or
+    not made so.
+    """
+    loss, treatment = experiment.loss, build_treatment(experiment.trace)
+    thinks = treatment.thinks
+    if loss.solution_weight == 0 and not treatment.writes:
+        raise ValueError(
+            f"loss.solution_weight=0: trace={experiment.names.trace} writes no trace, so that no token would "
+            "have a weight; give solutions one, such as loss.solution_weight=1"
+        )
     if loss.of_latents and thinks is None:
         raise ValueError(
             "loss.step_weight and loss.distillation_weight ask something of latents, and "
@@ -238,10 +246,12 @@ def build_learner(experiment: Training, model: Model) -> Learner:
 
 
 def build_decoder(experiment: Training, model: Model) -> Model:
-    """What decodes the steps that latents stand for: the model as it was before its first step."""
+    """What decodes the steps that latents stand for: the model as it is, but for what feeds latents."""
     shape = {name: value for name, value in experiment.model.items() if name != "context"}
     sizes = {"vocab_size": model.vocab_size, "context": model.context}
     decoder: Model = build("model", shape, **sizes, seed=experiment.seed)
+    weights = model.state_dict()
+    decoder.load_state_dict({name: weights[name] for name in decoder.state_dict()})
     return decoder
 
 

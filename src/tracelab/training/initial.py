@@ -14,8 +14,8 @@ from tracelab.models.base import Model
 from tracelab.models.precision import Precision
 from tracelab.runs.build import build_model
 from tracelab.runs.checkpoints import load_progress, load_weights
-from tracelab.runs.folder import Run, is_run
-from tracelab.runs.identity import arm_of, lineage
+from tracelab.runs.folder import Run
+from tracelab.runs.identity import arm_of, gone_on_with, lineage
 from tracelab.runs.knobs import options
 from tracelab.runs.trained import settled
 from tracelab.runs.treatments import build_treatment
@@ -30,9 +30,9 @@ def with_source(experiment: Training) -> Training:
     """
     if experiment.init_from is None:
         return experiment
-    folder = Path(experiment.run_dir)
-    if is_run(folder) and Run.open(folder).config.get("init_from") == experiment.init_from:
-        source = Run.open(folder).settings.names.source
+    begun = gone_on_with("init_from", experiment.as_dict())
+    if begun is not None:
+        source = begun["names"].get("source")
     else:
         run, checkpoint = weights_of(experiment.init_from)
         source = arm_of(run, checkpoint.stem)

@@ -62,9 +62,7 @@ class LatentLearner(Learner):
             weight = self.losses.teacher_weight
             more["distillation"] = (self.losses.distillation_weight or 0.0) * distance
             more["teacher"] = (1.0 if weight is None else weight) * teacher
-        if self._at_log_step():
-            logged = {f"train/{name}_loss": part.detach() for name, part in more.items()}
-            self.log_dict(logged, batch_size=1)
+        self.others = {f"{name}_loss": part.detach() for name, part in more.items()}
         return total + torch.stack([*more.values()]).sum(), sums
 
     def _predicted(self, hidden: Tensor, batch: Batch) -> tuple[Tensor, Sums]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -26,7 +27,15 @@ from tracelab.models.gpt import GPT
 from tracelab.models.kernels import choose
 from tracelab.training.accelerate import start_compilers
 from tracelab.training.budgeted import Budgeted, Recipe
-from tracelab.training.losses import Sums, means, packed_loss, padded_losses, total_weight, weighted_sum
+from tracelab.training.losses import (
+    Sums,
+    means,
+    packed_loss,
+    padded_losses,
+    total_weight,
+    weighted_sum,
+    with_those_of,
+)
 from tracelab.training.processes import most
 from tracelab.training.shards import shard
 from tracelab.training.throughput import Throughput, peak_flops
@@ -73,7 +82,9 @@ class Learner(Budgeted):
         self._begun = 0  # batches of this session, as far as STARTING
         self._starting = 0.0  # seconds that they took
         self._largest = torch.zeros(())  # norm of a gradient since it was last looked at
-        self._sums: dict[str, Tensor] = {}  # of the validation under way
+        self.others: dict[str, Tensor] = {}  # losses of a batch beside its tokens', by name
+        self._seen: Sums = {}  # of the step under way, which may have several batches
+        self._sums: Sums = {}  # of the validation under way
 
     def setup(self, stage: str) -> None:
         """Compile, if so wished. On a CPU a step is then a fifth faster, after half a minute."""
@@ -124,11 +135,18 @@ class Learner(Budgeted):
 
     def training_step(self, batch: Batch | Packed, batch_index: int) -> Tensor:
         """The weighted mean loss of a batch."""
+        self.others = {}
         loss, sums = self.loss(batch)
         self._count(batch)
+        self._seen = with_those_of(self._seen, sums)
+        if self.trainer.fit_loop._should_accumulate():
+            return loss
         if self._at_log_step():
-            self._log_losses("train", sums)
+            self._begin_row()
+            self._log_losses("train", self._seen)
+            self.log_dict({f"train/{name}": value for name, value in self.others.items()}, batch_size=1)
             self._log_speed()
+        self._seen = {}
         return loss
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
@@ -158,7 +176,7 @@ class Learner(Budgeted):
     def validation_step(self, batch: Batch | Packed, batch_index: int) -> None:
         """Add a batch to the sums over the validation set."""
         _, sums = self.loss(batch)
-        self._sums = {name: self._sums.get(name, 0.0) + value for name, value in sums.items()}
+        self._sums = with_those_of(self._sums, sums)
 
     def on_validation_epoch_end(self) -> None:
         """Log the means over the validation set, and when it was; its time is not training time."""
@@ -218,8 +236,16 @@ class Learner(Budgeted):
             )
 
     def _at_log_step(self) -> bool:
+        """Is the step under way logged? Each `log_every_n_steps`th is, and the budget's last."""
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        return (self.progress.steps + 1) % every == 0
+        after = replace(self.progress, steps=self.progress.steps + 1)
+        return after.steps % every == 0 or self.recipe.budget.used(after) >= 1.0
+
+    def _begin_row(self) -> None:
+        """Forget what was logged before: Lightning would write it again, as if it were of this step."""
+        results = self.trainer._results
+        assert results is not None, "a step is under way"
+        results.reset()
 
     def _log_losses(self, stage: str, sums: dict[str, Tensor]) -> None:
         """Log means of trace, solution and both, over all processes."""

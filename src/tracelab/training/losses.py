@@ -88,10 +88,25 @@ def weighted_sum(
     return (losses * weight).sum(), sums
 
 
+def with_those_of(sums: Sums, more: Sums) -> Sums:
+    """The sums with those of one batch more."""
+    return {name: sums[name] + value if name in sums else value for name, value in more.items()}
+
+
 def total_weight(counts: Counts, weights: Mapping[str, float]) -> float:
-    """Total loss weight of a batch over all processes: the divisor of its mean loss."""
+    """Total loss weight of a batch over all processes: the divisor of its mean loss.
+
+    ValueError if it is 0.
+    """
     solution = counts.completion_tokens - counts.trace_tokens
-    return weights["trace"] * counts.trace_tokens + weights["solution"] * solution
+    total = weights["trace"] * counts.trace_tokens + weights["solution"] * solution
+    if total == 0:
+        part = next(name for name, weight in weights.items() if weight == 0)
+        raise ValueError(
+            f"loss.{part}_weight=0, and a batch has no other tokens, so that its loss is a mean of nothing: "
+            f"give them a weight, such as loss.{part}_weight=0.1"
+        )
+    return total
 
 
 def means(sums: Sums, weights: Mapping[str, float]) -> dict[str, Tensor]:

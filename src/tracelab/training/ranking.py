@@ -43,10 +43,7 @@ class RankingLearner(Learner):
         twin = row_means(-self._padded(self.model, tokens, at, targets), at, tokens, torch.ones_like(at))
         valid = row_means(-losses, batch.at, batch.tokens, with_next(batch.trace))
         ranking = ranking_loss(valid, twin, invalid, self.losses.ranking_bound)
-        if self._at_log_step():
-            right = share(valid > twin, invalid)
-            logged = {"train/ranking_loss": ranking.detach(), "train/ranked_right": right}
-            self.log_dict(logged, batch_size=1)
+        self.others = {"ranking_loss": ranking.detach(), "ranked_right": share(valid > twin, invalid)}
         weight = self.losses.ranking_weight or 0.0
         return total / total_weight(batch.counts, self.part_weights) + weight * ranking, sums
 

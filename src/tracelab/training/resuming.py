@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tracelab.core.files import whole
 from tracelab.runs.checkpoints import is_sharded, load_progress, load_seconds, sound
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, is_run
@@ -20,11 +22,12 @@ from tracelab.training.processes import in_shards
 class Before:
     """What a run goes on from: a checkpoint of its own or of itself in another folder.
 
-    steps: that were taken; budgets: that it had before the one it has now; seconds: of the sessions that led
-    to the checkpoint, and, "judging", of what came after training in them.
+    record: what run.json says there; steps: that were taken; budgets: that it had before the one it has now;
+    seconds: of the sessions that led to the checkpoint, and, "judging", of what came after training in them.
     """
 
     checkpoint: Path
+    record: dict[str, Any]
     steps: int
     budgets: tuple[str, ...]
     seconds: dict[str, float]
@@ -46,7 +49,7 @@ def before(experiment: Experiment) -> Before | None:
     record = source.read_json("run.json") or {}
     budgets = [*record.get("extended_from", []), extended(source.settings.budget, experiment.budget)]
     seconds = {"training": load_seconds(path), "judging": record.get("seconds", {}).get("judging", 0.0)}
-    return Before(path, load_progress(path)["steps"], tuple(filter(None, budgets)), seconds)
+    return Before(path, record, load_progress(path)["steps"], tuple(filter(None, budgets)), seconds)
 
 
 def begin(experiment: Experiment, went: Before | None) -> Run:
@@ -91,8 +94,24 @@ def resume_from(run: Run, vocabulary: tuple[str, ...], went: Before | None) -> P
         check_vocabulary(went.checkpoint.parents[1], vocabulary)
         check_shards(went.checkpoint, in_shards(run.settings.trainer))
         say(f"Resuming from {went.checkpoint}")
+        bring_best(run, went)
     run.write_json("vocab.json", list(vocabulary))
     return None if went is None else went.checkpoint
+
+
+def bring_best(run: Run, went: Before) -> None:
+    """Copy the best checkpoint until then into the run's folder, if it goes on from another one's.
+
+    What lies there may be of later steps, which are taken again here.
+    """
+    best, own = went.checkpoint.with_name("best.ckpt"), run.checkpoint("best")
+    if best.resolve() == own.resolve():
+        return
+    if best.is_file() and load_progress(best)["steps"] <= went.steps:
+        with whole(own, flushed=True) as partial:
+            shutil.copyfile(best, partial)
+    elif run.settings.eval.checkpoint == "best":
+        say(f"Beside {went.checkpoint} lies no best.ckpt of steps before: the best is that of what follows.")
 
 
 def check_shards(path: Path, wished: bool) -> None:

@@ -50,7 +50,9 @@ def check_teacher(experiment: Training) -> None:
 
 
 def check_kept(experiment: Training, went: Before | None) -> None:
-    """ValueError if a run with a teacher is to go on with another number of held-out problems."""
+    """ValueError if a run with a teacher is to go on with other looks: another number of held-out problems,
+    or completions of another length.
+    """
     if experiment.data.teacher is None or went is None:
         return
     run = Run.open(went.checkpoint.parents[1])
@@ -58,6 +60,11 @@ def check_kept(experiment: Training, went: Before | None) -> None:
         raise ValueError(
             f"validate_problems={experiment.validate_problems}: with data.teacher it decides what is trained "
             f"on, and {run.folder} was begun with {before}"
+        )
+    if (limit := run.settings.eval.max_new) != experiment.eval.max_new:
+        raise ValueError(
+            f"eval.max_new={experiment.eval.max_new}: with data.teacher it decides what is trained on, and "
+            f"{run.folder} was begun with {limit}; tracelab.evaluate judges what is trained with another one"
         )
 
 
