@@ -52,7 +52,7 @@ EASY = (
     "eval.problems=64",
     "optim.optimizer.lr=0.03",
     "optim.schedule.warmup=10",
-    "budget.steps=100",
+    "budget.steps=200",
 )
 QUICK = Fitting(steps=100, batch_tokens=512, learning_rate=0.01, sparsity=0.01)
 
@@ -110,7 +110,7 @@ def test_a_planted_change_is_found_and_its_gain_recovered(world, tmp_path, monke
     assert nats["after"] == 0
     assert (after.folder / "figures" / "diff.csv").is_file()
     for name in (analysis.FILE, analysis.FEATURES):
-        assert stamps.read(pyarrow.parquet.read_schema(after.folder / name).metadata)["steps"] == 100
+        assert stamps.read(pyarrow.parquet.read_schema(after.folder / name).metadata)["steps"] == 200
     gains, living = analysis.of_run(after.folder)
     direction = np.linalg.svd(np.array(living["written"].to_list()))[2][0]
     assert abs(direction @ planted_direction.numpy()) > 0.95
