@@ -226,6 +226,13 @@ def test_far_sets_of_countdown_were_changed_for_what_its_pilots_did():
     assert "numbers of 20 to 60 and of 25 to 70 were taken" in told
 
 
+def test_runs_of_a_task_that_has_begun_are_counted():
+    begun = [path.parent for path in (DATA.parent / "study_begun").glob("*/*/run.json")]
+    assert {run.parent.name for run in begun} == {"countdown"}
+    assert len(begun) == 2
+    assert "of Countdown two runs are done (`bench/results/study_begun`)" in PAGE.read_text("utf-8")
+
+
 def test_each_table_is_made_from_the_data(page, outcomes, measurements):
     assert measured.takes_part(outcomes)
     made = "\n".join(page.lines_of(DATA, page.read(DATA), measurements))
