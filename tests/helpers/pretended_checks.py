@@ -151,6 +151,7 @@ class Alone(Learner):
     trainer = SimpleNamespace(
         log_every_n_steps=EVERY,
         train_dataloader=SimpleNamespace(),
+        fit_loop=SimpleNamespace(_should_accumulate=lambda: False),
         should_stop=False,
         optimizers=[],
         world_size=1,
