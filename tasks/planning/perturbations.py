@@ -7,7 +7,7 @@ move_goal   a block that is clear in the goal is to be elsewhere, or a package i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -56,7 +56,7 @@ def _renaming(reach: Mapping[str, int]) -> Make:
     return make
 
 
-def _alike(layout: Layout) -> list[Integers]:
+def _alike(layout: Layout) -> Sequence[Integers]:
     """Groups of objects that are drawn alike. A truck is not: each is drawn into the city of its number."""
     things, trucks, vehicles = len(layout.start), layout.counts["trucks"], layout.packages.start
     groups = [np.arange(trucks, vehicles), np.arange(vehicles, things)]
