@@ -60,9 +60,9 @@ class Arithmetic(Deriving, Perturbed):
     have two names at edges=0, 73 % at 0.5 (defaults). modulus: numbers are 0 to modulus - 1. operators: of
     add, sub, mul. solver: forward takes what is ready, backward goes down from the question. tie_break: which
     of those ready, the first in the prompt or a random one. ood: the out-of-distribution test sets, each the
-    knobs that it changes. reach: how
-    far the vocabulary goes, {names: how many} (default: as many as the most operations and the most
-    distractors in use, test sets included, ask for, 26 at least).
+    knobs that it changes. reach: how far the vocabulary goes, {names: how many} (default: as many as
+    the most operations and the most distractors in use, test sets included, ask for, 26 at least; {names:
+    null}: no more than these ask for).
     """
 
     operations: int | Sequence[int] = (4, 8)

@@ -28,6 +28,10 @@ def problem_of(codec: Codec, prompt: Integers, entities: int, signs: int, quanti
     named = [(literal, entity if quantified else 0) for literal, entity in [*facts[:, 2:4], asked[0, 2:4]]]
     if max(entity for _, entity in named) >= entities:
         raise ValueError("a fact or the question is not about an entity")
+    if named[-1] in named[:-1]:
+        raise ValueError(
+            "what is asked is a fact, so that there is nothing to prove: ask for another literal"
+        )
     highest = max(int(rules[:, 3:].max()), *(literal for literal, _ in named))
     header = [len(rules), len(facts), highest // signs + 1, entities, levels_under(named[-1][0], rules)]
     problem = stored([*header, *named[-1], *np.ravel(named[:-1]).astype(int), *rules.ravel()])

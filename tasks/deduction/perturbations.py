@@ -13,13 +13,14 @@ from functools import partial
 import numpy as np
 
 from tracelab.core.ragged import Integers
+from tracelab.tasks.deduction.parsing import levels_under
 from tracelab.tasks.deduction.rules import EVERY, HEADER
 from tracelab.tasks.deduction.text import parts_of
 from tracelab.tasks.shared.perturbing import KEPT, MAPPED, Change, Changed, kept, order_of
 
 SAME = ("rules", "facts", "depth", "proof", "derivable")
 LABEL, CONCLUSION = 0, 3  # columns of a rule; from the latter on there are literals
-ATOMS, ENTITIES, QUERY = 2, 3, 5  # places in the header; behind the query's literal stands its entity
+ATOMS, ENTITIES, DEPTH, QUERY = range(2, 6)  # of the header; behind the query's literal is its entity
 RULE_NAMED, LITERAL = 1, 2  # columns of a solution
 
 
@@ -72,5 +73,6 @@ def other_query(problem: Integers, draw: np.random.Generator) -> Changed | None:
     if not others:
         return None
     changed = problem.copy()
-    changed[QUERY:HEADER] = others[draw.integers(len(others))]
+    literal, _ = changed[QUERY:HEADER] = others[draw.integers(len(others))]
+    changed[DEPTH] = levels_under(literal, rules)
     return Changed(changed)

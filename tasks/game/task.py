@@ -207,8 +207,14 @@ class Game(Playing, Perturbed):
         return board_changes(far["columns"], self._falls, same)
 
     def resolved(self, problems: Ragged, keys: NDArray[np.uint64]) -> tuple[Examples, NDArray[np.bool_]]:
-        """-> changed positions with their searches, and which of these are as short as the task asks for."""
-        return within(self.solved(problems), self.longest)
+        """-> changed positions with their searches, and which of these are as short as the task asks for, and
+        telling.
+        """
+        found, fits = within(self.solved(problems), self.longest)
+        if self.telling:
+            played = self._searched().game
+            fits &= batch.telling(played, found.problem.values, found.problem.offsets)
+        return found, fits
 
     def prompts(self, examples: Examples) -> Ragged:
         """Prompt tokens: the board and who is to move, or the heaps."""

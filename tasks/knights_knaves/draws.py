@@ -29,8 +29,9 @@ ROUNDS = 3  # of colour refinement
 def _draw(island: Island, random: Random, wish: np.uint64, problem: Integers) -> int:
     """Draw a statement each that together leave one possibility -> how many integers, or 0 if they do not.
 
-    A statement or a part of one that is always true, always false, or says what a part of it says is none
-    ("B knight or B knight"); nor is one that fits its speaker whatever holds, or never ("I am a knave").
+    A statement or a part of one that is always true, always false, or says what one of its two operands says
+    is none ("B knight or B knight"); nor is one that fits its speaker whatever holds, or never ("I am a
+    knave").
     """
     draws = island.draws
     problem[0] = draws.people
@@ -106,7 +107,10 @@ def knight_cases(person: int, w: int) -> np.uint64:
 
 @kernel
 def says_something(island: Island, problem: Integers, start: int, stop: int) -> bool:
-    """Is no part of a statement constant or a repetition? Its truth table comes to island.tables[0]."""
+    """Is no part of a statement constant, twice negated or what one of its two operands says?
+
+    Its truth table comes to island.tables[0].
+    """
     tables, people = island.tables, island.draws.people
     size = 0
     for at in range(stop - 1, start - 1, -1):

@@ -57,12 +57,12 @@ class KnightsKnaves(Assigning, Perturbed):
 
     people: 2 to 8. depth: how deep connectives nest, 1 to 4; each statement has a connective on top, an
     operand is one again with probability 1/2. connectives: those drawn from, all alike likely. No part
-    of a statement is constant or a repetition, and no statement fits its speaker always or never. rule:
-    the person whose kind is decided on: the first that is unknown, most_constrained (whom most undecided
-    statements are by or about), any. tie_break: among the rule's people and kinds, first (knight before
-    knave) or random. max_steps: puzzles whose search is longer are drawn anew. ood: the out-of-distribution
-    test sets, each the knobs that it changes. reach: how far the vocabulary goes, {people: most} (default:
-    as far as is in use, test sets included).
+    of a statement is constant or says what one of its two operands says, and no statement fits its speaker
+    always or never. rule: the person whose kind is decided on: the first that is unknown, most_constrained
+    (whom most undecided statements are by or about), any. tie_break: among the rule's people and kinds, first
+    (knight before knave) or random. max_steps: puzzles whose search is longer are drawn anew. ood: the
+    out-of-distribution test sets, each the knobs that it changes. reach: how far the vocabulary goes,
+    {people: most} (default: as far as is in use, test sets included).
     """
 
     people: int = 5

@@ -39,12 +39,15 @@ KEPT = {
 
 
 def read_plan(text: str, names: Mapping[str, str] | None = None) -> str:
-    """A planner's plan in this task's words: what stands behind `solution`. names: others' for ours."""
-    ours = {theirs: mine for mine, theirs in (names or {}).items()}
+    """A planner's plan in this task's words: what stands behind `solution`. names: others' for ours.
+
+    ValueError if an action names what is not among these.
+    """
+    ours = None if names is None else {theirs: mine for mine, theirs in names.items()}
     steps = list[str]()
     for action, *objects in trees(text):
         kept = [objects[k] for k in KEPT.get(action, (0, 1)) if k < len(objects)]
-        steps += (action, *(ours.get(word, word) for word in kept))
+        steps += (action, *(kept if ours is None else (_known(ours, word) for word in kept)))
     return " ".join(steps)
 
 
@@ -62,7 +65,7 @@ def read_problem(text: str) -> tuple[Integers, dict[str, str]]:
     names = names_for(types)
     ours = {theirs: mine for mine, theirs in names.items()}
     init, goals = (
-        {(fact[0], *(ours.get(word, word) for word in fact[1:])) for fact in part if not says_type(fact)}
+        {(fact[0], *(_known(ours, word) for word in fact[1:])) for fact in part if not says_type(fact)}
         for part in (init, goals)
     )
     layout = laid_out(names, init, goals, {ours[name] for name, said in types.items() if said == "airport"})
@@ -70,6 +73,13 @@ def read_problem(text: str) -> tuple[Integers, dict[str, str]]:
     for fact in sorted(init ^ set(facts_of(layout, layout.start))):
         raise ValueError(f"({' '.join(fact)}) is {'too much' if fact in init else 'missing'} in (:init ...)")
     return stored_of(layout), names
+
+
+def _known(ours: Mapping[str, str], word: str) -> str:
+    """Our name of a declared object. ValueError if it is not declared."""
+    if word not in ours:
+        raise ValueError(f"{word} is no object of the problem: declare it in (:objects ...)")
+    return ours[word]
 
 
 def trees(text: str) -> list[Any]:
@@ -105,6 +115,11 @@ def says_type(fact: Fact) -> bool:
 
 def types_of(declared: Sequence[str], init: set[Fact]) -> dict[str, str]:
     """Each object's type, or what is said of it, in the order of their declaration."""
+    for word in declared:
+        if not isinstance(word, str):
+            raise ValueError(
+                f"{word} in (:objects ...) is no name: an object has one type, and no (either ...)"
+            )
     types, waiting, words = dict[str, str](), list[str](), iter(declared)
     for word in words:
         if word == "-":

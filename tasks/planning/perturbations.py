@@ -1,13 +1,13 @@
 """Small changes of a planning problem.
 
-rename      blocks trade names, and so do packages, and vehicles of a kind
-act         one action is taken, drawn among those that leave something to do
+rename      blocks trade names, and so do packages, airplanes, and locations of a city that are alike
+act         a block is put elsewhere, or a vehicle is, so that something is left to do
 move_goal   a block that is clear in the goal is to be elsewhere, or a package is
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from tracelab.core.formats import ABSENT
 from tracelab.core.ragged import Integers
 from tracelab.tasks.planning.layout import Layout, Places, Words, layout_of, stored_of
 from tracelab.tasks.planning.space import moves_of
-from tracelab.tasks.planning.world import KINDS, MOST_MOVES, THING, TO, new_world
+from tracelab.tasks.planning.world import KINDS, MOST_MOVES, THING, TO, World, new_world
 from tracelab.tasks.shared.perturbing import ANEW, MAPPED, Change, Changed, Make, order_of
 
 Move = tuple[int, int]  # a thing, and the place that it comes to
@@ -38,11 +38,8 @@ def _renaming(reach: Mapping[str, int]) -> Make:
     def make(problem: Integers, draw: np.random.Generator) -> Changed:
         layout = layout_of(problem)
         order = np.arange(len(layout.objects))
-        at = 0
-        for kind in ("blocks", "trucks", "planes", "packages"):
-            count = layout.counts[kind]
-            order[at : at + count] = at + order_of(draw, count)
-            at += count
+        for group in _alike(layout):
+            order[group] = group[order_of(draw, len(group))]
         numbers = words.of_objects(layout)
         named = np.arange(-1, len(words.objects))  # ABSENT, which stands before the first word, stays
         named[1 + numbers] = numbers[order]
@@ -59,6 +56,14 @@ def _renaming(reach: Mapping[str, int]) -> Make:
     return make
 
 
+def _alike(layout: Layout) -> Sequence[Integers]:
+    """Groups of objects that are drawn alike. A truck is not: each is drawn into the city of its number."""
+    things, trucks, vehicles = len(layout.start), layout.counts["trucks"], layout.packages.start
+    groups = [np.arange(trucks, vehicles), np.arange(vehicles, things)]
+    places = list(zip(layout.cities, layout.airports, strict=True))
+    return groups + [things + np.flatnonzero([at == one for at in places]) for one in sorted(set(places))]
+
+
 def _renamed(places: Places, order: Integers) -> Places:
     """Where things are when each has its new name. order: new numbers of objects."""
     found = [0] * len(places)
@@ -68,17 +73,32 @@ def _renamed(places: Places, order: Integers) -> Places:
 
 
 def _acting(reach: Mapping[str, int]) -> Make:
-    """The change of the start by one action."""
+    """The change of the start by one move, to where a start can be drawn: no hand or vehicle is loaded."""
+
+    def starts(world: World, layout: Layout) -> Iterator[Places]:
+        moves, things = np.empty((MOST_MOVES, 2), np.int64), len(layout.start)
+        for thing, to in moves[: moves_of(world, stored_of(layout), moves)].tolist():
+            start = _after(layout.start, (thing, to))
+            if (
+                layout.domain == "blocksworld" and to == things + 1
+            ):  # the hand, from which it is put somewhere
+                yield from starts(world, replace(layout, start=start))
+            elif layout.domain == "blocksworld" or thing not in layout.packages:
+                yield start
 
     def make(problem: Integers, draw: np.random.Generator) -> Changed | None:
-        world = new_world(1, np.array([reach[kind] for kind in KINDS]), 0, False, 0)
-        moves = np.empty((MOST_MOVES, 2), np.int64)
-        layout = layout_of(problem)
-        for k in draw.permutation(moves_of(world, problem, moves)):
-            start = _after(layout.start, (int(moves[k, 0]), int(moves[k, 1])))
-            if not _reached(start, layout.goal):
-                return Changed(stored_of(replace(layout, start=start)))
-        return None
+        world, layout = (
+            new_world(1, np.array([reach[kind] for kind in KINDS]), 0, False, 0),
+            layout_of(problem),
+        )
+        found = [
+            start
+            for start in starts(world, layout)
+            if start != layout.start and not _reached(start, layout.goal)
+        ]
+        if not found:
+            return None
+        return Changed(stored_of(replace(layout, start=found[draw.integers(len(found))])))
 
     return make
 

@@ -25,7 +25,7 @@ def changes_of(size: int) -> dict[str, Change]:
     found: dict[str, Make] = {"rename_digits": rename_digits, "permute_rows": _moving(permuted_rows)}
     rows, columns = BOXES[size]
     if rows == columns:
-        found["transpose"] = _moving(lambda cells, draw: cells.T)
+        found["transpose"] = transpose
     return {kind: Change(make, MAPPED, SAME) for kind, make in found.items()}
 
 
@@ -35,6 +35,12 @@ def rename_digits(problem: Integers, draw: np.random.Generator) -> Changed:
     names = order_of(draw, size)
     cells = np.concatenate([[0], names + 1])[problem[HEADER:]]
     return Changed(np.concatenate([[size], cells]), lambda rows: with_operands(rows, names[rows[:, 1]]))
+
+
+def transpose(problem: Integers, draw: np.random.Generator) -> Changed | None:
+    """None where boxes are not square, as of a problem of another size than the task's."""
+    rows, columns = BOXES[int(problem[0])]
+    return _moving(lambda cells, draw: cells.T)(problem, draw) if rows == columns else None
 
 
 def permuted_rows(cells: Cells, draw: np.random.Generator) -> Cells:

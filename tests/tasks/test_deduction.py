@@ -309,3 +309,15 @@ def test_drawing_with_the_search():
         for bad in (None, 0, 2):
             task.plot(ax, examples.problem[i], examples.trace[i], examples.solution[i], bad)
     plt.close(figure)
+
+
+def test_another_question_has_a_depth_of_its_own():
+    """Of two rules in a row, the one below is asked for."""
+    task = Deduction(logic=[])
+    problem = task.parse(task.codec.tokens_of("r0 bab then dek r1 dek then fim fact bab prove fim"))
+    examples = task.solved(Ragged.of([problem], np.int16))
+    again = task.ask_again(examples, rng.keys(0, "train", 0, 1, "perturbation"))
+    words = task.codec.words_of(task.prompts(again)[0])
+    assert words.endswith("prove dek")
+    assert [part.complexity["depth"].tolist() for part in (examples, again)] == [[2], [1]]
+    assert again.problem[0].tolist() == task.parse(task.codec.tokens_of(words)).tolist()

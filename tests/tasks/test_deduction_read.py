@@ -37,24 +37,43 @@ def test_with_several_proofs_the_solution_is_one_of_them(logic, solver, tie_brea
     task = Deduction(logic=logic, solver=solver, tie_break=tie_break)
     draw = np.random.default_rng(0)
     for _ in range(60):
-        examples = read(task, drawn_theory(draw, logic))
+        problem = task.parse(task.codec.tokens_of(drawn_theory(draw, logic)))
+        theory = oracle.read(task, problem)
+        if solver == "forward" and oracle.saturated(theory) == theory.facts:
+            with pytest.raises(ValueError, match="the search takes no step"):
+                task.solved(Ragged.of([problem], np.int16))
+            continue
+        examples = task.solved(Ragged.of([problem], np.int16))
         verdicts = task.judge(examples, references(task, examples))
         assert verdicts.solution_valid.all()
-        if len(examples.trace[0]):
-            assert verdicts.trace_ok.all()
-        theory = oracle.read(task, examples.problem[0])
+        assert verdicts.trace_ok.all()
         if theory.query in oracle.saturated(theory):
             best = oracle.shortest(theory)
             assert examples.complexity["proof"][0] == best
             assert verdicts.solution_optimal[0] == (len(examples.solution[0]) == best)
 
 
+def test_what_is_asked_is_no_fact():
+    """Of another entity it may be one."""
+    a, b = atom_name(0), atom_name(1)
+    with pytest.raises(ValueError, match="what is asked is a fact"):
+        read(Deduction(logic=[]), f"r0 {a} then {b} fact {b} prove {b}")
+    task = Deduction(logic=["forall"], entities=2)
+    examples = read(task, f"r0 {a} x then {b} x fact {b} A fact {a} B prove {b} B")
+    assert task.judge(examples, references(task, examples)).trace_ok.all()
+    with pytest.raises(ValueError, match="what is asked is a fact"):
+        read(task, f"r0 {a} x then {b} x fact {a} B fact {b} A prove {b} A")
+
+
 def test_the_shortest_proof_does_not_go_round_in_a_circle():
     draw = np.random.default_rng(1)
     task = Deduction(logic=["and", "or"])
     for _ in range(80):
-        examples = read(task, drawn_theory(draw, task.logic, rounds=True))
-        theory = oracle.read(task, examples.problem[0])
+        problem = task.parse(task.codec.tokens_of(drawn_theory(draw, task.logic, rounds=True)))
+        theory = oracle.read(task, problem)
+        if oracle.saturated(theory) == theory.facts:
+            continue
+        examples = task.solved(Ragged.of([problem], np.int16))
         if theory.query in oracle.saturated(theory):
             assert examples.complexity["proof"][0] == oracle.shortest(theory)
         assert task.judge(examples, references(task, examples)).solution_valid.all()
@@ -103,8 +122,8 @@ def test_backward_reads_no_circles_and_judges_the_rest_right():
     task, forward = Deduction(logic=["and", "or"], solver="backward"), Deduction(logic=["and", "or"])
     for k in range(60):
         words = drawn_theory(draw, task.logic, rounds=k % 3 == 0)
-        examples = read(forward, words)
-        seen.add(rounded := circles(oracle.read(forward, examples.problem[0])))
+        problem = forward.parse(forward.codec.tokens_of(words))
+        seen.add(rounded := circles(oracle.read(forward, problem)))
         if rounded:
             with pytest.raises(ValueError, match=r"in a circle.*task\.solver=forward"):
                 read(task, words)

@@ -156,6 +156,17 @@ def test_no_heap_grows_beyond_what_can_be_written(heaps, found):
     task.prompts(changed)
 
 
+@pytest.mark.parametrize("telling", [True, False])
+def test_changed_positions_are_as_telling_as_drawn_ones(telling):
+    """An object that moves may leave a position in which every move loses."""
+    task, examples = drawn(60, game="nim", telling=telling)
+    changed = task.perturb(examples, "move_object", rng.keys(0, "train", 0, 60, "perturbation"))
+    positions = (oracle.position_of(task, problem) for problem in changed.problem)
+    found = [len(oracle.best(*at)) < len(oracle.moves(*at)) for at in positions]
+    assert len(found) > 10
+    assert all(found) == telling
+
+
 CASE = "X O X / O O X / . . . to X"
 A3 = "enter a3 enter b3 leaf loss enter c3 enter b3 leaf draw return draw return loss"
 CUT = "enter a3 enter b3 leaf loss cut loss"  # the same by alpha-beta

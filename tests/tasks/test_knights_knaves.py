@@ -66,7 +66,7 @@ def test_one_solution_by_the_truth_table(task):
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: f"{task.people}-{task.depth}")
 def test_statements_say_something(task):
-    """No part is constant or repeats a part of its own; none fits its speaker always or never."""
+    """No part is constant or says what one of two operands says; none fits its speaker always, or never."""
     _, found = islands(task, 20)
     used, depths = set(), set()
     for island in found:

@@ -106,6 +106,13 @@ def test_the_same_identity_under_every_symmetry(size):
     assert len(np.unique(examples.identity)) == 20
 
 
+def test_no_sudoku_of_oblong_boxes_is_transposed():
+    """A task of square ones may be asked to change it."""
+    make, draw = Sudoku(size=4, clues=8).changes["transpose"].make, np.random.default_rng(0)
+    assert make(np.array([6] + 36 * [0], np.int16), draw) is None
+    assert make(np.array([4] + 16 * [0], np.int16), draw) is not None
+
+
 def test_small_grids_are_the_same_under_renaming_alone():
     task, draw = SIZES[4], np.random.default_rng(0)
     examples = sudokus(task, 300)

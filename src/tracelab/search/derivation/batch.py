@@ -44,9 +44,12 @@ def solved(
     problems: Ragged,
     keys: NDArray[np.uint64] | None = None,
 ) -> Examples:
-    """Stored problems with their derivations. keys: (n,) of ties; None: a problem's are always the same."""
+    """Stored problems with their derivations. ValueError if one has none or takes no step.
+
+    keys: (n,) of ties; None: a problem's are always the same.
+    """
     own = partial(_generate, system, room, len(measures))
-    return examples_given(own, measures, problems, "it cannot be derived", keys)
+    return examples_given(own, measures, problems, "it cannot be derived, or the search takes no step", keys)
 
 
 @njit
@@ -70,6 +73,9 @@ def _generate(system: System, room: Room, measures: int, given: Stored, owned: O
         # unless other ties are asked for)
         random[0] = mix64(keys[i] if len(mine) == 0 else hashes[i] ^ keys[i])
         count = solve(system, random, rows[ends[1, i] :])
+        if count == 0:  # none that is drawn
+            failed = i
+            break
         measure(system, rows[ends[1, i] : ends[1, i] + count], figures[i])
         written = write_solution(system, solutions[ends[2, i] :])
         ends[0, i + 1] = ends[0, i] + length

@@ -58,6 +58,17 @@ def solved(searched: Searched, problems: Ragged, keys: NDArray[np.uint64] | None
 
 
 @njit
+def telling(game: Game, values: Integers, offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n,): has each stored position a move that is worse than the best?"""
+    line, worth = new_line(game), np.empty(game.moves, np.int32)
+    found = np.zeros(len(offsets) - 1, np.bool_)
+    for i in range(len(found)):
+        load(game, values[offsets[i] : offsets[i + 1]])
+        found[i] = is_telling(worth, weigh(game, line, worth))
+    return found
+
+
+@njit
 def _generate(
     game: Game, kind: int, tie_break: int, limits: Limits, given: Stored, owned: Owned, keys: Words
 ) -> Drawn:
