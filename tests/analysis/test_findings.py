@@ -245,6 +245,19 @@ def test_seeds_without_a_case_are_none():
     assert set(found.filter(part="b")["verdict"]) == {OPEN}
 
 
+def test_a_share_of_no_cases_is_open():
+    """Nothing is right far away, no trace valid anywhere, and of long problems none is right."""
+    right = pl.col("solution_valid") & (pl.col("split") == "near") & (pl.col("reference_steps") < 70)
+    table = study(CLAIMED, True, problems=FEW).with_columns(solution_valid=right, trace_local=False)
+    found = findings.measurements({"maze": table})
+    for part in "bfh":
+        row = found.filter(part=part, primary=True).row(0, named=True)
+        assert {row[name] for name in ("value", "low", "high", "p", "p_holm")} == {None}
+        assert (row["seeds"], row["verdict"]) == (0, OPEN)
+    given = dict(findings.verdicts(found).select("finding", "verdict").iter_rows())
+    assert {given[letter] for letter in "bfh"} == {OPEN}
+
+
 def test_a_share_of_nothing_seen_is_not_nothing(claimed):
     """No valid trace among 300 problems of 6 seeds."""
     found = claimed.filter(part="j2", primary=True)

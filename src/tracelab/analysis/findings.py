@@ -67,7 +67,7 @@ def measurements(tables: Mapping[str, pl.LazyFrame]) -> pl.DataFrame:
     A row each: finding, part, task, primary (does it decide?), arm, base, split ("far": all test sets out of
     distribution together), value, low, high (95 %, for other problems and seeds), p, p_holm (among a part's
     primary measurements, or among its others; both null where the interval decides), seeds, verdict. What
-    needs arms that are not there has no row.
+    needs arms that are not there has no row. A share of nothing has nulls, and is open.
     """
     found = [
         (_row(name, part, task, measured, outcomes.splits[0]), measured)
@@ -98,7 +98,7 @@ def _row(name: str, part: Part, task: str, measured: Measurement, near: str) -> 
         "arm": measured.arm,
         "base": measured.base,
         "split": measured.split,
-        "value": measured.found.value,
+        "value": known(measured.found.value),
         "low": known(low),
         "high": known(high),
         "p": known(measured.found.p) if measured.rule.tested else None,
