@@ -115,15 +115,45 @@ def test_what_is_claimed_and_true_is_replicated(claimed):
 
 def test_what_is_claimed_and_false_is_refuted():
     two = [study(OPPOSITE, False, seed=seed) for seed in range(2)]
-    tasks = {
-        name: two[k % 2] for k, name in enumerate(("maze", "sat", "countdown", "graph_path", "arithmetic"))
-    }
+    tasks = {name: two[k % 2] for k, name in enumerate(TASKS)}
     found = findings.verdicts(findings.measurements(tasks))
     assert set(found.filter(task="all")["finding"]) == set("abcdefghij")
     four = findings.measurements(dict.fromkeys(list(tasks)[:4], two[0]))
     assert set(findings.verdicts(four)["task"]) == set(list(tasks)[:4]), "nothing of all before all have run"
     held = {row["finding"]: row["verdict"] for row in found.filter(task="all").iter_rows(named=True)}
     assert held == dict.fromkeys("abcdefghij", REFUTED)
+
+
+TASKS = ("maze", "graph_path", "countdown", "sat", "arithmetic")
+
+
+def of_tasks(found, without=(), tasks=TASKS):
+    """Measurements of one task as those of several, without some (task, finding)."""
+    parts = [found.with_columns(task=pl.lit(task)) for task in tasks]
+    gone = pl.concat_str("task", pl.lit(" "), "finding").is_in([" ".join(pair) for pair in without])
+    return pl.concat(parts).filter(~gone)
+
+
+def over_all(found, ran=()):
+    """Finding -> its verdict over tasks."""
+    return dict(findings.verdicts(found, ran).filter(task="all").select("finding", "verdict").iter_rows())
+
+
+def test_a_verdict_over_tasks_is_on_those_that_can_speak(claimed):
+    """Once five have run: of expansions three know, one takes no part, and no arm is still to run."""
+    whole = dict.fromkeys("abcdefghij", REPLICATED)
+    three = [("sat", "e"), ("arithmetic", "e")]
+    assert over_all(of_tasks(claimed, three)) == whole
+    four = of_tasks(claimed, three[:1], TASKS[:4])
+    assert over_all(four) == {}
+    assert over_all(four, TASKS) == whole
+    assert set(over_all(of_tasks(claimed, [("maze", "e"), *three]))) == set("abcdfghij"), "two are too few"
+    assert set(over_all(of_tasks(claimed, [("sat", "j"), ("sat", "d")]))) == set("abcefghi")
+    assert over_all(of_tasks(claimed, tasks=TASKS[:2]), TASKS) == {}
+
+
+def test_no_task_that_takes_part_has_no_verdict():
+    assert findings.verdicts(findings.measurements({}), TASKS).is_empty()
 
 
 def test_measurements_are_those_of_the_table(claimed):
@@ -340,6 +370,11 @@ def test_parts_and_tasks_are_put_together():
     assert over_tasks([no] * 3 + [yes] * 2) == no
     assert over_tasks([unsure] * 5) == unsure
     assert over_tasks([yes]) == yes
+    assert over_tasks([yes] * 3) == yes
+    assert over_tasks([yes] * 2 + [unsure]) == MIXED, "four of five are three of three"
+    assert over_tasks([yes] * 3 + [unsure]) == MIXED, "and four of four"
+    assert over_tasks([no] * 2 + [yes]) == no
+    assert over_tasks([no] * 2 + [yes] * 2) == MIXED, "three of five are three of four"
 
 
 @pytest.mark.parametrize("seeds", [5, 10])
