@@ -11,6 +11,7 @@ around the tables; the rules are those of docs/results/prediction.md.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from pathlib import Path
 
 import asked
@@ -40,17 +41,14 @@ SHARES = ("b", "h", "j2")  # parts that are shares, not differences
 SEEDS = {"maze": 10}  # planned; of the other tasks LEAST_SEEDS
 
 
-def verdict_table(found: pl.DataFrame) -> list[str]:
-    """A row per finding, a column per task, and what they come to once all have run."""
-    given = findings.verdicts(found)
+def verdict_table(found: pl.DataFrame, ran: Collection[str]) -> list[str]:
+    """A row per finding, a column per task, and what they come to once all have run. ran: tasks that have."""
+    given = findings.verdicts(found, ran)
     tasks = [task for task in TASKS if task in given["task"].to_list()]
     rows = []
     for letter in (letter for letter in CLAIMS if letter in set(given["finding"])):
         mine, cells = given.filter(finding=letter), []
         for task in (*tasks, "all"):
-            if task == "all" and len(tasks) < len(TASKS):
-                cells.append("–")
-                continue
             these = mine.filter(task=task)
             several = len(these) > 1
             told = [
@@ -162,7 +160,7 @@ def read(data: Path) -> dict[str, pl.LazyFrame]:
 
 def lines_of(data: Path, tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -> list[str]:
     """The page's tables. found: as of `findings.measurements`."""
-    text = ["## Verdicts", "", *verdict_table(found), "## What decides", "", *primary_table(found)]
+    text = ["## Verdicts", "", *verdict_table(found, tables), "## What decides", "", *primary_table(found)]
     if out := [task for task in tables if task not in found["task"].to_list()]:
         rule = (
             "no part of the study: `correct` or `solution_only` ends at 50 % or less in the median of seeds"

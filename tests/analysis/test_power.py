@@ -25,6 +25,13 @@ def test_power_is_statsmodels():
     assert chance_to_see(1.2 * 2, 14) == pytest.approx(expected)  # sqrt(8 / 2) standard errors a deviation
 
 
+def test_of_an_effect_that_is_sure_to_be_seen_two_seeds_are_enough():
+    draw = np.random.default_rng(2)
+    one, other = ((draw.random((5, 512)) < 0.95).astype(float) for _ in range(2))
+    assert fewest(one, other, 0.1) == 2
+    assert min(chance_to_see(effect, 8) for effect in np.linspace(8, 40, 321)) > 0.99
+
+
 def test_so_many_seeds_see_the_difference_in_four_of_five_studies():
     draw = np.random.default_rng(0)
     needed = fewest(*verdicts(draw, 60, 0.1, 0.06), 0.1)

@@ -4,7 +4,7 @@ import re
 
 from tracelab.analysis.findings import PARTS
 from tracelab.analysis.measures import FEWEST
-from tracelab.analysis.verdicts import ALPHA, LEAST_SEEDS, MAJORITY, MARGIN, MOST, RANK_MARGIN
+from tracelab.analysis.verdicts import ALPHA, LEAST_SEEDS, LEAST_TASKS, MAJORITY, MARGIN, MOST, RANK_MARGIN
 from tracelab.core.paths import CLONE, CONF
 
 PAGE = (CLONE / "docs" / "results" / "prediction.md").read_text(encoding="utf-8").replace("**", "")
@@ -30,6 +30,8 @@ def test_its_thresholds_are_the_codes():
     assert "at least four of five tasks" in PAGE
     assert "in at least three" in PAGE
     assert (round(5 * MOST), round(5 * MAJORITY)) == (4, 3)
+    assert "They have to be at least three" in PAGE
+    assert LEAST_TASKS == 3
 
 
 def test_its_arms_are_those_of_conf():

@@ -71,7 +71,7 @@ def by_damage(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.D
         pl.when(pl.col("unknown") == 0).then(pl.col("legal")).cast(pl.Int64).alias("first_legal"),
     )
     found = shares(table, key, flags).drop("whole_n", "per_token_n")
-    return with_seeds(found.join(means, on=key).sort(key), table, key)
+    return with_seeds(found.join(means, on=key, nulls_equal=True).sort(key), table, key)
 
 
 def likelier_at_first() -> pl.Expr:

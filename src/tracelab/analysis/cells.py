@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tracelab.analysis.estimates import matrices
 from tracelab.analysis.loading import splits_of
 from tracelab.analysis.ranks import correlations, ranks
-from tracelab.analysis.variance import Floats, Spread
+from tracelab.analysis.variance import Floats, Spread, of_parts
 
 FAR = "far"  # all test sets out of distribution together
 RESAMPLES = 400
@@ -160,21 +160,25 @@ class Ranked(NamedTuple):
 def drop_of_ranks(near: Ranked, far: Sequence[Ranked]) -> Spread:
     """The mean over seeds of Spearman's correlation on one set, less its mean on others.
 
-    The error is that of resampling seeds and, within each set, problems; degrees of freedom are those of the
-    seeds. A correlation that is not defined (one length for all) counts as 0: it follows nothing.
+    As in `variance.gap`: problems are drawn for each set by itself, and a seed's luck counts in all. But what
+    problems make is estimated by resampling them, and of that the part that is each seed's own is what seeds
+    differ by already. A correlation that is not defined (one length for all) counts as 0: it follows nothing.
     """
-    draw, seeds = np.random.default_rng(0), len(near[1])
-    who = draw.integers(seeds, size=(RESAMPLES, seeds))
-    values, drawn = [], []
-    for size, lengths, problems in (near, *far):
+    draw, seeds = np.random.default_rng(0), len(near.lengths)
+    by_seed, twice = np.zeros(seeds), 0.0
+    of_problems: list[tuple[float, float]] = []
+    for (size, lengths, problems), weight in ((near, 1.0), *((each, -1 / len(far)) for each in far)):
         _, problem = np.unique(problems, return_inverse=True)
         n = problem.max() + 1
         times = draw.multinomial(n, np.full(n, 1 / n), RESAMPLES)[:, problem].astype(np.float64)
-        values.append(_by_seed(size, lengths, np.ones((1, len(size)))).mean())
+        by_seed += weight * _by_seed(size, lengths, np.ones((1, len(size))))[0]
         each = _by_seed(size, lengths, times)
-        drawn.append(np.take_along_axis(each, who, 1).mean(1))
-    replicates = drawn[0] - np.mean(drawn[1:], 0)
-    return Spread(float(values[0] - np.mean(values[1:])), float(np.std(replicates)), max(seeds - 1, 1))
+        means, scale = each.mean(1, keepdims=True), weight**2 * n / max(n - 1, 1)
+        of_problems.append((float(means.var(ddof=1)) * scale, max(n - 1.0, 1.0)))
+        if seeds > 1:
+            twice += float((each - means).var(0, ddof=1).sum()) * scale / (seeds * (seeds - 1))
+    of_seeds = [(float(by_seed.var(ddof=1)) / seeds, seeds - 1.0)] if seeds > 1 else []
+    return of_parts(float(by_seed.mean()), of_seeds, of_problems, twice)
 
 
 def _by_seed(size: Floats, lengths: Floats, times: Floats) -> Floats:

@@ -89,7 +89,7 @@ def gains(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.DataF
     joined = means.filter(~pl.col("variant").is_in([BEFORE, AFTER]))
     for end in (BEFORE, AFTER):
         ours = means.filter(variant=end).select(*one, pl.col(names).name.suffix(f"_{end}"))
-        joined = joined.join(ours, on=one)
+        joined = joined.join(ours, on=one, nulls_equal=True)
     order = pl.col("variant").cast(pl.Enum(VARIANTS))
     groups = joined.sort(*by, "removed", order, "run", "problem_key").group_by(
         [*by, *KEY], maintain_order=True

@@ -26,7 +26,8 @@ def rates(table: pl.LazyFrame, column: str, by: Sequence[str] = ("arm", "seed", 
     """
     seeds = table.group_by(list(by)).agg(pl.col("seed").n_unique().alias("seeds"))
     known = seeds.collect(engine="streaming")
-    found = shares(table, by, {"value": pl.col(column)}).join(known, on=list(by), maintain_order="left")
+    found = shares(table, by, {"value": pl.col(column)})
+    found = found.join(known, on=list(by), nulls_equal=True, maintain_order="left")
     names = {"value_low": "low", "value_high": "high", "value_n": "n"}
     return found.rename(names).select(*by, "value", "low", "high", "n", "seeds")
 

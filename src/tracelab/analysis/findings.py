@@ -9,7 +9,7 @@ study ran. This file is that page as code, and keeps its letters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,7 @@ from tracelab.analysis.measures import (
 from tracelab.analysis.verdicts import (
     LEARNED,
     LEAST_SEEDS,
+    LEAST_TASKS,
     OPEN,
     above,
     all_of,
@@ -45,6 +46,16 @@ from tracelab.core.stats import known
 
 TASKS = 5  # that the study has
 SEVERAL = ("d", "g")  # findings with a claim for each start and reward
+MUTE = ("e", "f")  # on which a task may have nothing to say: no expansions, or one reference length
+COLUMNS: Mapping[str, type[pl.DataType]] = {
+    **dict.fromkeys(("finding", "part", "task"), pl.String),
+    "primary": pl.Boolean,
+    **dict.fromkeys(("arm", "base", "split"), pl.String),
+    **dict.fromkeys(("value", "low", "high", "p"), pl.Float64),
+    "seeds": pl.Int64,
+    "p_holm": pl.Float64,
+    "verdict": pl.String,
+}
 
 Measure = Callable[[TaskOutcomes], Iterator[Measurement]]
 
@@ -67,7 +78,7 @@ def measurements(tables: Mapping[str, pl.LazyFrame]) -> pl.DataFrame:
     A row each: finding, part, task, primary (does it decide?), arm, base, split ("far": all test sets out of
     distribution together), value, low, high (95 %, for other problems and seeds), p, p_holm (among a part's
     primary measurements, or among its others; both null where the interval decides), seeds, verdict. What
-    needs arms that are not there has no row.
+    needs arms that are not there has no row. A share of nothing has nulls, and is open.
     """
     found = [
         (_row(name, part, task, measured, outcomes.splits[0]), measured)
@@ -84,7 +95,7 @@ def measurements(tables: Mapping[str, pl.LazyFrame]) -> pl.DataFrame:
             settled = measured.enough and measured.seeds >= LEAST_SEEDS
             row["p_holm"] = known(p) if measured.rule.tested else None
             row["verdict"] = measured.rule(measured.found, p) if settled else OPEN
-    return pl.DataFrame([row for row, _ in found], infer_schema_length=None)
+    return pl.DataFrame([row for row, _ in found], COLUMNS)
 
 
 def _row(name: str, part: Part, task: str, measured: Measurement, near: str) -> dict[str, object]:
@@ -98,7 +109,7 @@ def _row(name: str, part: Part, task: str, measured: Measurement, near: str) -> 
         "arm": measured.arm,
         "base": measured.base,
         "split": measured.split,
-        "value": measured.found.value,
+        "value": known(measured.found.value),
         "low": known(low),
         "high": known(high),
         "p": known(measured.found.p) if measured.rule.tested else None,
@@ -119,25 +130,30 @@ def takes_part(table: pl.LazyFrame) -> bool:
     )
 
 
-def verdicts(found: pl.DataFrame) -> pl.DataFrame:
+def verdicts(found: pl.DataFrame, ran: Collection[str] = ()) -> pl.DataFrame:
     """One verdict per finding, task and arm, and per finding on all tasks (task "all"): a row each.
 
-    found: as of `measurements`. No verdict is given on a finding of which a part is missing, nor on all tasks
-    before TASKS of them have one. Each start and reward of a post-training is a claim of its own.
+    found: as of `measurements`; ran: tasks that have run and are not there, for they take no part. No verdict
+    is given on a finding of which a part is missing. One on all tasks is given when TASKS of them have run,
+    on those that can speak of it: a task of MUTE cannot where it has no row. It takes LEAST_TASKS of them,
+    and none that has yet to run an arm of it. Each start and reward of a post-training is a claim of its own.
     """
     rows: list[dict[str, str | None]] = []
+    tasks = set(found["task"])
     for letter in dict.fromkeys(name[0] for name in PARTS):
         needed = {name for name in PARTS if name[0] == letter}
         mine = found.filter(pl.col("finding") == letter, pl.col("primary"))
-        claims: dict[str | None, list[str]] = {}
+        claims: dict[str | None, dict[str, str]] = {}
         for (task, arm), part in mine.group_by("task", "arm", maintain_order=True):
             if needed <= {*part["part"]}:
                 verdict = all_of(part["verdict"].to_list())
-                claims.setdefault(str(arm) if letter in SEVERAL else None, []).append(verdict)
+                claims.setdefault(str(arm) if letter in SEVERAL else None, {})[str(task)] = verdict
                 rows.append({"finding": letter, "task": str(task), "arm": str(arm), "verdict": verdict})
         for arm, each in claims.items():
-            if len(each) >= TASKS:
-                rows.append({"finding": letter, "task": "all", "arm": arm, "verdict": over_tasks(each)})
+            whole = letter in MUTE or tasks == {*each}
+            if whole and len(tasks | {*ran}) >= TASKS and len(each) >= LEAST_TASKS:
+                told = over_tasks([*each.values()])
+                rows.append({"finding": letter, "task": "all", "arm": arm, "verdict": told})
     return pl.DataFrame(rows, schema=dict.fromkeys(("finding", "task", "arm", "verdict"), pl.String))
 
 

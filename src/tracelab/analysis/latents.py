@@ -54,8 +54,9 @@ def shares(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.Data
     rows = []
     for group, part in frame.group_by([*keys, "answers"], maintain_order=True):
         about = dict(zip([*keys, "answers"], group, strict=True))
-        control = frame.filter(**{**about, "what": CONTROL}) if about["question"] in BY_ANSWER else None
-        rows.append({**about, **_share(part, control if about["what"] != CONTROL else None)})
+        alike = [pl.col(name).eq_missing(value) for name, value in {**about, "what": CONTROL}.items()]
+        held = about["question"] in BY_ANSWER and about["what"] != CONTROL
+        rows.append({**about, **_share(part, frame.filter(alike) if held else None)})
     place = pl.col("question").replace_strict(QUESTIONS, range(len(QUESTIONS)))
     found = pl.DataFrame(rows, infer_schema_length=None).sort(*by, place, maintain_order=True)
     return with_seeds(found, every, [*keys, "answers"])

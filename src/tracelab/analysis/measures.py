@@ -19,6 +19,7 @@ from tracelab.core.counting import before_error
 
 FEWEST = 50  # right solutions, or valid traces, below which a share of them settles nothing
 RIGHT, VALID = pl.col("solution_valid"), pl.col("trace_strict")
+UNKNOWN = Spread(float("nan"), float("nan"), float("nan"))  # a share of nothing
 LEGAL = pl.col("trace_local")  # each step; strict validity, in addition, implies the solution
 
 
@@ -68,17 +69,21 @@ def after(outcomes: TaskOutcomes, value: pl.Expr, rule: Rule) -> Iterator[Measur
 def share(
     outcomes: TaskOutcomes, arm: str | None, of: pl.Expr, among: pl.Expr, rule: Rule
 ) -> Iterator[Measurement]:
-    """The share of completions with `of` among an arm's completions with `among`. seeds: those with any."""
+    """The share of completions with `of` among an arm's completions with `among`. seeds: those with any.
+
+    Where no completion has `among` the share is not known, which is nan.
+    """
     if arm is None:
         return
     both, all_ = outcomes.cells(arm, of & among), outcomes.cells(arm, among)
     for split in all_.splits:
         cases, whose, weights = all_.on(split), all_.whose(split), all_.weights(split)
+        found = UNKNOWN
         if cases.any():
             found = of_ratios([(1, both.on(split) * weights, cases * weights)], whose)
             found = found.at_least(len(np.unique(whose[cases.any(0)])))
-            seeds, enough = int(cases.any(1).sum()), float(cases.sum()) >= FEWEST
-            yield Measurement(arm, None, split, found, rule, seeds, enough)
+        seeds, enough = int(cases.any(1).sum()), float(cases.sum()) >= FEWEST
+        yield Measurement(arm, None, split, found, rule, seeds, enough)
 
 
 def ranks(outcomes: TaskOutcomes) -> Iterator[Measurement]:
@@ -101,7 +106,7 @@ def short_less_long(outcomes: TaskOutcomes) -> Iterator[Measurement]:
     """Validity behind right solutions: the quarter of shortest reference traces less that of the longest.
 
     Where lengths tie at a quarter's end, each of those that tie counts for a part. A test set whose reference
-    traces are all of one length has no row.
+    traces are all of one length has no row; where a quarter has no right solution, the difference is nan.
     """
     arm = outcomes.arm("correct")
     if arm is None:
@@ -112,16 +117,19 @@ def short_less_long(outcomes: TaskOutcomes) -> Iterator[Measurement]:
         size, whose = steps.on(split)[0], right.whose(split)
         quarters = [lowest_quarter(size), lowest_quarter(-size)]
         cases = [right.on(split) * part for part in quarters]
-        if size.min() < size.max() and all(part.any() for part in cases):
+        if size.min() == size.max():
+            continue
+        found = UNKNOWN
+        if all(part.any() for part in cases):
             parts = [
                 (sign, both.on(split) * weights, part)
                 for sign, weights, part in zip((1, -1), quarters, cases, strict=True)
             ]
             fewest = min(len(np.unique(whose[part.any(0)])) for part in cases)
             found = of_ratios(parts, whose).at_least(fewest)
-            enough = min(float(part.sum()) for part in cases) >= FEWEST
-            seeds = min(int(part.any(1).sum()) for part in cases)
-            yield Measurement(arm, None, split, found, difference, seeds, enough)
+        enough = min(float(part.sum()) for part in cases) >= FEWEST
+        seeds = min(int(part.any(1).sum()) for part in cases)
+        yield Measurement(arm, None, split, found, difference, seeds, enough)
 
 
 def lowest_quarter(size: Floats) -> Floats:

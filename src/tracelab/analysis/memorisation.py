@@ -65,7 +65,8 @@ def by_set(table: pl.LazyFrame, level: str = "strict", by: Sequence[str] = ("arm
     )
     sums = pl.col("n", "impossible", "known").sum()
     found = runs.group_by(key).agg(sums, pl.col("times_trained").mean()).collect()
-    found = found.join(shares(paired, key, flags).drop(f"{name}_n" for name in flags), on=key)
+    figures = shares(paired, key, flags).drop(f"{name}_n" for name in flags)
+    found = found.join(figures, on=key, nulls_equal=True)
     order = sets_of(table)
     return found.sort(*by, pl.col("split").replace_strict(order, range(len(order))))
 

@@ -73,5 +73,5 @@ def minimal(counted: pl.DataFrame, by: Sequence[str] = ("arm", "split")) -> pl.D
     numbers = dict.fromkeys(("needed", "needed_low", "needed_high"), pl.Float64)
     right = pl.DataFrame(rows, {**{name: counted.schema[name] for name in by}, **numbers, "n": pl.Int64})
     names = {f"{AFTER}_n": "n_after", f"{NONE}_n": "n_none"}
-    found = known.join(right, on=list(by), how="left", maintain_order="left").rename(names)
+    found = known.join(right, on=list(by), how="left", nulls_equal=True, maintain_order="left").rename(names)
     return with_seeds(found, counted.lazy(), by)

@@ -55,4 +55,5 @@ def fewest(one: Floats, other: Floats, difference: float) -> int | None:
 def chance_to_see(effect: float, freedom: float) -> float:
     """The power of Student's two-sided test of a difference of so many standard errors."""
     bound = stats.t.ppf(1 - ALPHA / 2, freedom)
-    return float(stats.nct.sf(bound, freedom, effect) + stats.nct.cdf(-bound, freedom, effect))
+    other = np.nan_to_num(stats.nct.cdf(-bound, freedom, effect))  # of large effects scipy has nan for 0
+    return float(stats.nct.sf(bound, freedom, effect) + other)

@@ -52,6 +52,6 @@ def by_trace(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.Da
     sets = table.group_by(*key, *({"run", "split"} - set(key))).agg(pl.col("left_out").first())
     left_out = sets.group_by(key).agg(pl.col("left_out").sum().cast(pl.Int64)).collect()
     found = shares(table, key, flags).rename({"second_n": "n"})
-    found = found.drop(f"{name}_n" for name in FIGURES[1:]).join(left_out, on=key)
+    found = found.drop(f"{name}_n" for name in FIGURES[1:]).join(left_out, on=key, nulls_equal=True)
     place = pl.col("behind").replace_strict(TRACES, range(len(TRACES)))
     return with_seeds(found.sort(*by, place), table, key)

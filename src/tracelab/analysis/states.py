@@ -109,6 +109,6 @@ def best(frame: pl.DataFrame, by: Sequence[str] = ("split",)) -> pl.DataFrame:
     found = inside.group_by(keys, maintain_order=True).first()
     for name in BASELINES:
         base = frame.filter(place=name).select(*keys, pl.col("score").alias(name))
-        found = found.join(base, on=keys, how="left")
+        found = found.join(base, on=keys, how="left", nulls_equal=True)
     order = frame.select(keys).unique(maintain_order=True)
-    return order.join(found, on=keys, how="inner", maintain_order="left")
+    return order.join(found, on=keys, how="inner", nulls_equal=True, maintain_order="left")

@@ -119,7 +119,7 @@ def sound(counted: pl.DataFrame, by: Sequence[str] = ("arm", "split")) -> pl.Dat
     numbers = [f"{name}{end}" for name in ("sound", *PLACES) for end in ("", "_low", "_high")]
     schema: dict[str, Any] = {name: counted.schema[name] for name in by} | dict.fromkeys(numbers, pl.Float64)
     found = known.drop("accuracy_faulty_n", "accuracy_sound_n").join(
-        pl.DataFrame(rows, schema), on=list(by), how="left", maintain_order="left"
+        pl.DataFrame(rows, schema), on=list(by), how="left", nulls_equal=True, maintain_order="left"
     )
     return with_seeds(found, counted.lazy(), by)
 

@@ -69,10 +69,10 @@ def spread(arms: Sequence[Floats], signs: Sequence[int]) -> Spread:
     signed = sum(sign * arm.mean(0) for sign, arm in zip(signs, arms, strict=True))
     of_seeds = [(float(arm.mean(1).var(ddof=1)) / len(arm), len(arm) - 1.0) for arm in several]
     of_problems = [(float(np.var(signed, ddof=1)) / problems, problems - 1.0)]
-    return _spread(float(value), of_seeds, of_problems, sum(of_cells(arm) / arm.size for arm in several))
+    return of_parts(float(value), of_seeds, of_problems, sum(of_cells(arm) / arm.size for arm in several))
 
 
-def _spread(
+def of_parts(
     value: float,
     of_seeds: Sequence[Part],
     of_problems: Sequence[Part],
@@ -123,9 +123,9 @@ def of_ratios(parts: Sequence[tuple[float, Floats, Floats]], problems: NDArray[A
         return Spread(float(value), float("nan"), float("nan"))
     of_problems = [(float(cells.mean(0).var(ddof=1)) / n, n - 1.0)]
     if seeds == 1:
-        return _spread(float(value), [], of_problems)
+        return of_parts(float(value), [], of_problems)
     of_seeds = (seeds - 1) / seeds * float((left_out**2).sum()), max(freedom, 1.0)
-    return _spread(float(value), [of_seeds], of_problems, of_cells(cells) / cells.size)
+    return of_parts(float(value), [of_seeds], of_problems, of_cells(cells) / cells.size)
 
 
 def of_cells(arm: Floats) -> float:
@@ -160,7 +160,7 @@ def gap(sets: tuple[Floats, Floats]) -> Spread:
     of_seeds = [(float(by_seed.var(ddof=1)) / len(by_seed), len(by_seed) - 1.0)] if several else []
     of_problems = [(float(c.mean(0).var(ddof=1)) / c.shape[1], c.shape[1] - 1.0) for c in sets]
     twice = sum(of_cells(c) / c.size for c in sets) if several else 0.0
-    return _spread(float(one.mean() - other.mean()), of_seeds, of_problems, twice)
+    return of_parts(float(one.mean() - other.mean()), of_seeds, of_problems, twice)
 
 
 def nested(own: Sequence[Floats], common: Floats | None = None) -> Spread:
@@ -181,7 +181,7 @@ def nested(own: Sequence[Floats], common: Floats | None = None) -> Spread:
     if seeds > 1:
         terms = [(float(means.var(ddof=1)) / seeds, seeds - 1.0)]
         twice = of_cells(common) / common.size if common is not None else 0.0
-    return _spread(float(means.mean()), terms, shared, twice, least)
+    return of_parts(float(means.mean()), terms, shared, twice, least)
 
 
 def _of_mean(verdicts: Floats) -> float:

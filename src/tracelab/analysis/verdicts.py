@@ -22,7 +22,8 @@ RANK_MARGIN = 0.20  # and of a rank correlation
 ALPHA = 0.05
 LEAST_SEEDS = 5  # with fewer, nothing is settled
 LEARNED = 0.5  # accuracy that two arms must exceed for their task to take part
-MOST = 4 / 5  # of the tasks: the share in which a finding that is replicated is so
+LEAST_TASKS = 3  # that must speak of a claim for a verdict over tasks
+MOST = 4 / 5  # of these tasks: the share in which a finding that is replicated is so
 MAJORITY = 3 / 5  # the share in which one that is refuted is so
 
 
