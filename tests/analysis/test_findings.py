@@ -247,7 +247,16 @@ def test_post_training_is_compared_with_what_it_went_on_from():
     ],
 )
 def test_a_quarter_of_sizes_that_tie(size, lowest):
-    assert lowest_quarter(np.array(size, np.float64)).tolist() == lowest
+    assert lowest_quarter(np.array(size, np.float64), np.ones(8)).tolist() == lowest
+
+
+def test_a_quarter_of_what_counts_unequally():
+    """The first three count as much as the other six: of 12 a quarter is 3."""
+    counts = np.array([2.0] * 3 + [1.0] * 6)
+    sizes = np.array([1.0, 5, 5, 2, 3, 3, 4, 5, 5])
+    assert lowest_quarter(sizes, counts).tolist() == [1, 0, 0, 1, 0, 0, 0, 0, 0]
+    thirds = np.array([0.1, 0.2, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3])  # 0.1 + 0.2 + 0.3 is not 0.6
+    assert lowest_quarter(np.array([1.0, 2, 3, 4, 5, 6, 7, 8, 8]), thirds)[3] == 0
 
 
 def test_lengths_that_are_all_alike_have_no_short_ones():
@@ -263,6 +272,23 @@ def test_far_sets_count_alike_whatever_their_sizes():
     for part in ("a", "j2"):
         _, far, one, two = findings.measurements({"maze": table}).filter(part=part)["value"]
         assert far == pytest.approx((one + two) / 2)
+
+
+def test_the_far_quarters_take_as_much_of_each_set():
+    """As if the small set had each of its problems three times."""
+    large = study(CLAIMED, False, problems=FEW).collect()
+    small = (pl.col("split") != "far_1") | (pl.col("index") < FEW // 3)
+    part = large.filter(small)
+    again = [
+        part.filter(pl.col("split") == "far_1").with_columns(pl.col("index", "problem_key") + 100 * k)
+        for k in (1, 2)
+    ]
+    thrice = pl.concat([part, *again], how="vertical_relaxed")
+    once, alike = (
+        findings.measurements({"maze": table.lazy()}).filter(part="f", split=FAR)["value"][0]
+        for table in (part, thrice)
+    )
+    assert once == pytest.approx(alike)
 
 
 def test_seeds_without_a_case_are_none():

@@ -57,6 +57,13 @@ def test_where_there_is_no_curve_it_is_said_why():
     assert kinetics.fits(curves(few, tokens=TOKENS[:4]))["why"].item() == "4 validations, and it takes 5"
 
 
+def test_a_ceiling_of_less_than_a_thousandth_is_no_failure():
+    """8 of 10,000 at the end: what is fitted is the lowest ceiling that there is."""
+    value = np.where(np.arange(30) < 15, 0.0, 8e-4)
+    found = fit(TOKENS, value, np.full(30, 1e4))
+    assert found.parameters[2] == pytest.approx(1e-3, rel=0.1)
+
+
 def test_which_came_first():
     """A doubling and a half between midpoints; and a trace that is lost again."""
     later = logistic(TOKENS, 2e5 * 2**1.5, 3.0, 0.9)
@@ -91,5 +98,7 @@ def test_which_came_first():
     )  # t, one degree
     midpoint = kinetics.over_seeds(found.filter(phase="not yet"), "midpoint")["value"].item()
     assert midpoint == pytest.approx(2e5 * 2**0.5, rel=1e-3)
+    traces = kinetics.over_seeds(found, "midpoint_trace")["value"].item()
+    assert traces == pytest.approx(np.cbrt(8 * 2e5**2 * 8e5), rel=1e-3), "the geometric mean, as of answers"
     alone = kinetics.over_seeds(found.filter(phase="no longer"), "delay")
     assert alone.select("low", "high", "seeds").rows() == [(None, None, 1)]

@@ -1,11 +1,12 @@
 """The number of seeds that a difference needs, held against simulated studies of that many."""
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestIndPower
 
-from tracelab.analysis.power import chance_to_see, fewest
+from tracelab.analysis.power import chance_to_see, fewest, seeds_needed
 from tracelab.analysis.variance import spread
 
 PROBLEMS = 256
@@ -30,6 +31,22 @@ def test_of_an_effect_that_is_sure_to_be_seen_two_seeds_are_enough():
     one, other = ((draw.random((5, 512)) < 0.95).astype(float) for _ in range(2))
     assert fewest(one, other, 0.1) == 2
     assert min(chance_to_see(effect, 8) for effect in np.linspace(8, 40, 321)) > 0.99
+
+
+def test_far_sets_count_alike_whatever_their_sizes():
+    """What seeds differ by on the smaller of two sets is half of what they differ by."""
+    parts = []
+    for split, n in (("near", 8), ("small", 20), ("large", 200)):
+        for arm in ("correct", "swapped"):
+            for seed in range(5):
+                right = np.arange(n) % 2 == 0 if split != "small" else np.full(n, seed % 2 == 0)
+                about = {"run": f"{arm}-{seed}", "arm": arm, "seed": seed, "split": split}
+                options = {"treatment": arm, "treatment_options": "", "algorithm": None}
+                rows = {"index": np.arange(n), "problem_key": np.arange(n) + 1000 * n, "right": right}
+                parts.append(pl.DataFrame({**about, **options, **rows}))
+    table = pl.concat(parts).lazy()
+    of_seeds = np.tile(np.arange(5)[:, None] % 2 == 0, (1, 40)) / 2 + 0.25
+    assert seeds_needed(table, "right", "far", "correct", "swapped") == fewest(of_seeds, of_seeds, 0.1)
 
 
 def test_so_many_seeds_see_the_difference_in_four_of_five_studies():

@@ -26,7 +26,7 @@ from tracelab.core.stats import Z95
 LEAST_POINTS = 5  # of a curve: three parameters, and something to hold them to
 ALPHA = 0.05
 OUTSIDE = 3.0  # how far from what was watched a midpoint is looked for, in units of log tokens
-STEEPEST = 50.0
+STEEPEST, LOWEST = 50.0, 1e-3  # a slope, a ceiling
 ROUNDS = 3  # of weighting
 SOLUTION = "solution_valid"
 
@@ -63,8 +63,9 @@ def fit(tokens: Floats, value: Floats, n: Floats) -> Curve | str:
     if middle in (0.0, 1.0) or stats.chi2.sf(spread, len(value) - 1) > ALPHA:
         return "it does not change by more than chance"
     sign = 1 if np.corrcoef(x, value)[0, 1] > 0 else -1
-    bounds = ([x.min() - OUTSIDE, np.log(0.05), 1e-3], [x.max() + OUTSIDE, np.log(STEEPEST), 1.0])
-    start = np.array((x[np.abs(value - value.max() / 2).argmin()], np.log(3.0), min(value.max(), 0.99)))
+    bounds = ([x.min() - OUTSIDE, np.log(0.05), LOWEST], [x.max() + OUTSIDE, np.log(STEEPEST), 1.0])
+    ceiling = np.clip(value.max(), 2 * LOWEST, 0.99)
+    start = np.array((x[np.abs(value - value.max() / 2).argmin()], np.log(3.0), ceiling))
 
     def curve(log_tokens: Floats, log_midpoint: float, log_slope: float, ceiling: float) -> Floats:
         return ceiling / (1 + np.exp(-sign * np.exp(log_slope) * (log_tokens - log_midpoint)))
@@ -157,15 +158,15 @@ def over_seeds(frame: pl.DataFrame, column: str, by: Sequence[str] = ("arm",)) -
     The interval (Student's t) is for other seeds, each of which has held-out problems of its own; one seed
     has none. What is null does not count. Of midpoints it is the geometric mean.
     """
-    rows = []
+    rows, geometric = [], column.startswith("midpoint")
     for key, part in frame.drop_nulls(column).group_by(list(by), maintain_order=True):
         values = part[column].to_numpy()
-        scale = np.log(values) if column == "midpoint" else values
+        scale = np.log(values) if geometric else values
         ends = [scale.mean(), None, None]
         if len(scale) > 1:
             half = stats.t.ppf(0.5 + LEVEL / 2, len(scale) - 1) * scale.std(ddof=1) / np.sqrt(len(scale))
             ends = [scale.mean(), scale.mean() - half, scale.mean() + half]
-        if column == "midpoint":
+        if geometric:
             ends = [None if end is None else float(np.exp(end)) for end in ends]
         names = dict(zip(("value", "low", "high"), ends, strict=True))
         rows.append(dict(zip(by, key, strict=True)) | names | {"seeds": len(values)})

@@ -114,16 +114,16 @@ def short_less_long(outcomes: TaskOutcomes) -> Iterator[Measurement]:
     both, right = outcomes.cells(arm, VALID & RIGHT), outcomes.cells(arm, RIGHT)
     steps = outcomes.cells(arm, pl.col("reference_steps"))
     for split in right.splits:
-        size, whose = steps.on(split)[0], right.whose(split)
-        quarters = [lowest_quarter(size), lowest_quarter(-size)]
+        size, whose, counts = steps.on(split)[0], right.whose(split), right.weights(split)
+        quarters = [lowest_quarter(size, counts), lowest_quarter(-size, counts)]
         cases = [right.on(split) * part for part in quarters]
         if size.min() == size.max():
             continue
         found = UNKNOWN
         if all(part.any() for part in cases):
             parts = [
-                (sign, both.on(split) * weights, part)
-                for sign, weights, part in zip((1, -1), quarters, cases, strict=True)
+                (sign, both.on(split) * quarter * counts, part * counts)
+                for sign, quarter, part in zip((1, -1), quarters, cases, strict=True)
             ]
             fewest = min(len(np.unique(whose[part.any(0)])) for part in cases)
             found = of_ratios(parts, whose).at_least(fewest)
@@ -132,12 +132,17 @@ def short_less_long(outcomes: TaskOutcomes) -> Iterator[Measurement]:
         yield Measurement(arm, None, split, found, difference, seeds, enough)
 
 
-def lowest_quarter(size: Floats) -> Floats:
-    """How much each of n sizes counts for their lowest quarter, 0 to 1, in all n / 4; equal ones as much."""
-    _, place, counts = np.unique(size, return_inverse=True, return_counts=True)
-    room = len(size) / 4 - np.concatenate([[0], np.cumsum(counts)[:-1]])
-    weights: Floats = np.clip(room / counts, 0.0, 1.0)[place]
-    return weights
+def lowest_quarter(size: Floats, counts: Floats) -> Floats:
+    """The part of each of n sizes that lies in their lowest quarter, 0 to 1; of equal ones the same.
+
+    counts: (n,) how much each counts; the parts come to a quarter of all.
+    """
+    _, place = np.unique(size, return_inverse=True)
+    of_size = np.bincount(place, counts)
+    room = counts.sum() / 4 - np.concatenate([[0], np.cumsum(of_size)[:-1]])
+    room[np.isclose(room, 0, atol=1e-9 * counts.sum())] = 0.0  # sums of weights are not exact
+    parts: Floats = np.clip(room / of_size, 0.0, 1.0)[place]
+    return parts
 
 
 def _share_before_error() -> pl.Expr:
