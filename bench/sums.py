@@ -70,7 +70,7 @@ def read(table: pl.LazyFrame, wanted: pl.Expr | None = INVALID) -> pl.DataFrame:
             }
             found |= {"right": label["solution_valid"], "total": sum(numbers) % own.modulus == answer[0, -1]}
             rows.append({name: label[name] for name in ("arm", "split")} | found)
-    return pl.DataFrame(rows)
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def lines(table: pl.LazyFrame) -> list[str]:

@@ -87,7 +87,7 @@ def moves(table: pl.LazyFrame) -> pl.DataFrame:
             raise ValueError(f"the runs of the arm {arm!r} were judged on different problems of {split}")
         for name in names:
             rows.append({"arm": arm, "split": split, "of": name, **_moved(each, name)})
-    frame = pl.DataFrame(rows)
+    frame = pl.DataFrame(rows, infer_schema_length=None)
     parts = [
         part.with_columns(p_holm=pl.Series(holm(part["p"].fill_nan(1.0).to_numpy())))
         for part in frame.partition_by("split", maintain_order=True)
@@ -131,7 +131,7 @@ def passes(table: pl.LazyFrame, level: str = "strict") -> pl.DataFrame:
     for names, part in counted.collect().sort(key).group_by("arm", "split", "when", maintain_order=True):
         about = dict(zip(("arm", "split", "when"), names, strict=True))
         rows += [about | row for row in _passes(part, list(flags))]
-    return pl.DataFrame(rows)
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def _passes(part: pl.DataFrame, flags: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -45,7 +45,7 @@ def calibrations(
         }
         ends = as_columns("sure_wrong", share((confidence >= threshold) * (1 - correct), problems))
         rows.append(labels | figures | ends | {"threshold": threshold, "n": len(correct)})
-    return pl.concat(curves), pl.DataFrame(rows)
+    return pl.concat(curves), pl.DataFrame(rows, infer_schema_length=None)
 
 
 def _confidences(

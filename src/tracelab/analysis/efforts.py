@@ -68,7 +68,8 @@ def until(
         raise ValueError(
             "no run there has completed held-out problems during training: train with validate_problems=64"
         )
-    return pl.DataFrame(rows, schema_overrides={"low": pl.Float64, "high": pl.Float64})
+    ends = {"low": pl.Float64, "high": pl.Float64}
+    return pl.DataFrame(rows, schema_overrides=ends, infer_schema_length=None)
 
 
 def _first(looks: pl.DataFrame, column: str, least: Mapping[str, float], run: str) -> dict[str, Any]:
@@ -138,7 +139,8 @@ def arranged(
         {"law": law, "seed": config["seed"], "x": 0.0, "run": str(folder)}
         for law, (folder, config) in zip(called, starts.items(), strict=True)
     ]
-    return pl.DataFrame(rows, schema_overrides={"x": pl.Float64}).sort("law", "x", "seed")
+    frame = pl.DataFrame(rows, schema_overrides={"x": pl.Float64}, infer_schema_length=None)
+    return frame.sort("law", "x", "seed")
 
 
 def _check_models(law: str, configs: Sequence[dict[str, Any]]) -> None:

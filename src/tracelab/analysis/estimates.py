@@ -150,7 +150,7 @@ def compare(table: pl.LazyFrame, column: str, split: str, base: str | None = Non
                 "seeds": min(len(a), len(b)),
             }
         )
-    frame = pl.DataFrame(rows)
+    frame = pl.DataFrame(rows, infer_schema_length=None)
     adjusted = holm(frame["p"].to_numpy()) if rows else np.empty(0)
     return frame.with_columns(pl.Series("p_holm", adjusted))
 

@@ -36,7 +36,7 @@ def gaps(table: pl.LazyFrame, column: str, base: str, splits: Sequence[str] | No
             figures = {"value": pair[0].mean(), "base_value": pair[1].mean(), "difference": found.value}
             spread = {"low": low, "high": high, "p": found.p, "n": pair[0].shape[1], "seeds": len(pair[0])}
             rows.append({"arm": arm, "split": name, "base": base, **figures, **spread})
-    frame = pl.DataFrame(rows)
+    frame = pl.DataFrame(rows, infer_schema_length=None)
     return frame.with_columns(pl.Series("p_holm", holm(frame["p"].to_numpy()) if rows else np.empty(0)))
 
 

@@ -46,7 +46,7 @@ def joint(
             | as_columns("phi", known)
             | {"n": int(counts.sum())}
         )
-    return pl.DataFrame(rows)
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def _phi_interval(per_problem: np.ndarray, draw: np.random.Generator) -> tuple[float, float]:

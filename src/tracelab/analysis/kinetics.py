@@ -171,4 +171,4 @@ def over_seeds(frame: pl.DataFrame, column: str, by: Sequence[str] = ("arm",)) -
         names = dict(zip(("value", "low", "high"), ends, strict=True))
         rows.append(dict(zip(by, key, strict=True)) | names | {"seeds": len(values)})
     kinds = dict.fromkeys(("value", "low", "high"), pl.Float64)
-    return pl.DataFrame(rows, schema_overrides=kinds) if rows else pl.DataFrame()
+    return pl.DataFrame(rows, schema_overrides=kinds, infer_schema_length=None) if rows else pl.DataFrame()

@@ -69,7 +69,7 @@ def runs(*folders: str | Path) -> pl.DataFrame:
                 "the same training twice. Load it without that one to have it instead",
                 stacklevel=2,
             )
-    return pl.DataFrame(rows).sort("arm", "seed")
+    return pl.DataFrame(rows, infer_schema_length=None).sort("arm", "seed")
 
 
 def finished(*folders: str | Path) -> dict[Path, dict[str, Any]]:

@@ -97,7 +97,7 @@ def gaps(table: pl.LazyFrame, column: str = "solution_valid") -> pl.DataFrame:
         known = [by_problem(values, key) for values, key in zip(own, keys, strict=True)]
         unknown = values_of(new)
         rows.append(_row(arm, FRESH, known, list(unknown), nested(known, unknown)))
-    frame = pl.DataFrame(rows)
+    frame = pl.DataFrame(rows, infer_schema_length=None)
     frame = frame.with_columns(pl.Series("p_holm", holm(frame["p"].to_numpy())))
     return frame.join(_consistency(pairs), on=["arm", "split"], how="left", maintain_order="left")
 

@@ -62,7 +62,7 @@ def effective(
         raise ValueError(f"versions of a problem are two changes of it or more; there are {names}")
     cells = problems_of(table, column, HARDNESS).filter(pl.col("split").is_in([TRAIN, *names]))
     rows = [_row(arm, part, names) for (arm,), part in cells.group_by("arm", maintain_order=True)]
-    frame = pl.DataFrame([row for row in rows if row["n"]])
+    frame = pl.DataFrame([row for row in rows if row["n"]], infer_schema_length=None)
     if frame.is_empty():
         raise ValueError(f"no problem has all of its versions {', '.join(names)}: name fewer kinds")
     return frame.with_columns(pl.Series("p_holm", holm(frame["p"].to_numpy())))
