@@ -52,10 +52,10 @@ def seen(experiment: Experiment, task: Task, count: int, before: Sequence[str] =
             "data.teacher went from one kind of problems to another as the model learned, and nobody counts "
             "them: take a run without a teacher (data.teacher=null)"
         )
-    if experiment.data.files is not None:
+    if experiment.data.order is not None:
         raise ValueError(
-            "data.files has problems that the generator does not draw again, nor fresh ones that are like "
-            "them: take a run whose problems were drawn (data.files=null)"
+            f"data.order={experiment.data.order} trains on one file after the other, whose problems nobody "
+            "counts: take a run whose problems were drawn (data.files=null)"
         )
     chunks = sets.training_problems(experiment, task)
     arm = sets.arms(experiment, task, treatment, chunks)

@@ -167,6 +167,11 @@ def of_run(run: Run, problems: int | None = None, kinds: Sequence[str] | None = 
             f"{run.folder} is made of others' weights and was trained on nothing itself: ask what its base "
             f"remembers, run={record['merge']['base_model']}"
         )
+    if experiment.data.files is not None:
+        raise ValueError(
+            "data.files has problems that the generator does not draw again, nor fresh ones that are like "
+            "them: take a run whose problems were drawn (data.files=null)"
+        )
     task, sampling = build_task(experiment.task), experiment.eval
     model = trained_model(run, task, sampling.checkpoint, record["context"])
     _check_problems(run, task)
