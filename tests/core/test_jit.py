@@ -1,6 +1,7 @@
 """Kernels: the same results interpreted as compiled, and no compiler where a handful of problems is drawn."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,21 @@ def test_what_was_imported_before_decides():
     early = f"from tracelab.core import jit; jit.interpret(); from tracelab.core import rng; {say}"
     assert python("-c", late).split() == ["False", "True"]
     assert python("-c", early).split() == ["True", "False"]
+
+
+def test_who_tells_numba_to_compile_nothing_trains_with_plain_python(tmp_path):
+    """From drawing to the verdicts on what the model samples."""
+    code = f"""
+from tests.helpers.runs import small
+from tracelab.core import jit, rng
+from tracelab.training.experiment import train
+few = ("task.ood=[]", "data.train_size=8", "data.val_size=4", "eval.problems=4", "budget.steps=1")
+run = train(small({str(tmp_path / "run")!r}, *few, "threads=1")).run
+print(jit.interpreted(), hasattr(rng.mix64, "py_func"), run.read_json("run.json")["status"])
+"""
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    said = python("-c", code, cwd=Path(__file__).parents[2], env=environment)
+    assert said.split()[-3:] == ["True", "False", "evaluated"]
 
 
 def test_overflow_is_allowed_where_it_is_meant_alone():

@@ -65,8 +65,13 @@ def rehearse() -> list[tuple[Kernel, tuple[Any, ...]]]:
 
 def interpreted() -> bool:
     """Are this process's kernels plain Python? The first to ask settles it."""
-    _Mode.interpreted = bool(_Mode.interpreted)
+    _Mode.interpreted = bool(_Mode.interpreted) or disabled()
     return _Mode.interpreted
+
+
+def disabled() -> bool:
+    """Has the user told numba to compile nothing (NUMBA_DISABLE_JIT=1)? Then kernels are plain Python."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
 def kernels_folder() -> Path:

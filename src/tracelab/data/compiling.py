@@ -26,7 +26,7 @@ from typing import Any
 
 import joblib
 
-from tracelab.core.jit import kernels_folder
+from tracelab.core.jit import disabled, kernels_folder
 from tracelab.core.paths import not_kept
 from tracelab.core.settings import Part
 from tracelab.core.waiting import waiting
@@ -45,10 +45,11 @@ def compile_ahead(task: Part, trace: Part) -> None:
 def compile_for(experiments: Sequence[Parts]) -> None:
     """`compile_ahead` for several tasks and treatments.
 
-    Nothing is done on one core, where nothing is gained, and where the cache keeps nothing of it.
+    Nothing is done on one core, where nothing is gained, where the cache keeps nothing of it, and where
+    kernels are not compiled at all.
     """
     workers = joblib.cpu_count()
-    if workers == 1:
+    if workers == 1 or disabled():
         return
     try:
         new = [parts for parts in experiments if not all(mark.is_file() for mark in _marks(parts))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tracelab.core.jit import interpreted
 from tracelab.models.decode import Columns, decode
 from tracelab.models.decode_kernel import FEATURES, LANES
 from tracelab.models.layers import Angles, attend
@@ -118,5 +119,5 @@ class Cache(Past):
 
 
 def _has_kernel(x: Tensor, head_dim: int) -> bool:
-    """Is `decode` for heads of this size where x lies?"""
-    return x.device.type == "cpu" and head_dim % FEATURES == 0
+    """Is `decode` for heads of this size where x lies? As plain Python it is for none."""
+    return x.device.type == "cpu" and head_dim % FEATURES == 0 and not interpreted()
