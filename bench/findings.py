@@ -37,7 +37,6 @@ TASKS = ("maze", "graph_path", "countdown", "sat", "arithmetic")
 DRAWN = ("solution_valid", "trace_strict")
 CLAIMS = [*dict.fromkeys(part[0] for part in findings.PARTS)]  # their letters
 RANK = "e"  # the finding whose figures are rank correlations, not shares
-SHARES = ("b", "h", "j2")  # parts that are shares, not differences
 SEEDS = {"maze": 10}  # planned; of the other tasks LEAST_SEEDS
 
 
@@ -72,7 +71,7 @@ def primary_table(found: pl.DataFrame) -> list[str]:
             row["task"],
             row["arm"] + (f" − {row['base']}" if row["base"] else ""),
             row["split"],
-            estimate(row, row["finding"] == RANK, row["part"] in SHARES),
+            estimate(row, row["finding"] == RANK, row["part"] in findings.SHARES),
             "–" if row["p_holm"] is None else f"{row['p_holm']:.2g}",
             str(row["seeds"]),
             row["verdict"],

@@ -187,6 +187,13 @@ def test_the_report_shows_each_part_with_its_verdict(tmp_path):
     made.data.mkdir()
     page = section(made)
     assert all(part.claim in page for part in findings.PARTS.values())
+    assert "judged here of maze alone: p is corrected for no other task" in page
+    assert page.count('<th scope="col">p</th>') == page.count('<th scope="col">p (Holm)</th>') == 1
+    (b,) = claimed.filter(part="b", primary=True).to_dicts()
+    (j2,) = claimed.filter(part="j2", primary=True).to_dicts()
+    assert j2["low"] < 0 == j2["value"]
+    assert f"<td>0.0 <small>[0.0, {100 * j2['high']:.1f}]</small></td>" in page
+    assert f"<td>{100 * b['value']:.1f} <small>" in page, "a share has no sign"
     assert page.count("<td>replicated</td>") == (claimed["verdict"] == REPLICATED).sum()
     written = pl.read_csv(made.data / "findings.csv")
     assert written["value"].to_list() == pytest.approx(claimed["value"].to_list())

@@ -45,6 +45,7 @@ from tracelab.analysis.verdicts import (
 from tracelab.core.stats import known
 
 TASKS = 5  # that the study has
+SHARES = ("b", "h", "j2")  # parts that are shares, not differences
 SEVERAL = ("d", "g")  # findings with a claim for each start and reward
 MUTE = ("e", "f")  # on which a task may have nothing to say: no expansions, or one reference length
 COLUMNS: Mapping[str, type[pl.DataType]] = {
