@@ -210,10 +210,10 @@ def shares(
     """How good runs got, a row per run and figure: law, seed, x, run, figure, value.
 
     solution_valid, trace_strict; faithful: of right solutions, with a valid and stable trace
-    (`analysis.stability`); silent_failure: of problems, with a wrong answer that most samples give; ece: of
-    the probability of a completion (`analysis.calibrations`). The last two of several samples a problem say
-    nothing of one: then silent_failure is left out. split: the test set (None: the first). ValueError as of
-    `places`, and if runs were judged on different problems.
+    (`analysis.stability`); silent_failure: of problems, with a wrong answer that four of five samples give at
+    least; ece: of the probability of a completion (`analysis.calibrations`). The last two of several samples
+    a problem say nothing of one: then silent_failure is left out. split: the test set (None: the first).
+    ValueError as of `places`, and if runs were judged on different problems.
     """
     known = places(*folders, against=against, by=by)
     with warnings.catch_warnings():

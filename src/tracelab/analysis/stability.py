@@ -1,8 +1,8 @@
 """Several completions of each problem: do they agree, is the model sure, and is it right when it is?
 
-A correct solution is called faithful if its trace is valid, too, and stable: most of the problem's traces
-are valid. A silent failure is a wrong answer that the model is sure of: its votes or its probability are at
-least the threshold.
+A correct solution is called faithful if its trace is valid, too, and stable: half of the problem's traces at
+least are valid. A silent failure is a wrong answer that the model is sure of: its votes or its probability
+are at least the threshold.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from tracelab.metrics.base import Estimate, share_of
 @dataclass(frozen=True)
 class FirstError:
     """Share of a trace's steps before the first that `level` rejects: 1 for a trace that passes, 0 for none.
-    The interval is the mean's normal one, clustered by problem.
+    The interval is Student's of the mean, clustered by problem, and ends at 0 and 1.
     """
 
     level: str = "strict"
