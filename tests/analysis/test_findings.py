@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 
 from tracelab.analysis import findings
-from tracelab.analysis.cells import FAR, Ranked, drop_of_ranks
+from tracelab.analysis.cells import FAR, Ranked, TaskOutcomes, drop_of_ranks
+from tracelab.analysis.estimates import compare
 from tracelab.analysis.measures import lowest_quarter
 from tracelab.analysis.variance import Spread, of_ratios, spread
 from tracelab.analysis.verdicts import (
@@ -347,6 +348,22 @@ def test_arms_judged_on_other_problems_are_refused():
     )
     with pytest.raises(ValueError, match="'swapped match=none' and 'correct' were judged on different"):
         findings.measurements({"maze": moved})
+
+
+def test_what_is_null_is_no_other_problem():
+    """Of a metric that is not known of all problems it is said so."""
+    unknown = study(CLAIMED, True, problems=FEW).with_columns(
+        pl.when(pl.col("index") > 2).then("solution_valid").alias("solution_valid")
+    )
+    plain = unknown.filter(pl.col("algorithm").is_null())
+    with pytest.raises(
+        ValueError, match=r"solution_valid is null for 18 of the problems of near.* 'correct'"
+    ):
+        compare(plain.filter(treatment="correct"), "solution_valid", "near")
+    with pytest.raises(ValueError, match=r'col\("solution_valid"\) is null for .* of the problems of near'):
+        findings.measurements({"maze": plain})
+    with pytest.raises(ValueError, match="what is compared is null for 18 of the problems of near"):
+        next(TaskOutcomes(unknown).gains(pl.col("solution_valid")))
 
 
 def test_few_seeds_settle_nothing():

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tracelab.analysis.estimates import matrices
+from tracelab.analysis.estimates import check_known, matrices
 from tracelab.analysis.loading import splits_of
 from tracelab.analysis.ranks import correlations, ranks
 from tracelab.analysis.variance import Floats, Spread, of_parts
@@ -127,9 +127,9 @@ class TaskOutcomes:
         """Cells of an arm, a row of each per source. gained: source, split, index, problem_key and cell."""
         of, problems, sources = {}, {}, sorted(set(gained["source"]))
         for split in (split for split in self.splits if split in set(gained["split"])):
-            wide = gained.filter(split=split).pivot(
-                on="source", index=["index", "problem_key"], values="cell"
-            )
+            mine = gained.filter(split=split)
+            check_known(mine.select(pl.lit(arm).alias("arm"), value="cell"), "what is compared", split)
+            wide = mine.pivot(on="source", index=["index", "problem_key"], values="cell")
             values = wide.sort("index").select(sources)
             if values.null_count().sum_horizontal()[0]:
                 raise ValueError(f"the runs of {arm!r} were judged on different problems of {split}")
@@ -141,8 +141,8 @@ class TaskOutcomes:
         key = str(value)
         if key not in self._known:
             plain = self.table.filter(pl.col("algorithm").is_null())
-            table = plain.with_columns(value.cast(pl.Float64).alias("cell"))
-            self._known[key] = {split: matrices(table, "cell", split) for split in self.splits}
+            table = plain.with_columns(value.cast(pl.Float64).alias(key))
+            self._known[key] = {split: matrices(table, key, split) for split in self.splits}
         frames = {split: arms[arm] for split, arms in self._known[key].items() if arm in arms}
         seeds = tuple(next(iter(frames.values())).columns[2:])
         values = {split: frame.select(seeds).to_numpy().T for split, frame in frames.items()}

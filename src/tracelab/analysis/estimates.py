@@ -82,7 +82,7 @@ def as_columns(name: str, found: Bounded) -> dict[str, float | None]:
 def matrices(table: pl.LazyFrame, column: str, split: str) -> dict[str, pl.DataFrame]:
     """Arm -> a frame of one row per problem (all samples' mean), one column per seed, in the problems' order.
 
-    ValueError if an arm's runs were not judged on the same problems.
+    ValueError if an arm's runs were not judged on the same problems, or if the column is null for some.
     """
     cells = (
         table.filter(pl.col("split") == split)
@@ -98,6 +98,7 @@ def matrices(table: pl.LazyFrame, column: str, split: str) -> dict[str, pl.DataF
         raise ValueError(
             f"two runs of the arm {twice['arm'][0]!r} have the seed {twice['seed'][0]}: load one"
         )
+    check_known(cells, column, split)
     frames = {}
     for (arm,), part in cells.group_by("arm", maintain_order=True):
         wide = part.pivot(on="seed", index=["index", "problem_key"], values="value").sort("index")
@@ -105,6 +106,16 @@ def matrices(table: pl.LazyFrame, column: str, split: str) -> dict[str, pl.DataF
             raise ValueError(f"the runs of the arm {arm!r} were judged on different problems of {split}")
         frames[str(arm)] = wide
     return frames
+
+
+def check_known(cells: pl.DataFrame, column: str, split: str) -> None:
+    """ValueError if some of the cells, of a column's means, are null. cells: arm and value."""
+    unknown = cells.filter(pl.col("value").is_null())
+    if len(unknown):
+        raise ValueError(
+            f"{column} is null for {len(unknown)} of the problems of {split}, the first of the arm "
+            f"{unknown['arm'][0]!r}: take a column, or arms, of which it is known everywhere"
+        )
 
 
 def _splits(table: pl.LazyFrame) -> str:
