@@ -183,6 +183,11 @@ def test_how_many_backtracking_searches_are_short_enough(task):
     assert 0 < share < 1
 
 
+def test_no_share_is_told_of_a_limit_that_no_search_is_held_against():
+    tasks = (Sat(max_steps=1 << 16), Game(left=[3, 5], longest=1 << 16, telling=False))
+    assert [kept(task, {"train": 0}) for task in tasks] == [{}, {}]
+
+
 def test_tasks_that_say_how_many_draws_are_kept_are_named():
     told = (CLONE / "docs" / "tasks.md").read_text().partition("that were short enough, of ")[2]
     named = set(re.findall(r"`(\w+)`", told.partition("\n")[0]))

@@ -31,6 +31,7 @@ LEAST_CHUNK, CHUNK = 8, 1024  # problems that a worker draws at a time: as many 
 PIECES = 32
 PATIENCE = 20  # draws per problem asked for before the space of problems is called too small
 KEPT_OF = 200  # draws, of which the share is told that are kept
+UNBOUNDED = 1 << 16  # steps of a search; what is longer is not even searched to its end
 RAGGED = ("problem", "trace", "solution")
 HERE = Workers()
 
@@ -175,10 +176,11 @@ def _refuse_idle(task: Any, seed: int) -> None:
 def kept(task: Task, seed: int, split: str, stream: str) -> NDArray[np.bool_] | None:
     """(KEPT_OF,): is each of the first draws of a stream kept, or drawn anew because its search is too long?
 
-    None where the task has no such limit.
+    None where the task has no such limit, or one of UNBOUNDED steps or more.
     """
     of_task: Any = task
-    if getattr(task, "longest", getattr(task, "max_steps", None)) is None or not hasattr(task, "kept"):
+    limit = getattr(task, "longest", getattr(task, "max_steps", None))
+    if limit is None or limit >= UNBOUNDED or not hasattr(task, "kept"):
         return None
     made_of = {"task": description(task), "seed": seed, "split": split, "stream": stream, "kept": KEPT_OF}
     keys = rng.keys(seed, split, 0, KEPT_OF, stream)
