@@ -11,8 +11,10 @@ from tracelab.core.types import BINS, SPLITS
 from tracelab.data.from_files import read_files
 from tracelab.data.frozen import arm, drawn
 from tracelab.data.jsonl import write_jsonl
+from tracelab.probes import memorisation
 from tracelab.probes.exposure import seen
 from tracelab.runs.build import build_task
+from tracelab.runs.folder import Run
 from tracelab.runs.sets import prepare
 from tracelab.tasks.maze import Maze
 from tracelab.traces.swapped import Swapped
@@ -111,6 +113,8 @@ def test_a_run_on_a_file(tmp_path):
     once = np.unique(known.content, return_index=True)[1]  # a maze may stand in the file twice
     assert known.times[once].sum() == 25
     assert np.isin(known.identity, mine.identity).all()
+    with pytest.raises(ValueError, match=r"take a run whose problems were drawn \(data.files=null\)"):
+        memorisation.of_run(Run.open(tmp_path / "run"))
 
 
 def test_what_the_command_writes_is_trained_on(tmp_path):
