@@ -224,6 +224,12 @@ def test_far_sets_of_countdown_were_changed_for_what_its_pilots_did():
     far = OmegaConf.load(CONF / "experiment" / "study" / "countdown.yaml").task.ood
     assert [list(knobs.number_range) for knobs in far] == [[20, 60], [25, 70]]
     assert "numbers of 20 to 60 and of 25 to 70 were taken" in told
+    (run, *_) = sorted((DATA.parent / "study_begun" / "countdown").glob("*/outcomes.parquet"))
+    problems = pl.read_parquet(run, columns=["split", "problem"], glob=False)
+    old = pl.col("problem").list.slice(2).list.max() <= 50
+    near, first, second = problems.group_by("split", maintain_order=True).agg(old.mean())["problem"].to_list()
+    assert near == 1
+    assert f"in {100 * first:.1f} % of the first set's problems, and in {100 * second:.1f} % of" in told
 
 
 def test_runs_of_a_task_that_has_begun_are_counted():
