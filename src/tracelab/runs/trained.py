@@ -72,7 +72,10 @@ def check_settled(run: Run, stamp: stamps.Stamp) -> None:
 
 @contextmanager
 def unmoved(*runs: Run) -> Iterator[None]:
-    """Runs whose weights are read in here. ValueError at either end if another process trains one, or has."""
+    """The time in which weights of runs are read.
+
+    ValueError at its start or end if another process trains one of them, or has trained it in between.
+    """
     stamps_before = [settled(run) for run in runs]
     yield
     for run, stamp in zip(runs, stamps_before, strict=True):
