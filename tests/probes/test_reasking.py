@@ -27,7 +27,7 @@ from tracelab.traces.base import reference
 N = 24
 ASKED = {  # places of the question in a stored problem
     Arithmetic(): {3},
-    Deduction(): {5, 6},
+    Deduction(): {4, 5, 6},  # with its depth
     GraphPath(): {5},
     Hops(hops=3): set(range(5, 17)),
     Maze(size=7, format="compact"): {4, 5},

@@ -5,14 +5,13 @@ import shutil
 import pytest
 import torch
 
-from tests.helpers.runs import KEPT, small
+from tests.helpers.runs import KEPT
 from tracelab.arithmetic import Arithmetic
 from tracelab.assess import Assessing
 from tracelab.intervene import Intervening
 from tracelab.models.recurrent import Recurrent
 from tracelab.probes import finding, heads, states
 from tracelab.probes.arithmetic import Merge, check_related
-from tracelab.probes.exposure import seen
 from tracelab.probes.finding import Asked, Transfer, reader_of, transferred
 from tracelab.probes.states import States
 from tracelab.probes.steering import of_run
@@ -158,13 +157,7 @@ def test_a_vector_is_from_what_a_run_began_with(run, tmp_path):
             check_related(Merge(base=base, models=added))
 
 
-# --- what was trained on, and how long completions are ---------------------------------------------------
-
-
-def test_problems_of_files_are_not_counted(tmp_path):
-    experiment = small(tmp_path, "data.files=[gone.jsonl]")
-    with pytest.raises(ValueError, match=r"take a run whose problems were drawn \(data\.files=null\)"):
-        seen(experiment, build_task(experiment.task), 10)
+# --- how long completions are ----------------------------------------------------------------------------
 
 
 def test_probes_cut_completions_where_the_evaluation_does(run):
