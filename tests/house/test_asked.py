@@ -4,6 +4,10 @@ import polars as pl
 import pytest
 
 from tests.helpers.bench import script
+from tracelab.data.frozen import drawn
+from tracelab.probes.imposing import opening
+from tracelab.tasks.arithmetic import Arithmetic
+from tracelab.traces.base import reference
 
 
 @pytest.fixture
@@ -42,9 +46,51 @@ def test_what_was_never_seen_has_an_interval_by_problems_alone(asked):
 
 def test_a_column_counts_its_rows_alone(asked):
     table = pl.concat([answers(lambda s, i: True, behind="own"), answers(lambda s, i: False, behind="none")])
-    columns = {name: (pl.col("behind") == name, pl.col("valid")) for name in ("own", "none", "other")}
+    columns = {
+        name: asked.share(pl.col("behind") == name, pl.col("valid")) for name in ("own", "none", "other")
+    }
     head, _, row, _ = asked.by_arm(table.lazy(), columns)
     assert head == "| arm | seeds | problems | own | none | other |"
     cells = row.split(" | ")
     assert cells[0].removeprefix("| ") == "correct"
     assert [cell.split(" [")[0].removesuffix(" |") for cell in cells[1:]] == ["2", "4", "100.0", "0.0", "–"]
+
+
+def test_a_gap_is_of_the_same_problems(asked):
+    """Two problems of four gain, one loses; a problem that was not asked behind both counts for neither."""
+    own = answers(lambda s, i: i == 3, intervention="own")
+    other = answers(lambda s, i: i < 2, intervention="correct")
+    table = pl.concat([own, other])
+    assert asked.gap(table.lazy(), "correct").startswith("25.0 [")
+    fewer = pl.concat([own, other.filter(pl.col("index") > 0)])
+    assert asked.gap(fewer.lazy(), "correct").startswith("0.0 [-")
+    losing = pl.concat([answers(lambda s, i: True, intervention="own"), other])
+    assert asked.gap(losing.lazy(), "correct").startswith("-50.0 [-")
+
+
+def test_damage_is_told_with_the_columns_that_it_changes(asked):
+    assert asked.damaged(Arithmetic(), "cost") == "cost: left, right, value"
+    assert asked.damaged(Arithmetic(), "state") == "state: name"
+    assert [asked.damaged(Arithmetic(), kind) for kind in ("op", "drop")] == ["op", "drop"]
+
+
+def test_the_words_of_a_step_stand_where_they_are_written():
+    """What a place is called is what stands there, in the traces of drawn problems."""
+    task = Arithmetic(operations=(2, 4))
+    examples = drawn(task, 0, "test", "problem", 0, 16)
+    vocabulary = task.codec.vocabulary
+    with script("words") as words:
+        for steps, text in zip(examples.trace, opening(task, reference(task, examples)), strict=True):
+            names = words.layout(steps[:, 0].tolist())
+            assert len(names) == len(text)
+            said = [
+                [vocabulary[token] for name, token in zip(names, text, strict=True) if name == word]
+                for word in words.WORDS
+            ]
+            of = dict(zip(words.WORDS, said, strict=True))
+            lets, sums = steps[steps[:, 0] == 0], steps[steps[:, 0] != 0]
+            numbers = {"given": lets[:, 4], "left": sums[:, 2], "right": sums[:, 3], "result": sums[:, 4]}
+            for word, column in numbers.items():
+                assert of[word] == [str(number) for number in column]
+            assert len(of["name"]) == len(of["operation"]) == len(steps)
+            assert not any(word.isdigit() for word in [*of["name"], *of["operation"]])

@@ -265,11 +265,8 @@ def test_interventions_in_prose_are_those_measured(page):
     assert f"its own problem's in {right}" in PROSE
     assert f"behind no trace it is right in {correct['none']}" in PROSE
     assert correct["the reference"].startswith("100.0 %")
-    told = [swapped[name].split(" [")[0] for name in ("another problem's: right", "the reference", "own")]
-    assert (
-        "behind another problem's trace ({}) and the reference's ({}) as behind its own ({})".format(*told)
-        in PROSE
-    )
+    for name in ("another problem's less own", "the reference less own"):
+        assert in_points(swapped[name]) in PROSE
     table = load_interventions(folder).filter(pl.col("dose").is_null())
     for kind, words in (
         ("none", "Without any they are right in {}, {}, {}, {} and {} %"),
@@ -277,14 +274,43 @@ def test_interventions_in_prose_are_those_measured(page):
     ):
         mine = by_seed(table.filter(pl.col("intervention") == kind), "swapped", "arithmetic", "valid")
         assert words.format(*(f"{100 * value:.0f}" for value in mine)) in PROSE
-    likelier = by_arm(page.asked.assessed_table(folder, "arithmetic"))
-    assert f"damaged one in {likelier['correct']['state']} for `correct`" in PROSE
-    assert f"and in {likelier['swapped']['state']} for `swapped`" in PROSE
+    last = table.filter(pl.col("split") == "arithmetic", arm="swapped", seed=4)
+    assert f"seed 4 gains {in_points(page.asked.gap(last, 'correct'))} behind the reference's" in PROSE
     first = [again[arm]["own: first"].split(" [")[0] for arm in ("correct", "solution_only")]
     assert f"answers the first question in {first[0]}." in PROSE
     assert f"does so in {first[1]}." in PROSE
     config = OmegaConf.load(next(folder.glob("*/config.yaml")))
     assert config.task.distractors == 0, "in training the question needs every definition"
+
+
+def in_points(cell):
+    """`1.2 [-3.4, 5.6]` as prose has it."""
+    return cell.replace(" %", "").replace(" [", " points [", 1).replace("-", "−")
+
+
+def test_what_is_likelier_in_prose_is_what_was_measured(page):
+    """Word by word: a name is not a number, and an operation's result not a number of the prompt."""
+    likelier = by_arm(page.asked.word_table(DATA / "arithmetic", "arithmetic"))
+    correct, swapped = likelier["correct"], likelier["swapped"]
+    assert f"right word likelier in {correct['name']} where it names the next definition" in PROSE
+    numbers = [float(correct[word].split(" %")[0]) for word in ("given", "left", "right", "result")]
+    assert f"in {min(numbers):.0f} to {max(numbers):.0f} % where it is a number" in PROSE
+    for word, told in {
+        "result": "follows from the trace alone: {}.",
+        "left": "from further up: {} of the first ones",
+        "right": ", {} of the second.",
+        "given": "A number that the prompt gives does not: {}.",
+        "name": "Nor does the name that comes next: {}.",
+    }.items():
+        assert told.format(swapped[word]) in PROSE
+
+
+def test_how_many_training_problems_are_different():
+    cards = [read_json(path) for path in (DATA / "arithmetic").glob("*solution_only*/data_card.json")]
+    train = [card["splits"]["train"] for card in cards]
+    assert {split["problems"] for split in train} == {100_000}
+    distinct = round(sum(split["distinct"] for split in train) / len(train), -2)
+    assert f"problems of a seed are some {distinct:,.0f} different ones" in PROSE
 
 
 NUMBERS = [2, 5, 6, 6]
