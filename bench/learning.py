@@ -4,9 +4,9 @@
     python bench/learning.py sat sudoku --difficulty easy medium hard --arms solution_only
     python bench/learning.py --collect                       # only write the table
 
-Each run is `python -m tracelab.train task=TASK trace=ARM` with the defaults and the knobs below. Guessing: of
-100 solutions of training problems, the one that solves most test problems, whatever the problem.
-Writes docs/results/learning.md and bench/results/learning.json.
+Each run is `python -m tracelab.train task=TASK trace=ARM experiment=earlier` with the knobs below. Guessing:
+of 100 solutions of training problems, the one that solves most test problems, whatever the problem. Writes
+docs/results/learning.md and bench/results/learning.json.
 """
 
 from __future__ import annotations
@@ -206,10 +206,13 @@ def write(results: dict[str, Any]) -> None:
 
 HEAD = """# What a nano model learns of each task
 
-Problems solved, in per cent with Wilson 95 % intervals: 0.83 M parameters, from scratch, seed 0,
+Problems solved, in per cent with Wilson 95 % intervals: some 0.8 M parameters, from scratch, seed 0,
 256 test problems, greedy, with the earlier defaults (`experiment=earlier`). Guessing is the best constant
-answer. `python bench/learning.py`; what makes a task easy or hard is in that file. Tokens: trained on; where
-they differ, by solution_only / correct.
+answer. Tokens: trained on; where they differ, by solution_only / correct.
+
+`python bench/learning.py --tokens 5_000_000` trains the easy settings; rows with 10 M tokens were trained one
+by one. `--difficulty medium hard --arms solution_only --tokens 2_500_000` trains the others. What makes a
+task easy or hard is in that file.
 """
 
 

@@ -3,7 +3,9 @@
 import json
 from statistics import median
 
+import numpy as np
 import pytest
+from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from tests.helpers.bench import script
 from tracelab.core.paths import CLONE
@@ -54,6 +56,37 @@ def test_the_table_of_four_arms(page, count):
         else:
             name = head.removesuffix(" (trained on)").replace(" 9×9", "_9x9")
             assert cells == [three_seeds(arm, name, "solution_valid") for arm in ARMS]
+
+
+def test_where_swapped_beats_correct_in_every_seed():
+    """On one test set alone, by a difference whose interval for other seeds includes none."""
+    runs = recorded("quickstart")["runs"]
+    apart = []
+    for name in runs[0]["test_sets"]:
+        swapped, correct = (
+            [run["test_sets"][name]["solution_valid"]["value"] for run in runs if run["arm"] == arm]
+            for arm in ("swapped", "correct")
+        )
+        if min(swapped) > max(correct):
+            means = CompareMeans(DescrStatsW(swapped), DescrStatsW(correct))
+            apart.append((name, np.mean(swapped) - np.mean(correct), means.tconfint_diff(usevar="unequal")))
+    ((name, difference, (low, high)),) = apart
+    assert name == "drunkards_walk"
+    assert len(runs[0]["test_sets"]) == 7
+    assert f"by {100 * difference:.1f} points on average" in RESULTS
+    assert f"anything from {100 * low:.0f} to +{100 * high:.0f} points".replace("-", "−") in RESULTS
+
+
+@pytest.mark.parametrize("start", ["swapped", "correct"])
+def test_what_post_training_gains(start):
+    """In points, for other seeds; validity is not seen to rise."""
+    changes = recorded("grpo")["results"]["solution"][start]["changes"]
+    gain = changes["solution_valid"]
+    assert gain["seeds"] == 3
+    points = [f"{100 * gain[name]:+.0f}".replace("-", "−") for name in ("difference", "low", "high")]
+    assert "({} [{}, {}])".format(*points) in RESULTS
+    assert "by {} points [{}, {}] from {}".format(*(p.removeprefix("+") for p in points), start) in README
+    assert changes["trace_strict"]["low"] <= 0
 
 
 @pytest.mark.parametrize("metric", ["solution_valid", "trace_strict"])
