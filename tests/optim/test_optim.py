@@ -6,8 +6,9 @@ import hydra
 import pytest
 import torch
 
-from tests.helpers.engine import tiny
+from tests.helpers.engine import VOCABULARY, tiny
 from tracelab.core.paths import CONF
+from tracelab.models.latent import FEEDS, thinking
 from tracelab.models.precision import FULL, REDUCED
 from tracelab.optim.adamw import adamw
 from tracelab.optim.muon import (
@@ -25,8 +26,9 @@ from tracelab.training.budget import Budget, Progress
 from tracelab.training.settings import Training
 
 
-def backward(model, seed):
+def backward(model, seed, latents=0):
     tokens = torch.randint(20, (4, 12), generator=torch.Generator().manual_seed(seed))
+    tokens[:, 5 : 5 + latents] = VOCABULARY
     model(tokens).logsumexp(-1).square().mean().backward()
 
 
@@ -80,6 +82,56 @@ def test_state_dict_goes_on_bit_for_bit():
     restored.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     steps(model, optimizer)
     steps(other, restored)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+
+
+def one_step(model, latents, *optimizers):
+    backward(model, latents, latents)
+    for optimizer in optimizers:
+        optimizer.step()
+    model.zero_grad()
+
+
+def thinks(feedback):
+    model = thinking(tiny(), 2, feedback, scale=None, seed=0)
+    model.products = REDUCED  # as torch's Muon, always
+    return model
+
+
+@pytest.mark.parametrize("feedback", FEEDS)
+def test_what_has_no_gradient_in_a_step_stays_as_it_is(feedback):
+    """A row without latents teaches what feeds them nothing; its matrix has the shape of the blocks'."""
+    ours, theirs = thinks(feedback), thinks(feedback)
+    matrices = [p for n, p in theirs.named_parameters() if is_hidden_matrix(n, p)]
+    others = [p for n, p in theirs.named_parameters() if not is_hidden_matrix(n, p)]
+    muon = MuonAdamW(ours, lr=0.01, weight_decay=0.1, adam_lr=0.003)
+    torchs = torch.optim.Muon(matrices, lr=0.01, weight_decay=0.1), adam(others)
+    for latents in (0, 2, 0):
+        before = copy.deepcopy(ours.feed)
+        one_step(ours, latents, muon)
+        one_step(theirs, latents, *torchs)
+        both = zip(ours.feed.parameters(), before.parameters(), strict=True)
+        learned = {not torch.equal(a, b) for a, b in both}
+        assert learned <= {latents > 0} or feedback == "pause"  # which is read everywhere, and left aside
+        for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=2e-3)  # as above
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_training_goes_on_bit_for_bit_where_a_matrix_begins_to_learn(earlier):
+    """Also from a checkpoint of an earlier version, which has no momentum of what had not learned yet."""
+    model = thinks("projected")
+    optimizer = MuonAdamW(model)
+    one_step(model, 0, optimizer)
+    other, saved = copy.deepcopy(model), copy.deepcopy(optimizer.state_dict())
+    if earlier:
+        shared = next(s for s in saved["state"].values() if s.get("momentum", noise(0)).shape == (3, 32, 32))
+        shared["momentum"] = shared["momentum"][:2].clone()
+    restored = MuonAdamW(other)
+    restored.load_state_dict(saved)
+    for latents in (2, 0, 2):
+        one_step(model, latents, optimizer)
+        one_step(other, latents, restored)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
 
 

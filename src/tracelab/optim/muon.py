@@ -109,15 +109,19 @@ class MuonAdamW(Optimizer):
     def _muon(self, group: dict[str, Any]) -> None:
         alike: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)  # by shape and by rows of their parts
         for p in group["params"]:
-            if p.grad is not None:
-                alike[(*p.shape, *self.parts.get(p, p.shape[:1]))].append(p)
+            alike[(*p.shape, *self.parts.get(p, p.shape[:1]))].append(p)
         finish: Callable[[], None] | None = None
-        for (_, _, *parts), params in alike.items():
+        for (_, _, *parts), every in alike.items():
+            learning = [k for k, p in enumerate(every) if p.grad is not None]
+            if not learning:
+                continue
+            params = [every[k] for k in learning]
             grads = torch.stack([p.grad for p in params if p.grad is not None])
-            state = self.state[params[0]]  # of all of this shape
-            if not state:
-                state["momentum"] = torch.zeros_like(grads)
-            momentum = state["momentum"].lerp_(grads, 1 - group["momentum"])
+            kept = self._momentum(every)
+            momentum = kept if len(params) == len(every) else kept[learning]
+            momentum.lerp_(grads, 1 - group["momentum"])
+            if momentum is not kept:
+                kept[learning] = momentum
             whole = grads.lerp_(momentum, group["momentum"])  # Nesterov's
             if group["weight_decay"]:
                 torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
@@ -128,6 +132,19 @@ class MuonAdamW(Optimizer):
                 finish = begun  # while these are sent around the next ones are computed
         if finish is not None:
             finish()
+
+    def _momentum(self, every: list[Tensor]) -> Tensor:
+        """(n, rows, columns): of n matrices of one shape, whichever learn now; it is the first one's state.
+
+        What is not there yet is zero: at first all, and those that had not learned when an earlier version
+        wrote a checkpoint. They come last.
+        """
+        state = self.state[every[0]]
+        known = state.get("momentum", every[0].new_zeros(0, *every[0].shape))
+        if len(known) < len(every):
+            state["momentum"] = torch.cat([known, known.new_zeros(len(every) - len(known), *known.shape[1:])])
+        momentum: Tensor = state["momentum"]
+        return momentum
 
     def _update(self, params: list[Tensor], matrices: Tensor, lr: float) -> Callable[[], None]:
         """Begin to orthogonalise; the function that is returned waits, and changes the parameters."""
