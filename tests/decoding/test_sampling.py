@@ -72,6 +72,13 @@ def test_models_of_other_shapes(shape):
         assert done.tokens[i].tolist() == by_hand(model, prompts(4)[i // 2], 20)[0]
 
 
+def test_a_model_of_other_numbers_than_the_kernel_s():
+    model = peaked().double()
+    done = generate(model, prompts(3), stop=STOP, max_new=8)
+    for i, prompt in enumerate(prompts(3)):
+        assert done.tokens[i].tolist() == by_hand(model, prompt, 8)[0]
+
+
 def test_sampling_does_not_depend_on_the_batch(model):
     options = {"stop": STOP, "max_new": 20, "temperature": 1.0, "stream": Stream(5)}
     together = generate(model, prompts(), **options)

@@ -10,6 +10,7 @@ from tracelab.models.decode import Columns, decode
 from tracelab.models.decode_kernel import FEATURES, LANES
 from tracelab.models.layers import Angles, attend
 from tracelab.models.past import Norms, Past
+from tracelab.models.precision import NAMES
 
 LEAST = -1e30  # as good as -inf, but a padding column that sees nothing gets no NaN
 
@@ -119,5 +120,6 @@ class Cache(Past):
 
 
 def _has_kernel(x: Tensor, head_dim: int) -> bool:
-    """Is `decode` for heads of this size where x lies? As plain Python it is for none."""
-    return x.device.type == "cpu" and head_dim % FEATURES == 0 and not interpreted()
+    """Is `decode` for heads of this size, and numbers as x's where x lies? As plain Python it is for none."""
+    known = x.device.type == "cpu" and x.dtype in NAMES.values()
+    return known and head_dim % FEATURES == 0 and not interpreted()
