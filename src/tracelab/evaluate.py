@@ -10,7 +10,7 @@ from typing import Literal
 
 from tracelab.core.settings import Count, Place, Seed, Threads, Weight, settings
 from tracelab.runs.entry import entry, run_name
-from tracelab.runs.settings import OnDevices
+from tracelab.runs.settings import OnDevices, no_copies
 
 
 @settings
@@ -47,11 +47,12 @@ def main(asked: Evaluation) -> None:
     from tracelab.training import accelerate
     from tracelab.training.devices import on_devices
 
-    accelerate.start(asked.threads)
     run = Run.open(asked.run)
     before = asdict(run.settings.eval)
     changes = {k: v for k, v in asdict(asked.eval).items() if v is not None and v != before[k]}
     experiment = replace(run.settings, eval=replace(run.settings.eval, **changes))
+    no_copies("eval.", experiment.eval.samples, experiment.eval.temperature)
+    accelerate.start(asked.threads)
     folder = run.folder
     if changes:
         folder = folder / "evaluations" / run_name(",".join(f"{k}={v}" for k, v in changes.items()))

@@ -99,6 +99,7 @@ def test_what_is_unclear_is_refused(run, folder, foreign, tmp_path):
     assert "add task=..." in refused(foreign)
     assert "seed=1: the run is what" in refused(folder, "seed=1")
     assert "vocabulary is another one" in refused(foreign, "task=maze", "task.size=6")
+    assert "completions that are the same" in refused(foreign, *TASK, "eval.samples=2")
     assert "holds a run already" in refused(folder, to=run)
     assert "holds no config.json" in refused(tmp_path)
     (foreign / "model.safetensors").unlink()

@@ -8,8 +8,10 @@ import shutil
 
 import polars as pl
 import pytest
+from omegaconf import OmegaConf
 
-from tests.helpers.runs import KEPT
+from tests.helpers import forked
+from tests.helpers.runs import KEPT, small
 from tests.posttraining.test_posttrain import settings
 from tracelab import analysis
 from tracelab.evaluation.judging import evaluate
@@ -20,6 +22,7 @@ from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import test_sets as sets_of
 from tracelab.runs.treatments import build_treatment
+from tracelab.training.experiment import train
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # of its task's knobs
 
@@ -59,3 +62,21 @@ def test_it_is_post_trained(run, tmp_path):
     done = posttrain(settings(run.folder, tmp_path / "after", "budget.steps=1"))
     assert done.state == "finished"
     assert json.loads((tmp_path / "after" / "run.json").read_text())["status"] == "evaluated"
+
+
+def test_copies_of_a_greedy_completion_are_refused_where_they_are_asked_for(run, tmp_path):
+    """An older run that asked for them is still read."""
+    copies, says = "eval.samples=8", "eval.temperature=0 gives eval.samples=8 completions that are the same"
+    with pytest.raises(ValueError, match=says):
+        train(small(tmp_path / "new", copies))
+    with pytest.raises(ValueError, match=says):
+        posttrain(settings(run.folder, tmp_path / "after", copies))
+    assert not (tmp_path / "new").exists()
+    assert not (tmp_path / "after").exists()
+    done = forked.run("-m", "tracelab.evaluate", f"run={run.folder}", copies, cwd=tmp_path)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert not (run.folder / "evaluations").exists()
+    asked = OmegaConf.merge(run.config, {"eval": {"samples": 8}})
+    OmegaConf.save(asked, run.folder / "config.yaml")
+    assert Run.open(run.folder).settings.eval.samples == 8

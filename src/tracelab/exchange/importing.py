@@ -20,6 +20,7 @@ from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import NOTHING, save_weights
 from tracelab.runs.folder import Config, Run, check_free, machine
 from tracelab.runs.sets import longest_completion, test_sets
+from tracelab.runs.settings import no_copies
 from tracelab.runs.trust import check_targets
 
 WORD = ("from=", "to=")
@@ -32,6 +33,7 @@ def config_for(source: Path, composed: Config, overridden: list[str]) -> tuple[C
     overridden: words of the command line. ValueError if there is neither, or if words would go unheard.
     """
     if composed.get("task"):
+        no_copies("eval.", composed["eval"]["samples"], composed["eval"]["temperature"])
         names = {**composed["names"], "model": read_json(source / "config.json")["model_type"]}
         return {**composed, "names": names}, {}
     said = read_json(source / ABOUT)

@@ -31,7 +31,7 @@ from tracelab.probes.settings import Grading
 from tracelab.probes.unseen import STEPS, complexity_of, draw, measure_of
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
-from tracelab.runs.settings import Sampling
+from tracelab.runs.settings import Sampling, no_copies
 from tracelab.runs.stamps import Stamp
 from tracelab.runs.trained import check_settled
 from tracelab.traces.correct import Correct
@@ -72,11 +72,7 @@ def check(run: Run, asked: Grading, folder: Path) -> Task:
             f"problems={asked.problems} make no bins={asked.bins} of equal size: take problems="
             f"{lower + asked.bins}{f' or {lower}' if lower else ''}"
         )
-    if asked.temperature == 0 and asked.samples > 1:
-        raise ValueError(
-            f"temperature=0 gives samples={asked.samples} completions that are the same: take a temperature "
-            "above 0, or samples=1"
-        )
+    no_copies("", asked.samples, asked.temperature)
     known = read_json(folder / CARD) or {}
     if folder.exists() and {name: known.get(name) for name in ("run", "asked")} != as_asked(run, asked):
         raise ValueError(

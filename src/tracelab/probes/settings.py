@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tracelab.core.settings import Count, Place, Positive, Seed, Threads, Weight, settings
-from tracelab.runs.settings import OnDevices
+from tracelab.runs.settings import OnDevices, no_copies
 
 
 @settings
@@ -17,11 +17,7 @@ class Fit:
     temperature: Weight
 
     def __post_init__(self) -> None:
-        if self.temperature == 0 and self.samples > 1:
-            raise ValueError(
-                f"fit.temperature=0 gives fit.samples={self.samples} completions that are the same: take a "
-                "temperature above 0, or fit.samples=1"
-            )
+        no_copies("fit.", self.samples, self.temperature)
 
 
 @settings

@@ -139,6 +139,19 @@ class Sampling:
         return self.max_new or int(record["max_new"])
 
 
+def no_copies(part: str, samples: int, temperature: float) -> None:
+    """ValueError if several completions of a problem would be one, several times. part: what the knobs' names
+    begin with, `eval.` or nothing.
+
+    Who asks for completions checks it: configs of earlier runs may ask for copies.
+    """
+    if temperature == 0 and samples > 1:
+        raise ValueError(
+            f"{part}temperature=0 gives {part}samples={samples} completions that are the same: take a "
+            f"temperature above 0, or {part}samples=1"
+        )
+
+
 @settings
 class OnDevices:
     """The devices of this machine that a command computes on: how many GPUs, or processes on the CPU."""

@@ -22,7 +22,7 @@ from tracelab.loggers import check_installed
 from tracelab.models.precision import check_name
 from tracelab.runs.build import build, build_optim, build_task
 from tracelab.runs.ranking import check_words, twins_of
-from tracelab.runs.settings import Experiment
+from tracelab.runs.settings import Experiment, no_copies
 from tracelab.runs.treatments import build_treatment
 from tracelab.training.processes import wished
 
@@ -65,6 +65,7 @@ def check(experiment: Experiment) -> Task:
         check_installed(logger["_target_"])
         typed(f"logger.{name}", logger, get_object(logger["_target_"]))
     _ = experiment.data.drawn_by
+    no_copies("eval.", experiment.eval.samples, experiment.eval.temperature)
     return task
 
 
