@@ -36,21 +36,21 @@ def main(asked: Judgement) -> None:
     from tracelab.core.full_disk import disk_full
     from tracelab.data.completions import Names
     from tracelab.data.reading import told
-    from tracelab.evaluation.verifying import NAMED, judge_file, name_of
+    from tracelab.evaluation.verifying import NAMED, judge_file
     from tracelab.runs.build import build_task
     from tracelab.runs.tables import print_figures
 
     source, names = Path(asked.completions), Names(asked.prompt, asked.completion)
     metrics = {name: instantiate(metric, _convert_="all") for name, metric in asked.metric.items()}
     try:
-        beside = source.with_name(f"{name_of(source)}.outcomes.parquet")
+        beside = source.with_name(f"{source.name}.outcomes.parquet")
         output = Path(asked.output) if asked.output else beside
         if output.resolve() == source.resolve():
             raise ValueError(f"output={output} is the file that is judged: choose another name")
         found = judge_file(build_task(asked.task), source, output, names, metrics)
     except (ValueError, OSError) as error:
         sys.exit(str(disk_full(error) or error))
-    left_out = output.with_name(f"{name_of(output)}.unread.txt")
+    left_out = output.with_name(f"{output.name}.unread.txt")
     print_figures(found.metrics, source.name, [output])
     left_out.unlink(missing_ok=True)
     if found.faults:

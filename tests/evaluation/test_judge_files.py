@@ -252,12 +252,12 @@ def test_the_command_and_its_exit_status(tmp_path):
     good = run("completions=good.jsonl", cwd=tmp_path)
     assert good.returncode == 0, good.stderr
     assert "50.0 [" in good.stdout
-    assert "good.outcomes.parquet" in good.stdout
-    assert len(pl.read_parquet(tmp_path / "good.outcomes.parquet", glob=False)) == 2
+    assert "good.jsonl.outcomes.parquet" in good.stdout
+    assert len(pl.read_parquet(tmp_path / "good.jsonl.outcomes.parquet", glob=False)) == 2
     some = run("completions=some.jsonl", "output=a/mine.parquet", cwd=tmp_path)
     assert some.returncode == 3
     assert "some.jsonl, line 2: no JSON: Expecting property name" in some.stderr
-    assert (tmp_path / "a/mine.unread.txt").read_text().startswith("some.jsonl, line 2: no JSON")
+    assert (tmp_path / "a/mine.parquet.unread.txt").read_text().startswith("some.jsonl, line 2: no JSON")
     assert len(pl.read_parquet(tmp_path / "a/mine.parquet", glob=False)) == 1
     for name, left_out in (("gpt-4.1", 3), ("gpt-4.5", 0)):
         source = f"completions={'some' if left_out else 'good'}.jsonl"
@@ -273,4 +273,17 @@ def test_the_command_and_its_exit_status(tmp_path):
         assert done.returncode == 1
         assert says in done.stderr
         assert "Traceback" not in done.stderr
-    assert not (tmp_path / "none.outcomes.parquet").exists()
+    assert not list(tmp_path.glob("none.*.*"))
+
+
+def test_files_of_one_name_in_two_formats_have_two_outcomes(tmp_path):
+    """And two lists of what could not be read."""
+    (tmp_path / "good.jsonl").write_text(lines(GOOD, BAD))
+    (tmp_path / "good.json.gz").write_bytes(gzip.compress(f"{lines(GOOD)}{{\n".encode()))
+    for name, status in (("good.json.gz", 3), ("good.jsonl", 0)):
+        assert run(f"completions={name}", cwd=tmp_path).returncode == status
+    found = {p.name: len(pl.read_parquet(p, glob=False)) for p in tmp_path.glob("*.outcomes.parquet")}
+    assert found == {"good.jsonl.outcomes.parquet": 2, "good.json.gz.outcomes.parquet": 1}
+    assert (
+        (tmp_path / "good.json.gz.outcomes.parquet.unread.txt").read_text().startswith("good.json.gz, line 2")
+    )
