@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from tests.helpers.engine import tiny
-from tests.helpers.runs import small
+from tests.helpers.runs import KEPT, small
 from tracelab.core.paths import CONF, PACKAGE, TASKS
 from tracelab.core.ragged import Ragged
 from tracelab.decoding.sampling import generate
@@ -197,6 +198,27 @@ def test_older_runs_are_judged_as_this_machine_computes(tmp_path):
     run.write_json("run.json", record)
     model = trained_model(run, build_task(run.settings.task), "last", record["context"])
     assert model.products == precision_of(small(tmp_path)).products
+
+
+ELSEWHERE = [  # what a run was trained in, bfloat16's rate where it is asked (float32's: 1), what is taken
+    ("32-true", 9.0, FULL),
+    ("bf16-mixed", 1.1, REDUCED),
+    ("bf16-mixed", 0.5, REDUCED),
+    ("bf16-mixed", 0.03, FULL),  # emulated
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")
+@pytest.mark.parametrize(("name", "rate", "products"), ELSEWHERE)
+def test_a_run_is_asked_in_what_it_was_trained_in(tmp_path, monkeypatch, name, rate, products):
+    """On another machine, too, whatever is faster there; but not where a format has no units."""
+    run = Run.open(shutil.copytree(KEPT, tmp_path / "run"))
+    record = run.read_json("run.json")
+    run.write_json("run.json", record | {"precision": {**record["precision"], "name": name}})
+    monkeypatch.setattr(precision, "measured", lambda *_: {"float32": 1.0, "bfloat16": rate})
+    assert run.settings.trainer["precision"] == "auto"
+    model = trained_model(run, build_task(run.settings.task), "last", record["context"])
+    assert model.products == products
 
 
 def words_of(path):

@@ -27,6 +27,7 @@ from tracelab.models.kept import Kept
 FULL, REDUCED = torch.float32, torch.bfloat16
 NAMES = {"32-true": FULL, "bf16-mixed": REDUCED}  # Lightning's words for what is supported
 WORTH = 1.2  # times as fast: below it, float32's digits are worth more
+EMULATED = 4  # times as slow: a processor without units for bfloat16
 TIMES = 5  # at least, of which the shortest counts
 RATES = Kept("precision.json")
 SECONDS, PROBE_ROWS = 0.05, 64  # time that a format is measured for; rows of a first, small product
@@ -76,18 +77,22 @@ def choose(
     width: int,
     hidden: int,
     before: str | None = None,
+    trained: str | None = None,
 ) -> Precision:
     """The precision to compute in.
 
     wished: what the user asks for; anything but "auto" wins. before: what a resumed run had, which it keeps.
-    Else a GPU takes bfloat16 if it has units for it, and a CPU the format that is faster for a product of
-    (tokens, width) and (width, hidden). ValueError if what is wished for is not supported.
+    trained: what the run was trained in whose model is asked: kept, but for bfloat16 where there are no units
+    for it. Else a GPU takes bfloat16 if it has units for it, and a CPU the format that is faster for a
+    product of (tokens, width) and (width, hidden). ValueError if what is wished for is not supported.
     """
     check_name(wished)
     if wished != "auto":
         return Precision(wished, "as asked for")
     if before is not None:
         return Precision(before, "as the run was begun")
+    if trained is not None and (NAMES[trained] == FULL or _has_units(device, tokens, width, hidden)):
+        return Precision(trained, "as the run was trained")
     if device.type == "cuda":
         return _of_gpu()
     gflops = measured(tokens, width, hidden)
@@ -100,6 +105,14 @@ def _of_gpu() -> Precision:
     if torch.cuda.is_bf16_supported(including_emulation=False):
         return Precision("bf16-mixed", "the GPU has units for bfloat16")
     return Precision("32-true", "the GPU has no units for bfloat16")
+
+
+def _has_units(device: torch.device, tokens: int, width: int, hidden: int) -> bool:
+    """Does it multiply bfloat16 itself? Where it has to be emulated, that is many times as slow."""
+    if device.type == "cuda":
+        return _of_gpu().products == REDUCED
+    gflops = measured(tokens, width, hidden)
+    return EMULATED * gflops["bfloat16"] > gflops["float32"]
 
 
 def measured(tokens: int, width: int, hidden: int) -> dict[str, float]:

@@ -102,10 +102,16 @@ def device_of(trainer: Part) -> torch.device:
     return torch.device("cpu" if cpu else "cuda")
 
 
-def precision_of(experiment: Experiment, resumed: Path | None = None, wished: str | None = None) -> Precision:
+def precision_of(
+    experiment: Experiment,
+    resumed: Path | None = None,
+    wished: str | None = None,
+    trained: str | None = None,
+) -> Precision:
     """The precision of an experiment on this machine.
 
-    resumed: a checkpoint, whose precision is kept; wished: in place of trainer.precision.
+    resumed: a checkpoint, whose precision is kept; wished: in place of trainer.precision; trained: that of a
+    run whose model is asked, which is kept where this machine has units for it.
     """
     from tracelab.models.precision import choose
     from tracelab.runs.checkpoints import load_precision
@@ -118,4 +124,5 @@ def precision_of(experiment: Experiment, resumed: Path | None = None, wished: st
         "hidden": 2 * experiment.model.get("mlp", width),
     }
     trainer = experiment.trainer
-    return choose(wished or trainer["precision"], device_of(trainer), **shapes, before=before)
+    wished = wished or trainer["precision"]
+    return choose(wished, device_of(trainer), **shapes, before=before, trained=trained)

@@ -25,11 +25,17 @@ from tracelab.runs.folder import Run, is_claimed
 def trained_model(
     run: Run, task: Task, checkpoint: str, context: int, device: torch.device | None = None
 ) -> Model:
-    """A run's model with the weights of a checkpoint. device: None: the GPU where there is one."""
+    """A run's model with the weights of a checkpoint, in the precision that the run was trained in.
+
+    device: None: the GPU where there is one.
+    """
     path = run.trained(checkpoint)
     experiment = run.settings
-    nobody_asked = "precision" not in run.read_json("run.json")  # as in earlier versions
-    precision = precision_of(experiment, wished="auto" if nobody_asked else None)
+    recorded = run.read_json("run.json").get("precision")  # not in earlier versions, in which nobody asked
+    if recorded is None:
+        precision = precision_of(experiment, wished="auto")
+    else:
+        precision = precision_of(experiment, trained=recorded["name"])
     treatment = build("trace", experiment.trace)  # of which `thinks` alone matters, not whom it asks
     vocabulary = task.codec.vocabulary
     model = build_model(experiment.model, vocabulary, context, experiment.seed, precision, treatment)
