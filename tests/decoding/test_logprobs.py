@@ -6,8 +6,9 @@ import torch
 
 from tests.helpers.engine import tiny
 from tracelab.core.ragged import Ragged
-from tracelab.decoding.logprobs import evaluate, micro_batches
+from tracelab.decoding.logprobs import evaluate, micro_batches, teacher_forced
 from tracelab.decoding.sampling import generate
+from tracelab.models.precision import REDUCED
 
 
 def pairs(n=9):
@@ -54,3 +55,16 @@ def test_the_samplers_log_probabilities_are_the_trainers():
         logprobs, _ = evaluate(model, micro, 0.8)
         for row, mask, got in zip(micro.rows.tolist(), micro.mask, logprobs, strict=True):
             assert np.allclose(got[mask].detach().numpy(), done.logprobs[row], atol=1e-4)
+
+
+def test_so_they_are_in_sixteen_bits():
+    """Of the kernel that decodes and of torch's attention, but for rounding."""
+    model, (prompts, _) = tiny(seed=1), pairs()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(8 if weight.ndim == 2 else 1)  # words differ in likelihood
+    model.products = REDUCED
+    done = generate(model, prompts, stop=12, max_new=15, samples=3, temperature=1.0)
+    read = teacher_forced(model, prompts.take(np.repeat(np.arange(len(prompts)), 3)), done.tokens)
+    assert read.values.std() > 0.5
+    assert np.allclose(read.values, done.logprobs.values, atol=0.05)
