@@ -26,7 +26,7 @@ from tracelab.core.waiting import waiting
 from tracelab.data import frozen
 from tracelab.data.store import description
 from tracelab.data.verbatim import verbatim
-from tracelab.traces.base import Treated, Treatment
+from tracelab.traces.base import Treated, Treatment, refuse_invalid
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 HISTOGRAM_BINS = 12
@@ -206,25 +206,19 @@ def _donors(arm: Arm) -> dict[str, Any]:
 def _enforce(task: Task, treatment: Treatment, arm: Arm, verdicts: Verdicts, split: str) -> None:
     """ValueError or, where it may be the problems' fault, a warning if the promise is broken."""
     n, donor = len(arm.examples), arm.treated.donor
-    reason = verdicts.trace_reason[:, task.levels.index("strict")]
-    bad = np.flatnonzero(reason)
-    if treatment.promise == "valid" and len(bad):
-        raise ValueError(
-            f"{len(bad)} of {n} {split} traces are not strictly valid, the first at index "
-            f"{arm.examples.index[bad[0]]} ({task.reasons[reason[bad[0]]]}): if the data was read from a "
-            "file, set task to what it was made with (solver, format, size); else the solver has a defect"
-        )
-    if treatment.promise == "local":
-        assert verdicts.trace_ok[:, task.levels.index("local")].all(), "each step is legal"
+    valid = int(verdicts.trace_ok[:, task.levels.index("strict")].sum())
+    if treatment.promise in ("valid", "local"):
+        level = "strict" if treatment.promise == "valid" else "local"
+        refuse_invalid(task, arm.examples, verdicts, split, level)
     if treatment.promise == "deranged":
         assert (np.sort(donor) == np.arange(n)).all(), "each trace stands once"
         identity = arm.examples.identity
         fits = 2 * np.unique(identity, return_counts=True)[1].max() <= n  # else one must meet itself
         assert not fits or (identity[donor] != identity).all(), "no problem keeps its trace"
         assert (donor != np.arange(n)).all(), "nor does a copy of it get back its own"
-    if treatment.promise == "invalid" and len(bad) < n:
+    if treatment.promise == "invalid" and valid:
         warnings.warn(
-            f"{n - len(bad)} of {n} {split} traces are still strictly valid after treatment: raise "
+            f"{valid} of {n} {split} traces are still strictly valid after treatment: raise "
             "trace.rate, choose another trace.kind, or take larger problems",
             stacklevel=2,
         )
