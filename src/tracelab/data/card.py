@@ -57,14 +57,15 @@ def data_card(task: Task, treatment: Treatment, arms: Mapping[str, Arm]) -> dict
 
 def kept(task: Task, seeds: Mapping[str, int], tests: int | None = None) -> dict[str, Any]:
     """The share of draws that are kept, by split and test set, of a task that draws anew problems whose
-    search is too long. Empty for others. seeds: by split; tests: the seed of the test sets, if any.
+    search is too long. Empty for others. seeds: by split (see `frozen.stream_of`); tests: the seed of the
+    test sets, if any.
     """
-    streams = {split: (task, seed, split, "problem") for split, seed in seeds.items()}
+    streams = {split: (seed, frozen.stream_of(task, split)) for split, seed in seeds.items()}
     if tests is not None:
-        streams[getattr(task, "in_distribution", task.name)] = task, tests, "test", "problem"
-        sets = task.test_sets().items()
-        streams |= {name: (variant, tests, "ood", f"problem {name}") for name, variant in sets}
-    flags = {name: frozen.kept(*stream) for name, stream in streams.items()}
+        own = getattr(task, "in_distribution", task.name)
+        streams[own] = tests, frozen.stream_of(task, "test")
+        streams |= {name: (tests, stream) for name, stream in frozen.far(task).items()}
+    flags = {name: frozen.kept(s.task, seed, s.split, s.name) for name, (seed, s) in streams.items()}
     return {name: _rate(kept) for name, kept in flags.items() if kept is not None}
 
 
