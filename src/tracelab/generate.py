@@ -37,8 +37,7 @@ def check(asked: DataSet) -> tuple[Task, Treatment, Workers]:
     """What is asked for, built. ValueError names what cannot be had, before anything is drawn."""
     from pathlib import Path
 
-    from tracelab.core.knobs import one_of
-    from tracelab.core.types import SPLITS
+    from tracelab.data.frozen import stream_of
     from tracelab.data.workers import Workers
     from tracelab.runs.build import build_task
     from tracelab.runs.treatments import build_treatment
@@ -46,9 +45,14 @@ def check(asked: DataSet) -> tuple[Task, Treatment, Workers]:
     output = Path(asked.output)
     if folder_of(output) is None and output.suffix not in (".arrow", ".jsonl", ".parquet"):
         raise ValueError(f"output={output} must end in .arrow, .jsonl or .parquet, or name a folder")
-    one_of("split", asked.split, (*SPLITS,))
     task, treatment = build_task(asked.task), build_treatment(asked.trace)
-    treatment.check(task)
+    stream = stream_of(task, asked.split)
+    if folder_of(output) is not None and stream.task is not task:
+        raise ValueError(
+            f"output={output} would be a folder, whose splits are of one task, and split={asked.split} is of "
+            "another: let output end in .arrow, .jsonl or .parquet"
+        )
+    treatment.check(stream.task)
     if treatment.thinks is not None:
         raise ValueError("trace=latent has latents, which are no words: no file can hold them (training can)")
     return task, treatment, Workers(asked.workers, asked.backend, asked.address)
@@ -69,16 +73,19 @@ def main(asked: DataSet) -> None:
     from tracelab.data import card, folders, frozen, jsonl, store
     from tracelab.data.compiling import compile_ahead
 
-    task, treatment, workers = check(asked)
+    base, treatment, workers = check(asked)
+    task, split, stream = frozen.stream_of(base, asked.split)
     output = Path(asked.output)
     folder = folder_of(output)
     if folder is not None:
         output = folder / f"{asked.split}.parquet"
     compile_ahead(asked.task, asked.trace)
-    examples = frozen.problems(task, seed=asked.seed, split=asked.split, count=asked.count, workers=workers)
-    sequences, treated = frozen.arm(task, treatment, examples, asked.seed, asked.split)
+    examples = frozen.problems(
+        task, seed=asked.seed, split=split, count=asked.count, name=stream, workers=workers
+    )
+    sequences, treated = frozen.arm(task, treatment, examples, asked.seed, split)
     certified = card.data_card(task, treatment, {asked.split: card.Arm(examples, sequences, treated)})
-    certified["kept"] = card.kept(task, {asked.split: asked.seed})
+    certified["kept"] = card.kept(base, {asked.split: asked.seed})
     certified["words"] = list(task.codec.vocabulary)
     if folder is not None:
         folders.check_same(folder, certified, asked.split)

@@ -39,16 +39,16 @@ def main(shown: Shown) -> None:
     if not shown.compiled:
         jit.interpret()
     from tracelab.core import rng
+    from tracelab.data.frozen import stream_of
     from tracelab.runs.build import build_task
     from tracelab.runs.treatments import build_treatment
 
-    task = build_task(shown.task)
+    task, split, stream = stream_of(build_task(shown.task), shown.split)
     first = shown.index // shown.among * shown.among
     keys, treatment_keys = (
-        rng.keys(shown.seed, shown.split, first, first + shown.among, purpose)
-        for purpose in ("problem", "treatment")
+        rng.keys(shown.seed, split, first, first + shown.among, purpose) for purpose in (stream, "treatment")
     )
-    examples = task.generate(keys, shown.split)
+    examples = task.generate(keys, split)
     treated = build_treatment(shown.trace)(task, examples, treatment_keys)
     print(description(task, examples, treated, shown.index - first))
 

@@ -45,7 +45,8 @@ def test_answers_are_scored_in_parts(gym):
 def test_wrong_settings_are_named(gym):
     register()
     faults = {
-        "split": {"split": "trial"},
+        "split='trial'": {"split": "trial"},
+        "by its name: kruskal, dfs": {"split": "ood"},
         "together": {"trace": 0.6},
         "level": {"level": "perfect"},
         "sise": {"knobs": {"sise": 5}},

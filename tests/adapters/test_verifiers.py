@@ -46,8 +46,21 @@ def test_problems_are_scored(vf, problems):
         assert trace.reward == reward
         assert trace.metrics["trace_strict"] == strict
         assert trace.metrics["solution"] == (reward > 0)
-        assert (trace.metrics["first_bad_step"] == -1) == bool(strict)
+        assert "first_bad_step" not in trace.metrics, "a mean would count what has none"
 
 
 def test_reference_answers_validate(problems):
     assert all(asyncio.run(problem.validate(None)) for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [({"task_name": "sat", "task": {"level": "paper"}}, "level='paper'"), ({"split": "ood"}, "split='ood'")],
+)
+def test_what_a_task_lacks_is_refused_when_it_is_loaded(vf, wrong, named):
+    from verifiers.v1.utils.loaders import load_taskset
+
+    from tracelab.adapters.verifiers import Settings
+
+    with pytest.raises(ValueError, match=named):
+        list(load_taskset(Settings(id="tracelab_verifiers", count=1, **wrong)))

@@ -6,7 +6,8 @@ import importlib.util
 import numpy as np
 import pytest
 
-from tracelab.adapters.naming import task_named
+from tracelab.adapters.naming import names, task_named
+from tracelab.adapters.rules import BEST_FIRST
 from tracelab.adapters.verl import compute_score, compute_scores, rows, write
 from tracelab.adapters.words import drawn
 
@@ -48,6 +49,50 @@ def test_single_and_batched_scores_agree(task, answers):
     ]
 
 
+def mixed(names):
+    """A row and an answer each of some tasks; the first is right, the others have another problem's trace."""
+    given, said = [], []
+    for place, name in enumerate(names):
+        task = task_named(name, size=5) if name == "maze" else task_named(name)
+        own, other = drawn(task, 2, "test", 0)
+        given += rows(task, 1, "test")
+        said.append(other.answer.partition("</trace>")[0] + "</trace>" if place else own.answer)
+    return given, said
+
+
+@pytest.mark.parametrize("names", [("maze", "sat", "maze"), ("sat", "maze", "sat")])
+def test_all_tasks_have_the_same_columns(names):
+    """verl takes those of a batch's first answer; what an answer lacks is None, which its means leave out."""
+    given, said = mixed(names)
+    truths = [row["reward_model"]["ground_truth"] for row in given]
+    batch = compute_scores([row["data_source"] for row in given], said, truths)
+    assert batch[0].keys() == batch[1].keys() == batch[2].keys()
+    assert [parts["trace_paper"] is None for parts in batch] == [name == "sat" for name in names]
+    assert [parts["first_bad_step"] is None for parts in batch] == [True, False, False]
+    assert [parts["trace_strict"] for parts in batch] == [1.0, 0.0, 0.0]
+    assert all(parts["first_bad_step"] >= 0 for parts in batch[1:])
+
+
+def test_a_test_set_out_of_distribution_is_a_source_of_its_own(task):
+    """verl's means are over sources."""
+    sources = [rows(task, 1, split)[0]["data_source"] for split in ("train", "test", "dfs")]
+    assert sources == ["tracelab_maze", "tracelab_maze", "tracelab_maze_dfs"]
+
+
+def test_no_task_has_another_level():
+    assert all(set(task_named(name).levels) <= set(BEST_FIRST) for name in names())
+
+
+def test_mistyped_weights_are_refused(task, answers):
+    """What verl itself tells is not: it has no use here."""
+    truth = rows(task, 1)[0]["reward_model"]["ground_truth"]
+    told = {"reward_router_address": "localhost:1", "reward_model_tokenizer": None}
+    assert compute_score("tracelab_maze", answers[0], truth, trace=0.25, **told)["score"] == 0.75
+    for score, given in ((compute_score, answers[0]), (compute_scores, [answers[0]])):
+        with pytest.raises(ValueError, match="reward_kwargs has no 'traces': give some of solution, trace,"):
+            score("tracelab_maze", given, truth, traces=0)
+
+
 @needs_verl
 def test_its_loader_reads_our_rows(task, tmp_path):
     from omegaconf import OmegaConf
@@ -64,12 +109,11 @@ def test_its_loader_reads_our_rows(task, tmp_path):
         assert item["raw_prompt"] == row["prompt"]
 
 
-def batch_of(task, answers):
-    """What a manager is given: one token an answer."""
+def batch_of(given, answers):
+    """What a manager is given of rows: one token an answer."""
     import torch
     from verl import DataProto
 
-    given = rows(task, len(answers))
     tensors = {
         "prompts": torch.zeros(len(answers), 1, dtype=torch.long),
         "responses": torch.arange(len(answers))[:, None],
@@ -96,14 +140,33 @@ def test_its_managers_reward_with_our_function(task, answers):
     async def singly():
         naive = load_reward_manager(config, Said(said))
         naive.loop = asyncio.get_running_loop()
-        batch = batch_of(task, said)
+        batch = batch_of(rows(task, 3), said)
         return [await naive.run_single(batch[i : i + 1]) for i in range(3)]
 
     found = asyncio.run(singly())
     assert [one["reward_score"] for one in found] == [0.75, 0.0, 0.75]
     assert [one["reward_extra_info"]["solution"] for one in found] == [1.0, 0.0, 1.0]
     together = BatchRewardManager(Said(said), 0, compute_scores, trace=0.25)(
-        batch_of(task, said), return_dict=True
+        batch_of(rows(task, 3), said), return_dict=True
     )
     assert together["reward_tensor"].sum(-1).tolist() == [0.75, 0.0, 0.75]
     assert together["reward_extra_info"]["trace_strict"] == [1.0, 0.0, 1.0]
+
+
+@needs_verl
+@pytest.mark.parametrize("names", [("maze", "sat", "maze"), ("sat", "maze", "sat")])
+def test_its_means_over_several_tasks(names):
+    """A level over the task that has it, the first bad step over traces that fail."""
+    from verl.trainer.ppo.metric_utils import process_validation_metrics
+    from verl.workers.reward_manager import BatchRewardManager
+
+    given, said = mixed(names)
+    batch = batch_of(given, said)
+    extra = BatchRewardManager(Said(said), 0, compute_scores)(batch, return_dict=True)["reward_extra_info"]
+    assert {len(values) for values in extra.values()} == {3}
+    sources = [f"tracelab_{name}" for name in names]
+    means = process_validation_metrics(sources, ["a", "b", "c"], extra)
+    assert "trace_paper" not in means["tracelab_sat"]
+    assert 0 <= means["tracelab_maze"]["trace_paper"]["mean@1"] <= 1
+    assert means[sources[0]]["first_bad_step"]["mean@1"] == extra["first_bad_step"][2]
+    assert means[sources[0]]["trace_strict"]["mean@1"] == 0.5

@@ -9,6 +9,7 @@ from tracelab.adapters.naming import names, read, task_named, written
 from tracelab.adapters.prompts import APART, prompt_of, tagged
 from tracelab.adapters.rules import TASKS
 from tracelab.adapters.words import Weights, between, drawn, scores
+from tracelab.data.frozen import test_sets
 
 PUBLISHED = {
     "outer_walls": True,
@@ -157,6 +158,19 @@ def test_several_tasks_at_once():
     order = [mixed[i] for i in (2, 0, 3, 1)]
     answers = [q.answer if i != 1 else mixed[1].answer for i, q in enumerate(order)]
     assert [Weights().of(parts) for parts in judged(order, answers)] == [1, 0, 1, 1]
+
+
+def test_a_split_may_be_a_test_set_out_of_distribution():
+    """By its name, as models are tested on it; the task that is named beside a problem is that set's."""
+    task = task_named("maze", size=5, ood=[{"generator": "dfs"}])
+    ours, (other, examples) = drawn(task, 3, "dfs", seed=0), test_sets(task, 0, 3)["dfs"]
+    assert [q.problem for q in ours] == [task.codec.words_of(prompt) for prompt in task.prompts(examples)]
+    assert all("generator=dfs" in question.prompt for question in ours)
+    same, _ = read(ours[0].reference)
+    assert (same.generator, same.codec.vocabulary) == ("dfs", other.codec.vocabulary)
+    assert all(is_valid(task, parts) for parts in judged(ours, [question.answer for question in ours]))
+    with pytest.raises(ValueError, match=r"split='ood' is unknown; .*by its name: dfs$"):
+        drawn(task, 1, "ood", seed=0)
 
 
 def test_a_problem_is_found_again(task, questions):

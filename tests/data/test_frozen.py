@@ -327,6 +327,21 @@ def test_test_sets():
         frozen.test_sets(replace(task, ood=[{"generator": "wilson"}]), 0, 40)
 
 
+def test_a_split_may_name_a_test_set():
+    """What is drawn for it is what models are tested on; `ood` alone names none."""
+    task = Maze(size=7, format="compact", ood=[{"generator": "braided"}])
+    sets = frozen.test_sets(task, 0, 4)
+    for split, name in (("test", "wilson"), ("braided", "braided")):
+        mine, of, stream = frozen.stream_of(task, split)
+        assert mine == sets[name][0]
+        assert (drawn(mine, 0, of, stream, 0, 4).identity == sets[name][1].identity).all()
+    for split in ("ood", "kruskal"):
+        with pytest.raises(ValueError, match=rf"^split='{split}' is unknown; .*, test, .* name: braided$"):
+            frozen.stream_of(task, split)
+    with pytest.raises(ValueError, match=r"there are none, for task\.ood is empty"):
+        frozen.stream_of(replace(task, ood=()), "ood")
+
+
 def test_a_task_may_say_how_its_own_test_set_is_called():
     own = [*frozen.test_sets(replace(TASK, generator="prim"), 0, 4), *frozen.test_sets(Arithmetic(), 0, 4)]
     assert own == ["prim", "arithmetic"]  # which says nothing

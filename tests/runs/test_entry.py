@@ -186,7 +186,9 @@ def test_wrong_spellings_name_the_choices(tmp_path):
         (("tracelab.train", "trace=corupted"), "corrupted"),
         (("tracelab.evaluate", "run=nowhere"), "does not hold config.yaml and run.json"),
         (("tracelab.show", "task.generator=wilsen"), "choose one of wilson"),
+        (("tracelab.show", "split=ood"), "a test set out of distribution by its name: kruskal, dfs"),
         (("tracelab.generate", "split=tset", "output=x.arrow"), "choose one of train"),
+        (("tracelab.generate", "split=dfs", "output=x"), "let output end in .arrow, .jsonl or .parquet"),
     ):
         done = run(*words, cwd=tmp_path)
         assert done.returncode == 1

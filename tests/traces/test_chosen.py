@@ -2,16 +2,19 @@
 
 import warnings
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import pytest
 import torch
 
 from tests.helpers.runs import KEPT, small
-from tests.helpers.students import Rising, falls
+from tests.helpers.students import Rising, Silent, falls
 from tracelab.core import rng
 from tracelab.data.card import Arm, data_card, text
 from tracelab.data.frozen import arm, drawn
+from tracelab.models.gpt import GPT
+from tracelab.models.latent import thinking
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import prepare
@@ -184,17 +187,11 @@ def test_what_is_proposed_is_written_but_where_it_is_unlikely(student, mazes):
     treated = asked(student, threshold=threshold, keep="all")(task, examples, None)
     proposed, replaced = reference(task, examples), 0
     words = np.unique(proposed.values)
-    opens = task.codec.markers[0]
     for i in range(4):
-        row = [*task.prompts(examples)[i].tolist(), opens]
-        for place, token in enumerate(proposed[i]):
-            with torch.no_grad():
-                likely = model(torch.tensor([row]))[0, -1].softmax(-1)
-            refused = bool(likely[int(token)] < threshold)
-            row.append(int(words[likely[words].argmax()]) if refused else int(token))
-            assert treated.trace[i][place] == row[-1]
-            replaced += refused
-        assert len(treated.trace[i]) == len(proposed[i])
+        before = [*task.prompts(examples)[i], task.codec.markers[0]]
+        written, refused = one_by_one(model, before, proposed[i], words, threshold)
+        assert treated.trace[i].tolist() == written
+        replaced += refused
     assert 0 < replaced < sum(map(len, list(proposed)[:4]))
     few = asked(student, threshold=threshold, keep="all")(task, examples.take(np.arange(4)), None)
     tokens = sum(map(len, list(proposed)[:4]))
@@ -203,6 +200,52 @@ def test_what_is_proposed_is_written_but_where_it_is_unlikely(student, mazes):
     assert few.measured["tokens replaced"] == pytest.approx(other / tokens)
     every = asked(student, threshold=1.0, keep="all")(task, examples, None)
     assert every.measured["tokens replaced"] < every.measured["tokens refused"] == 1, "some were likeliest"
+
+
+def one_by_one(model, before, proposed, words, threshold):
+    """What is written of a proposed trace behind so many tokens, and how many are refused."""
+    row, refused = [int(token) for token in before], 0
+    for token in proposed:
+        with torch.no_grad():
+            likely = model(torch.tensor([row]))[0, -1].softmax(-1)
+        unlikely = bool(likely[int(token)] < threshold)
+        row.append(int(words[likely[words].argmax()]) if unlikely else int(token))
+        refused += unlikely
+    return row[len(before) :], refused
+
+
+class Thinking(RunStudent):
+    """A student that thinks in latents and knows all of a task's words."""
+
+    def check(self, task):
+        """It does."""
+
+    @cached_property
+    def model(self):
+        """A small one, off its initial weights."""
+        shape = {"layers": 1, "width": 32, "heads": 4, "kv_heads": 2, "mlp": 48}
+        model = thinking(GPT(len(TASKS[0].codec.vocabulary), 256, **shape), 2, "recycled", 0.5, seed=0)
+        with torch.no_grad():
+            for p in model.parameters():
+                p.add_(0.3 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())))
+        return model.double()
+
+
+def test_latents_stand_before_the_word_that_opens_a_trace():
+    """Where they stood when the student was trained."""
+    task, student = TASKS[0], Thinking("nowhere")
+    examples = drawn(task, 0, "train", "problem", 0, 3)
+    proposed, words = reference(task, examples), np.unique(reference(task, examples).values)
+    known, _ = read_by(student, task, examples, proposed)
+    threshold = float(np.exp(np.median(known.values)))
+    treated = Speculative(threshold=threshold, keep="all").given(student)(task, examples, None)
+    refused = 0
+    for i, prompt in enumerate(task.prompts(examples)):
+        before = [*prompt, *student.model.lead, task.codec.markers[0]]
+        written, own = one_by_one(student.model, before, proposed[i], words, threshold)
+        assert treated.trace[i].tolist() == written
+        refused += own
+    assert 0 < refused < len(proposed.values)
 
 
 def test_a_threshold_of_nothing_is_the_reference_and_invalid_traces_are_put_back(student, mazes):
@@ -224,6 +267,15 @@ def test_a_threshold_of_nothing_is_the_reference_and_invalid_traces_are_put_back
     assert kept.measured["tokens replaced"] < everything.measured["tokens replaced"]
     for i, trace in enumerate(kept.trace):
         assert (trace == (everything.trace if valid[i] else proposed)[i]).all()
+
+
+@pytest.mark.parametrize("kind", [Speculative, Chosen])
+def test_references_that_are_not_valid_are_refused_before_the_student_is_asked(kind):
+    """Of another solver's, say, that were read from a file."""
+    examples = drawn(TASKS[0], 0, "train", "problem", 0, 3)
+    other = replace(TASKS[0], solver="dfs")
+    with pytest.raises(ValueError, match=r"of 3 reference traces are not strictly valid, .* set task to"):
+        kind().given(Silent())(other, examples, np.zeros(3, np.uint64))
 
 
 def test_a_run_is_prepared_with_its_student(student, tmp_path):

@@ -26,7 +26,6 @@ from tracelab.traces._damage import KINDS
 from tracelab.traces.base import Treatment, from_tokens
 from tracelab.traces.base import reference as reference_tokens
 from tracelab.traces.corrupted import ROUNDS, Corrupted
-from tracelab.traces.dropped import LEVELS, Dropped
 from tracelab.traces.latent import Latent
 from tracelab.traces.shuffled import Shuffled
 from tracelab.traces.solution_only import SolutionOnly
@@ -369,30 +368,6 @@ def test_small_games_keep_no_trace_when_matched():
 def test_swapped_explains_an_unknown_match():
     with pytest.raises(ValueError, match="choose one of none, length, expansions"):
         Swapped("typo")(TASK, EXAMPLES, KEYS)
-
-
-def test_dropped_levels():
-    """Level by level: closings go, costs too, a share of the creations too, everything."""
-    for level, name in enumerate(LEVELS):
-        certain = [float(i == level) for i in range(len(LEVELS))]
-        treated = Dropped(certain)(TASK, EXAMPLES, KEYS)
-        ops, costs = treated.rows.values[:, 0], treated.rows.values[:, 2:]
-        creates = (EXAMPLES.trace.values[:, 0] == 0).sum()
-        assert treated.residual_valid.all() == (name == "nothing")
-        assert (ops == 1).any() == (name == "nothing")
-        assert (costs >= 0).all() == (level < 2 or name == "everything")
-        share = {"creates": 0.7, "everything": 0}.get(name, 1)
-        assert (ops == 0).sum() / creates == pytest.approx(share, abs=0.05)
-        assert name == "everything" or len(treated.trace.values) == len(ops) * (4 if level < 2 else 2)
-
-
-def test_dropped_probabilities():
-    with pytest.raises(ValueError, match="sum to 1"):
-        Dropped([0.5, 0.1, 0.1, 0.1, 0.1])
-    with pytest.raises(ValueError, match="is a share"):
-        Dropped(creates=2)
-    lengths = Dropped((0.5, 0, 0, 0, 0.5))(TASK, EXAMPLES, KEYS).trace.lengths
-    assert 0.4 < (lengths == 0).mean() < 0.6
 
 
 def test_shuffled_keeps_the_bag_and_filler_the_length():

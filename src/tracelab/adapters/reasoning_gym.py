@@ -14,15 +14,15 @@ from typing import Any
 
 from tracelab.adapters.naming import names, task_named
 from tracelab.adapters.words import Weights, drawn, scores
-from tracelab.core.knobs import one_of
-from tracelab.core.types import SPLITS, Task
+from tracelab.core.types import Task
+from tracelab.data.frozen import stream_of
 from tracelab.rewards.base import level_of
 
 
 @dataclass
 class Config:
-    """knobs: of the task, beside those of conf/task; solution, trace, level: what counts, see `Weights`;
-    seed, size: of the data set, as in all of theirs.
+    """knobs: of the task, beside those of conf/task; split: see `words.drawn`; solution, trace, level: what
+    counts, see `Weights`; seed, size: of the data set, as in all of theirs.
     """
 
     knobs: dict[str, Any] = field(default_factory=dict)
@@ -35,7 +35,6 @@ class Config:
 
     def validate(self) -> None:
         """ValueError if a field is wrong that any task would refuse."""
-        one_of("split", self.split, tuple(SPLITS))
         if self.size < 1 or not 0 <= self.solution + self.trace <= 1:
             raise ValueError("size must be 1 or more, and solution and trace 1 at most together")
 
@@ -61,6 +60,7 @@ def _dataset(name: str) -> type:
             super().__init__(config=config, seed=config.seed, size=config.size)
             self.task: Task = task_named(name, **config.knobs)
             level_of(self.task.levels, config.level)
+            stream_of(self.task, config.split)
 
         def __getitem__(self, idx: int) -> dict[str, Any]:
             (question,) = drawn(self.task, 1, self.config.split, self.seed, start=idx)

@@ -2,7 +2,7 @@
 
     vf-eval tracelab_verifiers --env.taskset.task_name sudoku
 
-Rewarded is the weighted sum of both verdicts; each verdict and the first bad step are metrics.
+Rewarded is the weighted sum of both verdicts; each verdict is a metric.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pydantic import Field
 
 from tracelab.adapters.naming import task_named
 from tracelab.adapters.words import Parts, Weights, drawn, scores
+from tracelab.rewards.base import level_of
 
 
 class Data(vf.TaskData):
@@ -46,9 +47,9 @@ class Problem(vf.Task[Data, vf.State, Scoring]):
 
     @vf.metric
     async def verdict(self, trace: vf.Trace[Any, Any, Any]) -> dict[str, float]:
-        """Each verdict by its name."""
+        """Each verdict by its name; not the first bad step: a mean counts 0 where a trace has none."""
         parts = self.parts(trace.last_reply)
-        return {name: float(value) for name, value in parts.items() if not isinstance(value, str)}
+        return {name: value for name, value in parts.items() if isinstance(value, float)}
 
     def worth(self, text: str) -> float:
         """The reward of an answer."""
@@ -75,9 +76,10 @@ class Problems(vf.Taskset[Problem, Settings]):
     """Problems of one of our tasks."""
 
     def load(self) -> Iterator[Problem]:
-        """The problems in their order."""
+        """The problems in their order. ValueError if there is no such task, level or split."""
         config = self.config
         task = task_named(config.task_name, **config.knobs)
+        level_of(task.levels, config.task.level)
         for index, question in enumerate(drawn(task, config.count, config.split, config.seed)):
             data = Data(
                 name=f"tracelab_{task.name}_{index}",

@@ -25,6 +25,7 @@ from tracelab.core.formats import ABSENT, Table
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Task
 from tracelab.data.completions import completion_tokens
+from tracelab.data.frozen import stream_of
 from tracelab.evaluation.verifying import verify
 from tracelab.rewards.base import level_of
 
@@ -56,8 +57,14 @@ class Weights:
 
 
 def drawn(task: Task, count: int, split: str, seed: int, start: int = 0) -> list[Question]:
-    """Problems start..start+count-1 of a named stream, those that a run with this seed sees."""
-    examples = task.generate(rng.keys(seed, split, start, start + count, "problem"), split)
+    """Problems start..start+count-1 of a split's stream, repetitions included.
+
+    split: train or val, of which a run with this seed sees the same problems without repetitions; test, or a
+    test set out of distribution by its name (dfs), of which it does if its eval.seed is this. ValueError if
+    there is no such split.
+    """
+    task, split, stream = stream_of(task, split)
+    examples = task.generate(rng.keys(seed, split, start, start + count, stream), split)
     codec = task.codec
     parts = (
         task.prompts(examples),

@@ -26,7 +26,7 @@ from tracelab.core.waiting import waiting
 from tracelab.data import frozen
 from tracelab.data.store import description
 from tracelab.data.verbatim import verbatim
-from tracelab.traces.base import Treated, Treatment
+from tracelab.traces.base import Treated, Treatment, refuse_invalid
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 HISTOGRAM_BINS = 12
@@ -57,14 +57,15 @@ def data_card(task: Task, treatment: Treatment, arms: Mapping[str, Arm]) -> dict
 
 def kept(task: Task, seeds: Mapping[str, int], tests: int | None = None) -> dict[str, Any]:
     """The share of draws that are kept, by split and test set, of a task that draws anew problems whose
-    search is too long. Empty for others. seeds: by split; tests: the seed of the test sets, if any.
+    search is too long. Empty for others. seeds: by split (see `frozen.stream_of`); tests: the seed of the
+    test sets, if any.
     """
-    streams = {split: (task, seed, split, "problem") for split, seed in seeds.items()}
+    streams = {split: (seed, frozen.stream_of(task, split)) for split, seed in seeds.items()}
     if tests is not None:
-        streams[getattr(task, "in_distribution", task.name)] = task, tests, "test", "problem"
-        sets = task.test_sets().items()
-        streams |= {name: (variant, tests, "ood", f"problem {name}") for name, variant in sets}
-    flags = {name: frozen.kept(*stream) for name, stream in streams.items()}
+        own = getattr(task, "in_distribution", task.name)
+        streams[own] = tests, frozen.stream_of(task, "test")
+        streams |= {name: (tests, stream) for name, stream in frozen.far(task).items()}
+    flags = {name: frozen.kept(s.task, seed, s.split, s.name) for name, (seed, s) in streams.items()}
     return {name: _rate(kept) for name, kept in flags.items() if kept is not None}
 
 
@@ -206,25 +207,19 @@ def _donors(arm: Arm) -> dict[str, Any]:
 def _enforce(task: Task, treatment: Treatment, arm: Arm, verdicts: Verdicts, split: str) -> None:
     """ValueError or, where it may be the problems' fault, a warning if the promise is broken."""
     n, donor = len(arm.examples), arm.treated.donor
-    reason = verdicts.trace_reason[:, task.levels.index("strict")]
-    bad = np.flatnonzero(reason)
-    if treatment.promise == "valid" and len(bad):
-        raise ValueError(
-            f"{len(bad)} of {n} {split} traces are not strictly valid, the first at index "
-            f"{arm.examples.index[bad[0]]} ({task.reasons[reason[bad[0]]]}): if the data was read from a "
-            "file, set task to what it was made with (solver, format, size); else the solver has a defect"
-        )
-    if treatment.promise == "local":
-        assert verdicts.trace_ok[:, task.levels.index("local")].all(), "each step is legal"
+    valid = int(verdicts.trace_ok[:, task.levels.index("strict")].sum())
+    if treatment.promise in ("valid", "local"):
+        level = "strict" if treatment.promise == "valid" else "local"
+        refuse_invalid(task, arm.examples, verdicts, split, level)
     if treatment.promise == "deranged":
         assert (np.sort(donor) == np.arange(n)).all(), "each trace stands once"
         identity = arm.examples.identity
         fits = 2 * np.unique(identity, return_counts=True)[1].max() <= n  # else one must meet itself
         assert not fits or (identity[donor] != identity).all(), "no problem keeps its trace"
         assert (donor != np.arange(n)).all(), "nor does a copy of it get back its own"
-    if treatment.promise == "invalid" and len(bad) < n:
+    if treatment.promise == "invalid" and valid:
         warnings.warn(
-            f"{n - len(bad)} of {n} {split} traces are still strictly valid after treatment: raise "
+            f"{valid} of {n} {split} traces are still strictly valid after treatment: raise "
             "trace.rate, choose another trace.kind, or take larger problems",
             stacklevel=2,
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import combinations, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -21,7 +21,7 @@ from tracelab.core import rng
 from tracelab.core.codec import Sequences
 from tracelab.core.ragged import Ragged
 from tracelab.core.terminal import counted
-from tracelab.core.types import Examples, Task
+from tracelab.core.types import SPLITS, Examples, Task
 from tracelab.core.waiting import waiting
 from tracelab.data.store import Columns, cached, description
 from tracelab.data.workers import Workers
@@ -135,6 +135,36 @@ def references(task: Task, examples: Examples) -> Ragged:
     return codec.assemble(Ragged.of([[]] * len(examples)), trace, solution).tokens
 
 
+class Stream(NamedTuple):
+    """Where problems are drawn: the task that they are of, the split that owns them, the stream's name."""
+
+    task: Task
+    split: str
+    name: str
+
+
+def far(task: Task) -> dict[str, Stream]:
+    """Where the test sets out of distribution are drawn, by name."""
+    return {name: Stream(other, "ood", f"problem {name}") for name, other in task.test_sets().items()}
+
+
+def stream_of(task: Task, split: str) -> Stream:
+    """Where the problems of a split are drawn: train, val, test, or a test set out of distribution by name.
+
+    ValueError if it is none of these. The split ood is none: it holds all those test sets.
+    """
+    near = [name for name in SPLITS if name != "ood"]
+    if split in near:
+        return Stream(task, split, "problem")
+    others = far(task)
+    if split not in others:
+        raise ValueError(
+            f"split={split!r} is unknown; choose one of {', '.join(near)}, or a test set out of distribution "
+            f"by its name: {', '.join(others) or 'there are none, for task.ood is empty'}"
+        )
+    return others[split]
+
+
 def test_sets(
     task: Task,
     seed: int,
@@ -147,14 +177,13 @@ def test_sets(
     The first is in distribution (split "test"), the others are the task's variants (split "ood").
     ValueError if one shares a problem with `against`.
     """
-    own, others = getattr(task, "in_distribution", task.name), task.test_sets()
+    own, others = getattr(task, "in_distribution", task.name), far(task)
     if own in others:
         raise ValueError(f"two test sets are called {own}: leave it out of the out-of-distribution sets")
     _refuse_idle(task, seed)
     sets = {own: (task, problems(task, seed=seed, split="test", count=count, workers=workers))}
-    for name, variant in others.items():
-        stream = f"problem {name}"
-        examples = problems(variant, seed=seed, split="ood", count=count, name=stream, workers=workers)
+    for name, (variant, split, stream) in others.items():
+        examples = problems(variant, seed=seed, split=split, count=count, name=stream, workers=workers)
         sets[name] = (variant, examples)
     for name, (_, examples) in sets.items():
         assert_disjoint({**(against or {}), name: examples})

@@ -50,10 +50,13 @@ class RunStudent:
             return teacher_forced(self.model, opened, completions)
 
     def rewrite(
-        self, prompts: Ragged, proposed: Ragged, threshold: float, words: Sequence[int]
+        self, prompts: Ragged, opens: Ragged, proposed: Ragged, threshold: float, words: Sequence[int]
     ) -> tuple[Ragged, Ragged]:
-        """What is proposed, with its own tokens where that is less likely; and which are its own."""
-        opened = self._opened(prompts, proposed)
+        """What is proposed, with its own tokens where that is less likely; and which are its own.
+
+        opens: words behind each prompt that stay as they are.
+        """
+        opened = self._opened(prompts, opens.joined(proposed)).joined(opens)
         with waiting("Rewriting traces"):
             return rewritten(self.model, opened, proposed, threshold, words)
 

@@ -30,10 +30,10 @@ class Student(Protocol):
         ...
 
     def rewrite(
-        self, prompts: Ragged, proposed: Ragged, threshold: float, words: Sequence[int]
+        self, prompts: Ragged, opens: Ragged, proposed: Ragged, threshold: float, words: Sequence[int]
     ) -> tuple[Ragged, Ragged]:
         """-> proposed tokens, with its likeliest of `words` for each that is less likely than the threshold
-        behind what was written before; and which are its own.
+        behind what was written before; and which are its own. opens: what stands before those proposed.
         """
         ...
 

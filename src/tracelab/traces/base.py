@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.ragged import Ragged
-from tracelab.core.types import Examples, Task
+from tracelab.core.types import Examples, Task, Verdicts
 
 Keys = NDArray[np.uint64]
 
@@ -114,11 +114,30 @@ class Treatment:
 
 def from_tokens(task: Task, examples: Examples, trace: Ragged) -> Treated:
     """Treated traces that are tokens, not steps."""
-    codec, n = task.codec, len(examples)
-    nothing = Ragged(trace.values[:0], np.zeros(n + 1, np.int64))
-    completions = codec.assemble(nothing, trace, codec.encode(codec.solution, examples.solution))
-    valid = task.judge(examples, completions.tokens).trace_ok[:, task.levels.index("strict")]
+    n, valid = len(examples), judged(task, examples, trace).trace_ok[:, task.levels.index("strict")]
     return Treated(trace, valid, np.full(n, -1), np.zeros(n, np.int64))
+
+
+def judged(task: Task, examples: Examples, trace: Ragged) -> Verdicts:
+    """Verdicts on traces (tokens), each with the reference solution behind it."""
+    codec, nothing = task.codec, Ragged(trace.values[:0], np.zeros(len(examples) + 1, np.int64))
+    completions = codec.assemble(nothing, trace, codec.encode(codec.solution, examples.solution))
+    return task.judge(examples, completions.tokens)
+
+
+def refuse_invalid(
+    task: Task, examples: Examples, verdicts: Verdicts, kind: str, level: str = "strict"
+) -> None:
+    """ValueError if a trace does not pass a level: the first that does not, and why. kind: which traces."""
+    reason = verdicts.trace_reason[:, task.levels.index(level)]
+    bad = np.flatnonzero(reason)
+    if len(bad):
+        how = {"strict": "strictly", "local": "locally"}[level]
+        raise ValueError(
+            f"{len(bad)} of {len(examples)} {kind} traces are not {how} valid, the first at index "
+            f"{examples.index[bad[0]]} ({task.reasons[reason[bad[0]]]}): if the data was read from a "
+            "file, set task to what it was made with (solver, format, size); else the solver has a defect"
+        )
 
 
 def from_rows(

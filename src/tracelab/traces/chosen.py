@@ -26,7 +26,7 @@ from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.settings import Count
 from tracelab.core.types import Examples, Task
 from tracelab.traces._asking import Asking, per_token, read_by
-from tracelab.traces.base import Keys, Treated, from_rows
+from tracelab.traces.base import Keys, Treated, from_rows, judged, reference, refuse_invalid
 
 BY = ("likeliest", "random", "unlikeliest")
 
@@ -63,8 +63,11 @@ class Chosen(Asking):
         super().check(task)
 
     def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
-        """The best of each problem's candidates, found one draw after the other."""
+        """The best of each problem's candidates, found one draw after the other. ValueError if a reference's
+        trace, which is one of them, is not strictly valid.
+        """
         self.check(task)
+        refuse_invalid(task, examples, judged(task, examples, reference(task, examples)), "reference")
         offers: Any = task
         rows, every = examples.trace, np.arange(len(examples))
         best, valid = self._marks(task, examples, rows, every, keys, 0), 0

@@ -6,6 +6,7 @@ time an example is trained on; with a frozen set it is drawn once, in a stream e
 
 In a backtracking trace conflicts stand for closings and propagations for creations: what goes first can
 be told from what stays, what goes next is the bulk of the trace. It has no costs: level 2 is level 1.
+In arithmetic definitions by a number go first, then a share of the computations, whatever their operator.
 In a deduction failures of goals go first, then a share of the applications of rules; of hops the joins. In a
 game's tree values that are returned go first, then those of leaves and cuts, then a share of the moves.
 
@@ -29,16 +30,16 @@ from tracelab.core.types import Examples, Task
 from tracelab.traces.base import Keys, Treated, Treatment, from_rows
 
 PARTS = (
-    ("close", "create"),
-    ("conflict", "propagate"),
-    ("let", "add"),
-    ("fail", "apply"),
-    ("return", "enter"),
-    ("join", "hop"),
+    ("close", ("create",)),
+    ("conflict", ("propagate",)),
+    ("let", ("add", "sub", "mul")),
+    ("fail", ("apply",)),
+    ("return", ("enter",)),
+    ("join", ("hop",)),
 )  # by grammar: dropped first, and in shares
 LEVELS = ("nothing", "closes", "costs", "creates", "everything")
 # chances of the levels, added up; share of creations dropped; codes of what is dropped in shares, and first
-Knobs = tuple[NDArray[np.float64], float, int, int]
+Knobs = tuple[NDArray[np.float64], float, Integers, int]
 
 
 @dataclass(frozen=True)
@@ -59,33 +60,37 @@ class Dropped(Treatment):
 
     def check(self, task: Task) -> None:
         """ValueError if the task's traces have other operations."""
-        ops = tuple(task.codec.format.trace)
-        if not any(set(pair) <= set(ops) for pair in PARTS):
-            known = " or ".join(f"{create} and {close}" for close, create in PARTS)
-            raise ValueError(f"trace=dropped is for traces of {known}; those of {task.name} have {ops}")
+        _codes(task)
 
     def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
         """Traces without what was dropped; operands that were dropped are left out by the codec."""
-        self.check(task)
-        ops = tuple(task.codec.format.trace)
-        parts = [[ops.index(op) for op in pair] for pair in PARTS if set(pair) <= set(ops)]
         costs = np.array([c.role == "cost" for c in task.columns])
-        level, keep = self._draw(examples.trace, keys, *parts[0])
+        level, keep = self._draw(examples.trace, keys, *_codes(task))
         rows, lengths = examples.trace.values, examples.trace.lengths
         thin = np.repeat(level >= LEVELS.index("costs"), lengths)
         thinned = np.where(thin[:, None] & costs, ABSENT, rows)
         return from_rows(task, examples, Ragged(thinned[keep], _ends_of(keep, examples.trace)))
 
     def _draw(
-        self, trace: Ragged, keys: Keys, close: int, create: int
+        self, trace: Ragged, keys: Keys, close: int, creates: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """-> each example's level (n,) and which of all rows are kept."""
         level, keep = np.empty(len(keys), np.int64), np.empty(len(trace.values), np.bool_)
         thresholds = np.cumsum(np.asarray(self.levels, np.float64))[:-1]
         random = np.empty(1, np.uint64)
-        knobs = (thresholds, float(self.creates), create, close)
+        knobs = (thresholds, float(self.creates), creates, close)
         _draw(trace.values, trace.offsets, keys, knobs, random, level, keep)
         return level, keep
+
+
+def _codes(task: Task) -> tuple[int, NDArray[np.int64]]:
+    """The codes of what is dropped first, and of what in shares. ValueError if traces have none of PARTS."""
+    ops = tuple(task.codec.format.trace)
+    for close, creates in PARTS:
+        if {close, *creates} <= set(ops):
+            return ops.index(close), np.array([ops.index(op) for op in creates])
+    known = " or ".join(f"{', '.join(creates)} and {close}" for close, creates in PARTS)
+    raise ValueError(f"trace=dropped is for traces of {known}; those of {task.name} have {ops}")
 
 
 def _ends_of(keep: NDArray[np.bool_], trace: Ragged) -> NDArray[np.int64]:
@@ -103,7 +108,7 @@ def _draw(
     level: Integers,
     keep: Flags,
 ) -> None:
-    thresholds, share, create, close = knobs
+    thresholds, share, creates, close = knobs
     for i in range(len(keys)):
         random[0] = keys[i]
         coin, level[i] = uniform(random), 0
@@ -111,5 +116,6 @@ def _draw(
             level[i] += coin >= t
         for r in range(offsets[i], offsets[i + 1]):
             keep[r] = level[i] < 4 and not (level[i] >= 1 and rows[r, 0] == close)
-            if level[i] == 3 and rows[r, 0] == create:
-                keep[r] = uniform(random) >= share
+            for create in creates:
+                if level[i] == 3 and rows[r, 0] == create:
+                    keep[r] = uniform(random) >= share

@@ -22,7 +22,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.core.settings import Share
 from tracelab.core.types import Examples, Task
 from tracelab.traces._asking import Asking, read_by
-from tracelab.traces.base import Keys, Treated, from_tokens, reference
+from tracelab.traces.base import Keys, Treated, from_tokens, judged, reference, refuse_invalid
 
 KEEPS = ("valid", "all")
 
@@ -46,14 +46,18 @@ class Speculative(Asking):
         one_of("trace.keep", self.keep, KEEPS)
 
     def __call__(self, task: Task, examples: Examples, keys: Keys) -> Treated:
-        """Rewritten traces. They are tokens, for not all need parse."""
+        """Rewritten traces. They are tokens, for not all need parse. ValueError if an invalid one could not
+        be the reference's again, for that is not strictly valid either.
+        """
         self.check(task)
         assert self.asked is not None, "it was checked"
-        proposed = reference(task, examples)
-        opens = [] if task.codec.markers[0] == ABSENT else [task.codec.markers[0]]
-        prompts = task.prompts(examples).joined(Ragged.of([opens] * len(examples)))
+        proposed, prompts = reference(task, examples), task.prompts(examples)
+        if self.keep == "valid":
+            refuse_invalid(task, examples, judged(task, examples, proposed), "reference")
+        first = [] if task.codec.markers[0] == ABSENT else [task.codec.markers[0]]
+        opens = Ragged.of([first] * len(examples))
         words = np.unique(proposed.values).tolist()
-        written, own = self.asked.rewrite(prompts, proposed, float(self.threshold), words)
+        written, own = self.asked.rewrite(prompts, opens, proposed, float(self.threshold), words)
         treated = from_tokens(task, examples, written)
         measured = {
             "tokens refused": float(own.values.mean()),
@@ -62,7 +66,7 @@ class Speculative(Asking):
         if self.keep == "valid":
             bad = np.flatnonzero(~treated.residual_valid)
             treated = from_tokens(task, examples, written.replace(bad, proposed.take(bad)))
-            assert treated.residual_valid.all(), "the reference's traces are valid"
+            assert treated.residual_valid.all(), "the reference's are valid, which was checked"
         measured["tokens replaced"] = float((treated.trace.values != proposed.values).mean())
         for name, traces in {"logprob per token": treated.trace, "reference's": proposed}.items():
             logprobs, _ = read_by(self.asked, task, examples, traces)
