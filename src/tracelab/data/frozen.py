@@ -62,7 +62,7 @@ def problems(
         with workers.parallel() as parallel, waiting(f"Drawing problems ({split})", count) as done:
             return _columns(_first(task, seed, split, name, start, count, distinct, parallel, done))
 
-    return _examples(cached(f"{task.name}-{split}-{count}", made_of, build))
+    return _examples(cached(f"{task.name}-{split}-{count}", made_of, build, type(task).__mro__))
 
 
 def drawn(task: Task, seed: int, split: str, name: str, start: int, stop: int) -> Examples:
@@ -170,7 +170,8 @@ def _refuse_idle(task: Any, seed: int) -> None:
         task.refuse_idle(seed)
         return {"asked": np.ones(1, np.bool_)}
 
-    cached(f"{task.name}-idle", {"task": description(task), "seed": seed, "idle": True}, ask)
+    made_of = {"task": description(task), "seed": seed, "idle": True}
+    cached(f"{task.name}-idle", made_of, ask, type(task).__mro__)
 
 
 def kept(task: Task, seed: int, split: str, stream: str) -> NDArray[np.bool_] | None:
@@ -184,9 +185,11 @@ def kept(task: Task, seed: int, split: str, stream: str) -> NDArray[np.bool_] | 
         return None
     made_of = {"task": description(task), "seed": seed, "split": split, "stream": stream, "kept": KEPT_OF}
     keys = rng.keys(seed, split, 0, KEPT_OF, stream)
-    return np.asarray(
-        cached(f"{task.name}-kept", made_of, lambda: {"kept": of_task.kept(keys, split)})["kept"]
-    )
+
+    def ask() -> Columns:
+        return {"kept": of_task.kept(keys, split)}
+
+    return np.asarray(cached(f"{task.name}-kept", made_of, ask, type(task).__mro__)["kept"])
 
 
 def assert_disjoint(sets: Mapping[str, Examples]) -> None:
