@@ -34,6 +34,7 @@ KEPT_OF = 200  # draws, of which the share is told that are kept
 UNBOUNDED = 1 << 16  # steps of a search; what is longer is not even searched to its end
 RAGGED = ("problem", "trace", "solution")
 HERE = Workers()
+TestSets = Mapping[str, tuple[Task, Examples]]
 
 
 def problems(
