@@ -144,6 +144,12 @@ def test_a_range_is_spelled_in_one_way_in_a_runs_config(ends):
     assert build.build_task(plain["task"]).target_range == [10, 100]
 
 
+def test_an_endless_stream_has_no_distinct_problems():
+    words = ("run_dir=never", "data.online=true", "data.distinct=true")
+    with pytest.raises(ValueError, match=r"take data\.distinct=false, or data\.online=false"):
+        train(OmegaConf.to_container(composed_config("train", *words), resolve=True))
+
+
 def test_latents_are_in_no_file():
     words = ["output=never.arrow", "trace=latent"]
     with pytest.raises(ValueError, match="trace=latent has latents, which are no words"):
