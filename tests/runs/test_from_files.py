@@ -9,7 +9,7 @@ from tests.helpers.forked import run
 from tests.helpers.runs import small
 from tracelab.core import rng
 from tracelab.core.types import BINS, SPLITS
-from tracelab.data.from_files import read_files
+from tracelab.data.from_files import read_files, summary
 from tracelab.data.frozen import KEPT_OF, arm, drawn
 from tracelab.data.jsonl import write_jsonl
 from tracelab.probes import memorisation
@@ -90,6 +90,8 @@ def test_each_problem_once(tmp_path):
     once = read_files([f"{tmp_path}/a.jsonl"] * 2, MAZES, distinct=True)
     assert len(twice.examples) == 60
     assert len(once.examples) == len(np.unique(mine.identity)) == 60 - once.about["repeated"]
+    assert f"of other splits left out, {once.about['repeated']} repeated" in summary(once.about)
+    assert "repeated" not in summary(twice.about)
 
 
 def test_how_many_draws_are_kept_of_the_generators_sets(tmp_path):
