@@ -12,6 +12,7 @@ import numpy as np
 
 from tracelab.core import jit
 from tracelab.core.settings import Count, Number, Part, Seed, settings
+from tracelab.core.terminal import figure
 from tracelab.runs.entry import entry
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def description(task: Task, examples: Examples, treated: Treated, i: int) -> str
     if treated.donor[i] >= 0:
         lines.append(f"donor           problem {treated.donor[i]} of those drawn")
     lines += verdict_lines(task, one, treated.trace.take(np.array([i])))
-    lines += [f"{name:<16}{values[i]:g}" for name, values in examples.complexity.items()]
+    lines += [f"{name:<16}{figure(values[i], 6)}" for name, values in examples.complexity.items()]
     return "\n".join(lines)
 
 

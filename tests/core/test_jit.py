@@ -11,7 +11,6 @@ from hydra.utils import get_class
 from omegaconf import OmegaConf
 
 from tests.helpers.drawn import digests
-from tracelab.core import jit
 from tracelab.core.paths import CONF
 
 TASKS, ARMS = (sorted(path.stem for path in CONF.glob(f"{axis}/*.yaml")) for axis in ("task", "trace"))
@@ -107,18 +106,3 @@ except FloatingPointError as error:
     print(error)
 """
     assert "overflow" in python("-c", code)
-
-
-@pytest.mark.parametrize("where", ["kernels.py", "package/kernels.py"])
-def test_a_changed_source_names_another_version(where, tmp_path, monkeypatch):
-    """In a folder within tasks/, too: stale kernels and sets would be taken otherwise."""
-    source = tmp_path / where
-    source.parent.mkdir(exist_ok=True)
-    monkeypatch.setattr(jit, "TASKS", tmp_path)
-    hashes = set()
-    for text in ("a = 1", "a = 2"):
-        source.write_text(text)
-        hashes.add(jit.sources_hash.__wrapped__())
-    source.rename(tmp_path / "moved.py")
-    hashes.add(jit.sources_hash.__wrapped__())
-    assert len(hashes) == 3

@@ -1,11 +1,13 @@
 """Settings: what is read, and what a wrong knob is told."""
 
 import re
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import pytest
 
-from tracelab.core.settings import Count, Part, Positive, Share, read, settings
+from tracelab.core.settings import Count, Part, Positive, Share, read, settings, typed
 
 
 @settings
@@ -63,3 +65,45 @@ def test_every_fault_is_named():
     says = r"inner\.size=0.*part is missing.*sed is no knob; did you mean seed"
     with pytest.raises(ValueError, match=says):
         read(Outer, {"inner": {"size": 0}, "sed": 1})
+
+
+@dataclass
+class Component:
+    ends: int | Sequence[int] = 1
+    ranges: Sequence[Sequence[int]] = ()
+    shares: Sequence[float] | None = None
+    far: Mapping[str, int] | None = None
+    changes: Sequence[Mapping[str, Any]] = ()
+
+
+@pytest.mark.parametrize(
+    ("given", "due"),
+    [
+        ({"ends": [10, 1e2]}, {"ends": [10, 100]}),
+        ({"ends": 1e2}, {"ends": 100}),
+        ({"ranges": [[1, 5e1], [2.0, 3]]}, {"ranges": [[1, 50], [2, 3]]}),
+        ({"shares": [0, 1]}, {"shares": [0.0, 1.0]}),
+        ({"far": {"side": 1e1}}, {"far": {"side": 10}}),
+        ({"changes": [{"ends": [1, 5e1], "name": "1"}]}, {"changes": [{"ends": [1, 5e1], "name": "1"}]}),
+    ],
+)
+def test_numbers_within_lists_are_of_the_type_that_is_due(given, due):
+    """What says nothing of its type stays as it is."""
+    assert repr(typed("task", given, Component)) == repr(due)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"ends": ["1", "50"]}, "task.ends.0=1: it should be a number, not text, true or false"),
+        ({"ends": [True, 5]}, "task.ends.0=True: it should be a number, not text, true or false"),
+        ({"ranges": [[1, 2], [1, "2"]]}, "task.ranges.1.1=2: it should be a number, not text"),
+        ({"shares": [0.5, False]}, "task.shares.1=False: it should be a number, not text, true or false"),
+        ({"far": {"side": "10"}}, "task.far=10: it should be a number, not text, true or false"),
+        ({"ends": [1, 10**30]}, f"task.ends.1={10**30}: it should be below {2**63}"),
+        ({"ranges": [[1, 2.5]]}, "task.ranges.0.1=2.5: it should be a valid integer"),
+    ],
+)
+def test_what_is_no_number_within_lists_is_said(given, says):
+    with pytest.raises(ValueError, match=f"^{re.escape(says)}"):
+        typed("task", given, Component)

@@ -44,11 +44,14 @@ def bytes_of(examples):
 
 
 def test_same_bytes_with_any_number_of_workers_and_any_chunk(cache, monkeypatch):
-    made = []
+    made, sizes = [], set()
+    monkeypatch.setattr(frozen, "PIECES", 1)
     for workers, chunk in ((1, 1024), (2, 1024), (4, 64), (3, 100)):
         monkeypatch.setattr(frozen, "CHUNK", chunk)
+        sizes.add(frozen.piece_of(700))
         made.append(bytes_of(problems(TASK, seed=0, split="train", count=700, workers=Workers(workers))))
         shutil.rmtree(cache)
+    assert sizes == {700, 64, 100}
     assert len(set(made)) == 1
 
 

@@ -7,18 +7,23 @@ import pytest
 
 from tests.helpers.forked import run
 from tests.helpers.runs import small
+from tracelab.core import rng
 from tracelab.core.types import BINS, SPLITS
-from tracelab.data.from_files import read_files
-from tracelab.data.frozen import arm, drawn
+from tracelab.data.from_files import read_files, summary
+from tracelab.data.frozen import KEPT_OF, arm, drawn
 from tracelab.data.jsonl import write_jsonl
 from tracelab.probes import memorisation
 from tracelab.probes.exposure import seen
 from tracelab.runs.build import build_task
+from tracelab.runs.entry import compose
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import prepare
+from tracelab.tasks.knights_knaves import KnightsKnaves
 from tracelab.tasks.maze import Maze
+from tracelab.traces.correct import Correct
 from tracelab.traces.swapped import Swapped
 from tracelab.training.experiment import train
+from tracelab.training.settings import Training
 
 MAZES = Maze(size=5, format="compact", ood=[{"generator": "dfs"}])
 
@@ -85,6 +90,22 @@ def test_each_problem_once(tmp_path):
     once = read_files([f"{tmp_path}/a.jsonl"] * 2, MAZES, distinct=True)
     assert len(twice.examples) == 60
     assert len(once.examples) == len(np.unique(mine.identity)) == 60 - once.about["repeated"]
+    assert f"of other splits left out, {once.about['repeated']} repeated" in summary(once.about)
+    assert "repeated" not in summary(twice.about)
+
+
+def test_how_many_draws_are_kept_of_the_generators_sets(tmp_path):
+    """Of the file nobody knows."""
+    task = KnightsKnaves(people=3, max_steps=12, ood=[{"people": 4}])
+    examples = drawn(task, 5, "train", "problem", 0, 20)
+    write_jsonl(tmp_path / "a.jsonl", task, arm(task, Correct(), examples, 0, "train")[0])
+    knobs = ("task=knights_knaves", "task.people=3", "task.max_steps=12", "task.ood=[{people:4}]")
+    few = ("data.val_size=8", "eval.problems=8", f"run_dir={tmp_path}/run")
+    data = prepare(compose(Training, "train", *knobs, *few, f"data.files=[{tmp_path}/a.jsonl]"))
+    assert list(data.card["kept"]) == ["val", "knights_knaves", "people_4"]
+    flags = task.kept(rng.keys(0, "val", 0, KEPT_OF, "problem"), "val")
+    assert data.card["kept"]["val"]["rate"] == flags.mean() < 1
+    assert "val: draws kept" in data.summary
 
 
 @pytest.mark.parametrize(

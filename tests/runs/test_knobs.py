@@ -136,6 +136,20 @@ def test_each_knob_is_meaningful_or_refused_by_name(name, tmp_path, monkeypatch)
     assert not list(tmp_path.iterdir()), "nothing was written"
 
 
+@pytest.mark.parametrize("ends", ["[10,1e2]", "[1e1,100]"])
+def test_a_range_is_spelled_in_one_way_in_a_runs_config(ends):
+    words = ("task=countdown", f"task.target_range={ends}", "run_dir=never")
+    plain = OmegaConf.to_container(composed_config("train", *words), resolve=True)
+    assert repr(build.as_written(plain)["task"]["target_range"]) == "[10, 100]"
+    assert build.build_task(plain["task"]).target_range == [10, 100]
+
+
+def test_an_endless_stream_has_no_distinct_problems():
+    words = ("run_dir=never", "data.online=true", "data.distinct=true")
+    with pytest.raises(ValueError, match=r"take data\.distinct=false, or data\.online=false"):
+        train(OmegaConf.to_container(composed_config("train", *words), resolve=True))
+
+
 def test_latents_are_in_no_file():
     words = ["output=never.arrow", "trace=latent"]
     with pytest.raises(ValueError, match="trace=latent has latents, which are no words"):

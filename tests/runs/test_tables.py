@@ -3,11 +3,14 @@
 import io
 
 import lightning
+import polars as pl
 import pytest
 from rich.console import Console
 
 from tests.helpers.engine import fit, learner
-from tracelab.runs.tables import fitting, print_figures, print_sweep, results_table
+from tracelab.probes.grading import rows_of
+from tracelab.runs.tables import fitting, print_figures, print_shares, print_sweep, results_table
+from tracelab.runs.weight_tables import print_steering
 from tracelab.training.budget import Budget, Progress
 from tracelab.training.progress import WINDOW, Recent, figures, line
 
@@ -53,6 +56,26 @@ def test_words_of_a_command_stand_in_tables_as_they_were_given(capsys, word):
     assert f"0  {word} seed=0 " in text
     assert f" {word}-1 " in text
     assert f"\n{word}, seed 0 " in text
+
+
+def test_counts_are_printed_to_the_last_digit(capsys, tmp_path):
+    """Other numbers are rounded."""
+    found = {"place": ["late"], "norm": [2.3456], "concordance": [0.98765], "shuffled": [0.5], "p": [1.2e-5]}
+    found |= {"agreement": [0.1], "n": [2316], "problems": [1234567], "explained": [0.5], "exchanged": [1000]}
+    changes = {"split": [], "way": [], "place": [], "direction": [], "scale": [], "trace_steps": [], "n": []}
+    print_steering(pl.DataFrame(found), pl.DataFrame(changes), "run", tmp_path)
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if "late" in line)
+    numbers = ["2.35", "0.988", "0.5", "1.2e-05", "0.1", "2,316", "1,234,567", "0.5", "1,000"]
+    assert row.replace("│", " ").split()[1:] == numbers
+    shares = {"split": ["mine"], "right": [0.5], "right_low": [0.4], "right_high": [0.6]}
+    counts = {"n": [12345], "times": [3.14159]}
+    headings = ({"split": "set"}, {"right": "right"}, {"n": "n", "times": "times"})
+    print_shares(pl.DataFrame(shares | counts), "run", tmp_path, *headings)
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if "mine" in line)
+    assert row.replace("│", " ").split()[-2:] == ["12,345", "3.142"]
+    spread = {"mean": 23456.7, "least": 12345, "most": 54321}
+    file = {"problems": 9, "pass_rate": {"mean": 0.5, "least": 0.0, "most": 1.0}, "complexity": spread}
+    assert rows_of({"files": {"bin_0": file}})[0][-1] == "2.346e+04 (12,345–54,321)"
 
 
 class Lines(lightning.Callback):

@@ -95,6 +95,20 @@ def test_the_next_batch_is_the_next_wherever_training_stopped(stop):
     assert resumed.moves == [{"batch": n + DELAY, "step": n} for n in moves]
 
 
+def test_problems_of_every_level_are_judged_and_room_is_made_for_them(tmp_path):
+    """The card is not of the last one's alone, which a run may never reach."""
+    words = (*TEACHER, "data.teacher={knob:size,values:[6,4,5],bound:0.0}", "task.size=5")
+    data = prepare(small(tmp_path, *words))
+    assert list(data.card["levels"]) == ["6", "4"]
+    for part, (_, chunk) in zip(data.card["levels"].values(), data.turns, strict=False):
+        assert part["problems"] == part["trace"]["strict"]["successes"] == part["trace"]["strict"]["n"] == 60
+        assert part["longest"] == chunk(0).longest
+        assert part["tokens"] == len(chunk(0).tokens.values)
+    assert data.card["levels"]["6"]["longest"] > data.train.longest
+    assert data.context >= data.card["levels"]["6"]["longest"]
+    assert "problems of earlier values, all judged: size=6: 60, size=4: 60" in data.summary
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A run that was not stopped ("whole"), and one that was, between a validation and what it moved."""

@@ -2,7 +2,8 @@
 
 Numba's cache looks at the file of the function alone, so a kernel that calls another file's kernel
 keeps running the old code after that file changes: a silent wrong number. The cache folder is
-therefore named by a hash of every source file that can hold kernels.
+therefore named by a hash of every source file of tracelab that can hold kernels. A kernel of another
+package, or one that was compiled for its spaces, is kept by the version of that package, too.
 
 To compile takes a minute, which nobody waits to see one example. Who needs a handful of problems says so
 before kernels are imported, and they are plain Python then, with the same results:
@@ -12,42 +13,34 @@ before kernels are imported, and they are plain Python then, with the same resul
 """
 
 import fcntl
-import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache, wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
 from tracelab.core.files import lock
-from tracelab.core.paths import PACKAGE, TASKS, cache_home, not_kept
+from tracelab.core.paths import cache_home, not_kept
+from tracelab.core.sources import sources_hash, versions
 
 Kernel = Callable[..., Any]
 Function = TypeVar("Function", bound=Kernel)
-
-
-@cache
-def sources_hash() -> str:
-    """Names the version of all code that draws, solves, records, treats or judges problems."""
-    digest = hashlib.sha256()
-    for folder in (PACKAGE / "core", PACKAGE / "search", PACKAGE / "traces", TASKS):
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 class _Mode:
     """Are kernels plain Python? None until the first is met; all of a process are alike.
 
     calls: of a rehearsal, what kernels were called with from outside; inside: is one running?
+    modules: that were met to have kernels.
     """
 
     interpreted: bool | None = None
     calls: list[tuple[Kernel, tuple[Any, ...]]] | None = None
     inside = False
+    modules: ClassVar[set[str]] = set()
 
 
 def interpret() -> None:
@@ -99,6 +92,7 @@ def _compiled(function: Function, **options: Any) -> Function:
     """Kept on disk, releasing the GIL, dividing as NumPy does."""
     if interpreted():
         return function if _Mode.calls is None else cast(Function, _noted(function, _Mode.calls))
+    _Mode.modules.add(function.__module__)
     kernel: Any = _numba().njit(function, nogil=True, error_model="numpy", **options)
     kernel._cache = _cache()(function)
     kernel.get_call_template = _without_literals(kernel.get_call_template)
@@ -138,7 +132,8 @@ def _cache() -> Any:
 
     Two that compiled the same function for different types at once might take one file name for both, and
     the index say of the one that it is the other: a kernel called with arrays that it does not know.
-    What cannot be read (half a file, after a crash) is compiled anew; what cannot be written is not kept.
+    What cannot be read (half a file, after a crash) is compiled anew; what cannot be written is not kept, nor
+    what is made of sources that are no files.
     """
     from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache, UserProvidedCacheLocator
 
@@ -157,15 +152,26 @@ def _cache() -> Any:
     class Enduring(FunctionCache):
         _impl_class = Impl
 
+        def _index_key(self, sig: Any, codegen: Any) -> Any:
+            """Numba's, and the versions of the other packages whose code may be within."""
+            return *super()._index_key(sig, codegen), tuple((self._others(sig) or {}).items())
+
+        def _others(self, sig: Any) -> dict[str, str] | None:
+            """As `versions`. A kernel of theirs, or for a space of theirs, may call any kernel of theirs."""
+            mine = {self._py_func.__module__, *_modules(sig)}
+            return versions(mine | _Mode.modules) if versions(mine) != {} else {}
+
         def load_overload(self, sig: Any, target_context: Any) -> Any:
             try:
-                return super().load_overload(sig, target_context)
+                return None if self._others(sig) is None else super().load_overload(sig, target_context)
             except Exception:  # there is no saying what half a pickle raises
                 with suppress(OSError):
                     self.flush()
                 return None
 
         def save_overload(self, sig: Any, data: Any) -> None:
+            if self._others(sig) is None:
+                return
             try:
                 Path(self.cache_path).mkdir(parents=True, exist_ok=True)
                 with open(Path(os.environ["NUMBA_CACHE_DIR"]) / "lock", "ab") as file:
@@ -174,7 +180,18 @@ def _cache() -> Any:
             except OSError as error:
                 not_kept(error)
 
-    return Enduring
+    def kept(function: Kernel) -> Any:
+        return Enduring(function) if Path(function.__code__.co_filename).is_file() else NullCache()
+
+    return kept
+
+
+def _modules(kinds: Any) -> Iterator[str]:
+    """Modules of the NamedTuple classes among types, and within these."""
+    for kind in kinds:
+        if hasattr(kind, "instance_class"):
+            yield kind.instance_class.__module__
+        yield from _modules(getattr(kind, "types", ()))
 
 
 def njit(function: Function) -> Function:

@@ -125,17 +125,42 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
 
 
 def _as(hint: Any, value: Any) -> Any:
-    """The value, if it is of this type. ValidationError if not."""
+    """The value, as a number of this type where it is one, within lists and mappings, too. ValidationError if
+    it is not of this type.
+    """
     adapter = _adapter(hint)
     try:
-        if isinstance(value, int) and abs(value) >= MOST:
-            TypeAdapter(Number).validate_python(abs(value))
         found = adapter.validate_python(value, strict=not isinstance(value, list | tuple | dict))
     except ValidationError:
         if not (isinstance(value, float) and value.is_integer()):
             raise
-        return adapter.validate_python(int(value), strict=True)
-    return found if type(value) is int and isinstance(found, float) else value
+        found = adapter.validate_python(int(value), strict=True)
+    return _numbers(value, found)
+
+
+def _numbers(given: Any, found: Any, *place: int | str) -> Any:
+    """What was given, with the numbers of what pydantic has found in it. place: within the knob's value.
+
+    ValidationError if they were texts or flags, which pydantic takes for numbers, or are too large.
+    """
+    if isinstance(given, list | tuple) and isinstance(found, list | tuple):
+        pairs = zip(given, found, strict=True)
+        return [_numbers(one, other, *place, k) for k, (one, other) in enumerate(pairs)]
+    if isinstance(given, dict) and isinstance(found, dict):
+        rows = zip(given.items(), found.values(), strict=True)
+        return {name: _numbers(one, other, *place, name) for (name, one), other in rows}
+    if type(found) not in (int, float):
+        return given
+    if type(given) not in (int, float):
+        raise _fault(given, "Input should be a number, not text, true or false", place)
+    if type(given) is int and abs(given) >= MOST:
+        raise _fault(given, f"Input should be below {MOST}", place)
+    return found
+
+
+def _fault(given: Any, words: str, place: tuple[int | str, ...]) -> ValidationError:
+    error: Any = {"type": PydanticCustomError("number", words), "loc": place, "input": given}  # type: ignore[arg-type]
+    return ValidationError.from_exception_data("number", [error])
 
 
 def _knobs(kind: type[Any], path: list[str]) -> list[str]:

@@ -80,6 +80,11 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}" + ("" if number == 1 else "es" if thing.endswith(("s", "ch")) else "s")
 
 
+def figure(number: float, digits: int = 3) -> str:
+    """A number: one that is whole in full (`12,345`), any other with so many significant digits."""
+    return f"{number:,.0f}" if float(number).is_integer() else f"{number:.{digits}g}"
+
+
 def columns(stream: Any) -> int:
     """How wide the terminal is that a stream writes to."""
     try:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from tracelab.core.codec import Sequences
 from tracelab.core.stats import wilson
-from tracelab.core.terminal import counted
+from tracelab.core.terminal import counted, figure
 from tracelab.core.types import Examples, Task, Verdicts
 from tracelab.core.waiting import waiting
 from tracelab.data import frozen
@@ -82,7 +82,7 @@ def text(card: Mapping[str, Any]) -> str:
         if (share := card.get("kept", {}).get(split)) is not None:
             lines.append(f"  {_KEPT:<22}{_percent(share)}: the others' searches are too long")
         for part, d in s["tokens"].items():
-            lines.append(f"  {part:<22}{d['mean']:9.1f} tokens on average, {d['max']:g} at most")
+            lines.append(f"  {part:<22}{d['mean']:9.1f} tokens on average, {figure(d['max'])} at most")
         for name, r in {**s["solution"], **{f"trace {k}": v for k, v in s["trace"].items()}}.items():
             lines.append(f"  {name:<22}{_percent(r)}")
         lines += [f"  {name:<22}{value}" for name, value in _remarks(s)]
@@ -112,7 +112,9 @@ def _remarks(split: Mapping[str, Any]) -> list[tuple[str, str]]:
         remarks.append(("steps added", f"{d['got']:.4f} of all (asked for: {d['asked']:g})"))
     remarks += [(name, f"{value:9.4f}") for name, value in split.get("measured", {}).items()]
     for measure, d in split.get("donors", {}).get("distance", {}).items():
-        remarks.append((f"donor's {measure}", f"differs by {d['mean']:.3g} on average, {d['max']:g} at most"))
+        remarks.append(
+            (f"donor's {measure}", f"differs by {d['mean']:.3g} on average, {figure(d['max'])} at most")
+        )
     return remarks
 
 

@@ -121,7 +121,8 @@ def without_traces(sequences: Sequences) -> Sequences:
 def summary(about: Mapping[str, Any]) -> str:
     """What was read and what was left out, for people."""
     left_out = counted(about["of other splits"], "problem")
-    lines = [f"from files: {left_out} of other splits left out"]
+    repeated = f", {about['repeated']:,} repeated" if about["repeated"] else ""
+    lines = [f"from files: {left_out} of other splits left out{repeated}"]
     if "order" in about:
         lines.append(f"  in this order: {', '.join(about['order'])}")
     for file in about["files"]:

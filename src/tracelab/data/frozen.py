@@ -34,6 +34,7 @@ KEPT_OF = 200  # draws, of which the share is told that are kept
 UNBOUNDED = 1 << 16  # steps of a search; what is longer is not even searched to its end
 RAGGED = ("problem", "trace", "solution")
 HERE = Workers()
+TestSets = Mapping[str, tuple[Task, Examples]]
 
 
 def problems(
@@ -62,7 +63,7 @@ def problems(
         with workers.parallel() as parallel, waiting(f"Drawing problems ({split})", count) as done:
             return _columns(_first(task, seed, split, name, start, count, distinct, parallel, done))
 
-    return _examples(cached(f"{task.name}-{split}-{count}", made_of, build))
+    return _examples(cached(f"{task.name}-{split}-{count}", made_of, build, type(task).__mro__))
 
 
 def drawn(task: Task, seed: int, split: str, name: str, start: int, stop: int) -> Examples:
@@ -199,7 +200,8 @@ def _refuse_idle(task: Any, seed: int) -> None:
         task.refuse_idle(seed)
         return {"asked": np.ones(1, np.bool_)}
 
-    cached(f"{task.name}-idle", {"task": description(task), "seed": seed, "idle": True}, ask)
+    made_of = {"task": description(task), "seed": seed, "idle": True}
+    cached(f"{task.name}-idle", made_of, ask, type(task).__mro__)
 
 
 def kept(task: Task, seed: int, split: str, stream: str) -> NDArray[np.bool_] | None:
@@ -213,9 +215,11 @@ def kept(task: Task, seed: int, split: str, stream: str) -> NDArray[np.bool_] | 
         return None
     made_of = {"task": description(task), "seed": seed, "split": split, "stream": stream, "kept": KEPT_OF}
     keys = rng.keys(seed, split, 0, KEPT_OF, stream)
-    return np.asarray(
-        cached(f"{task.name}-kept", made_of, lambda: {"kept": of_task.kept(keys, split)})["kept"]
-    )
+
+    def ask() -> Columns:
+        return {"kept": of_task.kept(keys, split)}
+
+    return np.asarray(cached(f"{task.name}-kept", made_of, ask, type(task).__mro__)["kept"])
 
 
 def assert_disjoint(sets: Mapping[str, Examples]) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from glob import escape
 from pathlib import Path
@@ -24,20 +24,31 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracelab.core.files import whole
-from tracelab.core.jit import sources_hash
 from tracelab.core.paths import cache_home, not_kept
 from tracelab.core.ragged import Ragged
+from tracelab.core.sources import hash_of, sources_hash, versions
 
 VERSION = 1  # of the layout of files
+HERE = Path(__file__).parent
+DECIDE = [
+    (HERE, HERE / name) for name in ("frozen.py", "workers.py")
+]  # which draws a set has, in which order
 Columns = Mapping[str, NDArray[Any] | Ragged]
 
 
-def cached(name: str, made_of: Mapping[str, Any], build: Callable[[], Columns]) -> Columns:
+def cached(
+    name: str, made_of: Mapping[str, Any], build: Callable[[], Columns], classes: Sequence[type] = ()
+) -> Columns:
     """The set that was made of this before, or a new one; with any other code it is made anew.
 
-    It is made anew, too, if its file is damaged, and is not kept where nothing can be written.
+    It is made anew, too, if its file is damaged, and is not kept where nothing can be written. classes: whose
+    code it is of; what is not tracelab's may have changed, and is not kept if its sources are no files.
     """
-    key = json.dumps({**made_of, "code": sources_hash(), "version": VERSION}, sort_keys=True, default=list)
+    others = versions(kind.__module__ for kind in classes)
+    if others is None:
+        return build()
+    code = {"code": [sources_hash(), hash_of(DECIDE)], "of others": others, "version": VERSION}
+    key = json.dumps({**made_of, **code}, sort_keys=True, default=list)
     stem = f"{name}-{digest(key.encode())}"
     kept = _kept(stem)
     if kept is not None:

@@ -19,7 +19,8 @@ from tracelab.models.gpt import GPT
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import NOTHING, save_weights
 from tracelab.runs.folder import Config, Run, check_free, machine
-from tracelab.runs.sets import longest_completion, test_sets
+from tracelab.runs.room import longest_completion
+from tracelab.runs.sets import test_sets
 from tracelab.runs.settings import no_copies
 from tracelab.runs.trust import check_targets
 

@@ -20,6 +20,7 @@ from tracelab.core.codec import Sequences
 from tracelab.core.files import read_json, whole_folder, write_json
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers
+from tracelab.core.terminal import figure
 from tracelab.core.types import Examples, Task
 from tracelab.core.waiting import waiting
 from tracelab.data import frozen
@@ -188,7 +189,7 @@ def rows_of(card: dict[str, Any]) -> list[list[str]]:
     for name, file in card["files"].items():
         rate, measured = file["pass_rate"], file["complexity"]
         per_cent = [f"{100 * rate[part]:.1f}" for part in ("mean", "least", "most")]
-        plain = [f"{measured[part]:.4g}" for part in ("mean", "least", "most")]
+        plain = [figure(measured[part], 4) for part in ("mean", "least", "most")]
         spreads = [f"{mean} ({least}–{most})" for mean, least, most in (per_cent, plain)]
         rows.append([f"{name}.jsonl", f"{file['problems']:,}", *spreads])
     return rows

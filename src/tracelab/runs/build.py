@@ -42,21 +42,21 @@ def build(name: str, part: Part, **more: Any) -> Any:
 
 
 def as_written(config: dict[str, Any]) -> dict[str, Any]:
-    """A config for a run's config.yaml: 1.0 where a component's knob is a fraction and 1 was given, so that
-    two spellings are one arm.
+    """A config for a run's config.yaml: 1.0 where a component's knob is a fraction and 1 was given, 50 where
+    it is a whole number and 5e1 was given, so that two spellings are one arm.
     """
-    return config | {name: _fractions(config[name]) for name in COMPONENTS if name in config}
+    return config | {name: _as_due(config[name]) for name in COMPONENTS if name in config}
 
 
-def _fractions(config: Any) -> Any:
+def _as_due(config: Any) -> Any:
     if isinstance(config, list):
-        return [_fractions(inner) for inner in config]
+        return [_as_due(inner) for inner in config]
     if not isinstance(config, dict):
         return config
-    inner = {name: _fractions(value) for name, value in config.items()}
+    inner = {name: _as_due(value) for name, value in config.items()}
     if "_target_" not in inner:
         return inner
-    numbers = {name: value for name, value in inner.items() if type(value) is int}
+    numbers = {name: value for name, value in inner.items() if type(value) in (int, float, list, dict)}
     return inner | typed("", numbers, get_object(inner["_target_"]))
 
 

@@ -23,6 +23,7 @@ from tracelab.runs.build import build_task
 from tracelab.runs.explaining import explained
 from tracelab.runs.levels import at_levels
 from tracelab.runs.ranking import ranked, twins_of
+from tracelab.runs.room import context_for, longest_completion, room_for
 from tracelab.runs.settings import Experiment
 from tracelab.runs.treatments import build_treatment
 from tracelab.traces.base import Treatment, Turn
@@ -30,10 +31,7 @@ from tracelab.traces.correct import Correct
 from tracelab.traces.latent import Latent
 from tracelab.traces.solution_only import SolutionOnly
 
-ROUND = 64  # a context that the data decides is a multiple
-LONGEST = 256  # sequences, by which it is told how much longer traces are than the reference's
-
-TestSets = Mapping[str, tuple[Task, Examples]]
+TestSets = frozen.TestSets
 Treated = Callable[[Examples, str], card.Arm]
 Turns = ordering.Turns
 
@@ -96,36 +94,46 @@ def prepare(experiment: Experiment) -> Data:
     told = as_told(experiment, treatment)
     the_card = card.data_card(task, told, {"train": train, "val": val})
     the_card["loss"] = asdict(experiment.loss)
-    if experiment.data.files is None:
-        drawn = dict.fromkeys(("train", "val"), experiment.seed)
-        the_card["kept"] = card.kept(task, drawn, experiment.eval.seed)
+    drawn = ("val",) if experiment.data.files is not None else ("train", "val")
+    the_card["kept"] = card.kept(task, dict.fromkeys(drawn, experiment.seed), experiment.eval.seed)
     the_card["test sets"] = {name: len(examples) for name, (_, examples) in tests.items()}
     summary = card.text({**the_card, "splits": {"train": the_card["splits"]["train"]}})
     if isinstance(chunks, from_files.Files):
         the_card["read"] = ordering.told(experiment, chunks)
         summary += "\n" + from_files.summary(the_card["read"])
     longest = train.sequences.longest
+    held_out = {"val": val.examples} | {name: examples for name, (_, examples) in tests.items()}
     if len(chunks) > 1:
-        held_out = {"val": val.examples} | {name: examples for name, (_, examples) in tests.items()}
-        whole = survey(
-            task, treatment, (arm(chunks[piece], "train") for piece in range(len(chunks))), held_out
-        )
-        the_card["whole training set"], longest = whole, whole["longest"]
+        the_card["whole training set"] = whole = surveyed(experiment, held_out)
+        longest = whole["longest"]
         summary += "\n  the first of {pieces} pieces; all {problems:,} problems were judged".format(**whole)
+    teacher = experiment.data.teacher
+    if teacher is not None:
+        levels = zip(map(str, teacher.values), at_levels(experiment)[:-1], strict=False)
+        earlier = {value: surveyed(level, held_out) for value, level in levels}
+        the_card |= {"teacher": asdict(teacher), "levels": earlier}
+        longest = max(longest, *(level["longest"] for level in earlier.values()))
+        judged = (f"{teacher.knob}={value}: {level['problems']:,}" for value, level in earlier.items())
+        summary += f"\n  problems of earlier values, all judged: {', '.join(judged)}"
     max_new = experiment.eval.max_new or room_for(longest_completion(tests), task, train)
     turns, latents = turns_of(experiment, task, treatment, chunks), latents_of(treatment)
     if turns:  # of a treatment none has longer sequences than the first, but for latents
-        levels = [chunk for _, chunk in (turns if experiment.data.teacher else turns[:1])]
-        lengths = [chunk(k).longest for chunk in levels for k in range(len(chunks))]
-        longest = max(longest, *lengths) + latents
+        lengths = [] if teacher else [turns[0][1](k).longest for k in range(len(chunks))]
+        longest = max([longest, *lengths]) + latents
     if experiment.data.online:
         longest *= 2  # later chunks may exceed
     context = experiment.model.get("context") or context_for(longest, val.sequences, tests, latents + max_new)
     chunk = training_chunks(chunks, train.sequences, arm)
-    if experiment.data.teacher is not None:
-        the_card["teacher"] = asdict(experiment.data.teacher)
     sequences = chunk, turns, val.sequences, train.sequences
     return Data(task.codec.vocabulary, *sequences, tests, the_card, summary, context, max_new)
+
+
+def surveyed(experiment: Experiment, held_out: Mapping[str, Examples]) -> dict[str, Any]:
+    """What `survey` says of all that an experiment trains on; ValueError if it refuses any of it."""
+    task, treatment = build_task(experiment.task), build_treatment(experiment.trace)
+    chunks = training_problems(experiment, task)
+    arm = arms(experiment, task, treatment, chunks)
+    return survey(task, treatment, (arm(chunks[piece], "train") for piece in range(len(chunks))), held_out)
 
 
 def prepared(experiment: Experiment) -> Sets:
@@ -255,26 +263,3 @@ def training_chunks(chunks: Chunks, first: Sequences, arm: Treated) -> Callable[
     if len(chunks) == 1 and not isinstance(chunks, Endless):
         return lambda k: first
     return lambda k: arm(chunks[chunks.piece(k)], "train").sequences
-
-
-def context_for(longest: int, val: Sequences, tests: TestSets, max_new: int) -> int:
-    """Room for the longest training sequence, and for the longest prompt with its completion."""
-    prompts = max(int(task.prompts(examples).lengths.max()) for task, examples in tests.values())
-    needed = max(longest, int(val.tokens.lengths.max()), prompts + max_new)
-    return -(-needed // ROUND) * ROUND
-
-
-def room_for(longest: int, task: Task, train: card.Arm) -> int:
-    """Tokens that a completion may have. longest: of the tests' reference completions.
-
-    Half as many again; more where traces are taught that are longer still, against the reference's.
-    """
-    lengths = train.sequences.tokens.lengths - train.sequences.prompt
-    rows = np.argsort(-lengths, kind="stable")[:LONGEST]
-    own = int(frozen.references(task, train.examples.take(rows)).lengths.max())
-    return max(longest * 3 // 2, -(-longest * int(lengths[rows].max()) // own))
-
-
-def longest_completion(tests: TestSets) -> int:
-    """Tokens of the longest reference completion, trace included, of all test sets."""
-    return max(int(frozen.references(task, examples).lengths.max()) for task, examples in tests.values())

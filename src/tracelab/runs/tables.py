@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
+from tracelab.core.terminal import figure
 from tracelab.runs.entry import Accuracy, say
 
 if TYPE_CHECKING:
@@ -253,9 +254,9 @@ def print_shares(
         table.add_column(heading, justify="right")
     for row in frame.iter_rows(named=True):
         figures = (cell(name, {k: row[f"{name}{end}"] for k, end in ENDS.items()}) for name in shown)
-        table.add_row(*(f"{row[name]}" for name in names), *figures, *(f"{row[name]:.4g}" for name in counts))
-    console = _console()
-    console.print(fitting(table, console.width))
+        others = (figure(row[name], 4) for name in counts)
+        table.add_row(*(f"{row[name]}" for name in names), *figures, *others)
+    print_tables(table)
     print(f"  {path}")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from tracelab.core.terminal import figure
 from tracelab.runs.tables import ENDS, cell, print_tables
 
 SHOWN = 10  # features
@@ -46,7 +47,7 @@ def print_steering(directions: Any, changes: Any, title: str, path: Path) -> Non
     for name in names:
         found.add_column(name, justify="right")
     for row in directions.iter_rows(named=True):
-        found.add_row(row["place"], *(f"{row[name]:.3g}" for name in names))
+        found.add_row(row["place"], *(figure(row[name]) for name in names))
     table = Table(title="changes", title_justify="left", caption="per cent, 95 % interval")
     levels = [name for name in changes.columns if f"{name}_low" in changes.columns]
     texts = ("split", "way", "place", "direction", "scale")

@@ -22,7 +22,7 @@ from tracelab.loggers import check_installed
 from tracelab.models.precision import check_name
 from tracelab.runs.build import build, build_optim, build_task
 from tracelab.runs.ranking import check_words, twins_of
-from tracelab.runs.settings import Experiment, no_copies
+from tracelab.runs.settings import Data, Experiment, no_copies
 from tracelab.runs.treatments import build_treatment
 from tracelab.training.processes import wished
 
@@ -102,6 +102,15 @@ def check_levels(kind: str, parts: Mapping[str, Any], task: Task) -> None:
     for name, part in parts.items():
         if (level := getattr(part, "level", None)) is not None:
             one_of(f"{kind}.{name}.level", level, task.levels)
+
+
+def check_stream(data: Data) -> None:
+    """ValueError if an endless stream is to have no problem twice. (Earlier versions let it pass.)"""
+    if data.online and data.distinct:
+        raise ValueError(
+            "data.online=true draws new problems for ever, and does not leave out those that it had: take "
+            "data.distinct=false, or data.online=false for a set in which no problem stands twice"
+        )
 
 
 def check_ranking(experiment: Experiment, task: Task) -> None:

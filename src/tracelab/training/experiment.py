@@ -31,7 +31,7 @@ from tracelab.runs.treatments import build_treatment
 from tracelab.training import accelerate
 from tracelab.training.budget import short_first
 from tracelab.training.budgeted import build_recipe
-from tracelab.training.checks import check, check_ranking
+from tracelab.training.checks import check, check_ranking, check_stream
 from tracelab.training.curriculum import BeginAnew, quotas
 from tracelab.training.fitting import Trained, conclude, finished_before, fit, fit_together, is_shared
 from tracelab.training.initial import build_initial, origin, with_source
@@ -103,6 +103,7 @@ def _train(experiment: Training, went: Before | None) -> Trained:
 
 def check_parts(experiment: Training) -> None:
     """ValueError if parts do not go together, or refuse their knobs: before anything is drawn."""
+    check_stream(experiment.data)
     check_ranking(experiment, check(experiment))
     check_turns(experiment)
     check_order(experiment)

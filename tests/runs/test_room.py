@@ -8,7 +8,7 @@ import pytest
 from tracelab.core import rng
 from tracelab.data import frozen
 from tracelab.data.card import Arm
-from tracelab.runs.sets import room_for
+from tracelab.runs.room import room_for
 from tracelab.tasks.maze import Maze
 from tracelab.traces.correct import Correct
 from tracelab.traces.solution_only import SolutionOnly
