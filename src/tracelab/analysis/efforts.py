@@ -118,8 +118,8 @@ def arranged(
     known: Mapping[Path, dict[str, Any]], against: str, by: Sequence[str] | None = None
 ) -> pl.DataFrame:
     """The rows of `places` for these runs and what each is, whether or not two have one place."""
-    begun = {_source(config) for config in known.values()} - {None}
-    starts = {folder: config for folder, config in known.items() if folder.resolve() in begun}
+    begun = _begun(known)
+    starts = {folder: config for folder, config in known.items() if folder in begun}
     others = {folder: config for folder, config in known.items() if folder not in starts}
     values = {folder: _value(folder, config, against) for folder, config in others.items()}
     bare = [_without(config, against) for config in others.values()]
@@ -149,6 +149,25 @@ def _check_models(law: str, configs: Sequence[dict[str, Any]]) -> None:
             f"models of the law {law!r} differ in more than their size ({', '.join(knobs)}): load one "
             "kind, or leave by=[...] out"
         )
+
+
+def _begun(known: Mapping[Path, dict[str, Any]]) -> set[Path]:
+    """Which of these runs others among them begin with: those that lie where they lay, and if none does,
+    those with the id that was noted, wherever they lie now. A run with another id is another run.
+    """
+    records = {folder: read_json(folder / "run.json") or {} for folder in known}
+    places = {folder.resolve(): folder for folder in known}
+    found: set[Path] = set()
+    for folder, config in known.items():
+        if (source := _source(config)) is None:
+            continue
+        before, place = records[folder].get("ancestors"), places.get(source)
+        wanted = before[0] if before else None  # of older versions nothing is noted
+        if place is not None and (wanted is None or records[place].get("id") in (None, wanted)):
+            found.add(place)
+        elif wanted is not None:
+            found |= {other for other, record in records.items() if record.get("id") == wanted}
+    return found
 
 
 def _source(config: Mapping[str, Any]) -> Path | None:
