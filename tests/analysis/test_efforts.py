@@ -1,7 +1,9 @@
-"""Runs in their places in a law: which of them others begin with."""
+"""Runs in their places in a law: which of them others begin with, and what a law may not pool in silence."""
 
 import json
 import shutil
+from copy import deepcopy
+from pathlib import Path
 
 import pytest
 import yaml
@@ -9,6 +11,7 @@ import yaml
 from tests.helpers.runs import KEPT
 from tracelab.analysis import efforts
 from tracelab.analysis.package import package
+from tracelab.runs.arms import described
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # of KEPT's task's knobs
 SIZE = "data.train_size"
@@ -68,3 +71,21 @@ def test_older_runs_noted_no_ancestors(lay):
             json.dumps(record | ({"id": None} if folder.name == "start" else {}))
         )
     assert [*places(lay)] == [0, 10, 30]
+
+
+def test_what_a_law_pools_is_named():
+    """Treatments and rates that `by` does not tell apart would count as seeds. With all of them it is silent,
+    and of what makes no other arm.
+    """
+    known = {}
+    for seed, (trace, rate) in enumerate((("correct", 0.007), ("swapped", 0.02))):
+        for size in (10, 100, 1000):
+            config = deepcopy(described(KEPT)) | {"seed": seed, "validate_problems": seed}
+            config["names"]["trace"], config["trace"] = trace, {"_target_": f"tracelab.traces.{trace}"}
+            config["optim"]["optimizer"]["lr"], config["data"]["train_size"] = rate, size
+            known[Path(f"nowhere/{trace}-{size}")] = config
+    told = r"the law 'task=maze' differ in optim.optimizer.lr, names.trace, .* by=\[names.task,(.*)\]$"
+    with pytest.warns(UserWarning, match=told):
+        assert efforts.arranged(known, SIZE, ["names.task"])["law"].n_unique() == 1
+    apart = efforts.arranged(known, SIZE, ["names.task", "optim.optimizer.lr", "names.trace"])
+    assert apart["law"].n_unique() == 2

@@ -245,7 +245,10 @@ def test_efforts_are_what_the_runs_have_logged(runs):
         efforts.until(runs, against="data.trainsize")
     with pytest.raises(ValueError, match="has no val/solved in metrics"):
         efforts.until(runs, against="data.train_size", least={"solved": 0.5})
-    with pytest.raises(ValueError, match=r"two runs of the law .* have the seed 0"):
+    with (
+        pytest.warns(UserWarning, match=r"differ in data\.train_size, .*=\[names\.trace,data\.train_size\]"),
+        pytest.raises(ValueError, match=r"two runs of the law .* have the seed 0"),
+    ):
         efforts.until(runs, against="budget.steps", by=["names.trace"])
     looks = pl.DataFrame(
         {"step": [1, 3], "val/solution_valid": [0.0, 1.0]}
