@@ -29,7 +29,7 @@ from tracelab.core.files import read_json, write_json, write_text
 from tracelab.core.full_disk import disk_full
 from tracelab.core.terminal import endure, log
 from tracelab.runs.entry import prepare_process, say
-from tracelab.runs.knobs import UNNAMED, within
+from tracelab.runs.knobs import UNNAMED, effectless, within
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
@@ -173,15 +173,25 @@ def check_installed(plugin: str) -> None:
 
 
 def check_swept(config: DictConfig) -> None:
-    """End the program if jobs would differ in nothing that makes another run: they would share a folder."""
+    """End the program if jobs would share a folder: they differ in what makes no other run, or in what the
+    names of folders leave out.
+    """
     unnamed = (*UNNAMED, *config.hydra.job.config.override_dirname.exclude_keys)
+    same = effectless(config, UNNAMED)
     params = [f"{knob}={value}" for knob, value in (config.hydra.sweeper.get("params") or {}).items()]
     for override in OverridesParser.create().parse_overrides([*params, *config.hydra.overrides.task]):
         knob = override.key_or_group
-        if override.is_sweep_override() and within(knob, unnamed):
+        if not override.is_sweep_override():
+            continue
+        if within(knob, same):
             sys.exit(
                 f"{override.input_line}: runs that differ in {knob} alone are one run, in one folder. Sweep "
                 "over what makes other runs (python -m tracelab.evaluate judges a run in another way)"
+            )
+        if within(knob, unnamed):
+            sys.exit(
+                f"{override.input_line}: the names of folders leave {knob} out, so that these runs would lie "
+                "in one. Give a command for each value, with a hydra.sweep.dir of its own"
             )
 
 

@@ -140,6 +140,20 @@ def test_the_interval_of_exact_efforts_is_students():
     assert ends == pytest.approx((wanted.slope - half, wanted.slope + half), abs=1e-3)
 
 
+def test_a_far_x_does_not_narrow_the_interval():
+    """Runs that were there by the first look bear any steeper slope, however far their x is."""
+    looks, found = ((15, 16, 15), (8, 8, 8), (3, 3, 3), (1, 1, 1)), []
+    for last in (100.0, 1000.0):
+        x = np.repeat([1.0, 2.0, 4.0, last], 3)
+        high = np.ravel(looks).astype(float)
+        with np.errstate(divide="ignore"):
+            ends = np.log(high - 1), np.log(high)
+        line = intervals.fit(x, *ends, np.ones((1, len(x))))
+        found.append((*intervals.likely(x, *ends, line, laws.drop(8)), line.slope[0]))
+    near, far = found
+    assert far == pytest.approx(near, abs=2e-3)
+
+
 def test_an_end_that_runs_do_not_decide_is_said():
     """Against what makes it easier, runs that got there at one x may be as steep downwards as you like."""
     rows = [
@@ -231,7 +245,10 @@ def test_efforts_are_what_the_runs_have_logged(runs):
         efforts.until(runs, against="data.trainsize")
     with pytest.raises(ValueError, match="has no val/solved in metrics"):
         efforts.until(runs, against="data.train_size", least={"solved": 0.5})
-    with pytest.raises(ValueError, match=r"two runs of the law .* have the seed 0"):
+    with (
+        pytest.warns(UserWarning, match=r"differ in data\.train_size, .*=\[names\.trace,data\.train_size\]"),
+        pytest.raises(ValueError, match=r"two runs of the law .* have the seed 0"),
+    ):
         efforts.until(runs, against="budget.steps", by=["names.trace"])
     looks = pl.DataFrame(
         {"step": [1, 3], "val/solution_valid": [0.0, 1.0]}

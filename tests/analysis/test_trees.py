@@ -137,6 +137,25 @@ def test_of_two_errors_the_first_and_the_deepest():
     assert (row["deepest_depth"], row["deepest_height"]) == (2, 0)
 
 
+def test_of_errors_equally_far_the_one_nearest_the_leaves():
+    """In whatever order they were written."""
+    for heights in ([1, 0], [0, 1]):
+        found = pl.DataFrame(
+            {
+                **dict.fromkeys(("run", "arm", "split"), "x"),
+                **dict.fromkeys(("seed", "problem_key", "index"), 0),
+                "solution_valid": False,
+                "step": range(4),
+                "role": ["sound", "wrong", "wrong", "standing"],
+                "depth": [2, 1, 1, 0],
+                "height": [0, *heights, 2],
+            }
+        )
+        (row,) = trees(found).to_dicts()
+        assert (row["deepest_depth"], row["deepest_height"]) == (1, 0)
+        assert row["first_height"] == heights[0]
+
+
 @pytest.mark.parametrize(
     "task", [TASK, Hops(), Deduction(), Deduction(solver="backward", width=3, logic=["and", "or"])], ids=str
 )

@@ -3,8 +3,10 @@
 import json
 from statistics import median
 
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib import image
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from tests.helpers.bench import script
@@ -107,6 +109,17 @@ def test_what_the_demo_ended_at(page):
         estimate = recorded("demo")["test_sets"]["wilson"][metric]
         assert in_words(estimate) in page
         assert estimate["n"] == 256
+
+
+@pytest.mark.parametrize("name", ["interventions", "three_seeds/interventions"])
+def test_figures_of_imposed_traces_are_those_of_their_tables(name, tmp_path, figures):
+    """What a table does not say, its figure does not show."""
+    kept = CLONE / "docs" / "results" / f"{name}.png"
+    if f"Matplotlib version{matplotlib.__version__}," not in kept.read_bytes().decode("latin-1"):
+        pytest.skip("another matplotlib draws other pixels")
+    with script("imposed") as imposed:
+        drawn = imposed.drawn(kept.with_suffix(".csv"), tmp_path)
+    assert np.array_equal(*(image.imread(path) for path in (kept, drawn)))
 
 
 def test_hostile_sequences_and_lines():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tracelab.probes.alignment import align, as_deep
-from tracelab.probes.directions import concordance_of, contrast_weights, exchanged, find
+from tracelab.probes.directions import by_problems, concordance_of, contrast_weights, exchanged, find
 from tracelab.probes.settings import Fit
 
 GENERATOR = np.random.default_rng(0)
@@ -149,6 +149,30 @@ def test_nothing_is_carried_where_activations_have_nothing_in_common(source):
     assert found.explained == pytest.approx(found.exchanged, abs=0.02)
     assert abs(found.explained) < 0.05
     assert found.p > 1 / 21
+
+
+def test_problems_alone_have_nothing_in_common():
+    """Activations of two models that know tokens by their problem, each in its own way: p is small as rarely
+    as p says. It is so several times as often if tokens are exchanged one by one.
+    """
+    group, small = np.repeat(np.arange(40), 8), []
+    for k in range(60):
+        random = np.random.default_rng(k)
+        source, target = (
+            (np.repeat(random.normal(size=(40, 8)), 8, axis=0) + 0.5 * random.normal(size=(320, 8)))
+            * np.exp(-np.arange(8))
+            for _ in range(2)
+        )
+        small.append(align(source, target, group, rank=1, seed=k).p)
+    assert 0 < np.mean([p <= 1 / 21 + 1e-9 for p in small]) < 0.12
+    assert 0.3 < np.mean([p <= 0.5 for p in small]) < 0.7
+
+
+def test_problems_change_places_whole():
+    """With one that has as many rows, each in its order; one of another size stays."""
+    group = np.array([2, 0, 0, 2, 1, 1, 1])
+    seen = {tuple(by_problems(group, np.random.default_rng(k)).tolist()) for k in range(30)}
+    assert seen == {(0, 1, 2, 3, 4, 5, 6), (1, 0, 3, 2, 4, 5, 6)}
 
 
 def test_places_as_deep():

@@ -91,6 +91,18 @@ def test_a_law_has_as_many_problems_as_it_asks_for(law):
     assert {len(examples) for _, examples in sets.test_sets(asked, task).values()} == {asked.eval.problems}
 
 
+def test_traces_are_of_problems_whose_solutions_were_seen():
+    """law/traces_start has all that law/traces goes on with, and its budget is more than a pass."""
+    start = compose(Training, "train", "experiment=law/traces_start")
+    sizes = {word for job in jobs_of("traces")[1] for word in job if word.startswith("data.train_size=")}
+    assert max(int(word.partition("=")[2]) for word in sizes) <= start.data.train_size
+    task = build_task(start.task)
+    some = sets.problems(start, task, "val", 64)
+    solutions = task.codec.encode(task.codec.solution, some.solution)
+    tokens = (task.prompts(some).lengths + solutions.lengths).mean()
+    assert start.data.train_size * tokens < start.budget.default_tokens
+
+
 TINY = [word for word in SMALL if not word.startswith(("task.", "data.train", "eval."))]
 FEW = ("eval.problems=8", "validate_problems=4")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
@@ -21,9 +22,9 @@ from tracelab import sweeps
 from tracelab.core.paths import CONF
 from tracelab.launching import scheduler
 from tracelab.runs.checkpoints import load_weights
-from tracelab.runs.entry import Accuracy, run_folder, run_name
+from tracelab.runs.entry import Accuracy, prepare_process, run_folder, run_name
 from tracelab.runs.folder import Run, claimed
-from tracelab.sweeps import check_installed
+from tracelab.sweeps import check_installed, check_swept
 from tracelab.training.experiment import train
 from tracelab.training.learner import Learner
 
@@ -280,6 +281,28 @@ def test_a_sweep_without_jobs_is_an_error(tmp_path):
     done = sweep(tmp_path, "experiment=glob(study/*)")
     assert done.returncode == 1
     assert "no jobs" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "knob", "reason"),
+    [
+        ((), "validate_problems", "runs that differ in validate_problems alone are one run"),
+        (
+            ("data.teacher={knob: size, values: [5, 7], bound: 0.8}",),
+            "validate_problems",
+            "folders leave validate_problems out, so that these runs would lie in one",
+        ),
+        ((), "trainer.gradient_clip_val", "folders leave trainer.gradient_clip_val out"),
+    ],
+)
+def test_a_sweep_whose_runs_would_share_a_folder_is_refused(words, knob, reason):
+    """With a teacher the number of held-out problems makes another run, which no folder's name says."""
+    swept = "hydra/sweeper=optuna", f"+hydra.sweeper.params={{{knob}: '8,16'}}"
+    prepare_process()
+    with initialize_config_dir(str(CONF), version_base=None):
+        config = compose("train", [*words, *swept], return_hydra_config=True)
+    with pytest.raises(SystemExit, match=reason):
+        check_swept(config)
 
 
 def test_a_sweep_under_torchrun_is_refused(tmp_path):

@@ -124,6 +124,36 @@ def test_a_killed_search_proposes_what_it_would_have(tmp_path):
     assert told(study(elsewhere, seed=1), most=1)[0].params != whole[0].params
 
 
+def told_side_by_side(studied):
+    """As `told`, n_jobs at once."""
+    found = []
+    while trials := studied.batch():
+        for trial in trials:
+            studied.tell(trial, went(trial), f"runs/{trial.number}")
+        found.append(trials)
+    return found
+
+
+@pytest.mark.parametrize("killed", ["between two proposals", "between two values", "with all under way"])
+def test_a_killed_search_of_several_jobs_proposes_what_it_would_have(tmp_path, killed):
+    """The next trials are proposed by all values of those that ran side by side, and by no fewer."""
+    folders = [tmp_path / name for name in ("whole", "killed")]
+    for folder in folders:
+        folder.mkdir()
+    whole = told_side_by_side(study(folders[0], n_trials=8, n_jobs=2))
+    assert [len(trials) for trials in whole] == [2, 2, 2, 2]
+    begun = study(folders[1], n_trials=8, n_jobs=2)
+    for _ in range(2):
+        for trial in begun.batch():
+            begun.tell(trial, went(trial), f"runs/{trial.number}")
+    under_way = [begun.next()] if killed == "between two proposals" else begun.batch()
+    if killed == "between two values":
+        begun.tell(under_way[0], went(under_way[0]), "runs/4")
+    found = told_side_by_side(study(folders[1], n_trials=8, n_jobs=2))
+    rest = whole[2:] if killed != "between two values" else [whole[2][1:], whole[3]]
+    assert found == rest
+
+
 def test_a_sampler_may_have_a_seed_of_its_own(tmp_path):
     """It is then made once; two that are seeded alike propose alike."""
     sampler = {"_target_": "optuna.samplers.RandomSampler", "seed": 3}

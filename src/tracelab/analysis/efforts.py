@@ -5,7 +5,7 @@
 
 `against` names what stands below: a knob of the runs' configs, or `parameters`. Of a knob with two ends
 ([fewest, most]) it is the upper one. A law is what runs have in common but for it and the seed: an arm, or
-the values of the knobs in `by`.
+the values of the knobs in `by`: what else runs of one law differ in then, a warning names.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tracelab.analysis.loading import finished, load
 from tracelab.analysis.stability import stability
 from tracelab.core.files import read_json
 from tracelab.runs.arms import arms_of, differing, short
-from tracelab.runs.knobs import NOT_SHOWN, flat_config
+from tracelab.runs.knobs import CALLED_BY, NOT_SHOWN, WITHIN_AN_ARM, effectless, flat_config, within
 
 PARAMETERS = "parameters"
 STEP = "step"
@@ -118,8 +118,8 @@ def arranged(
     known: Mapping[Path, dict[str, Any]], against: str, by: Sequence[str] | None = None
 ) -> pl.DataFrame:
     """The rows of `places` for these runs and what each is, whether or not two have one place."""
-    begun = {_source(config) for config in known.values()} - {None}
-    starts = {folder: config for folder, config in known.items() if folder.resolve() in begun}
+    begun = _begun(known)
+    starts = {folder: config for folder, config in known.items() if folder in begun}
     others = {folder: config for folder, config in known.items() if folder not in starts}
     values = {folder: _value(folder, config, against) for folder, config in others.items()}
     bare = [_without(config, against) for config in others.values()]
@@ -129,6 +129,8 @@ def arranged(
         check_same([[*others][k] for k in mine], [bare[k] for k in mine])
         if against == PARAMETERS:
             _check_models(law, [bare[k] for k in mine])
+        if by is not None:
+            _tell_pooled(law, [bare[k] for k in mine], by)
     rows = [
         {"law": law, "seed": config["seed"], "x": values[folder], "run": str(folder)}
         for law, (folder, config) in zip(laws, others.items(), strict=True)
@@ -149,6 +151,39 @@ def _check_models(law: str, configs: Sequence[dict[str, Any]]) -> None:
             f"models of the law {law!r} differ in more than their size ({', '.join(knobs)}): load one "
             "kind, or leave by=[...] out"
         )
+
+
+def _tell_pooled(law: str, configs: Sequence[dict[str, Any]], by: Sequence[str]) -> None:
+    """A warning that names the knobs, but for those of runs of one arm, in which a law's runs differ."""
+    called = [f"names.{name}" for name in CALLED_BY]
+    parts = [f"{name}._target_" for name in CALLED_BY]  # of which the names are told
+    free = effectless(configs[0], WITHIN_AN_ARM)
+    knobs = [name for name in differing(configs) if name in called or not within(name, (*free, *parts))]
+    if knobs:
+        warnings.warn(
+            f"runs of the law {law!r} differ in {', '.join(knobs)}, and count as seeds of one: tell them "
+            f"apart with by=[{','.join([*by, *knobs])}]",
+            stacklevel=4,
+        )
+
+
+def _begun(known: Mapping[Path, dict[str, Any]]) -> set[Path]:
+    """Which of these runs others among them begin with: those that lie where they lay, and if none does,
+    those with the id that was noted, wherever they lie now. A run with another id is another run.
+    """
+    records = {folder: read_json(folder / "run.json") or {} for folder in known}
+    places = {folder.resolve(): folder for folder in known}
+    found: set[Path] = set()
+    for folder, config in known.items():
+        if (source := _source(config)) is None:
+            continue
+        before, place = records[folder].get("ancestors"), places.get(source)
+        wanted = before[0] if before else None  # of older versions nothing is noted
+        if place is not None and (wanted is None or records[place].get("id") in (None, wanted)):
+            found.add(place)
+        elif wanted is not None:
+            found |= {other for other, record in records.items() if record.get("id") == wanted}
+    return found
 
 
 def _source(config: Mapping[str, Any]) -> Path | None:

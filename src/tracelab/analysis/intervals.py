@@ -107,9 +107,16 @@ def _end(data: Scaled, slope: float, side: int, spread: float, lowest: float) ->
 
 
 def _profile(data: Scaled, slopes: Floats, spreads: Floats) -> Floats:
-    """(B,): the log likelihood of the best line with each slope. spreads: (B,), about what they will be."""
+    """(B,): the log likelihood of the best line with each slope. spreads: (B,), about what they will be.
+
+    Newton's method begins where lines pass, in the mean, the middles of the intervals with two ends: far from
+    there it would stop short.
+    """
     level = slopes[:, None] * data.x
-    at = np.stack([np.zeros(len(slopes)), 1 / spreads], axis=1)
+    bounded = np.isfinite(data.low) & np.isfinite(data.high)
+    middle = (data.low + data.high)[bounded] / 2
+    start = (middle - level[:, bounded]).mean(1)
+    at = np.stack([start / spreads, 1 / spreads], axis=1)
     ones = np.ones((len(data.x), 1))
     return _newton(at, ones, data.low - level, data.high - level, np.ones_like(level), data.least)[1]
 

@@ -72,11 +72,13 @@ def trees(found: pl.DataFrame) -> pl.DataFrame:
 
     nodes: steps of the tree, 0 where none gives the answer; sound, wrong, standing: how many are; height: of
     the root; first_depth, first_height: where the first step lies that is wrong in itself; deepest_depth,
-    deepest_height: where the farthest from the answer does, null where there is none.
+    deepest_height: where the farthest from the answer does, of several the one nearest the leaves; null where
+    there is none.
     """
     role, place = pl.col("role"), pl.struct("depth", "height")
     wrong = place.filter(role == "wrong")
-    farthest = place.filter(role == "wrong").sort_by(pl.col("depth").filter(role == "wrong"), descending=True)
+    depth, height = (wrong.struct.field(name) for name in ("depth", "height"))
+    farthest = wrong.sort_by(depth, height, descending=[True, False])
     return found.group_by(*LABELS, "solution_valid", maintain_order=True).agg(
         (role != "aside").sum().cast(pl.Int64).alias("nodes"),
         *((role == name).sum().cast(pl.Int64).alias(name) for name in ROLES[1:]),

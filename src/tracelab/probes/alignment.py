@@ -5,7 +5,7 @@
 
 Each side is reduced to its leading principal directions, as many as the rank, and the target's coordinates
 along its own are fitted to the source's by least squares. Whether the two have anything in common is told by
-problems that the map was not fitted to, and beside that by the same with tokens exchanged.
+problems that the map was not fitted to, and beside that by the same with tokens exchanged by problems.
 
 The idea, with rank, layers and scale as knobs: Balasubramanian et al. 2026 (UNLOCK, arXiv 2604.06377).
 """
@@ -19,7 +19,7 @@ import numpy as np
 
 from tracelab.core import rng
 from tracelab.probes.activations import Written
-from tracelab.probes.directions import SHUFFLES, Direction, Flags, Floats, Integers, halves
+from tracelab.probes.directions import SHUFFLES, Direction, Flags, Floats, Integers, by_problems, halves
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Alignment:
     """A map, (features of the source, features of the target), of activations and of directions.
 
     explained: R², the share of the target's variance that the map predicts in the other half of the problems;
-    exchanged: the same with tokens exchanged, the mean; p: the share of exchanges that come as high, itself
-    counted.
+    exchanged: the same with tokens exchanged by problems, the mean; p: the share of such exchanges that come
+    as high, itself counted.
     """
 
     map: Floats
@@ -71,12 +71,16 @@ def tokens(written: Written, each: int, seed: int, room: int) -> Tokens:
 
 
 def align(source: Floats, target: Floats, group: Integers, rank: int, seed: int) -> Alignment:
-    """The map from rows (n, features) of the source to those of the target. group: (n,) problems."""
+    """The map from rows (n, features) of the source to those of the target. group: (n,) problems.
+
+    Tokens of one problem resemble each other, so `exchanged` and `p` are of tokens exchanged by problems:
+    those of one stand, in their order, beside those of another that has as many.
+    """
     half = halves(group, seed)
     explained = _held_out(source, target, half, rank)
     others = []
     for k in range(SHUFFLES):
-        order = rng.rng(seed, "val", k, "exchanged tokens").permutation(len(target))
+        order = by_problems(group, rng.rng(seed, "val", k, "exchanged tokens"))
         others.append(_held_out(source, target[order], half, rank))
     p = (1 + sum(other >= explained for other in others)) / (1 + SHUFFLES)
     return Alignment(_fitted(source, target, rank), explained, float(np.mean(others)), p)

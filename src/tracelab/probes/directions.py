@@ -12,6 +12,7 @@ al. 2025 (ThinkEdit, arXiv 2503.22048).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,9 +106,23 @@ def exchanged(label: Flags, stratum: Integers, group: Integers, seed: int, k: in
             alike.setdefault((int(place[rows[0]]), len(rows)), []).append(rows)
         elif generator.random() < 0.5:
             found[rows] = ~label[rows]
+    return found[_changed_places(alike, len(label), generator)]
+
+
+def by_problems(group: Integers, generator: np.random.Generator) -> Integers:
+    """(n,): an order of the rows in which problems (groups) that have as many change places, each whole."""
+    alike: dict[int, list[Integers]] = {}
+    for rows in _members(group):
+        alike.setdefault(len(rows), []).append(rows)
+    return _changed_places(alike, len(group), generator)
+
+
+def _changed_places(alike: Mapping[Any, list[Integers]], n: int, generator: np.random.Generator) -> Integers:
+    """(n,): the row that comes to each place. alike: problems whose rows, equally many, change places."""
+    order = np.arange(n)
     for problems in alike.values():
-        found[np.stack(problems)] = label[generator.permutation(np.stack(problems))]
-    return found
+        order[np.stack(problems)] = generator.permutation(np.stack(problems))
+    return order
 
 
 def _held_out(rows: Floats, label: Flags, stratum: Integers, half: Flags) -> tuple[float, float]:

@@ -12,7 +12,6 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +62,12 @@ def search(
 def run_all(
     study: Study, sweep: Sweep, launch: Launch, folder: Path, problems: int | None
 ) -> list[JobReturn]:
-    """Run the trials that are left, n_jobs at a time -> what their jobs return.
+    """Run the trials that are left, a batch at a time -> what their jobs return.
 
     folder: of the sweep; problems: held-out ones that runs are to complete, None where it is not known.
     """
     returned: list[JobReturn] = []
-    while trials := [*islice(iter(study.next, None), study.asked.n_jobs)]:
+    while trials := study.batch():
         commands: dict[tuple[str, ...], list[Trial]] = {}
         for trial in trials:  # those with the same values are one run
             commands.setdefault(tuple(study.space.overrides(trial.params)), []).append(trial)

@@ -1,8 +1,9 @@
 """A study of Optuna that is kept in a database and goes on where it was.
 
     study = Study(asked, space, made_of)
-    while (trial := study.next()) is not None:
-        study.tell(trial, value, folder)
+    while trials := study.batch():
+        for trial in trials:
+            study.tell(trial, value, folder)
 
 A trial that was proposed and has no value yet (its command was killed) comes first. Then come those that had
 failed under an earlier command, each once more; then new ones, up to as many as are asked for.
@@ -96,6 +97,19 @@ class Study:
     def trials(self) -> list[FrozenTrial]:
         """All of them, in order."""
         return self.study.get_trials(deepcopy=False)
+
+    def batch(self) -> list[Trial]:
+        """The trials to run side by side, n_jobs at most; none if there are as many as were asked for.
+
+        A batch ends where n_jobs divides the trials so far. So a search that was killed between two values of
+        one runs the rest of it alone, and proposes the next by all of its values, as if it had not been.
+        """
+        found: list[Trial] = []
+        while len(found) < self.asked.n_jobs and (trial := self.next()) is not None:
+            found.append(trial)
+            if (trial.number + 1) % self.asked.n_jobs == 0:
+                break
+        return found
 
     def next(self) -> Trial | None:
         """The trial to run next; None if there are as many as were asked for."""
