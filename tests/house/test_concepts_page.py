@@ -1,4 +1,4 @@
-"""docs/concepts.md: its example is a maze in the default format, and the trace begins as its solver's does."""
+"""docs/concepts.md: its maze is in the default format, and its steps are the solver's."""
 
 import re
 

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 from pyarrow import parquet
@@ -15,7 +14,8 @@ from tracelab.runs.folder import runs_below
 
 PAGE = (CLONE / "docs" / "files.md").read_text(encoding="utf-8")
 STUDY = CLONE / "bench" / "results" / "study" / "arithmetic"
-ARMS = [STUDY / f"arm-{arm}_experiment-study-arithmetic_seed-0" for arm in ("correct", "swapped", "corrupted_100")]
+SOME = ("correct", "swapped", "corrupted_100")
+ARMS = [STUDY / f"arm-{arm}_experiment-study-arithmetic_seed-0" for arm in SOME]
 RUNS = [KEPT, *ARMS]
 LEVELS = ("parses", "local", "strict", "paper")
 
@@ -38,13 +38,19 @@ def content(run, name):
 
 def test_columns_of_outcomes():
     (named,) = tables("outcomes.parquet")
-    measures = set(re.findall(r"`(\w+)`", section("outcomes.parquet").partition("The last columns")[2].split("\n")[0]))
-    assert named | measures == {name for run in RUNS for name in parquet.read_schema(run / "outcomes.parquet").names}
+    measures = set(
+        re.findall(r"`(\w+)`", section("outcomes.parquet").partition("The last columns")[2].split("\n")[0])
+    )
+    assert named | measures == {
+        name for run in RUNS for name in parquet.read_schema(run / "outcomes.parquet").names
+    }
 
 
 def test_names_in_metrics():
     (named,) = tables("metrics.json")
-    found = {name for run in RUNS for part in content(run, "metrics.json")["test sets"].values() for name in part}
+    found = {
+        name for run in RUNS for part in content(run, "metrics.json")["test sets"].values() for name in part
+    }
     assert named == {re.sub(":.*", ":<reason>", name) for name in found}
     text = section("metrics.json").partition("|")[0]
     estimates = content(ARMS[0], "metrics.json")["test sets"]["arithmetic"]["solution_valid"]
@@ -77,7 +83,7 @@ def test_what_some_have_is_written_somewhere(heading):
 
 
 def test_evaluations_of_their_own_are_of_no_run(tmp_path):
-    """What `evaluate eval.samples=8 eval.temperature=1` writes is below the run, and found by no table of runs."""
+    """What `evaluate eval.samples=8 eval.temperature=1` writes is below the run, and no table finds it."""
     run = shutil.copytree(KEPT, tmp_path / "run")
     beside = run / "evaluations" / run_name("samples=8,temperature=1.0")
     assert f"`<run>/{beside.relative_to(run)}`" in PAGE
@@ -90,4 +96,4 @@ def test_evaluations_of_their_own_are_of_no_run(tmp_path):
 
 def test_it_is_linked_where_files_are_listed():
     assert "](files.md)" in (CLONE / "docs" / "training.md").read_text(encoding="utf-8")
-    assert Path(CLONE / "docs" / "index.md").read_text(encoding="utf-8").count("\nfiles\n") == 1
+    assert (CLONE / "docs" / "index.md").read_text(encoding="utf-8").count("\nfiles\n") == 1

@@ -1,4 +1,4 @@
-"""docs/reasons.md names every reason of every grammar, and the levels that it fails, as the replays give it."""
+"""docs/reasons.md: every reason of every grammar, with what it fails, as the code gives it."""
 
 import ast
 import re
@@ -58,7 +58,9 @@ def given_by(grammar):
 
 @pytest.mark.parametrize("heading", GRAMMARS)
 def test_every_reason_is_there_with_what_it_fails(heading):
-    names = re.findall(r"^    (\w+): int", (PACKAGE / "search" / GRAMMARS[heading] / "reasons.py").read_text(), re.M)
+    names = re.findall(
+        r"^    (\w+): int", (PACKAGE / "search" / GRAMMARS[heading] / "reasons.py").read_text(), re.M
+    )
     rows = rows_of(heading)
     assert [*rows] == [name for name in names if name not in {*PARSING, "ok"}]
     given = given_by(GRAMMARS[heading])
