@@ -34,10 +34,8 @@ def takes(name):
     first = next(iter(inspect.signature(found(name)).parameters.values()))
     if first.kind is inspect.Parameter.VAR_POSITIONAL:
         return "folders"
-    kind = str(first.annotation)
-    if "str" in kind or "Path" in kind:
-        return "folders"
-    return "LazyFrame" if "LazyFrame" in kind else "DataFrame"
+    (kind,) = re.findall(r"LazyFrame|DataFrame", str(first.annotation))
+    return kind
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[2])
