@@ -3,12 +3,14 @@
 import json
 import re
 import shutil
+from dataclasses import asdict
 
 import pytest
 from pyarrow import parquet
 
 from tests.helpers.runs import KEPT
 from tracelab.core.paths import CLONE, CONF, PACKAGE
+from tracelab.evaluate import Changes
 from tracelab.runs.entry import run_name
 from tracelab.runs.folder import runs_below
 
@@ -85,7 +87,8 @@ def test_what_some_have_is_written_somewhere(heading):
 def test_evaluations_of_their_own_are_of_no_run(tmp_path):
     """What `evaluate eval.samples=8 eval.temperature=1` writes is below the run, and no table finds it."""
     run = shutil.copytree(KEPT, tmp_path / "run")
-    beside = run / "evaluations" / run_name("samples=8,temperature=1.0")
+    asked = {name: value for name, value in asdict(Changes(samples=8, temperature=1)).items() if value}
+    beside = run / "evaluations" / run_name(",".join(f"{name}={value}" for name, value in asked.items()))
     assert f"`<run>/{beside.relative_to(run)}`" in PAGE
     beside.mkdir(parents=True)
     for name in ("outcomes.parquet", "metrics.json"):
