@@ -1,8 +1,13 @@
-"""The examples of docs/new_*.md run as they stand on their pages: a metric, a section, an algorithm.
+"""The examples of docs/new_*.md and of docs/extend.md run as they stand on their pages.
 
+A metric, a section, an algorithm, code outside the clone.
 A task is in tests/tasks/test_new_task.py, a treatment in tests/traces/test_traces.py.
 """
 
+import re
+import shlex
+import subprocess
+import sys
 from dataclasses import fields
 
 import numpy as np
@@ -11,13 +16,14 @@ import torch
 import yaml
 from hydra.utils import instantiate
 
-from tests.helpers.pages import module_of
+from tests.helpers.pages import DOCS, blocks_of, module_of
 from tests.helpers.runs import KEPT, post_training
 from tracelab.algorithms.base import Batch
 from tracelab.core.files import read_json
 from tracelab.report import sections
 from tracelab.report.study import study_of
 from tracelab.runs.entry import compose
+from tracelab.runs.trust import TRUST, is_known
 from tracelab.training.settings import Training
 
 
@@ -38,8 +44,11 @@ def test_a_metric(tmp_path, monkeypatch):
     metric = instantiate(config_of(tmp_path, "metric")["complete"])
     outcomes = {"truncated": np.array([True, False, False, False]), "problem_key": np.arange(4)}
     assert metric(outcomes, ("strict",))["complete"].value == 0.75
-    composed = compose(Training, "train", searched(tmp_path), "metric=[joint,complete]")
-    assert set(composed.metric) == {"joint", "complete"}
+    (command,) = [block.code for block in blocks_of(DOCS / "new_metric.md") if block.language == "console"]
+    *_, chosen = shlex.split(command)
+    composed = compose(Training, "train", searched(tmp_path), chosen)
+    by_itself = compose(Training, "train").metric
+    assert set(composed.metric) == {*by_itself, "complete"}
 
 
 @pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # KEPT's, of its task's knobs
@@ -72,3 +81,22 @@ def test_an_algorithm(tmp_path, monkeypatch):
     torch.testing.assert_close(logprobs.grad, -advantages.reshape(8, 1) / 24 + torch.zeros(8, 3))
     composed = post_training(f"run={KEPT}", f"run_dir={tmp_path}", searched(tmp_path), "algorithm=signs")
     assert composed.algorithm == config
+
+
+def test_code_outside_the_clone(tmp_path, monkeypatch):
+    """docs/extend.md's layout, with the class of docs/new_treatment.md: shown, and trusted if one says so."""
+    lab = tmp_path / "my_lab"
+    (lab / "my_conf" / "trace").mkdir(parents=True)
+    (source,) = [block.code for block in blocks_of(DOCS / "new_treatment.md") if block.language == "python"]
+    (lab / "my_lab.py").write_text(source, encoding="utf-8")
+    page = (DOCS / "extend.md").read_text(encoding="utf-8")
+    (target,) = re.findall(r"reversed.yaml +# (_target_: .*)", page)
+    (lab / "my_conf" / "trace" / "reversed.yaml").write_text(f"{target}\n", encoding="utf-8")
+    (command,) = [block.code for block in blocks_of(DOCS / "extend.md") if block.language == "console"]
+    words = [sys.executable, *shlex.split(command)[2:]]
+    done = subprocess.run([*words, "task.size=5"], cwd=lab, capture_output=True, text=True, check=True)
+    assert re.search(r"trace local +\w+ at step 0", done.stdout)
+    component = target.partition(": ")[2]
+    assert not is_known(component)
+    monkeypatch.setenv(TRUST, "my_lab")
+    assert is_known(component)

@@ -79,7 +79,7 @@ def test_the_block_in_their_readme_runs(monkeypatch):
     names = {}
     exec(compile(ast.Module(first, []), "README.md", "exec"), names)
     table = eval(compile(ast.Expression(last.value), "README.md", "eval"), names)
-    assert set(table["treatment"]) >= {"correct", "solution_only", "swapped"}
+    assert set(table["arm"]) >= {"correct", "solution_only", "swapped"}
     assert set(table["n"]) == {512}
 
 

@@ -129,6 +129,13 @@ def test_every_block_is_run_or_says_why_not():
     assert [name(block) for block in BLOCKS if not MARKERS.fullmatch(block.how)] == []
 
 
+@pytest.mark.parametrize("page", [*pages(), CLONE / "notebooks" / "README.md"], ids=lambda page: page.name)
+def test_blocks_keep_arms_apart(page):
+    """What groups outcomes by the treatment's name has its knobs as well: arms differ in them."""
+    blocks = [block.code for block in blocks_of(page)]
+    assert [code for code in blocks if "treatment" in code and "treatment_options" not in code] == []
+
+
 def test_what_others_run_they_read():
     """A test that is said to run a block names its page."""
     said = [(block, block.how.removeprefix("run by ")) for block in BLOCKS if block.how.startswith("run by ")]

@@ -12,7 +12,7 @@ Nothing here needs torch, a server or more than the folders.
 from tracelab.analysis.confidence import calibration, calibrations
 from tracelab.analysis.estimates import compare, rates
 from tracelab.analysis.generalisation import dose_response, gaps
-from tracelab.analysis.joint import given, joint
+from tracelab.analysis.joint import first_errors, given, joint, reasons
 from tracelab.analysis.learning import learning_curves, time_to_quality
 from tracelab.analysis.length import length_against
 from tracelab.analysis.loading import load, runs
@@ -23,6 +23,7 @@ __all__ = [
     "calibrations",
     "compare",
     "dose_response",
+    "first_errors",
     "gaps",
     "given",
     "joint",
@@ -30,6 +31,7 @@ __all__ = [
     "length_against",
     "load",
     "rates",
+    "reasons",
     "runs",
     "stability",
     "time_to_quality",

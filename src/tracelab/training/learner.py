@@ -231,8 +231,8 @@ class Learner(Budgeted):
         if not math.isfinite(largest):
             raise ValueError(
                 f"the gradient's norm is {largest} at step {self.progress.steps} (on a GPU: or since the "
-                "log's last line). last.ckpt is not spoilt: lower the learning rate, or clip "
-                "(trainer.gradient_clip_val=1)"
+                "log's last line). last.ckpt is not spoilt: lower the learning rate (optim.optimizer.lr), or "
+                "clip harder (trainer.gradient_clip_val=0.3)"
             )
 
     def _at_log_step(self) -> bool:

@@ -12,6 +12,10 @@ from tracelab.report.markup import Html, drawing, paragraph, share, table
 from tracelab.report.study import Study
 
 TITLE, PLACE = "Is a valid trace likelier?", 105
+KINDS = (
+    "State changes a place, a name or a move that a step has, cost its numbers (in arithmetic those that are "
+    "added and what they come to): not every kind of damage says that a model knows values. "
+)
 
 
 def section(study: Study) -> Html | None:
@@ -25,7 +29,7 @@ def section(study: Study) -> Html | None:
     note += "likelier than the same with damaged steps, in per cent; a tie counts one half, and 50 is what a "
     note += "model has that cannot tell. Whole: the longer of two traces is at a disadvantage. Per token it "
     note += "is not. At the first change both are read behind the same words; twins whose "
-    note += "step is legal there (legal) do not count for it. 95 % intervals are for other "
+    note += f"step is legal there (legal) do not count for it. {KINDS}95 % intervals are for other "
     note += "problems, of these seeds."
     headings = ["arm", "test set", "damage", "whole", "per token", "at first change"]
     headings += ["as long, %", "n", "legal", "left out", "seeds"]
