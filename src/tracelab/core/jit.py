@@ -12,19 +12,16 @@ before kernels are imported, and they are plain Python then, with the same resul
     from tracelab.tasks.maze import Maze
 """
 
-import fcntl
 import os
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from functools import cache, wraps
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from tracelab.core.files import lock
 from tracelab.core.paths import cache_home, not_kept
-from tracelab.core.sources import sources_hash, versions
+from tracelab.core.sources import sources_hash
 
 Kernel = Callable[..., Any]
 Function = TypeVar("Function", bound=Kernel)
@@ -34,13 +31,11 @@ class _Mode:
     """Are kernels plain Python? None until the first is met; all of a process are alike.
 
     calls: of a rehearsal, what kernels were called with from outside; inside: is one running?
-    modules: that were met to have kernels.
     """
 
     interpreted: bool | None = None
     calls: list[tuple[Kernel, tuple[Any, ...]]] | None = None
     inside = False
-    modules: ClassVar[set[str]] = set()
 
 
 def interpret() -> None:
@@ -92,9 +87,10 @@ def _compiled(function: Function, **options: Any) -> Function:
     """Kept on disk, releasing the GIL, dividing as NumPy does."""
     if interpreted():
         return function if _Mode.calls is None else cast(Function, _noted(function, _Mode.calls))
-    _Mode.modules.add(function.__module__)
     kernel: Any = _numba().njit(function, nogil=True, error_model="numpy", **options)
-    kernel._cache = _cache()(function)
+    from tracelab.core.kept_kernels import cache_of
+
+    kernel._cache = cache_of(function)
     kernel.get_call_template = _without_literals(kernel.get_call_template)
     return cast(Function, kernel)
 
@@ -124,74 +120,6 @@ def _noted(function: Kernel, calls: list[tuple[Kernel, tuple[Any, ...]]]) -> Ker
             _Mode.inside = False
 
     return call
-
-
-@cache
-def _cache() -> Any:
-    """Numba's cache of a function, to which one process at a time writes, and which never fails a run.
-
-    Two that compiled the same function for different types at once might take one file name for both, and
-    the index say of the one that it is the other: a kernel called with arrays that it does not know.
-    What cannot be read (half a file, after a crash) is compiled anew; what cannot be written is not kept, nor
-    what is made of sources that are no files.
-    """
-    from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache, UserProvidedCacheLocator
-
-    if not os.environ["NUMBA_CACHE_DIR"]:
-        return lambda function: NullCache()
-
-    class Locator(UserProvidedCacheLocator):
-        """The folder, which may be read where it can't be written. (Numba's would take another then.)"""
-
-        def ensure_cache_path(self) -> None:
-            pass
-
-    class Impl(CompileResultCacheImpl):
-        _locator_classes = [Locator]  # noqa: RUF012 (as numba has it)
-
-    class Enduring(FunctionCache):
-        _impl_class = Impl
-
-        def _index_key(self, sig: Any, codegen: Any) -> Any:
-            """Numba's, and the versions of the other packages whose code may be within."""
-            return *super()._index_key(sig, codegen), tuple((self._others(sig) or {}).items())
-
-        def _others(self, sig: Any) -> dict[str, str] | None:
-            """As `versions`. A kernel of theirs, or for a space of theirs, may call any kernel of theirs."""
-            mine = {self._py_func.__module__, *_modules(sig)}
-            return versions(mine | _Mode.modules) if versions(mine) != {} else {}
-
-        def load_overload(self, sig: Any, target_context: Any) -> Any:
-            try:
-                return None if self._others(sig) is None else super().load_overload(sig, target_context)
-            except Exception:  # there is no saying what half a pickle raises
-                with suppress(OSError):
-                    self.flush()
-                return None
-
-        def save_overload(self, sig: Any, data: Any) -> None:
-            if self._others(sig) is None:
-                return
-            try:
-                Path(self.cache_path).mkdir(parents=True, exist_ok=True)
-                with open(Path(os.environ["NUMBA_CACHE_DIR"]) / "lock", "ab") as file:
-                    lock(file, fcntl.flock)
-                    super().save_overload(sig, data)
-            except OSError as error:
-                not_kept(error)
-
-    def kept(function: Kernel) -> Any:
-        return Enduring(function) if Path(function.__code__.co_filename).is_file() else NullCache()
-
-    return kept
-
-
-def _modules(kinds: Any) -> Iterator[str]:
-    """Modules of the NamedTuple classes among types, and within these."""
-    for kind in kinds:
-        if hasattr(kind, "instance_class"):
-            yield kind.instance_class.__module__
-        yield from _modules(getattr(kind, "types", ()))
 
 
 def njit(function: Function) -> Function:

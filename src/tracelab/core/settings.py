@@ -145,7 +145,8 @@ def _numbers(given: Any, found: Any, *place: int | str) -> Any:
     """
     if isinstance(given, list | tuple) and isinstance(found, list | tuple):
         pairs = zip(given, found, strict=True)
-        return [_numbers(one, other, *place, k) for k, (one, other) in enumerate(pairs)]
+        numbers = [_numbers(one, other, *place, k) for k, (one, other) in enumerate(pairs)]
+        return tuple(numbers) if isinstance(given, tuple) else numbers
     if isinstance(given, dict) and isinstance(found, dict):
         rows = zip(given.items(), found.values(), strict=True)
         return {name: _numbers(one, other, *place, name) for (name, one), other in rows}
@@ -159,7 +160,7 @@ def _numbers(given: Any, found: Any, *place: int | str) -> Any:
 
 
 def _fault(given: Any, words: str, place: tuple[int | str, ...]) -> ValidationError:
-    error: Any = {"type": PydanticCustomError("number", words), "loc": place, "input": given}  # type: ignore[arg-type]
+    error: Any = {"type": PydanticCustomError("number", words), "loc": place, "input": given}
     return ValidationError.from_exception_data("number", [error])
 
 
