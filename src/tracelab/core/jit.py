@@ -89,12 +89,13 @@ def _numba() -> Any:
 
 
 def _compiled(function: Function, **options: Any) -> Function:
-    """Kept on disk, releasing the GIL, dividing as NumPy does."""
+    """Kept on disk (unless its source is no file), releasing the GIL, dividing as NumPy does."""
     if interpreted():
         return function if _Mode.calls is None else cast(Function, _noted(function, _Mode.calls))
     _Mode.modules.add(function.__module__)
     kernel: Any = _numba().njit(function, nogil=True, error_model="numpy", **options)
-    kernel._cache = _cache()(function)
+    if Path(function.__code__.co_filename).is_file():
+        kernel._cache = _cache()(function)
     kernel.get_call_template = _without_literals(kernel.get_call_template)
     return cast(Function, kernel)
 
@@ -154,23 +155,19 @@ def _cache() -> Any:
 
         def _index_key(self, sig: Any, codegen: Any) -> Any:
             """Numba's, and the versions of the other packages whose code may be within."""
-            return *super()._index_key(sig, codegen), tuple((self._others(sig) or {}).items())
-
-        def _others(self, sig: Any) -> dict[str, str] | None:
-            """As `versions`. A kernel of theirs, or for a space of theirs, may call any kernel of theirs."""
-            mine = {self._py_func.__module__, *_modules(sig)}
-            return versions(mine | _Mode.modules) if versions(mine) != {} else {}
+            return *super()._index_key(sig, codegen), tuple((_others(self._py_func, sig) or {}).items())
 
         def load_overload(self, sig: Any, target_context: Any) -> Any:
             try:
-                return None if self._others(sig) is None else super().load_overload(sig, target_context)
+                known = _others(self._py_func, sig) is not None
+                return super().load_overload(sig, target_context) if known else None
             except Exception:  # there is no saying what half a pickle raises
                 with suppress(OSError):
                     self.flush()
                 return None
 
         def save_overload(self, sig: Any, data: Any) -> None:
-            if self._others(sig) is None:
+            if _others(self._py_func, sig) is None:
                 return
             try:
                 Path(self.cache_path).mkdir(parents=True, exist_ok=True)
@@ -180,10 +177,16 @@ def _cache() -> Any:
             except OSError as error:
                 not_kept(error)
 
-    def kept(function: Kernel) -> Any:
-        return Enduring(function) if Path(function.__code__.co_filename).is_file() else NullCache()
+    return Enduring
 
-    return kept
+
+def _others(function: Kernel, kinds: Any) -> dict[str, str] | None:
+    """The `versions` of other packages that may be in a function compiled for these types; None as there.
+
+    If it is theirs, or for a space of theirs, it may call any kernel of any of them.
+    """
+    mine = {function.__module__, *_modules(kinds)}
+    return versions(mine | _Mode.modules) if versions(mine) != {} else {}
 
 
 def _modules(kinds: Any) -> Iterator[str]:
