@@ -102,7 +102,7 @@ def test_how_many_draws_are_kept_of_the_generators_sets(tmp_path):
     knobs = ("task=knights_knaves", "task.people=3", "task.max_steps=12", "task.ood=[{people:4}]")
     few = ("data.val_size=8", "eval.problems=8", f"run_dir={tmp_path}/run")
     data = prepare(compose(Training, "train", *knobs, *few, f"data.files=[{tmp_path}/a.jsonl]"))
-    assert list(data.card["kept"]) == ["val", "knights_knaves", "people_4"]
+    assert list(data.card["kept"]) == ["val", "knights_knaves", "4_people"]
     flags = task.kept(rng.keys(0, "val", 0, KEPT_OF, "problem"), "val")
     assert data.card["kept"]["val"]["rate"] == flags.mean() < 1
     assert "val: draws kept" in data.summary

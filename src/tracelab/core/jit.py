@@ -84,7 +84,7 @@ def _numba() -> Any:
 
 
 def _compiled(function: Function, **options: Any) -> Function:
-    """Kept on disk, releasing the GIL, dividing as NumPy does."""
+    """Kept on disk (unless its source is no file), releasing the GIL, dividing as NumPy does."""
     if interpreted():
         return function if _Mode.calls is None else cast(Function, _noted(function, _Mode.calls))
     kernel: Any = _numba().njit(function, nogil=True, error_model="numpy", **options)
