@@ -17,6 +17,7 @@ from pathlib import Path
 import asked
 import controls
 import polars as pl
+import ranges
 import sums
 from common import DOCS, RESULTS, between_marks, markdown
 from omegaconf import OmegaConf
@@ -37,6 +38,7 @@ TASKS = ("maze", "graph_path", "countdown", "sat", "arithmetic")
 DRAWN = ("solution_valid", "trace_strict")
 CLAIMS = [*dict.fromkeys(part[0] for part in findings.PARTS)]  # their letters
 RANK = "e"  # the finding whose figures are rank correlations, not shares
+OWN = {"arithmetic": sums.lines, "countdown": ranges.lines}  # what is asked of one task alone
 SEEDS = {"maze": 10}  # planned; of the other tasks LEAST_SEEDS
 
 
@@ -174,7 +176,7 @@ def lines_of(data: Path, tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -
             "",
         ]
         text += origin_table(table, build_task(run.settings.task))
-        text += sums.lines(table) if task == "arithmetic" else []
+        text += OWN[task](table) if task in OWN else []
         text += asked.lines(data / task, TaskOutcomes(table).splits[0])
         text += [f"![Accuracy and validity during training on {task}](study/learning_{task}.png)", ""]
     text += ["## Seeds that it takes to see 10 points", "", *seeds_table(tables)]

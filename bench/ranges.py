@@ -16,9 +16,9 @@ from tracelab.analysis.loading import splits_of
 from tracelab.analysis.measures import RIGHT, VALID, ranks
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
+from tracelab.tasks.countdown.draws import HEADER
 
 TRACED = "correct"  # the arm whose lengths are asked for
-HEADER = 2  # integers of a stored problem before its numbers: how many there are, and the target
 KINDS = {"all of the training range": True, "one at least is new": False}
 
 

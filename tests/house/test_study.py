@@ -10,14 +10,23 @@ import pytest
 from omegaconf import OmegaConf
 
 from tests.helpers.bench import script
+from tests.helpers.study_page import (
+    DATA,
+    PAGE,
+    PROSE,
+    by_arm,
+    by_seed,
+    estimate,
+    in_points,
+    per_cent,
+    row_of_arm,
+    seen,
+)
 from tracelab import analysis
 from tracelab.analysis import findings as measured
 from tracelab.analysis.interventions import load_interventions
 from tracelab.core.files import read_json
 from tracelab.core.paths import CLONE, CONF
-
-DATA, PAGE = CLONE / "bench" / "results" / "study", CLONE / "docs" / "results" / "study.md"
-PROSE = PAGE.read_text(encoding="utf-8").partition("<!-- end of tables -->")[2]
 
 
 @pytest.fixture
@@ -37,17 +46,6 @@ def measurements(outcomes):
     return measured.measurements({"arithmetic": outcomes})
 
 
-def per_cent(values):
-    """From the least to the greatest, as the page writes them."""
-    return [f"{100 * value:.0f}" for value in sorted(values)]
-
-
-def by_seed(outcomes, arm, split, of="solution_valid"):
-    """A figure of each seed of an arm, in the seeds' order."""
-    mine = outcomes.filter(pl.col("arm") == arm, pl.col("split") == split)
-    return mine.group_by("seed").agg(pl.col(of).mean()).sort("seed").collect()[of].to_numpy()
-
-
 @pytest.mark.parametrize(
     ("part", "split", "sign", "written"),
     [
@@ -59,12 +57,8 @@ def by_seed(outcomes, arm, split, of="solution_valid"):
     ],
 )
 def test_estimates_in_prose_are_those_measured(measurements, part, split, sign, written):
-    found = measurements.filter(part=part, split=split).row(0, named=True)
-    ends = np.array([found["low"], found["high"]])
-    ends = ends.clip(0, 1) if part in "bh" else ends
-    numbers = [f"{100 * value:{sign}.0f}".replace("-", "−") for value in (found["value"], *ends)]
+    numbers = estimate(measurements, part, split, sign)
     assert written.format(*numbers[: written.count("{}")]) in PROSE
-    assert found["seeds"] == 5
 
 
 def test_seeds_in_prose_are_those_measured(outcomes):
@@ -86,10 +80,10 @@ def test_seeds_in_prose_are_those_measured(outcomes):
     assert f"`correct` {needless_correct[0]} to {needless_correct[-1]} %" in PROSE
     assert f"`solution_only` {needless[0]} to {needless[-1]} %" in PROSE
     valid = by_seed(outcomes, "correct", "arithmetic", "trace_strict").mean()
-    row = next(
-        line.split(" | ") for line in PAGE.read_text("utf-8").splitlines() if "| correct | 5 |" in line
+    row = row_of_arm("arithmetic", "correct")
+    right, strict = (
+        row[head].partition(" ")[2].strip("[]").split(", ") for head in ("right", "strictly valid")
     )
-    right, strict = (row[k].partition(" ")[2].strip("[]").split(", ") for k in (2, 4))
     told = [f"{float(low):.0f}, {float(high):.0f}" for low, high in (right, strict)]
     whole = f"right in {100 * near['correct'].mean():.0f} % [{told[0]}] of the problems and write a strictly"
     assert f"{whole} valid trace in {100 * valid:.0f} % [{told[1]}]" in (CLONE / "README.md").read_text(
@@ -124,10 +118,8 @@ def test_lengths_and_examples_in_prose_are_those_measured(outcomes):
     counts = card["splits"]["train"]["complexity"]["definitions"]["histogram"]["counts"]
     share = 100 * counts[-1] / sum(counts)
     assert f"{100 * long:.0f} % of them have 5 definitions, of the training problems {share:.0f} %" in PROSE
-    for arm in ("solution_only", "correct"):
-        records = [read_json(Path(run) / "run.json") for run in runs.filter(arm=arm)["run"]]
-        seen = round(np.mean([record["progress"]["examples"] for record in records]) / 1000)
-        assert re.search(rf"`{arm}` (saw )?{seen} thousand", PROSE), (arm, seen)
+    told = "In arithmetic it is {:.0f} and {:.0f} thousand."
+    assert told.format(*(seen(runs, arm) / 1000 for arm in ("solution_only", "correct"))) in PROSE
 
 
 def test_the_control_of_equal_examples_in_prose(page):
@@ -224,7 +216,7 @@ def test_far_sets_of_countdown_were_changed_for_what_its_pilots_did():
     far = OmegaConf.load(CONF / "experiment" / "study" / "countdown.yaml").task.ood
     assert [list(knobs.number_range) for knobs in far] == [[20, 60], [25, 70]]
     assert "numbers of 20 to 60 and of 25 to 70 were taken" in told
-    (run, *_) = sorted((DATA.parent / "study_begun" / "countdown").glob("*/outcomes.parquet"))
+    (run, *_) = sorted((DATA / "countdown").glob("*/outcomes.parquet"))
     problems = pl.read_parquet(run, columns=["split", "problem"], glob=False)
     old = pl.col("problem").list.slice(2).list.max() <= 50
     near, first, second = problems.group_by("split", maintain_order=True).agg(old.mean())["problem"].to_list()
@@ -232,25 +224,12 @@ def test_far_sets_of_countdown_were_changed_for_what_its_pilots_did():
     assert f"in {100 * first:.1f} % of the first set's problems, and in {100 * second:.1f} % of" in told
 
 
-def test_runs_of_a_task_that_has_begun_are_counted():
-    begun = [path.parent for path in (DATA.parent / "study_begun").glob("*/*/run.json")]
-    assert {run.parent.name for run in begun} == {"countdown"}
-    assert len(begun) == 2
-    assert "of Countdown two runs are done (`bench/results/study_begun`)" in PAGE.read_text("utf-8")
-
-
-def test_each_table_is_made_from_the_data(page, outcomes, measurements):
-    assert measured.takes_part(outcomes)
-    made = "\n".join(page.lines_of(DATA, page.read(DATA), measurements))
-    assert "| arithmetic |" in made
+def test_each_table_is_made_from_the_data(page):
+    tables = page.read(DATA)
+    assert all(map(measured.takes_part, tables.values()))
+    made = "\n".join(page.lines_of(DATA, tables, measured.measurements(tables)))
+    assert "| countdown | arithmetic |" in made
     assert made in PAGE.read_text(encoding="utf-8")
-
-
-def by_arm(lines):
-    """A table's cells -> arm -> head -> (value, the whole cell as prose has it)."""
-    head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line]
-    named = [dict(zip(head, row, strict=True)) for row in rows]
-    return {row["arm"]: {name: cell.replace(" [", " % [", 1) for name, cell in row.items()} for row in named}
 
 
 def test_interventions_in_prose_are_those_measured(page):
@@ -281,11 +260,6 @@ def test_interventions_in_prose_are_those_measured(page):
     assert f"does so in {first[1]}." in PROSE
     config = OmegaConf.load(next(folder.glob("*/config.yaml")))
     assert config.task.distractors == 0, "in training the question needs every definition"
-
-
-def in_points(cell):
-    """`1.2 [-3.4, 5.6]` as prose has it."""
-    return cell.replace(" %", "").replace(" [", " points [", 1).replace("-", "−")
 
 
 def test_what_is_likelier_in_prose_is_what_was_measured(page):

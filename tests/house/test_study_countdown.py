@@ -1,0 +1,167 @@
+"""What the study's page says of Countdown is what its data say."""
+
+import re
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.helpers.bench import script
+from tests.helpers.study_page import (
+    DATA,
+    PROSE,
+    TEXT,
+    as_prose,
+    by_arm,
+    by_seed,
+    estimate,
+    in_points,
+    per_cent,
+    row_of_arm,
+    rows_of,
+    seen,
+)
+from tracelab import analysis
+from tracelab.analysis import findings as measured
+from tracelab.analysis.verdicts import RANK_MARGIN
+from tracelab.core.paths import CLONE
+from tracelab.tasks.countdown.draws import HEADER
+
+FOLDER, NEAR, FAR = DATA / "countdown", "countdown", ("number_range_20x60", "number_range_25x70")
+
+
+@pytest.fixture
+def page():
+    """bench/findings.py."""
+    with script("findings") as module:
+        yield module
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    return analysis.load(FOLDER)
+
+
+@pytest.fixture(scope="module")
+def measurements(outcomes):
+    return measured.measurements({"countdown": outcomes})
+
+
+def difference(row):
+    """A measurement in points, as prose has it."""
+    return in_points(
+        "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * row[name] for name in ("value", "low", "high")))
+    )
+
+
+def test_accuracy_in_prose_is_what_was_measured(measurements):
+    right = {arm: as_prose(row_of_arm("countdown", arm)["right"]) for arm in ("correct", "solution_only")}
+    assert f"models are right in {right['correct']} of the problems of the training range" in PROSE
+    assert f"without in {right['solution_only']}: " in PROSE
+    told = (
+        f"{right['correct']} of the answers with them and {right['solution_only']} without (five seeds each)"
+    )
+    assert told in (CLONE / "README.md").read_text("utf-8")
+    row = measurements.filter(part="a", split=NEAR).row(0, named=True)
+    difference = in_points(
+        "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * row[x] for x in ("value", "low", "high")))
+    )
+    assert f"{difference} on as many tokens" in PROSE
+
+
+def test_the_control_in_prose_is_what_was_measured(page):
+    rows = {row["solution_only"]: row for row in rows_of(page.controls.lines(DATA, "countdown")[2:])}
+    same = rows["as many examples"]
+    told = f"On as many examples it is right in {as_prose(same['right'])}, `correct` in "
+    assert told + in_points(same["`correct` less it"]) + " more" in PROSE
+    runs = analysis.runs(FOLDER)
+    many, few = (round(seen(runs, arm) / 1000) for arm in ("solution_only", "correct"))
+    assert f"In Countdown `solution_only` saw {many} thousand on average, `correct` {few} thousand" in PROSE
+
+
+def test_where_right_answers_come_from_in_prose(page, outcomes, measurements):
+    near, far = (estimate(measurements, "b", split) for split in (NEAR, "far"))
+    told = "{} % [{}, {}] of them in distribution, {} % [{}, {}] far away"
+    assert told.format(*near, *far) in PROSE
+    task = page.build_task(page.Run.open(analysis.runs(FOLDER)["run"][0]).settings.task)
+    (row,) = rows_of(page.origin_table(outcomes, task))
+    assert row["right behind invalid traces"] == "696"
+    assert f"{float(row['unused']):.0f} % of the 696 right answers behind invalid traces rest on" in PROSE
+    assert f"{float(row['led']):.0f} % rest on a wrong step" in PROSE
+    assert row["rebuilt"] == "0.0"
+
+
+def test_first_failures_in_prose(outcomes):
+    near = outcomes.filter(pl.col("arm") == "correct", pl.col("split") == NEAR).collect()
+    counts = dict(near["trace_strict_reason"].value_counts().iter_rows())
+    told = f"{counts['wrong_h']} of the {len(near) - counts['ok']} invalid traces fail first at a wrong h"
+    assert f"{told}, {counts['cost_mismatch']} at costs" in PROSE
+    strict = [float(x) for x in re.findall(r"[\d.]+", row_of_arm("countdown", "correct")["strictly valid"])]
+    assert "strictly valid in {:.0f} % [{:.0f}, {:.0f}]".format(*strict) in PROSE
+    *others, last = per_cent(by_seed(outcomes, "correct", NEAR, "trace_strict"))
+    assert f"{', '.join(others)} and {last} % of the traces are strictly valid" in PROSE
+    right = 100 * by_seed(outcomes, "correct", NEAR)
+    assert f"{right.min():.1f} to {right.max():.1f} % of the answers right" in PROSE
+    assert (near["reference_steps"].min(), near["reference_steps"].max()) == (8, 18)
+    assert "they have 8 to 18 steps" in PROSE
+
+
+def test_new_numbers_in_prose(page):
+    rows = rows_of(page.ranges.lines(analysis.load(FOLDER))[2:12])
+    assert [row["test set"] for row in rows] == [FAR[0], FAR[0], FAR[1], FAR[1]] * 2
+    old, new = rows[::2], rows[1::2]
+    shares = [round(float(row["right"].split()[0])) for row in old]
+    assert f"{shares[0]} and {shares[1]} % by `correct`, {shares[2]} % by `solution_only`" in PROSE
+    assert shares[2] == shares[3]
+    assert f"`correct` solves {as_prose(new[0]['right'])} and {as_prose(new[1]['right'])}" in PROSE
+    assert [row["right"].split()[0] for row in new[2:]] == ["0.0", "0.0"]
+    count = sum(int(row["problems"]) for row in new[2:])
+    assert f"`solution_only` none of {count}, in any seed" in PROSE
+
+
+def test_no_seed_without_traces_solves_a_problem_with_a_new_number(page, outcomes):
+    told = outcomes.with_columns(known=page.ranges.known(outcomes))
+    mine = told.filter(pl.col("arm") == "solution_only", ~pl.col("known")).collect()
+    assert mine["seed"].n_unique() == 5
+    assert not mine["solution_valid"].any()
+    problem = next(iter(mine["problem"])).to_list()
+    assert len(problem[HEADER:]) == 3
+    assert max(problem[HEADER:]) > 50
+
+
+def test_length_in_prose(page, measurements):
+    found = measurements.filter(part="e", split="far").row(0, named=True)
+    told = "{:.2f} [{:.2f}, {:.2f}]".format(*(found[name] for name in ("value", "low", "high")))
+    assert f"the search's size falls by {told}" in PROSE
+    (line,) = (line for line in TEXT.splitlines() if line.startswith("Of problems whose numbers are all"))
+    known = re.search(r"is (\S+ \[\S+ \S+\]) less far away", line).group(1)
+    assert f"training range it falls by {known}, less than the {RANK_MARGIN} that matter" in PROSE
+    assert float(re.search(r", ([\d.]+)\]", known).group(1)) < RANK_MARGIN
+    row = measurements.filter(part="f", split=NEAR).row(0, named=True)
+    assert f"(f: refuted)**: {difference(row)} between" in PROSE
+
+
+def test_what_was_asked_in_prose(page):
+    imposed = by_arm(page.asked.imposed_table(FOLDER, NEAR))["correct"]
+    follows, right = (imposed[f"another problem's: {what}"] for what in ("that one's answer", "right"))
+    assert f"Behind another problem's trace `correct` gives that problem's answer in {follows}" in PROSE
+    assert f"its own problem's in {right}" in PROSE
+    assert f"behind no trace it is right in {imposed['none']}, behind the reference's in" in PROSE
+    assert f"behind the reference's in {imposed['the reference']}" in PROSE
+    likelier = by_arm(page.asked.assessed_table(FOLDER, NEAR))["correct"]
+    shares = [float(cell.split(" %")[0]) for head, cell in likelier.items() if " (" in head]
+    assert len(shares) == 5
+    assert f"in {np.min(shares):.1f} to {np.max(shares):.1f} %, whatever the kind of damage" in PROSE
+
+
+def test_how_validity_rises_at_the_end_in_prose():
+    curves = analysis.learning_curves(FOLDER).filter(arm="correct").sort("seed", "tokens")
+    told = []
+    for metric in ("trace_strict", "solution_valid"):
+        looks = curves.filter(metric=metric).group_by("seed").agg(pl.col("tokens", "value").tail(3))
+        assert len(looks) == 5
+        tokens, value = (np.array(looks[name].to_list()).mean(0) for name in ("tokens", "value"))
+        told.append([f"{x:.0f}" for x in 100 * value[[0, 2]]] + [f"{x / 1e6:.1f} M" for x in tokens[[0, 2]]])
+    (early, late, before, end), (right, last, *_) = told
+    assert f"{early} % of the held-out problems' traces are strictly valid at {before} tokens" in PROSE
+    assert f"and {late} % at {end}, where accuracy goes from {right} to {last} %" in PROSE
