@@ -23,6 +23,7 @@ from tests.helpers.study_page import (
 )
 from tracelab import analysis
 from tracelab.analysis import findings as measured
+from tracelab.analysis.interventions import load_interventions
 from tracelab.analysis.verdicts import RANK_MARGIN
 from tracelab.core.paths import CLONE
 from tracelab.tasks.countdown.draws import HEADER
@@ -143,11 +144,13 @@ def test_length_in_prose(page, measurements):
 
 def test_what_was_asked_in_prose(page):
     imposed = by_arm(page.asked.imposed_table(FOLDER, NEAR))["correct"]
-    follows, right = (imposed[f"another problem's: {what}"] for what in ("that one's answer", "right"))
-    assert f"Behind another problem's trace `correct` gives that problem's answer in {follows}" in PROSE
-    assert f"its own problem's in {right}" in PROSE
-    assert f"behind no trace it is right in {imposed['none']}, behind the reference's in" in PROSE
-    assert f"behind the reference's in {imposed['the reference']}" in PROSE
+    none, other, reference = (imposed[name] for name in ("none", "another problem's: right", "the reference"))
+    told = f"Behind no trace `correct` is right in {none}, behind another problem's in {other}"
+    assert f"{told}, behind the reference's in {reference}" in PROSE
+    given = load_interventions(FOLDER).filter(intervention="swapped")
+    *others, last = per_cent(by_seed(given, "correct", NEAR, "follows"))
+    assert f"by seed {', '.join(others)} and {last} % of the answers are that" in PROSE
+    assert by_seed(given, "correct", NEAR, "valid").max() == 0, "they fit neither"
     likelier = by_arm(page.asked.assessed_table(FOLDER, NEAR))["correct"]
     shares = [float(cell.split(" %")[0]) for head, cell in likelier.items() if " (" in head]
     assert len(shares) == 5
