@@ -96,10 +96,10 @@ def test_each_problem_once(tmp_path):
 
 def test_how_many_draws_are_kept_of_the_generators_sets(tmp_path):
     """Of the file nobody knows."""
-    task = KnightsKnaves(people=3, max_steps=12, ood=[{"people": 4}])
+    task = KnightsKnaves(people=3, max_steps=6, ood=[{"people": 4}])
     examples = drawn(task, 5, "train", "problem", 0, 20)
     write_jsonl(tmp_path / "a.jsonl", task, arm(task, Correct(), examples, 0, "train")[0])
-    knobs = ("task=knights_knaves", "task.people=3", "task.max_steps=12", "task.ood=[{people:4}]")
+    knobs = ("task=knights_knaves", "task.people=3", "task.max_steps=6", "task.ood=[{people:4}]")
     few = ("data.val_size=8", "eval.problems=8", f"run_dir={tmp_path}/run")
     data = prepare(compose(Training, "train", *knobs, *few, f"data.files=[{tmp_path}/a.jsonl]"))
     assert list(data.card["kept"]) == ["val", "knights_knaves", "4_people"]
