@@ -25,9 +25,11 @@ from tracelab import analysis
 from tracelab.analysis import findings as measured
 from tracelab.analysis.interventions import load_interventions
 from tracelab.analysis.verdicts import RANK_MARGIN
+from tracelab.core.files import read_json
 from tracelab.core.paths import CLONE
 from tracelab.tasks.countdown.draws import HEADER
 
+README = (CLONE / "README.md").read_text("utf-8")
 FOLDER, NEAR, FAR = DATA / "countdown", "countdown", ("number_range_20x60", "number_range_25x70")
 
 
@@ -62,7 +64,7 @@ def test_accuracy_in_prose_is_what_was_measured(measurements):
     told = (
         f"{right['correct']} of the answers with them and {right['solution_only']} without (five seeds each)"
     )
-    assert told in (CLONE / "README.md").read_text("utf-8")
+    assert told in README
     row = measurements.filter(part="a", split=NEAR).row(0, named=True)
     difference = in_points(
         "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * row[x] for x in ("value", "low", "high")))
@@ -73,8 +75,18 @@ def test_accuracy_in_prose_is_what_was_measured(measurements):
 def test_the_control_in_prose_is_what_was_measured(page):
     rows = {row["solution_only"]: row for row in rows_of(page.controls.lines(DATA, "countdown")[2:])}
     same = rows["as many examples"]
-    told = f"On as many examples it is right in {as_prose(same['right'])}, `correct` in "
-    assert told + in_points(same["`correct` less it"]) + " more" in PROSE
+    right, more = as_prose(same["right"]), in_points(same["`correct` less it"])
+    assert f"models without traces are right in {right}, `correct` {more} more often" in PROSE
+    assert f"On as many examples it is {right} without." in README
+    few, many = (
+        [read_json(path)["progress"] for path in folder.glob(f"arm-{arm}_*/run.json")]
+        for folder, arm in ((DATA / "countdown_examples", "solution_only"), (FOLDER, "correct"))
+    )
+    (steps,) = {run["steps"] for run in few}
+    told = f"This control has {few[0]['tokens'] / 1e6:.1f} M tokens and {steps:,} steps"
+    most = f"{np.mean([run['tokens'] for run in many]) / 1e6:.1f} M"
+    known = f"{np.mean([run['steps'] for run in many]):,.0f}"
+    assert f"{told}, where `correct` has {most} and some {round(int(known.replace(',', '')), -2):,}" in PROSE
     runs = analysis.runs(FOLDER)
     many, few = (round(seen(runs, arm) / 1000) for arm in ("solution_only", "correct"))
     assert f"In Countdown `solution_only` saw {many} thousand on average, `correct` {few} thousand" in PROSE
