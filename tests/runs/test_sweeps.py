@@ -181,11 +181,18 @@ def test_ctrl_c_reaches_the_jobs_processes(tmp_path):
         assert "nothing is lost" in (tmp_path / record["folder"] / "log.txt").read_text()
 
 
-@pytest.mark.parametrize("knob", ["eval.temperature=0,1", "+trainer.devices=1,2", "trainer=cpu,auto"])
-def test_jobs_that_would_share_a_folder_are_refused(tmp_path, knob):
+@pytest.mark.parametrize(
+    ("knob", "why"),
+    [
+        ("eval.temperature=0,1", "runs that differ in"),
+        ("+trainer.devices=1,2", "runs that differ in"),
+        ("trainer=cpu,auto", "the names of folders leave trainer out"),
+    ],
+)
+def test_jobs_that_would_share_a_folder_are_refused(tmp_path, knob, why):
     done = sweep(tmp_path, knob)
     assert done.returncode == 1
-    assert f"{knob}: runs that differ in" in done.stderr
+    assert f"{knob}: {why}" in done.stderr
     assert not list(tmp_path.glob("runs/sweep/*"))
 
 
