@@ -196,7 +196,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     found.write_csv(folder / "measurements.csv")
     for task in tables:
-        curves = analysis.learning_curves(data / task)
+        name = pl.col("run").str.split("/").list.last()  # a run is called by its folder, wherever that lies
+        curves = analysis.learning_curves(data / task).with_columns(name)
         learning(folder / f"learning_{task}", curves.filter(pl.col("metric").is_in(DRAWN)))
     text = lines_of(data, tables, found)
     between_marks(DOCS / "results" / "study.md", text, "The study")

@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 from omegaconf import OmegaConf
 
-from tests.helpers.bench import script
 from tests.helpers.study_page import (
     DATA,
     PAGE,
@@ -27,13 +26,6 @@ from tracelab.analysis import findings as measured
 from tracelab.analysis.interventions import load_interventions
 from tracelab.core.files import read_json
 from tracelab.core.paths import CLONE, CONF
-
-
-@pytest.fixture
-def page():
-    """bench/findings.py."""
-    with script("findings") as module:
-        yield module
 
 
 @pytest.fixture(scope="module")
@@ -315,6 +307,14 @@ def test_what_is_false_before_the_last_step(page):
     truth = [[0, 1, -1, -1, 2], [1, 2, 2, 5, 7], [1, 3, 7, 6, 3]]
     assert not page.sums.has_false([[0, 1, -1, -1, 2], [1, 2, 2, 5, 7], [1, 3, 9, 9, 8]], truth)
     assert page.sums.has_false([[0, 1, -1, -1, 2], [1, 2, 2, 6, 8], [1, 3, 7, 6, 3]], truth)
+
+
+@pytest.mark.parametrize("task", ["arithmetic", "countdown"])
+def test_curves_call_runs_by_their_folders(task):
+    """Not by where these lay."""
+    curves = pl.read_csv(PAGE.parent / "study" / f"learning_{task}.csv", infer_schema_length=None)
+    runs = set(curves["run"].drop_nulls())
+    assert runs == {Path(run).name for run in analysis.runs(DATA / task)["run"]}
 
 
 def test_the_data_are_whole():

@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.helpers.bench import script
 from tests.helpers.study_page import (
     DATA,
     PROSE,
@@ -31,13 +30,6 @@ from tracelab.tasks.countdown.draws import HEADER
 
 README = (CLONE / "README.md").read_text("utf-8")
 FOLDER, NEAR, FAR = DATA / "countdown", "countdown", ("number_range_20x60", "number_range_25x70")
-
-
-@pytest.fixture
-def page():
-    """bench/findings.py."""
-    with script("findings") as module:
-        yield module
 
 
 @pytest.fixture(scope="module")
