@@ -332,6 +332,36 @@ def test_gains_by_hand():
     assert low < 2 / 3 < high
 
 
+def table_of(run="r", keys=range(10), **right):
+    """Outcomes of a run's models on problems: are all solutions right?"""
+    return [
+        {"split": "a", "run": run, "problem_key": key, "variant": name, "removed": 0, "solution_valid": valid}
+        for name, valid in right.items()
+        for key in keys
+    ]
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_what_is_recovered_everywhere_is_uncertain_as_the_gain_is(better):
+    rows = table_of(before=not better, after=better, adapted=better)
+    (found,) = analysis.gains(pl.LazyFrame(rows), by=["split"]).iter_rows(named=True)
+    assert found["recovered"] == 1
+    room = (found["gain_high"] - found["gain_low"]) / 2
+    assert room > 0.1
+    assert (found["recovered_low"], found["recovered_high"]) == (
+        pytest.approx(1 - room),
+        pytest.approx(1 + room),
+    )
+
+
+@pytest.mark.parametrize("keys", [range(12), range(1, 11)])
+def test_runs_that_were_asked_different_problems_are_no_seeds_of_one_arm(keys):
+    right = {"before": False, "after": True, "adapted": True}
+    rows = [*table_of("one", **right), *table_of("two", keys, **right)]
+    with pytest.raises(ValueError, match=r"one and two, runs of one arm, were asked different problems"):
+        analysis.gains(pl.LazyFrame(rows), by=["split"])
+
+
 def test_what_features_add_is_of_all_mlps_by_arm():
     """Two layers, the second with three quarters of the norm; one of the arm's two runs has no features."""
     rows = [("x", "a", "add", 0.4, 0.25), ("x", "a", "add", 0.5, 0.75), ("x", "a", "let", 0.2, 0.75)]

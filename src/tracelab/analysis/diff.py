@@ -81,7 +81,7 @@ def gains(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.DataF
     of: solution, or trace_<level>; before, after, value: shares that are valid, of the last the changed
     model's; gain: after less before; recovered: value less before, over the gain, None where the gain may be
     none; each with _low and _high (95 %, for other problems and seeds; of the share by linearisation); n:
-    problems; seeds.
+    problems; seeds. ValueError if runs of a group were asked different problems.
     """
     names = ["solution_valid", *(f"trace_{level}" for level in levels_of(table))]
     one = [*by, "run", "problem_key"]
@@ -97,12 +97,23 @@ def gains(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.DataF
     rows = []
     for group, part in groups:
         seeds = part.partition_by("run", maintain_order=True)
+        check_problems(seeds)
         for name in names:
             columns = (f"{name}_{BEFORE}", f"{name}_{AFTER}", name)
             values = (np.stack([seed[column] for seed in seeds]) for column in columns)
             about = dict(zip([*by, *KEY], group, strict=True)) | {"of": name.removesuffix("_valid")}
             rows.append({**about, **_gain(*values), "n": len(seeds[0]), "seeds": len(seeds)})
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def check_problems(seeds: Sequence[pl.DataFrame]) -> None:
+    """ValueError unless the runs of a group were asked the same problems. seeds: a frame of each run."""
+    for seed in seeds[1:]:
+        if not seed["problem_key"].equals(seeds[0]["problem_key"], null_equal=True):
+            raise ValueError(
+                f"{seeds[0]['run'][0]} and {seed['run'][0]}, runs of one arm, were asked different problems: "
+                "give tracelab.diff the same problems= for both"
+            )
 
 
 def _gain(before: Floats, after: Floats, value: Floats) -> dict[str, Any]:
@@ -119,8 +130,8 @@ def _gain(before: Floats, after: Floats, value: Floats) -> dict[str, Any]:
     if low <= 0 <= high:
         return found
     share = float((value - before).mean()) / whole.value
-    rest = spread(((value - before - share * (after - before)) / whole.value,), (1,))
-    ends = (share + end for end in rest.interval())
+    rest = spread((value - before - share * (after - before),), (1,)).at_least(before.shape[1])
+    ends = sorted(share + end / whole.value for end in rest.interval())
     return found | dict(zip(("recovered", "recovered_low", "recovered_high"), (share, *ends), strict=True))
 
 
