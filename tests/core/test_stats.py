@@ -112,6 +112,17 @@ def test_a_ratio_of_equal_parts_is_a_mean():
     assert np.isnan(ratio((1, x, np.ones(40)), (-1, x, np.zeros(40)))).all()
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_clusters_without_an_observation_say_nothing(parts):
+    """Nor do intervals get narrower by them."""
+    t, m = np.array([1.0, 3, 2, 4, 0]), np.array([2.0, 3, 4, 4, 1])
+    known = [(1, t, m), (-1, t[::-1] / 2, m)][:parts]
+    more = [(sign, np.append(a, np.zeros(95)), np.append(b, np.zeros(95))) for sign, a, b in known]
+    assert ratio(*more) == pytest.approx(ratio(*known))
+    lost = ratio((1, np.append(t, -1.0), np.append(m, 0.0)))
+    assert lost.value == pytest.approx((t.sum() - 1) / m.sum()), "of numbers, errors where none vary count"
+
+
 def test_a_difference_of_ratios_is_as_uncertain_as_resampling_says():
     draw = np.random.default_rng(4)
     m = draw.integers(1, 9, 200)

@@ -89,9 +89,10 @@ def ratio(*parts: tuple[float, ArrayLike, ArrayLike]) -> Bounded:
 
     t, m: (clusters,) each, the same clusters in all parts: (1, t, m) alone is a ratio, with (-1, t', m') a
     difference of two. Unknown where an Σm is 0. The variance is the linearised one, of c clusters times
-    c / (c - 1); where nothing varies it is not known.
+    c / (c - 1); where nothing varies it is not known. Clusters without an observation do not count.
     """
-    sums = [(sign, np.asarray(t, np.float64), np.asarray(m, np.float64)) for sign, t, m in parts]
+    some = np.any([np.asarray(part, np.bool_) for _, *both in parts for part in both], axis=0)
+    sums = [(sign, np.asarray(t, np.float64)[some], np.asarray(m, np.float64)[some]) for sign, t, m in parts]
     if any(m.sum() == 0 for _, _, m in sums):
         return UNKNOWN
     value = float(sum(sign * t.sum() / m.sum() for sign, t, m in sums))
