@@ -9,13 +9,14 @@ from tests.oracles import arithmetic as oracle
 from tracelab.analysis.latents import shares
 from tracelab.core.types import Task
 from tracelab.data.frozen import drawn
-from tracelab.models.gpt import GPT
+from tracelab.models.gpt import GPT, Norm
 from tracelab.models.latent import FEEDS, thinking
 from tracelab.probes import tested
 from tracelab.probes.chaining import Versions, chains, number_words, stands, varied_of
 from tracelab.probes.forcing import Forced, forced, repeated
 from tracelab.probes.latents import Forcing, Latents
 from tracelab.probes.readings import alike, decoded, read_off, steps_of
+from tracelab.probes.task_vectors import is_gain
 from tracelab.probes.thoughts import imposed, readings, replaced, states_of, thoughts_of
 from tracelab.runs.settings import Sampling
 from tracelab.tasks.arithmetic import Arithmetic
@@ -260,6 +261,29 @@ def test_shares_are_ratios_beside_their_control():
     assert found.filter(what="gold")["share"].to_list() == [1, 1, 1]
     assert found.filter(what="gold")["above"].to_list() == [0.5, 0.5, 0.5]
     assert found.filter(what="control")["above"].to_list() == [None] * 3
+
+
+def test_a_share_is_held_against_the_control_of_the_same_problems():
+    """Of three problems the last has no donor, and the first has five times as many as the second."""
+    rows = [
+        {"question": "read", "what": what, "counted": "step", "problem_key": key, "right": True, "run": "a"}
+        | {"true": float(true), "of": float(of)}
+        for what, counts in (
+            ("gold", [(1, 2), (1, 2), (2, 2)]),
+            ("control", [(10, 10), (0, 2), (0, 0)]),
+        )
+        for key, (true, of) in enumerate(counts)
+    ]
+    found = shares(pl.DataFrame(rows).lazy(), by=()).filter(what="gold", answers="all")
+    assert found.select("share", "above").row(0) == (pytest.approx(4 / 6), pytest.approx(0))
+
+
+@pytest.mark.parametrize("feedback", FEEDS)
+def test_what_a_latent_is_fed_with_is_no_gain_of_a_norm(feedback):
+    model = model_of(feedback, looks=True)
+    gains = {name for name, weight in model.named_parameters() if is_gain(name, weight)}
+    norms = {f"{name}.weight" for name, part in model.named_modules() if isinstance(part, Norm)}
+    assert gains == norms
 
 
 def test_more_changes_than_there_are_numbers_are_refused():

@@ -40,7 +40,7 @@ def shares(table: pl.LazyFrame, by: Sequence[str] = ("arm", "split")) -> pl.Data
     """A row per group, question, what it was asked of, what was counted, and answers (all, right, wrong).
 
     share: with share_low and share_high (95 %, over problems); above: by how much it lies above the control's
-    where there is one, with _low and _high; problems; seeds.
+    of the same problems, those that have a control, with _low and _high; problems; seeds.
     """
     keys = [*by, *ABOUT]
     apart = pl.col("question").is_in(BY_ANSWER)
@@ -67,9 +67,9 @@ def _share(part: pl.DataFrame, control: pl.DataFrame | None) -> dict[str, Any]:
     share = Bounded(float(true.sum() / of.sum()), *clustered(true, of)) if of.sum() else UNKNOWN
     above = UNKNOWN
     if control is not None:
-        both = part.join(control, on="problem_key", how="left", suffix="_control").fill_null(0.0)
+        both = part.join(control, on="problem_key", suffix="_control").filter(pl.col("of_control") > 0)
         columns = (both[name].to_numpy() for name in ("true", "of", "true_control", "of_control"))
         t, m, t_control, m_control = columns
-        above = ratio((1, t, m), (-1, t_control, m_control))
+        above = ratio((1, t, m), (-1, m * t_control / m_control, m))  # however many donors each has
     counts = {"problems": int((of > 0).sum())}
     return {**as_columns("share", share), **as_columns("above", above), **counts}

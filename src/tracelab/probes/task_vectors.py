@@ -34,8 +34,8 @@ def difference(tuned: Weights, base: Weights, gains: bool = True) -> dict[str, T
 
 
 def is_gain(name: str, weight: Tensor) -> bool:
-    """Is a parameter the gain of a norm? All that is no matrix is, but for biases."""
-    return weight.ndim == 1 and not name.endswith("bias")
+    """Is a parameter the gain of a norm? All that is no matrix is, but for biases and latents' feeds."""
+    return weight.ndim == 1 and not name.endswith(("bias", "feed.vector", "feed.factor"))
 
 
 def total(vectors: Sequence[Weights], weights: Sequence[float]) -> dict[str, Tensor]:
