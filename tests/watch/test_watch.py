@@ -16,9 +16,9 @@ from tests.helpers.runs import SMALL, small
 from tracelab.core.paths import CLONE
 from tracelab.training import checks
 from tracelab.training.experiment import train
-from tracelab.watch.reading import TAIL, Kept, tail
+from tracelab.watch.reading import MOST, TAIL, Kept, tail
 from tracelab.watch.screen import ASCII_BARS, BARS, clock, fitting, screen, sparkline
-from tracelab.watch.states import Watcher
+from tracelab.watch.states import Watcher, numbers
 
 WATCH = [sys.executable, "-m", "tracelab.watch"]
 HOLD = """
@@ -107,6 +107,15 @@ def test_configs_of_others_and_other_tasks(study, tmp_path):
     }
 
 
+def test_a_folder_that_is_renamed_meanwhile(study, tmp_path):
+    shutil.copytree(study[0] / "done", tmp_path / "before")
+    watcher = Watcher([tmp_path])
+    assert [state.folder.name for state in watcher()] == ["before"]
+    (tmp_path / "before").rename(tmp_path / "after")
+    watcher.looked = float("-inf")
+    assert [(state.folder.name, state.arm) for state in watcher()] == [("after", "swapped")]
+
+
 def test_what_ended_a_run_before_is_not_said_of_it_when_it_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(checks, "LIMITS", {})
     for _ in range(2):
@@ -164,6 +173,18 @@ def test_of_a_long_file_the_last_whole_rows_are_read(tmp_path):
     assert rows[-1] == {"step": "49999", "loss": str(49999 / 7)}
     assert [int(row["step"]) for row in rows] == list(range(50_000 - len(rows), 50_000))
     assert sum(len(f"{row['step']},{row['loss']}\n") for row in rows) <= TAIL
+
+
+def test_validations_are_looked_for_further_back(tmp_path):
+    """Where they stand more than TAIL apart, and no further than five of them, or than MOST."""
+    path = tmp_path / "metrics.csv"
+    for every, known in ((20_000, 5), (150_000, 1)):
+        rows = (f"{k},{k / 7},{0.5 if k % every == 0 else ''}\n" for k in range(400_000))
+        path.write_text("step,loss,val/solution_valid\n" + "".join(rows))
+        found = tail(path)
+        assert len(numbers(found, "val/solution_valid")) >= known
+        assert TAIL < sum(len(",".join(row.values())) + 1 for row in found) <= MOST
+        assert found[-1]["step"] == "399999"
 
 
 def test_one_table_where_nobody_reads_on(study):

@@ -11,6 +11,9 @@ from tracelab.core.files import UTF8
 
 T = TypeVar("T")
 TAIL = 2**17  # bytes at the end of metrics.csv: some 300 rows
+MOST = 2**22  # bytes that are looked through for validations
+POINTS = 5  # validations that are shown
+VALIDATED = "val/solution_valid"  # the column that a validation fills
 
 
 class Kept(Generic[T]):
@@ -38,15 +41,23 @@ class Kept(Generic[T]):
 
 
 def tail(path: Path) -> list[dict[str, str]]:
-    """The last rows of a CSV file, whole ones, by the names in its first line."""
+    """The last rows of a CSV file, whole ones, by the names in its first line.
+
+    As many as there are in TAIL bytes, or in so many more, up to MOST, that POINTS validations are there.
+    """
     with path.open("rb") as file:
         head = file.readline()
-        begin = file.tell()
-        end = file.seek(0, 2)
-        start = max(begin, end - TAIL)
-        file.seek(start)
-        rows = file.read(end - start).decode(UTF8, "replace").splitlines(keepends=True)
-    if start > begin:
-        rows = rows[1:]  # it may be half a row
-    whole = [row for row in rows if row.endswith("\n")]
-    return list(csv.DictReader([head.decode(UTF8, "replace"), *whole]))
+        begin, end = file.tell(), file.seek(0, 2)
+        size, validated = TAIL, VALIDATED in head.decode(UTF8, "replace").strip().split(",")
+        while True:
+            start = max(begin, end - size)
+            file.seek(start)
+            rows = file.read(end - start).decode(UTF8, "replace").splitlines(keepends=True)
+            if start > begin:
+                rows = rows[1:]  # it may be half a row
+            whole = [row for row in rows if row.endswith("\n")]
+            found = list(csv.DictReader([head.decode(UTF8, "replace"), *whole]))
+            few = validated and sum(bool(row[VALIDATED]) for row in found) < POINTS
+            if not few or start == begin or size >= MOST:
+                return found
+            size = min(8 * size, MOST)

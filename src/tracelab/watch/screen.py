@@ -10,10 +10,10 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from tracelab.core.terminal import counted
+from tracelab.watch.reading import POINTS
 from tracelab.watch.states import GOING_ON, STATUSES, State
 
 BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
-POINTS = 5  # of a sparkline
 LEAST_ARM = 14  # columns that an arm's name has before others are left out
 COLOURS = {"done": "green", "failed": "red", "interrupted": "yellow"} | dict.fromkeys(GOING_ON, "cyan")
 

@@ -52,7 +52,7 @@ class Watcher:
         self.runs: list[Path] = []
         self.looked = float("-inf")
         self.arms: dict[Path, str] = {}
-        self.named: list[Any] = []  # the configs that arms were named for
+        self.named: dict[Path, Any] = {}  # the configs that arms were named for
 
     def __call__(self) -> list[State]:
         """The states now."""
@@ -61,9 +61,8 @@ class Watcher:
             self.looked = time.monotonic()
         configs = {run: self.configs(run / "config.yaml") for run in self.runs}
         readable = {run: config for run, config in configs.items() if config}
-        if [*readable.values()] != self.named:
-            self.named = [*readable.values()]
-            self.arms = named(readable)
+        if readable != self.named:
+            self.named, self.arms = readable, named(readable)
         states = [self._state(run, config) for run, config in readable.items()]
         return sorted(states, key=lambda state: (state.arm, state.seed, state.folder))
 
