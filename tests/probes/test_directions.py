@@ -1,13 +1,20 @@
 """Directions by contrast: what was planted is found, and nothing where nothing was, or it is confounded."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
 import pytest
 
+from tracelab.core.ragged import Ragged
+from tracelab.data.frozen import drawn
+from tracelab.models.gpt import GPT
+from tracelab.probes.activations import SOLUTION, Written
 from tracelab.probes.alignment import align, as_deep
+from tracelab.probes.contrasts import contrast, lengths
 from tracelab.probes.directions import by_problems, concordance_of, contrast_weights, exchanged, find
 from tracelab.probes.settings import Fit
+from tracelab.tasks.arithmetic import Arithmetic
 
 GENERATOR = np.random.default_rng(0)
 STRATA, EACH, WIDTH = 60, 4, 16
@@ -108,6 +115,47 @@ def test_weights_and_pairs_by_hand():
     assert concordance_of(np.zeros(5), ~label, np.arange(5)) == 0.5
     with pytest.raises(ValueError, match=r"no stratum has both groups.*fit\.samples"):
         find(NOISE[:5], label, np.arange(5), np.arange(5), seed=0)
+
+
+def written_as(problems, traces):
+    """Completions of these problems whose traces have so many tokens, and whose solutions four."""
+    task = Arithmetic(operations=2, distractors=0)
+    examples = drawn(task, 0, "val", "problem", 0, max(problems) + 1).take(np.array(problems))
+    examples = replace(examples, index=np.arange(len(problems)))
+    parts = Ragged.of([[0] * count + [SOLUTION] * 4 for count in traces], dtype=np.int64)
+    zeros = Ragged(np.zeros(len(parts.values), np.int32), parts.offsets)
+    return Written(examples, task.prompts(examples), zeros, parts, zeros)
+
+
+def reader(context):
+    return GPT(64, context, layers=1, width=16, heads=2, mlp=16)
+
+
+@pytest.mark.parametrize("name", ["length", "parts"])
+def test_copies_of_a_problem_are_one(name):
+    """They are of one half, and samples of one problem, wherever they stand in the split."""
+    written = written_as([0, 0, 1, 1], [3, 5, 4, 6])
+    found = contrast(name, None, reader(64), written, ["blocks.0"], match="problem")
+    one, other = found.group[:4].reshape(2, 2)
+    assert one[0] == one[1] != other[0] == other[1]
+    assert set(found.group) == set(written.problem)
+    assert found.label.sum() == len(found.label) / 2 == (2 if name == "length" else 4)
+
+
+def test_texts_that_the_other_model_cannot_read_are_left_out(capsys):
+    written = written_as([0, 0, 0], [3, 40, 3])
+    room = len(written.prompts[0]) + 3 + 4 - 1
+    found = contrast("runs", None, reader(128), written, ["blocks.0"], other=reader(room))
+    assert found.rows["blocks.0"].shape == (4, 16)
+    assert f"1 completions are left out: the other run's model reads {room} tokens" in capsys.readouterr().err
+    with pytest.raises(ValueError, match=f"no completion ends within the {room - 1} tokens"):
+        contrast("runs", None, reader(128), written, ["blocks.0"], other=reader(room - 1))
+
+
+def test_completions_without_a_trace_move_no_median():
+    found = lengths(reader(64), written_as([0] * 5, [0, 3, 0, 5, 0]), ["blocks.0"], "problem")
+    assert found.label.tolist() == [False, True]
+    assert found.rows["blocks.0"].shape == (2, 16)
 
 
 def test_samples_that_are_the_same_are_refused():

@@ -2,20 +2,30 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
 
 from tests.helpers.runs import KEPT
 from tracelab.arithmetic import Arithmetic
 from tracelab.assess import Assessing
+from tracelab.data.frozen import references
+from tracelab.evaluation.judging import trained_model
 from tracelab.intervene import Intervening
 from tracelab.models.recurrent import Recurrent
 from tracelab.probes import finding, heads, states
+from tracelab.probes.activations import Written
 from tracelab.probes.arithmetic import Merge, check_related
+from tracelab.probes.contrasts import lengths
+from tracelab.probes.diff import Asked as Compared
+from tracelab.probes.diff import of_runs
 from tracelab.probes.finding import Asked, Transfer, reader_of, transferred
+from tracelab.probes.imposing import solutions
+from tracelab.probes.settings import Fitting
 from tracelab.probes.states import States
 from tracelab.probes.steering import of_run
 from tracelab.probes.tested import tested as model_and_sets
+from tracelab.runs import sets
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import save
 from tracelab.runs.entry import compose
@@ -90,6 +100,7 @@ def asked(**more):
     [
         ({"contrast": "runs"}, "contrast=runs compares with another run: name it, other=runs/"),
         ({"contrast": "steps", "kind": "jump"}, "kind='jump' is unknown; choose one of create, close"),
+        ({"contrast": "length"}, r"nothing can be contrasted: .* sample each problem several times"),
         ({"contrast": "length", "match": "hardness"}, "match='hardness' is unknown; choose one of problem"),
         ({"places": ("blocks.9",)}, "the model has no place 'blocks.9'; choose from embed"),
     ],
@@ -101,6 +112,17 @@ def test_a_contrast_that_cannot_be_had(run, silent, more, message, carried):
         more = {**more, "places": ("blocks.0",), "transfer": transfer}
     with pytest.raises(ValueError, match=message):
         of_run(run, asked(**more), None, None, 2)
+
+
+@pytest.mark.parametrize("match", ["problem", "optimal_cost"])
+def test_no_trace_is_longer_than_another(run, match):
+    """Completions have no trace, or all have the same."""
+    task = build_task(run.settings.task)
+    examples = sets.problems(run.settings, task, "val", 1).take(np.zeros(4, np.int64))
+    for completions in (solutions(task, examples), references(task, examples)):
+        written = Written.of(task, examples, completions)
+        with pytest.raises(ValueError, match=r"nothing can be contrasted: .* a run that writes traces"):
+            lengths(trained_model(run, task, "last", 256), written, ["blocks.0"], match)
 
 
 def test_a_model_without_heads_has_none_to_edit():
@@ -158,6 +180,17 @@ def test_a_vector_is_from_what_a_run_began_with(run, tmp_path):
 
 
 # --- how long completions are ----------------------------------------------------------------------------
+
+
+def test_before_reads_what_it_can_of_what_after_writes(run, tmp_path, capsys):
+    before = copied(run, tmp_path / "before", "before", context=120)
+    after = changed(run, eval={**run.config["eval"], "temperature": 1.0})
+    fit = Sampling(problems=16, temperature=1.0)
+    asked = Compared("before", 4, fit, Fitting(steps=2, batch_tokens=512), (), 1e-3, 0)
+    found = of_runs(before, after, asked, problems=16)
+    assert 0 < found.summary["texts"]["fitted"] < 16
+    assert 0 < found.summary["texts"]["held_out"] < 16
+    assert "the other run's model reads 120 tokens at most" in capsys.readouterr().err
 
 
 def test_probes_cut_completions_where_the_evaluation_does(run):

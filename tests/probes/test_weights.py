@@ -371,8 +371,7 @@ def test_a_shift_between_two_readers_is_found_and_taken_back(world, model, writt
 
 def test_lengths_are_compared_at_equal_complexity(model, written):
     found = lengths(model, written, ["blocks.0"], "optimal_cost")
-    rows = {key: k for k, key in enumerate(written.examples.index.tolist())}
-    kept = np.array([rows[key] for key in found.group.tolist()])
+    kept = np.array([written.problem.tolist().index(key) for key in found.group.tolist()])
     weights = contrast_weights(found.label, found.stratum)
     assert weights.any()
     assert weights @ written.examples.complexity["optimal_cost"][kept] == pytest.approx(0)

@@ -23,6 +23,7 @@ from tracelab.decoding.logprobs import Piece, cut, padded
 from tracelab.decoding.sharing import dealt
 from tracelab.models.base import Model
 from tracelab.models.places import capture, in_columns
+from tracelab.runs.entry import say
 
 MICRO_TOKENS = 16384
 SOLUTION, OTHER = -1, -2  # parts of a completion beside the operations of its trace's steps
@@ -58,6 +59,11 @@ class Written:
         """(n,): tokens of each trace, as far as it parses."""
         return np.array([(row >= 0).sum() for row in self.parts], np.int64)
 
+    @property
+    def problem(self) -> NDArray[np.int64]:
+        """(n,): which problem each is of; copies of a problem are one."""
+        return np.unique(self.examples.identity, return_inverse=True)[1]
+
     def take(self, rows: NDArray[np.int64]) -> Written:
         """The given completions, in the given order."""
         ragged = (part.take(rows) for part in (self.prompts, self.completions, self.parts, self.within))
@@ -76,6 +82,19 @@ def parts_of(task: Task, completion: NDArray[np.int32]) -> tuple[NDArray[np.int6
     within[start : start + read] = np.arange(read) - np.repeat(steps.offsets[:-1], steps.lengths)
     parts[codec.solution_at(completion) + (solution_open != ABSENT) :] = SOLUTION
     return parts, within
+
+
+def readable(written: Written, context: int) -> Written:
+    """The completions that a model of this context reads to their end. ValueError if it reads none so."""
+    fits = np.flatnonzero(written.prompts.lengths + written.completions.lengths - 1 <= context)
+    if not len(fits):
+        raise ValueError(
+            f"no completion ends within the {context} tokens that the other run's model reads: take runs of "
+            "equal contexts"
+        )
+    if left_out := len(written.completions) - len(fits):
+        say(f"{left_out} completions are left out: the other run's model reads {context} tokens at most")
+    return written.take(fits)
 
 
 @torch.no_grad()

@@ -20,8 +20,8 @@ import numpy as np
 from tracelab.core.knobs import one_of
 from tracelab.core.types import Task
 from tracelab.models.base import Model
-from tracelab.probes.activations import SOLUTION, Flags, Floats, Written, means
-from tracelab.probes.directions import Integers
+from tracelab.probes.activations import SOLUTION, Flags, Floats, Written, means, readable
+from tracelab.probes.directions import NOTHING, Integers
 
 CONTRASTS = ("runs", "parts", "steps", "length")
 PROBLEM = "problem"
@@ -41,25 +41,33 @@ class Contrast:
     group: Integers
 
 
-def check_contrast(name: str, task: Task, *, other: object, kind: str | None, match: str) -> None:
-    """ValueError if a contrast cannot be had of a task. other: None where none is named."""
+def check_contrast(
+    name: str, task: Task, *, other: object, kind: str | None, match: str, samples: int
+) -> None:
+    """ValueError if a contrast cannot be had of a task. other: None where none is named; samples: of each
+    problem.
+    """
     if name == "runs" and other is None:
         raise ValueError("contrast=runs compares with another run: name it, other=runs/...")
     if name == "steps" and kind is not None:
         one_of("kind", kind, tuple(task.codec.format.trace))
     if name == "length":
         one_of("match", match, (PROBLEM, *task.complexities))
+        if match == PROBLEM and samples == 1:
+            raise ValueError(NOTHING)
 
 
 def contrast(
     name: str, task: Task, model: Model, written: Written, places: Sequence[str], **options: object
 ) -> Contrast:
     """The contrast of a name. options: other (a model), kind (an operation), match (see `lengths`)."""
-    parts = written.parts.values
     if name == "runs":
-        assert isinstance(options["other"], Model), "checked"
-        behind = np.ones(len(parts), np.bool_)
-        return _paired(written, *(means(one, written, places, behind) for one in (options["other"], model)))
+        other = options["other"]
+        assert isinstance(other, Model), "checked"
+        both = readable(written, other.context)
+        behind = np.ones(len(both.parts.values), np.bool_)
+        return _paired(both, *(means(one, both, places, behind) for one in (other, model)))
+    parts = written.parts.values
     if name == "parts":
         return _paired(
             written, *(means(model, written, places, own) for own in (parts >= 0, parts == SOLUTION))
@@ -76,15 +84,19 @@ def lengths(model: Model, written: Written, places: Sequence[str], match: str) -
     """Traces that are longer than their stratum's median against those that are shorter.
 
     match: `problem`, strata are samples of a problem; or a measure of complexity, strata are of equal values.
+    ValueError if no trace is longer or shorter. Completions without a trace do not count.
     """
-    by = written.examples.index if match == PROBLEM else written.examples.complexity[match]
+    written = written.take(np.flatnonzero(written.trace_tokens > 0))
+    by = written.problem if match == PROBLEM else written.examples.complexity[match]
     tokens = written.trace_tokens
-    _, stratum = np.unique(by, return_inverse=True)
-    middle = np.array([np.median(tokens[stratum == k]) for k in range(stratum.max() + 1)])[stratum]
-    kept = np.flatnonzero((tokens != middle) & (tokens > 0))
+    strata, stratum = np.unique(by, return_inverse=True)
+    middle = np.array([np.median(tokens[stratum == k]) for k in range(len(strata))])
+    kept = np.flatnonzero(tokens != middle[stratum])
+    if not len(kept):
+        raise ValueError(NOTHING)
     few = written.take(kept)
     rows, _ = means(model, few, places, few.parts.values >= 0)
-    return Contrast(rows, (tokens > middle)[kept], stratum[kept], few.examples.index)
+    return Contrast(rows, (tokens > middle[stratum])[kept], stratum[kept], few.problem)
 
 
 def _paired(
@@ -93,5 +105,5 @@ def _paired(
     """Two rows of each completion that has both: a stratum each."""
     both = np.flatnonzero(first[1] & second[1])
     rows = {place: np.concatenate([first[0][place][both], second[0][place][both]]) for place in first[0]}
-    group = written.examples.index[both]
+    group = written.problem[both]
     return Contrast(rows, np.repeat([True, False], len(both)), np.tile(both, 2), np.tile(group, 2))

@@ -23,7 +23,7 @@ from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.evaluation.judging import outcomes
 from tracelab.models.base import Model
-from tracelab.probes.activations import Written
+from tracelab.probes.activations import Written, readable
 from tracelab.probes.diffing import Pair, divergences, fit
 from tracelab.probes.finding import reader_of, written_of
 from tracelab.probes.firing import features
@@ -93,12 +93,13 @@ def of_runs(
     if model_before.lead or known.model.lead:
         raise ValueError(f"{after.folder} thinks in latents, which are no words to compare: take other runs")
     pair = Pair(hybrid(model_before, known.model) if asked.backbone == "after" else model_before, known.model)
-    texts = written_of(after, task, known.model, asked.fit, asked.fit.max_new or known.max_new)
+    written = written_of(after, task, known.model, asked.fit, asked.fit.max_new or known.max_new)
+    texts = readable(written, model_before.context)
     transcoders = beside(pair.before, asked.features, asked.seed)
     loss = fit(pair, transcoders, texts, asked.fitting, asked.seed)
     first = [Variant(BEFORE, model_before), Variant(AFTER, known.model)]
     tables = [judged(variant, known) for variant in first]
-    held_out = read_again(tables[1], known)
+    held_out = readable(read_again(tables[1], known), model_before.context)
     rows = largest_first(features(pair.before, transcoders, held_out, task, asked.least))
     more = list(variants(pair.before, transcoders, rows, asked))
     tables += [judged(variant, known) for variant in more]

@@ -22,6 +22,11 @@ from numpy.typing import NDArray
 from tracelab.core import rng
 
 SHUFFLES = 20  # of the labels, for what is found where nothing is
+NOTHING = (
+    "nothing can be contrasted: no stratum has both groups. Of lengths, sample each problem several times "
+    "(fit.samples=8 fit.temperature=1), or take match=<a measure of complexity>; of lengths, parts and "
+    "steps, take a run that writes traces"
+)
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -69,11 +74,7 @@ def find(rows: Floats, label: Flags, stratum: Integers, group: Integers, seed: i
     """
     weights = contrast_weights(label, stratum)
     if not weights.any():
-        raise ValueError(
-            "nothing can be contrasted: no stratum has both groups. Of lengths, sample each problem several "
-            "times (fit.samples=8 fit.temperature=1), or take match=<a measure of complexity>; of parts and "
-            "steps, take a run that writes traces"
-        )
+        raise ValueError(NOTHING)
     half = halves(group, seed)
     concordance, agreement = _held_out(rows, label, stratum, half)
     others = [

@@ -111,7 +111,9 @@ def contrasted(
     ValueError, before any is written, if it cannot be had.
     """
     task = build_task(run.settings.task)
-    check_contrast(asked.contrast, task, other=other, kind=asked.kind, match=asked.match)
+    check_contrast(
+        asked.contrast, task, other=other, kind=asked.kind, match=asked.match, samples=asked.fit.samples
+    )
     check_places(model, seen)
     theirs = None if other is None else reader_of(other, run, task)
     written = written_of(run, task, model, asked.fit, asked.fit.limit(run.read_json("run.json")))
@@ -143,7 +145,7 @@ def transferred(
     found, written = contrasted(run, theirs, asked, other, list(dict.fromkeys(places)))
     known = directions(found, list(dict.fromkeys(places)), run.settings.eval.seed)
     drawn = tokens(written, transfer.tokens, run.settings.eval.seed, min(theirs.context, model.context))
-    texts, group = written.prompts.joined(written.completions), written.examples.index[drawn.text]
+    texts, group = written.prompts.joined(written.completions), written.problem[drawn.text]
     source, target = (activations(one, texts, drawn, at) for one, at in ((theirs, places), (model, where)))
     rank, seed = transfer.rank, run.settings.eval.seed
     return {
