@@ -15,7 +15,7 @@ from tracelab.intervene import Intervening
 from tracelab.models.recurrent import Recurrent
 from tracelab.probes import finding, heads, states
 from tracelab.probes.activations import Written
-from tracelab.probes.arithmetic import Merge, check_related
+from tracelab.probes.arithmetic import Merge, check_related, merge
 from tracelab.probes.contrasts import lengths
 from tracelab.probes.diff import Asked as Compared
 from tracelab.probes.diff import of_runs
@@ -177,6 +177,19 @@ def test_a_vector_is_from_what_a_run_began_with(run, tmp_path):
     for base, added in ((third, models), (sft, models[:1]), (grpo, ((sft, -1.0), (third, 1.0)))):
         with pytest.raises(ValueError, match=r"grpo began with .*sft at step (\d+), which is at step"):
             check_related(Merge(base=base, models=added))
+
+
+def test_a_sum_is_judged_by_its_only_weights_and_writes_as_much_as_any_of_its_runs(run, tmp_path):
+    base, longer = (
+        copied(run, tmp_path / who, who, "first", context=context, max_new=max_new)
+        for who, context, max_new in (("base", 256, 222), ("longer", 512, 300))
+    )
+    best = changed(base, eval={**base.config["eval"], "checkpoint": "best"})
+    merge(Merge(base=best, models=((longer, 1.0),)), tmp_path / "sum")
+    found = Run.open(tmp_path / "sum")
+    assert found.trained(found.settings.eval.checkpoint) == found.checkpoint()
+    record = found.read_json("run.json")
+    assert (record["context"], record["max_new"]) == (512, 300)
 
 
 # --- how long completions are ----------------------------------------------------------------------------

@@ -39,7 +39,8 @@ from tracelab.runs.trained import check_as_begun, stamp_of, unmoved
 VECTORS, COSINES = "task_vectors.parquet", "task_cosines.parquet"
 SUM, CONTROL = "sum", "control"  # of the vectors; what is added in its place
 ALL = "all"  # matrices, together
-ABOUT_A_RUN = ("seed", "parameters", "context", "max_new", "precision")  # as the base's run.json has them
+ABOUT_A_RUN = ("seed", "parameters", "precision")  # as the base's run.json has them
+LIMITS = ("context", "max_new")  # the largest of all
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,12 @@ def merge(asked: Merge, to: Path) -> Run:
     config = config_of(asked, to)
     check_free(to, config, merge=asked.recipe())
     check_related(asked)
-    context = asked.base.read_json("run.json")["context"]
     task = build_task(asked.base.settings.task)
     with unmoved(asked.base, *(run for run, _ in asked.models)):
-        model = trained_model(asked.base, task, asked.checkpoint, context).cpu()
+        record = record_of(asked)
+        model = trained_model(asked.base, task, asked.checkpoint, record["context"]).cpu()
         base = weights_of(asked.base, model, asked.checkpoint)
         vectors = vectors_of(asked, model, base)
-        record = record_of(asked)
     added = vectors.get(CONTROL, vectors[SUM])
     with torch.no_grad():
         for name, weight in task_vectors.moved(base, added, asked.scale).items():
@@ -169,7 +169,7 @@ def vectors_of(asked: Merge, model: Model, base: Weights) -> dict[str, Weights]:
 
 
 def config_of(asked: Merge, to: Path) -> Config:
-    """The base's config, as one that began with other weights and was trained no further."""
+    """The base's config, as one that began with other weights and was trained no further: it has no best."""
     ours = {field.name for field in fields(Experiment)}
     config = {name: value for name, value in asked.base.config.items() if name in ours}
     names = {**config["names"], "source": asked.source(), "algorithm": None, "reward": None}
@@ -178,19 +178,21 @@ def config_of(asked: Merge, to: Path) -> Config:
         "logger": {},
         "ckpt_path": None,
         "init_from": str(asked.base.folder),
+        "eval": {**config["eval"], "checkpoint": "last"},
     }
     return {**config, **places, "names": names, "merge": asked.knobs()}
 
 
 def record_of(asked: Merge) -> Config:
     """run.json: an id of its own, and all that its models go back to."""
-    theirs = asked.base.read_json("run.json")
-    before = [lineage(run) for run in (asked.base, *(run for run, _ in asked.models))]
+    runs = [asked.base, *(run for run, _ in asked.models)]
+    theirs, before = asked.base.read_json("run.json"), [lineage(run) for run in runs]
     return {
         **machine(),
         "id": secrets.token_hex(8),
         "ancestors": list(dict.fromkeys(who for line in before for who in line)),
         **{name: theirs[name] for name in ABOUT_A_RUN if name in theirs},
+        **{name: max(run.read_json("run.json")[name] for run in runs) for name in LIMITS},
         "began": stamp_of(asked.base, asked.checkpoint),
         "progress": NOTHING,
         "merge": asked.recipe(),
