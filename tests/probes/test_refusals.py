@@ -136,6 +136,12 @@ def test_a_place_that_the_model_has_not(run, silent):
         States(places=["blocks.9"], problems=2)(run)
 
 
+def test_a_run_that_writes_no_traces_is_asked_of_others(run):
+    short = changed(run, eval={**run.config["eval"], "max_new": 1})
+    with pytest.raises(ValueError, match=r"of a run that writes no traces, take probe\.traces=\[reference\]"):
+        States(traces=["own"], problems=2)(short)
+
+
 @pytest.mark.parametrize("latent", [LATENT, {**LATENT, "feedback": "pause"}])
 def test_latents_are_read_by_both_or_by_none(run, silent, latent, tmp_path):
     task, thinks = build_task(run.settings.task), changed(run, trace=LATENT)

@@ -273,6 +273,9 @@ def test_a_probe_is_named_as_a_word_or_as_a_choice():
 def test_knobs_that_are_none():
     with pytest.raises(ValueError, match=r"probe.traces='mine' is unknown; choose one of own, reference"):
         States(traces=["mine"])
+    for knob in ("traces", "searches"):
+        with pytest.raises(ValueError, match=rf"probe.{knob}=\[\] asks for nothing: take some of"):
+            States(**{knob: []})
     with pytest.raises(ValueError, match="has no solver_state"):
         next(States().rows(None, type("Task", (), {"name": "x"})(), None, "own", {}))
 

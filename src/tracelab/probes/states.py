@@ -83,6 +83,8 @@ class States:
             ("traces", self.traces, TRACES),
             ("searches", self.searches, SEARCHES),
         ):
+            if not chosen:
+                raise ValueError(f"probe.{knob}=[] asks for nothing: take some of {', '.join(known)}")
             for name in chosen:
                 one_of(f"probe.{knob}", name, known)
 
@@ -104,7 +106,8 @@ class States:
         rows = [row for name in self.traces for row in self.rows(model, task, examples, name, options)]
         if not rows:
             raise ValueError(
-                f"{run.folder}: no quantity of these traces varies; ask with more probe.problems"
+                f"{run.folder}: no quantity of these traces varies: ask with more probe.problems; of a run "
+                "that writes no traces, take probe.traces=[reference]"
             )
         fixed = {name: pa.array([value] * len(rows)) for name, value in about.items()}
         table = pa.Table.from_pylist(rows)

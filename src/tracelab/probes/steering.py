@@ -2,9 +2,10 @@
 
     known, outcomes = of_run(run, asked, other=None, splits=None, problems=256)
 
-A scale of 1 adds the difference of the two groups' means. Beside each direction stands a random one of its
-length. Sources: Turner et al. 2023 (arXiv 2308.10248) for adding, Arditi et al. 2024 (arXiv 2406.11717) for
-projecting out, Sun et al. 2025 (ThinkEdit, arXiv 2503.22048) for the heads that write a direction.
+A scale of 1 adds the difference of the two groups' means, or the image of another model's where a direction
+was carried over. Beside each direction stands a random one of its length. Sources: Turner et al. 2023 (arXiv
+2308.10248) for adding, Arditi et al. 2024 (arXiv 2406.11717) for projecting out, Sun et al. 2025 (ThinkEdit,
+arXiv 2503.22048) for the heads that write a direction.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ def under(
 
 
 def table(known: Mapping[str, Direction], about: Mapping[str, Any]) -> pa.Table:
-    """A row per place: its direction, see `Direction`; norm: the distance of the groups' means."""
+    """A row per place: its direction, see `Direction`; norm: its length, what a scale of 1 adds."""
     rows = [
         {
             **about,
