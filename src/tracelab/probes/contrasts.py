@@ -96,7 +96,7 @@ def lengths(model: Model, written: Written, places: Sequence[str], match: str) -
         raise ValueError(NOTHING)
     few = written.take(kept)
     rows, _ = means(model, few, places, few.parts.values >= 0)
-    return Contrast(rows, (tokens > middle[stratum])[kept], stratum[kept], few.problem)
+    return Contrast(rows, (tokens > middle[stratum])[kept], stratum[kept], written.problem[kept])
 
 
 def _paired(
