@@ -34,9 +34,9 @@ def loss_of(algorithm, rows=None, seed=0):
     """-> loss, gradient of logprobs, gradient of entropies; of some rows with the weights of all."""
     new, old, reference, entropy, mask = numbers(seed)
     advantages = algorithm.advantages(REWARDS).flatten()
-    weights = algorithm.weights(mask, advantages, MAX_NEW)
+    weights, spread = (each(mask, advantages, MAX_NEW) for each in (algorithm.weights, algorithm.spread))
     rows = torch.arange(len(LENGTHS)) if rows is None else rows
-    parts = (new, old, advantages, mask, weights, reference, entropy)
+    parts = (new, old, advantages, mask, weights, reference, entropy, spread)
     terms = algorithm.loss(Batch(*(part[rows] for part in parts)))
     return terms, *torch.autograd.grad(terms.loss, (new, entropy), allow_unused=True)
 
@@ -45,23 +45,23 @@ def by_hand(algorithm, surrogate):
     """The loss with plain loops. surrogate: (i, t, new, old, advantage) -> the negative objective."""
     new, old, reference, entropy, _ = numbers()
     advantages = algorithm.advantages(REWARDS).flatten().tolist()
-    rows = [i for i, n in enumerate(LENGTHS) if n and algorithm.counted(torch.tensor(advantages))[i]]
-    total = sum(LENGTHS[i] for i in rows)
+    everyone = [i for i, n in enumerate(LENGTHS) if n]
+    counted = [i for i in everyone if algorithm.counted(torch.tensor(advantages))[i]]
     loss = torch.zeros((), dtype=torch.float64)
-    for i in rows:
-        share = {"sequence": 1 / (LENGTHS[i] * len(rows)), "token": 1 / total}.get(
-            algorithm.per, 1 / (MAX_NEW * len(rows))
-        )
+
+    def share(i, rows):
+        total = sum(LENGTHS[j] for j in rows)
+        shares = {"sequence": 1 / (LENGTHS[i] * len(rows)), "token": 1 / total}
+        return shares.get(algorithm.per, 1 / (MAX_NEW * len(rows))) if i in rows else 0.0
+
+    for i in everyone:
         for t in range(LENGTHS[i]):
             d = new[i, t] - reference[i, t]
             ratio = math.exp(new[i, t].item() - old[i, t].item())
             value = ratio * {"k1": d, "k2": d**2 / 2, "k3": (-d).exp() - 1 + d}[algorithm.kl_estimator]
             kl = value.detach() + ratio * d.detach() * (new[i, t] - new[i, t].detach())
-            loss = loss + share * (
-                surrogate(i, t, new, old, advantages[i])
-                + algorithm.kl * kl
-                - algorithm.entropy * entropy[i, t]
-            )
+            loss = loss + share(i, counted) * surrogate(i, t, new, old, advantages[i])
+            loss = loss + share(i, everyone) * (algorithm.kl * kl - algorithm.entropy * entropy[i, t])
     return loss, *torch.autograd.grad(loss, (new, entropy), allow_unused=True)
 
 
@@ -108,7 +108,7 @@ VARIANTS = [
     (GSPO(), sequence_clipped),
     (GSPO(clip_low=0.1, clip_high=0.2, kl=0.1), sequence_clipped),
     (ExpertIteration(), likelihood),
-    (ExpertIteration(per="sequence", threshold=0.25, kl=0.2), likelihood),
+    (ExpertIteration(per="sequence", threshold=0.25, kl=0.2, entropy=0.01), likelihood),
 ]
 ALGORITHMS = [algorithm for algorithm, _ in VARIANTS]
 
@@ -218,6 +218,33 @@ def test_the_kl_gradient_is_that_of_the_reverse_kl(estimator, on_policy):
     assert torch.allclose(gradient, torch.tensor(wanted, dtype=torch.float64), atol=1e-7)
     if estimator in ("k1", "k3"):
         assert mean.item() == pytest.approx(exact(theta.detach()), abs=1e-12)
+
+
+@pytest.mark.parametrize("per", ["sequence", "token", "constant"])
+def test_kl_and_entropy_are_of_all_completions_whichever_are_imitated(per):
+    """Ten completions of one of three words, as often as the policy has them; the second word is imitated."""
+    words = torch.tensor([0] * 5 + [1] * 3 + [2] * 2)
+    theta = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64).log().requires_grad_()
+    reference = torch.tensor([0.5, 0.2, 0.3], dtype=torch.float64).log()
+    mask, rewards = torch.ones(10, 1, dtype=torch.bool), (words == 1).double()
+
+    def gradient(**terms):
+        algorithm = ExpertIteration(per=per, **terms)
+        advantages = algorithm.advantages(rewards)
+        new, entropy = policy(theta), -(policy(theta).exp() * policy(theta)).sum().expand(10, 1)
+        sampled = new[words][:, None]
+        weights, spread = (each(mask, advantages, 1) for each in (algorithm.weights, algorithm.spread))
+        known = sampled.detach(), advantages, mask, weights, reference[words][:, None]
+        return torch.autograd.grad(algorithm.loss(Batch(sampled, *known, entropy, spread)).loss, theta)[0]
+
+    def exact(function):
+        return torch.autograd.grad(function(policy(theta)), theta)[0]
+
+    kl = exact(lambda new: (new.exp() * (new - reference)).sum())
+    assert kl.tolist() == pytest.approx([-0.0203, 0.1095, -0.0892], abs=1e-4)
+    assert torch.allclose(gradient(kl=1.0) - gradient(), kl, atol=1e-12)
+    falling = exact(lambda new: (new.exp() * new).sum())
+    assert torch.allclose(gradient(entropy=1.0) - gradient(), falling, atol=1e-12)
 
 
 def test_the_kl_pulls_towards_the_reference():

@@ -99,6 +99,11 @@ def test_a_kl_term_acts_where_rewards_do_not(policy):
     assert rounds(policy, 1.0, kl=0.1)[1] == (2, 4, True)
 
 
+def test_a_kl_term_acts_where_nothing_is_imitated(policy):
+    assert rounds(policy, 0.0, "expert_iteration")[1] == (0, 0, False)
+    assert rounds(policy, 0.0, "expert_iteration", kl=0.1)[1] == (2, 4, True)
+
+
 def test_what_all_solve_is_imitated(policy):
     assert rounds(policy, 1.0, "expert_iteration")[1] == (2, 4, True)
 

@@ -1,10 +1,11 @@
 """What post-training algorithms share: a weighted sum of token losses, a KL and an entropy term.
 
-    loss = Σ_it w_it (surrogate_it + kl · KL_it − entropy · H_it)
+    loss = Σ_it w_it surrogate_it + v_it (kl · KL_it − entropy · H_it)
 
-over completions i and their tokens t. The weights w sum over the whole batch of an update, not over a
-micro-batch, so the gradient is the same however the batch is split. Their sum is 1 unless `per` says
-otherwise; a batch without a token that counts has the loss 0 and the gradient 0.
+over completions i and their tokens t. The weights w and v sum over the whole batch of an update, not over a
+micro-batch, so the gradient is the same however the batch is split. Their sums are 1 unless `per` says
+otherwise; a batch without a token that counts has the loss 0 and the gradient 0. v is of all completions, for
+KL and entropy are means under the policy; w leaves out what `counted` does. But for that they are the same.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class Batch(NamedTuple):
 
     logprobs: of the sampled tokens under the policy that is trained, with gradient; old: under the policy
     that sampled; reference: under the frozen reference; entropy: of the policy's distributions (each
-    None where it is not asked for). mask: tokens that count; weights: from `Algorithm.weights`.
+    None where it is not asked for). mask: tokens that count; weights: from `Algorithm.weights`; spread: from
+    `Algorithm.spread`, of the KL and the entropy terms (None: `weights`).
     """
 
     logprobs: Tensor
@@ -36,6 +38,7 @@ class Batch(NamedTuple):
     weights: Tensor
     reference: Tensor | None = None
     entropy: Tensor | None = None
+    spread: Tensor | None = None
 
 
 class Terms(NamedTuple):
@@ -82,12 +85,19 @@ class Algorithm:
         raise NotImplementedError
 
     def counted(self, advantages: Tensor) -> Tensor:
-        """(n,) bool: the completions that the loss is a mean over."""
+        """(n,) bool: the completions that the surrogate is a mean over."""
         return torch.ones_like(advantages, dtype=torch.bool)
 
     def weights(self, mask: Tensor, advantages: Tensor, max_new: int) -> Tensor:
-        """(n, T) weight of each token's loss, for the whole batch of an update."""
-        counts = (mask & self.counted(advantages)[:, None]).to(advantages.dtype)
+        """(n, T) weight of each token's surrogate, for the whole batch of an update."""
+        return self._shares(mask & self.counted(advantages)[:, None], advantages.dtype, max_new)
+
+    def spread(self, mask: Tensor, advantages: Tensor, max_new: int) -> Tensor:
+        """(n, T) weight of each token's KL and entropy: whatever is counted, all completions have theirs."""
+        return self._shares(mask, advantages.dtype, max_new)
+
+    def _shares(self, mask: Tensor, dtype: torch.dtype, max_new: int) -> Tensor:
+        counts = mask.to(dtype)
         if self.per == "token":
             return counts / counts.sum().clamp(min=1)
         rows = (counts.sum(1) > 0).sum().clamp(min=1)
@@ -98,15 +108,17 @@ class Algorithm:
     def loss(self, batch: Batch) -> Terms:
         """The loss of a (micro-)batch."""
         losses, clipped = self.surrogate(batch)
+        loss = (batch.weights * losses.where(batch.mask, 0.0)).sum()
+        spread = batch.weights if batch.spread is None else batch.spread
         sums = {"tokens": batch.mask.sum(), "clip_share": (clipped & batch.mask).sum()}
         if batch.reference is not None:
             kl = kl_terms(self.kl_estimator, batch.logprobs, batch.old, batch.reference)
-            losses = losses + self.kl * kl
+            loss = loss + self.kl * (spread * kl.where(batch.mask, 0.0)).sum()
             sums["kl"] = (kl.detach() * batch.mask).sum()
         if batch.entropy is not None:
-            losses = losses - self.entropy * batch.entropy
+            loss = loss - self.entropy * (spread * batch.entropy.where(batch.mask, 0.0)).sum()
             sums["entropy"] = (batch.entropy.detach() * batch.mask).sum()
-        return Terms((batch.weights * losses.where(batch.mask, 0.0)).sum(), sums)
+        return Terms(loss, sums)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,6 +55,7 @@ class Part(NamedTuple):
     advantages: Tensor
     mask: Tensor
     weights: Tensor
+    spread: Tensor
     old: Tensor | None
     reference: Tensor | None
 
@@ -106,8 +107,9 @@ class Updater:
         mask = torch.from_numpy((np.arange(lengths.max()) < lengths[:, None]) & kept[:, None])
         flat = advantages.flatten()
         weights = self.algorithm.weights(mask, flat, self.max_new)
+        spread = self.algorithm.spread(mask, flat, self.max_new)
         others = self.algorithm.kl or self.algorithm.entropy
-        if not (weights.any() if others else (weights * flat[:, None]).any()):
+        if not (spread.any() if others else (weights * flat[:, None]).any()):
             return None
         rank, processes = among()
         prompts = rollouts.prompts.take(rows)
@@ -125,6 +127,7 @@ class Updater:
                     flat[places].to(device),
                     mask[places, :T].to(device),
                     weights[places, :T].to(device),
+                    spread[places, :T].to(device),
                     None,
                     None,
                 )
@@ -156,8 +159,8 @@ class Updater:
         for part in parts:
             logprobs, entropy = self._evaluate(self.model, part.micro)
             old = logprobs.detach() if part.old is None else part.old
-            batch = Batch(logprobs, old, part.advantages, part.mask, part.weights, part.reference, entropy)
-            terms = self.algorithm.loss(batch)
+            known = part.advantages, part.mask, part.weights, part.reference
+            terms = self.algorithm.loss(Batch(logprobs, old, *known, entropy, part.spread))
             self.backward(terms.loss)
             difference = (old - part.sampled).abs().where(part.mask, 0.0).sum()
             for name, value in (terms.sums | {"sampler_difference": difference}).items():
