@@ -89,6 +89,17 @@ def test_rewards_that_are_all_equal_move_nothing_along_old_momentum(policy):
     assert rounds(policy, 1.0) == [(2, 4, True), (0, 0, False)]
 
 
+def test_rewards_that_differ_by_rounding_are_equal(policy):
+    """Of weights 0.3, 0.2 and 0.1: one completion earns the first alone, three the others together."""
+    model, task = policy
+    rollouts, _ = Sampler(task, {"form": Form()}, Rollout(prompts=2, group=4, max_new=5, equal="keep"), 0)(
+        model, 0.0
+    )
+    rounded = np.array([[0.3, 0.2 + 0.1, 0.2 + 0.1, 0.2 + 0.1], [0.3, 0.2, 0.2, 0.2]])
+    assert replace(rollouts, rewards=rounded).equal.tolist() == [True, False]
+    assert rounds(policy, rounded[:1])[1] == (0, 0, False)
+
+
 def test_a_part_without_a_signal_is_no_update(policy):
     """The first two groups' rewards are equal, the last two's differ."""
     mixed = np.array([[1, 1, 1, 1], [0, 0, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0]])

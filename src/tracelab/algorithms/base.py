@@ -20,6 +20,7 @@ from tracelab.algorithms.kl import ESTIMATORS, kl_terms
 
 Equal = Literal["keep", "filter", "resample", "hint"]
 PER = ("sequence", "token", "constant")
+SLACK = 1e-9  # of a sum of weighted rewards: 0.6 + 0.3 + 0.1 is less than 1, and 0.1 + 0.2 more than 0.3
 
 
 class Batch(NamedTuple):
@@ -147,6 +148,6 @@ class Clipped(Algorithm):
 
 
 def centred(rewards: Tensor) -> Tensor:
-    """(prompts, group) minus the group's mean; exactly 0 in a group of equal rewards."""
-    equal = (rewards == rewards[:, :1]).all(1, keepdim=True)
+    """(prompts, group) minus the group's mean; exactly 0 where rewards are equal but for rounding."""
+    equal = ((rewards - rewards[:, :1]).abs() <= SLACK).all(1, keepdim=True)
     return torch.where(equal, 0.0, rewards - rewards.mean(1, keepdim=True))

@@ -14,9 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from tracelab.algorithms.base import Algorithm, Batch, Equal
-
-SLACK = 1e-9  # of a sum of weighted rewards: 0.6 + 0.3 + 0.1 is less than 1
+from tracelab.algorithms.base import SLACK, Algorithm, Batch, Equal
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelab.algorithms.base import SLACK
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.rows import concat, take
 from tracelab.core.settings import Count, Positive, settings
@@ -77,8 +78,8 @@ class Rollouts:
 
     @property
     def equal(self) -> NDArray[np.bool_]:
-        """(P,): have all completions of a group the same reward?"""
-        return np.all(self.rewards == self.rewards[:, :1], axis=1)
+        """(P,): have all completions of a group the same reward, but for rounding?"""
+        return np.all(np.abs(self.rewards - self.rewards[:, :1]) <= SLACK, axis=1)
 
     @property
     def solved(self) -> NDArray[np.bool_]:
