@@ -10,13 +10,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from optuna.distributions import (
     BaseDistribution,
@@ -66,7 +67,7 @@ def space_of(words: Iterable[str], loader: ConfigLoader | None = None) -> Space:
 
     ValueError says what is wrong with one, or that nothing is to be searched.
     """
-    parsed = OverridesParser.create(config_loader=loader).parse_overrides([*words])
+    parsed = parser(loader).parse_overrides([*words])
     latest = {override.get_key_element(): override for override in parsed}
     swept = {knob: override for knob, override in latest.items() if override.is_sweep_override()}
     if not swept:
@@ -76,6 +77,21 @@ def space_of(words: Iterable[str], loader: ConfigLoader | None = None) -> Space:
         )
     fixed = [override.input_line or "" for knob, override in latest.items() if knob not in swept]
     return Space(fixed, {knob: distribution_of(override) for knob, override in swept.items()})
+
+
+def parser(loader: ConfigLoader | None) -> OverridesParser:
+    """Hydra's parser of overrides, but for int() of an interval, whose ends it would cut: 0.5 to 0."""
+    functions = create_functions()
+    cast = functions.functions["int"]
+
+    def whole(*values: Any, value: Any = None) -> Any:
+        given = values[0] if values else value
+        if isinstance(given, IntervalSweep):
+            return replace(given, start=math.ceil(given.start or 0), end=math.floor(given.end or 0))
+        return cast(*values, value=value)
+
+    functions.functions["int"] = whole
+    return OverridesParser(functions, loader)
 
 
 def distribution_of(override: Override) -> BaseDistribution:
@@ -104,7 +120,10 @@ def _interval(sweep: IntervalSweep, log: bool) -> BaseDistribution:
     assert low is not None
     assert high is not None
     if isinstance(low, int) or "int" in sweep.tags:
-        return IntDistribution(int(low), int(high), log=log)
+        least, most = math.ceil(low), math.floor(high)
+        if least > most:
+            raise ValueError("it holds no whole number")
+        return IntDistribution(least, most, log=log)
     return FloatDistribution(float(low), float(high), log=log)
 
 
