@@ -10,6 +10,7 @@ from tracelab.algorithms.expert_iteration import ExpertIteration
 from tracelab.core.paths import CONF
 from tracelab.posttraining.checks import check_reach
 from tracelab.posttraining.experiment import build_rewards, check_parts
+from tracelab.posttraining.settings import merged
 from tracelab.rewards.base import largest, total
 from tracelab.runs.build import build_task
 from tracelab.runs.entry import compose
@@ -29,6 +30,7 @@ def asked(*overrides):
     [
         (("eval.checkpoint=best",), "take eval.checkpoint=last"),
         (("+trainer.accumulate_grad_batches=2",), r"accumulate_grad_batches=2.*updates\.micro_tokens"),
+        (("trainer.gradient_clip_val=0.3",), r"has no effect on post-training.*take updates\.clip=0\.3"),
         (
             ("algorithm=expert_iteration", "reward=[form]", "reward.form.weight=0.1"),
             r"algorithm\.threshold=1\.0: a completion earns 0\.1 at most.*take algorithm\.threshold=0\.1",
@@ -39,6 +41,14 @@ def asked(*overrides):
 def test_what_cannot_end_well_is_refused_at_the_start(overrides, message):
     with pytest.raises(ValueError, match=message):
         check_parts(asked(*overrides))
+
+
+def test_what_is_inherited_is_merged_at_any_depth():
+    """Of a task's reach one bound is given; null says: as it was. A part of another class keeps nothing."""
+    was = {"reach": {"nodes": 20, "cost": 9}, "ood": [1], "size": 5, "inner": {"_target_": "b", "k": 1}}
+    given = {"reach": {"nodes": 40}, "ood": [2], "size": None, "inner": {"_target_": "c"}}
+    wanted = {"reach": {"nodes": 40, "cost": 9}, "ood": [2], "size": 5, "inner": {"_target_": "c"}}
+    assert merged(was, given) == wanted
 
 
 def test_a_sum_that_is_rounded_down_is_imitated():

@@ -18,6 +18,7 @@ from tracelab.rewards.base import Reward, largest
 from tracelab.training.processes import in_shards
 
 FEW = 4  # completions of a prompt
+CLIP = 1.0  # trainer.gradient_clip_val, where nobody says
 
 
 def check_settings(experiment: PostTraining) -> None:
@@ -32,6 +33,11 @@ def check_settings(experiment: PostTraining) -> None:
         raise ValueError(
             f"trainer.accumulate_grad_batches={batches}: an update of post-training adds up gradients by "
             "itself, of updates.micro_tokens at a time; leave it at 1"
+        )
+    if (clip := trainer.get("gradient_clip_val", CLIP)) != CLIP:
+        raise ValueError(
+            f"trainer.gradient_clip_val={clip} has no effect on post-training, whose updates clip gradients "
+            f"themselves: take updates.clip={clip}, and leave trainer.gradient_clip_val={CLIP}"
         )
     if experiment.eval.checkpoint == "best":
         raise ValueError(

@@ -57,10 +57,22 @@ def inherited(config: Mapping[str, Any]) -> PostTraining:
     """
     whole, source = dict(config), Run.open(str(config["run"]))
     for name in INHERITED:
-        given = {knob: value for knob, value in (config.get(name) or {}).items() if value is not None}
-        whole[name] = {**source.config[name], **given}
+        whole[name] = merged(source.config[name], config.get(name) or {})
     whole["names"] |= {"reward": "+".join(config["reward"]), "source": _arm_of_source(config, source)}
     return read(PostTraining, whole)
+
+
+def merged(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was, with what is given in its place, at any depth. Of another class no knob of before is kept."""
+    found = dict(before)
+    for name, value in given.items():
+        inner = before.get(name)
+        if isinstance(value, Mapping) and isinstance(inner, Mapping):
+            same = value.get("_target_") in (None, inner.get("_target_"))
+            found[name] = merged(inner if same else {}, value)
+        elif value is not None:
+            found[name] = value
+    return found
 
 
 def _arm_of_source(config: Mapping[str, Any], source: Run) -> str | None:
