@@ -89,6 +89,14 @@ def test_rewards_that_are_all_equal_move_nothing_along_old_momentum(policy):
     assert rounds(policy, 1.0) == [(2, 4, True), (0, 0, False)]
 
 
+def test_each_part_of_a_curriculum_has_easy_and_hard_problems(policy):
+    """They are in the order of their draw, so that no update is the easier half's."""
+    settings = Rollout(prompts=8, group=4, max_new=5, equal="keep", curriculum="optimal_cost")
+    examples = Sampler(policy[1], {"form": Form()}, settings, 0)._problems(8, 0.5)
+    assert (np.diff(examples.index) > 0).all()
+    assert (np.diff(examples.complexity["optimal_cost"]) < 0).any()
+
+
 def test_rewards_that_differ_by_rounding_are_equal(policy):
     """Of weights 0.3, 0.2 and 0.1: one completion earns the first alone, three the others together."""
     model, task = policy

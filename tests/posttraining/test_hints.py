@@ -11,6 +11,7 @@ from tests.helpers.lenient import lenient
 from tests.helpers.runs import post_training
 from tracelab.algorithms.grpo import GRPO
 from tracelab.core import rng
+from tracelab.data.frozen import drawn as all_drawn
 from tracelab.data.frozen import references
 from tracelab.decoding.logprobs import token_figures
 from tracelab.decoding.sampling import Stream
@@ -142,6 +143,29 @@ def test_it_is_logged_and_weighs_groups(policy, measured):
     assert figures["hint_weight"] == pytest.approx(weights(known, 0.1).mean())
     assert ((rollouts.weight == 1) | (rollouts.hinted > 0)).all()
     assert (rollouts.weight < 1).any()
+    assert (np.diff(rollouts.examples.index) > 0).all(), "groups are where they were drawn"
+    assert (rollouts.hinted[:-1] > rollouts.hinted[1:]).any(), "the case is tested"
+
+
+def test_hints_leave_room_for_an_answer(policy):
+    """Whole traces: groups whose problem, trace and solution are longer than the context have none."""
+    model, draws = deepcopy(policy[0]), sampler(policy, prompts=12)
+    examples = all_drawn(policy[1], 0, "train", "posttraining", 0, 12)
+    prompts, hints = model.opened(policy[1].prompts(examples)), hint_tokens(policy[1], examples, 1.0)
+    needed = prompts.lengths + references(policy[1], examples).lengths
+    model.context = int(np.median(needed))
+    assert (prompts.lengths + hints.lengths).max() >= model.context, "the case is tested"
+    rollouts, figures = draws(model, 0.0)
+    assert 0 < figures["hints_too_long"] < 1
+    hinted = rollouts.examples.index[rollouts.hinted > 0]
+    assert len(hinted) > 0
+    assert (needed[hinted] <= model.context).all()
+    model.context = int(prompts.lengths.max()) + 1
+    none = sampler(policy, prompts=12)
+    rollouts, figures = none(model, 0.0)
+    assert figures["hints_too_long"] == 1
+    assert (rollouts.hinted == 0).all()
+    assert none.cursor.hint < 1, "shorter ones may fit"
 
 
 @pytest.mark.parametrize(("hint", "equal"), [("waypoint", "hint"), ("trace", "hint"), ("solution", "filter")])

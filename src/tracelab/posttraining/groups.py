@@ -9,7 +9,8 @@ with it is `Rollout.equal`:
     filter    it is left out
     resample  so it is, and new problems are drawn in its place, up to `rounds` times
     hint      groups without a success and of equal reward try again behind a hint (`posttraining.hints`),
-              whose length adapts, so that half of the hinted groups succeed at least once. Then as filter
+              whose length adapts, so that half of the hinted groups succeed at least once. Then as filter.
+              Where the context has no room for the hint and a solution, there is none
 
 Reinforcement with a baseline for the whole batch, and imitation, learn from such groups, too:
 `Algorithm.equal` says what is done where nobody else does. A KL or an entropy term acts on the groups that
@@ -34,7 +35,7 @@ from tracelab.data.frozen import drawn
 from tracelab.decoding.sampling import Stream
 from tracelab.decoding.sharing import gathered
 from tracelab.models.base import Model
-from tracelab.posttraining.hints import ALONE, check_reliance, hint_tokens, reliance, weights
+from tracelab.posttraining.hints import ALONE, check_reliance, hint_tokens, reliance, weights, with_room
 from tracelab.posttraining.rollout import Rollout, Rollouts, describe, roll
 from tracelab.rewards.base import Reward
 from tracelab.training.processes import share
@@ -130,7 +131,8 @@ class Sampler:
         if measure is None:
             return examples
         first = round(used * (count - n))
-        return examples.take(np.argsort(examples.complexity[measure], kind="stable")[first : first + n])
+        chosen = np.argsort(examples.complexity[measure], kind="stable")[first : first + n]
+        return examples.take(np.sort(chosen))  # as they were drawn: each update has easy and hard ones
 
     def _roll(self, model: Model, examples: Examples, hints: Ragged | None = None) -> Rollouts:
         """All groups, of which each of several processes completes and judges a share."""
@@ -161,7 +163,13 @@ class Sampler:
             return rollouts, figures
         examples = rollouts.examples.take(failed)
         hints = hint_tokens(self.task, examples, self.cursor.hint, self.settings.hint)
-        again = self._roll(model, examples, hints)
+        fits = with_room(self.task, examples, rollouts.prompts.take(failed), hints, model.context)
+        figures["hints_too_long"] = 1.0 - float(fits.mean())
+        if not fits.any():
+            self.cursor.hint = max(self.cursor.hint - HINT_STEP, 0.0)
+            return rollouts, figures
+        failed, some = failed[fits], np.flatnonzero(fits)
+        again = self._roll(model, examples.take(some), hints.take(some))
         success = float(again.solved.any(axis=1).mean())
         longer = HINT_STEP if success < 0.5 else -HINT_STEP
         self.cursor.hint = float(np.clip(self.cursor.hint + longer, 0.0, 1.0))
@@ -173,8 +181,9 @@ class Sampler:
             known = ~np.isnan(relied)
             weight = again.weight[known].mean()
             figures |= {"hint_reliance": float(relied[known].mean()), "hint_weight": float(weight)}
-        others = np.setdiff1d(np.arange(len(rollouts)), failed)
-        return Rollouts.concat([rollouts.take(others), again]), figures
+        places = np.arange(len(rollouts))
+        places[failed] = len(rollouts) + np.arange(len(failed))
+        return Rollouts.concat([rollouts, again]).take(places), figures  # in the order of the draw
 
 
 def with_signal(rollouts: Rollouts) -> Rollouts:

@@ -56,6 +56,15 @@ def hint_tokens(task: Task, examples: Examples, share: float, kind: str = "trace
     return Ragged.of([codec.tokens_of(opening)] * len(examples)).joined(steps)
 
 
+def with_room(
+    task: Task, examples: Examples, prompts: Ragged, hints: Ragged, context: int
+) -> NDArray[np.bool_]:
+    """(n,) Has the context room for each problem's prompt, its hint and the reference's solution?"""
+    solutions = hint_tokens(task, examples, 1.0, "solution").lengths + 1  # and the stop
+    fits: NDArray[np.bool_] = prompts.lengths + hints.lengths + solutions <= context
+    return fits
+
+
 def reliance(model: Model, rollouts: Rollouts) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """(P,) How much likelier each group's right completions are behind its hint than behind the prompt alone.
 
