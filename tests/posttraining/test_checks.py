@@ -9,7 +9,7 @@ from tests.posttraining.test_posttrain import graded
 from tracelab.algorithms.expert_iteration import ExpertIteration
 from tracelab.core.paths import CONF
 from tracelab.posttraining.checks import check_reach
-from tracelab.posttraining.experiment import build_rewards, check_parts
+from tracelab.posttraining.experiment import build_rewards, check_parts, posttrain
 from tracelab.posttraining.settings import merged
 from tracelab.rewards.base import largest, total
 from tracelab.runs.build import build_task
@@ -41,6 +41,23 @@ def asked(*overrides):
 def test_what_cannot_end_well_is_refused_at_the_start(overrides, message):
     with pytest.raises(ValueError, match=message):
         check_parts(asked(*overrides))
+
+
+@pytest.mark.filterwarnings("ignore:in 20 rounds no completion had an advantage")
+def test_a_budget_that_nothing_uses_ends(tmp_path):
+    """No group has an advantage, so that none of those that are counted comes."""
+    few = (
+        "rollout.prompts=1",
+        "rollout.group=4",
+        "rollout.max_new=1",
+        "held_out.problems=1",
+        "eval.problems=1",
+    )
+    few += ("passes.problems=1", "passes.samples=1", "trainer=cpu", "trainer.precision=32-true", "threads=1")
+    silent = ("reward.solution.weight=0", "budget.examples=1", "held_out.every=1000")
+    experiment = post_training(f"run={KEPT}", f"run_dir={tmp_path}", *few, *silent)
+    with pytest.raises(ValueError, match=r"in 200 rounds there was none.*or take budget\.steps"):
+        posttrain(experiment)
 
 
 def test_what_is_inherited_is_merged_at_any_depth():

@@ -28,6 +28,7 @@ from tracelab.training.processes import most
 from tracelab.training.validation import HeldOut, found_together
 
 SILENT_ROUNDS = 20  # rounds without an update, in a row, before a warning
+ENDLESS_ROUNDS = 200  # such rounds before a budget that they do not use is given up
 ADVICE = (
     "take an easier task, a model that solves some problems, rollout.equal=hint, a larger rollout.group or "
     "rollout.max_new, or another reward"
@@ -37,6 +38,10 @@ SILENT = (
     f"trained on (updates.truncated=mask leaves out what was cut off), so nothing was learned: {ADVICE}"
 )
 NOTHING_LEARNED = f"no update was made, for {SILENT}"
+ENDLESS = (
+    f"budget.examples counts groups that updates are made of, and in {ENDLESS_ROUNDS} rounds there was none, "
+    f"so that it would not end: {SILENT}; or take budget.steps, which counts such rounds, too"
+)
 
 
 class PostLearner(Budgeted):
@@ -123,7 +128,7 @@ class PostLearner(Budgeted):
             figures |= learned
             rollouts = rollouts.take(groups)
         figures["rollout/groups_trained_on"] = float(len(rollouts))
-        self._warn_if_silent(updates)
+        self._note_silence(updates)
         ended = time.perf_counter()
         figures["rollout/seconds"] = sampled - began
         figures["update/seconds"] = ended - sampled
@@ -156,11 +161,14 @@ class PostLearner(Budgeted):
             logger.log_metrics(figures, step=self.progress.steps)
         self.trainer.callback_metrics.update({k: torch.tensor(v) for k, v in figures.items()})
 
-    def _warn_if_silent(self, updates: int) -> None:
+    def _note_silence(self, updates: int) -> None:
+        """Warn of rounds without an update. ValueError if the budget would not end by them."""
         self.made += updates
         self._silent = 0 if updates else self._silent + 1
         if self._silent == SILENT_ROUNDS and self.trainer.is_global_zero:
             warnings.warn(f"in {SILENT_ROUNDS} rounds {SILENT}", stacklevel=2)
+        if self._silent == ENDLESS_ROUNDS and self.recipe.budget.unit == "examples":
+            raise ValueError(ENDLESS)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the progress, the updates, and where the streams are."""
