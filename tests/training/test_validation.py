@@ -16,6 +16,7 @@ from tracelab.evaluation import curves
 from tracelab.evaluation.judging import judge_model, trained_model
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.columns import objectives
 from tracelab.runs.entry import compose
 from tracelab.runs.sets import problems
 from tracelab.training import processes
@@ -100,6 +101,7 @@ def test_what_is_logged_is_what_the_weights_of_that_step_do(whole):
     assert float(rows[-1]["train/tokens"]) == progress["tokens"]
     assert all(float(row["val/problems"]) == N for row in rows)
     assert all(row["val/loss"] for row in rows)
+    assert set(objectives(whole.config)) == {name for name in rows[0] if name.startswith("val/")}
 
 
 def test_training_knows_nothing_of_it(whole, tmp_path):

@@ -7,15 +7,17 @@ import time
 
 import optuna
 import pytest
+from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
 from tests.helpers.forked import run, start
-from tests.helpers.runs import SMALL
+from tests.helpers.runs import KEPT, SMALL
 from tests.runs.test_sweeps import jobs, workers
 from tracelab.core.settings import read
+from tracelab.runs.entry import composed_config
 from tracelab.runs.folder import Run
-from tracelab.tuning.searching import problems_of, value_of
+from tracelab.tuning.searching import check_measured, problems_of, value_of
 from tracelab.tuning.spaces import space_of
 from tracelab.tuning.study import Asked, Study
 
@@ -254,6 +256,33 @@ SEARCH = ("hydra/sweeper=optuna", *SMALL, "optim=adamw", "hydra.sweeper.directio
 SEARCH += ("hydra.sweeper.objective=val/loss", "+hydra.sweeper.sampler.n_startup_trials=1")
 
 
+@pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # of KEPT's task's knobs
+@pytest.mark.parametrize(
+    ("command", "words", "objective", "known"),
+    [
+        ("train", (), "val/loss", True),
+        ("train", ("task=sat",), "val/trace_strict", True),
+        ("train", (), "val/trace_paper", True),
+        ("train", ("task=sat",), "val/trace_paper", False),
+        ("train", (), "val/level", False),
+        ("train", ("data.teacher={knob: size, values: [5, 7], bound: 0.8}",), "val/level", True),
+        ("posttrain", (f"run={KEPT}",), "val/trace_paper", True),
+        ("posttrain", (f"run={KEPT}",), "val/loss", False),
+        ("posttrain", (f"run={KEPT}",), "val/hard_solution_vaild", False),
+        ("posttrain", ("run=runs/${seed}",), "val/trace_whatever", True),
+    ],
+)
+def test_objectives_are_columns_of_the_runs(tmp_path, command, words, objective, known):
+    """Post-training has no loss; of a run that is not known yet nobody knows the levels."""
+    config = OmegaConf.to_container(composed_config(command, *words), resolve=False)
+    wanted = asked(tmp_path, objective=objective)
+    if known:
+        check_measured(wanted, config)
+    else:
+        with pytest.raises(ValueError, match=f"objective={objective} is not measured by these runs"):
+            check_measured(wanted, config)
+
+
 def test_a_run_that_was_validated_on_other_problems_is_no_trial(tmp_path):
     """It lay in the search's folder before. The loss is that of the whole validation set."""
     (tmp_path / "metrics.csv").write_text(
@@ -354,6 +383,7 @@ def test_what_yaml_says_is_searched(tmp_path):
             [RATE, "hydra.sweeper.objective=val/trace_strict", "validate_problems=0"],
             "is not measured with validate_problems=0",
         ),
+        ([RATE, "hydra.sweeper.objective=val/solution_vaild"], "did you mean val/solution_valid"),
         (["optim.optimiser.lr=interval(0,1)"], "a trial cannot be composed: .*optimiser"),
         (["model=choice(nano,mikro)"], "a trial cannot be composed: .*mikro"),
         (["eval.temperature=interval(0,1)"], "runs that differ in eval.temperature alone are one run"),

@@ -23,10 +23,8 @@ from torch import Tensor
 from tracelab.core.types import Examples, Task
 from tracelab.evaluation.judging import judge_model
 from tracelab.models.base import Model
+from tracelab.runs.columns import HALVES, OF_HALVES
 from tracelab.runs.settings import Sampling
-
-# what is told of easy and hard problems apart
-OF_HALVES = ("solution_valid", "trace_strict", "only_solution")
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class HeldOut:
         count, found = len(self.examples), dict[str, NDArray[Any]]()
         hard = np.zeros(count, np.bool_)
         hard[np.argsort(self.examples.trace.lengths, kind="stable")[count - count // 2 :]] = True
-        for name, half in {"easy": ~hard, "hard": hard}.items():
+        for name, half in zip(HALVES, (~hard, hard), strict=True):
             if half.any():
                 weight = half[rows] * (count / half.sum())
                 found |= {f"{name}_{metric}": columns[metric] * weight for metric in OF_HALVES}

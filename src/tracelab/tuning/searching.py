@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ from omegaconf.errors import OmegaConfBaseException
 from tracelab.core.files import lock, whole_lines, write_text
 from tracelab.core.settings import read
 from tracelab.core.terminal import counted
+from tracelab.runs.columns import VALIDATION, objectives
 from tracelab.runs.entry import say
 from tracelab.sweeps import ENDED_WELL, Record, Sweep, sweep_of
 from tracelab.tuning.spaces import Space, space_of
-from tracelab.tuning.study import FOLDER, LOSS, VALIDATION, Asked, Study, Trial
+from tracelab.tuning.study import FOLDER, LOSS, Asked, Study, Trial
 
 RESULTS = "optimization_results.yaml"  # as Hydra's sweepers call it
 PROBLEMS = f"{VALIDATION}problems"  # a column of metrics.csv: how many were completed
@@ -48,8 +50,7 @@ def search(
         asked = read(Asked, {**knobs, "params": knobs.get("params") or {}})
         words = [f"{knob}={'null' if value is None else value}" for knob, value in asked.params.items()]
         space = space_of([*words, *arguments], context.config_loader)
-        made_of = composed(space, context, config)
-        check_measured(asked, made_of)
+        made_of = composed(asked, space, context, config)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(config, folder / "multirun.yaml")
         with alone(folder):
@@ -84,22 +85,39 @@ def run_all(
     return returned
 
 
-def composed(space: Space, context: HydraContext, config: DictConfig) -> dict[str, Any]:
-    """The config that all trials share, as it is written. ValueError if a trial could not be composed."""
+def composed(asked: Asked, space: Space, context: HydraContext, config: DictConfig) -> dict[str, Any]:
+    """The config that all trials share, as it is written.
+
+    ValueError if a trial could not be composed, or would not measure what it is chosen by.
+    """
+
+    def plain(words: list[str]) -> dict[str, Any]:
+        whole = context.config_loader.load_sweep_config(config, words)
+        with open_dict(whole):
+            del whole["hydra"]
+        found: Any = OmegaConf.to_container(whole, resolve=False)
+        return {str(name): value for name, value in found.items()}
+
     try:
-        for corner in space.corners():
-            context.config_loader.load_sweep_config(config, corner)
-        shared = context.config_loader.load_sweep_config(config, space.fixed)
+        trials = [plain(corner) for corner in space.corners()]
+        shared = plain(space.fixed)
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(f"a trial cannot be composed: {error}") from error
-    with open_dict(shared):
-        del shared["hydra"]
-    plain: Any = OmegaConf.to_container(shared, resolve=False)
-    return {str(name): value for name, value in plain.items()}
+    for trial in trials:
+        check_measured(asked, trial)
+    return shared
 
 
 def check_measured(asked: Asked, config: dict[str, Any]) -> None:
-    """ValueError if runs will not measure what they are chosen by."""
+    """ValueError if runs of a config will not measure what they are chosen by."""
+    known = objectives(config)
+    if known is not None and asked.objective not in known:
+        near = get_close_matches(asked.objective, known, 1)
+        guess = f"did you mean {near[0]}? " if near else ""
+        raise ValueError(
+            f"hydra.sweeper.objective={asked.objective} is not measured by these runs: {guess}They have "
+            f"{', '.join(known)}"
+        )
     if config.get("validate_problems") == 0 and not asked.objective.endswith(LOSS):
         raise ValueError(
             f"hydra.sweeper.objective={asked.objective} is not measured with validate_problems=0: say how "

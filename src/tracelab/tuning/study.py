@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tracelab.core import rng
 from tracelab.core.settings import Count, Part, Seed, settings
+from tracelab.runs.columns import VALIDATION
 from tracelab.runs.knobs import WITHOUT_EFFECT, differences
 from tracelab.tuning.spaces import Space
 
@@ -31,7 +32,6 @@ MADE_OF, FOLDER, AGAIN = "tracelab", "folder", "again"  # what is noted of a stu
 # What may differ between two commands of one search; how many held-out problems there are is its objective.
 FREE = tuple(name for name in WITHOUT_EFFECT if name != "validate_problems")
 LOSS = "loss"
-VALIDATION = "val/"  # what columns of the validation set begin with
 
 
 @settings
