@@ -15,6 +15,7 @@ from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
 from tracelab.posttraining import experiment as experiments
+from tracelab.posttraining import passes
 from tracelab.posttraining.experiment import posttrain
 from tracelab.posttraining.groups import Rollout, Sampler
 from tracelab.rewards.base import Graded, total
@@ -210,8 +211,8 @@ def whole(source, tmp_path_factory):
 def test_a_run_from_folder_to_figures(whole):
     trained, folder = whole
     assert trained.metrics["wilson"]["solution_valid"]["n"] == 12
-    passes = json.loads((folder / "passes_after.json").read_text())
-    assert {"pass@1", "pass@2", "pass@4", "maj@4"} <= passes.keys()
+    measured = json.loads((folder / "passes_after.json").read_text())
+    assert {"pass@1", "pass@2", "pass@4", "maj@4"} <= measured.keys()
     assert all((folder / "figures" / f"{name}.png").is_file() for name in ("post_training", "pass_at_k"))
     record = json.loads((folder / "run.json").read_text())
     assert record["status"] == "evaluated"
@@ -378,14 +379,14 @@ def test_pass_at_k_that_was_not_measured_is_asked_for_again(whole, source, tmp_p
     """Ctrl-C while it is measured: what an earlier budget left there is not taken for it."""
     folder = tmp_path / "run"
     shutil.copytree(whole[1], folder)
-    measure = experiments.written_by
+    measure = passes.written_by
 
     def told(of, *arguments):
         if of.folder == folder:
             raise KeyboardInterrupt
         return measure(of, *arguments)
 
-    monkeypatch.setattr(experiments, "written_by", told)
+    monkeypatch.setattr(passes, "written_by", told)
     with pytest.raises(KeyboardInterrupt):
         posttrain(settings(source, folder, "budget.steps=5"))
     assert not (folder / "passes_after.json").exists()

@@ -5,40 +5,43 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.pytorch.loggers import Logger
 
 from tracelab.algorithms.base import Algorithm
 from tracelab.core.settings import read
-from tracelab.core.types import Examples, Task
+from tracelab.core.types import Task
 from tracelab.evaluation import curves, figures
-from tracelab.evaluation.judging import judge_model, labels, trained_model
-from tracelab.evaluation.outcomes import Judged, metrics_of, table_of
-from tracelab.metrics.pass_at_k import PassAtK
+from tracelab.evaluation.judging import trained_model
 from tracelab.models.precision import Precision
 from tracelab.posttraining.checks import check_group, check_reach, check_settings
 from tracelab.posttraining.groups import Sampler
 from tracelab.posttraining.learner import NOTHING_LEARNED, PostLearner, Rounds
+from tracelab.posttraining.passes import (
+    AFTER,
+    BEFORE,
+    build_passes,
+    compared,
+    measure_before,
+    note_problems,
+)
 from tracelab.posttraining.settings import PostTraining
 from tracelab.runs.build import build, build_task, precision_of
 from tracelab.runs.checkpoints import load_progress, load_updates
 from tracelab.runs.entry import say
-from tracelab.runs.folder import Run, claimed, machine
+from tracelab.runs.folder import Run, claimed, is_run, machine
 from tracelab.runs.identity import lineage, own_id
-from tracelab.runs.sets import TestSets, problems, test_sets
-from tracelab.runs.settings import Sampling
-from tracelab.runs.trained import check_as_begun, check_settled, settled
+from tracelab.runs.sets import problems, test_sets
+from tracelab.runs.trained import check_as_begun, settled
 from tracelab.training import accelerate
 from tracelab.training.budget import Progress, build_budget
 from tracelab.training.budgeted import build_recipe
 from tracelab.training.checks import check, check_levels
-from tracelab.training.devices import Devices
 from tracelab.training.fitting import Trained, conclude, finished_before, fit, fit_together, is_shared
 from tracelab.training.launched import led
 from tracelab.training.processes import wished_here
@@ -58,7 +61,7 @@ def posttrain(experiment: PostTraining) -> Trained:
 def _claimed(experiment: PostTraining) -> Trained:
     with claimed(experiment.run_dir):
         went = before(experiment)
-        return finished_before(experiment, "passes_after.json") or _posttrain(experiment, went)
+        return finished_before(experiment, AFTER) or _posttrain(experiment, went)
 
 
 def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
@@ -66,8 +69,10 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
     accelerate.start(experiment.threads)
     began = time.monotonic()
     made = origin(experiment, source, went)
+    if is_run(Path(experiment.run_dir)):
+        note_problems(Run.open(experiment.run_dir))
     run = begin(experiment, went)
-    for name in ("passes_after.json", *(() if went else ("passes_before.json",))):
+    for name in (AFTER, *(() if went else (BEFORE,))):
         (run.folder / name).unlink(missing_ok=True)  # of other weights, from here on
     precision = precision_of(experiment, went.checkpoint if went else None)
     say(str(precision))
@@ -81,11 +86,7 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
     record = {"id": own_id(run), "seed": experiment.seed, **made, **machine()}
     run.write_json("run.json", {**record, "status": "training"})
     passes = build_passes(run, experiment, tests, precision, made)
-    if run.read_json("passes_before.json") is None:
-        measured = passes(source, experiment.checkpoint)
-        if made["began"] is not None:  # as earlier versions left it
-            check_settled(source, made["began"])  # the learner's weights were read before
-        run.write_json("passes_before.json", measured)
+    measure_before(run, source, experiment, passes)
     with tracking(run) as loggers:
         if is_shared(experiment):
             progress, finished = fit_together(run, take_part)
@@ -101,13 +102,14 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
         if metrics is not None:
             measured = passes(run, "last")
             draw(run, measured)
-            run.write_json("passes_after.json", measured)  # last, for it says that all is done
+            run.write_json(AFTER, measured)  # last, for it says that all is done
     return Trained(run, metrics, "resumed" if resume else "finished")
 
 
 def origin(experiment: PostTraining, source: Run, went: Before | None) -> dict[str, Any]:
     """What run.json says of the source, and the limits that its model has: as they were at a run's start.
 
+    Of these, tokens of a completion are as many as the run's own evaluation asks for at its start.
     ValueError if another process trains the source; or if it was trained on since, and what is resumed needs
     it: for the KL divergence of rounds that are left, or for pass@k before.
     """
@@ -115,9 +117,10 @@ def origin(experiment: PostTraining, source: Run, went: Before | None) -> dict[s
     found = {"ancestors": lineage(source), **{name: now[name] for name in LIMITS}}
     found["source"] = str(source.folder)
     if went is None:
+        found["max_new"] = experiment.eval.limit(now)
         return {**found, "began": settled(source, experiment.checkpoint)}
     begun = Run.open(went.checkpoint.parents[1])
-    measured = (Path(experiment.run_dir) / "passes_before.json").is_file()
+    measured = (Path(experiment.run_dir) / BEFORE).is_file()
     left = build_budget(experiment.budget).used(Progress(**load_progress(went.checkpoint))) < 1
     if (left and build("algorithm", experiment.algorithm).kl) or not measured:
         check_as_begun(begun, source)
@@ -196,49 +199,12 @@ def build_learner(
     )
 
 
-def build_passes(
-    run: Run, experiment: PostTraining, tests: TestSets, precision: Precision, limits: Mapping[str, Any]
-) -> Callable[[Run, str], dict[str, Any]]:
-    """A function of a run and the name of its checkpoint: pass@k and maj@k on the in-distribution test set.
-
-    precision, limits: of both models, before and after: another machine may choose otherwise, and the source
-    may be judged otherwise by now.
-    """
-    asked = experiment.passes
-    name, (task, examples) = next(iter(tests.items()))
-    few = examples.take(np.arange(min(asked.problems, len(examples))))
-    sampled = replace(experiment.eval, samples=asked.samples, temperature=asked.temperature)
-
-    def measure(of: Run, checkpoint: str) -> dict[str, Any]:
-        call = Devices(experiment.trainer, experiment.threads)
-        judged = call(written_by, of, checkpoint, precision, limits, task, few, sampled)
-        table = table_of(judged, task, {**labels(run), "split": name})
-        return metrics_of(table, {"pass_at_k": PassAtK()}, task.levels)[name]
-
-    return measure
-
-
-def written_by(
-    of: Run,
-    checkpoint: str,
-    precision: Precision,
-    limits: Mapping[str, Any],
-    task: Task,
-    examples: Examples,
-    sampled: Sampling,
-) -> Judged:
-    """What the model of a run's checkpoint completes, judged."""
-    model = trained_model(of, task, checkpoint, limits["context"])
-    model.products = precision.products
-    return judge_model(model, task, examples, sampled, limits["max_new"])
-
-
 def draw(run: Run, after: Mapping[str, Any]) -> None:
     """Accuracy and validity against rounds; pass@k before and after. after: as it was measured last."""
     folder = Path(run.folder) / "figures"
     names = run.settings.names
     title = f"{names.task}, {names.trace}, {names.algorithm}, reward {names.reward}, seed {run.settings.seed}"
     curves.post_training(folder / "post_training", run.folder / "metrics.csv", title)
-    before = run.read_json("passes_before.json")
-    if before:  # of one sample there is no curve
+    before, after = compared(run, after)
+    if after:  # of one sample there is no curve
         figures.passes(folder / "pass_at_k", before, after, title)
