@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.helpers.runs import KEPT, post_training
-from tests.posttraining.test_posttrain import graded
+from tests.posttraining.test_posttrain import graded, settings
 from tracelab.algorithms.expert_iteration import ExpertIteration
 from tracelab.core.paths import CONF
 from tracelab.posttraining.checks import check_reach
@@ -100,3 +100,12 @@ class Unknown:
 
 def test_rewards_that_name_no_bounds_are_let_through():
     check_reach({"mine": Unknown()}, ExpertIteration())
+
+
+def test_a_folder_without_a_checkpoint(source, tmp_path):
+    with pytest.raises(ValueError, match=r"does not hold config\.yaml"):
+        posttrain(settings(tmp_path, tmp_path / "out"))
+    for name in ("config.yaml", "run.json", "vocab.json", "data_card.json"):
+        (tmp_path / name).write_text((source / name).read_text())
+    with pytest.raises(ValueError, match="nothing of it is trained yet"):
+        posttrain(settings(tmp_path, tmp_path / "out"))
