@@ -115,6 +115,21 @@ def test_several_completions_of_a_problem(tmp_path):
     assert found.metrics["set"]["pass@2"]["value"] == 1.0
 
 
+def test_what_stands_behind_the_stop_word_has_no_say(tmp_path):
+    """No vote and no length, as of rows that are padded to those beside them; nor is a likelihood known."""
+    behind = [], [0] * 3, [0] * 7, [TASK.codec.stop], IDS["completion"]
+    wrong = TASK.codec.tokens_of(BAD["completion"]).tolist()
+    own = [IDS["completion"]] * 3 + [wrong] * 2
+    records = [{**IDS, "completion": [*a, *b]} for a, b in zip(own, behind, strict=True)]
+    found, rows = judged(tmp_path, lines(*records).encode(), metrics={"k": PassAtK()})
+    assert found.metrics["set"]["maj@5"]["value"] == 1.0
+    assert [row["completion_tokens"] for row in rows] == [len(completion) for completion in own]
+    assert len({row["trace_hash"] for row in rows}) == 1
+    assert len({row["solution_hash"] for row in rows}) == 2
+    assert [row["completion"] for row in rows] == [record["completion"] for record in records]
+    assert [row["mean_logprob"] for row in rows] == [None] * 5
+
+
 LEFT_OUT = [
     ("{", "no JSON: Expecting property name"),
     ("[1]", "not an object with fields"),

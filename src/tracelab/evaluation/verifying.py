@@ -173,7 +173,7 @@ class _Places:
 def _outcomes(
     task: Task, examples: Examples, rows: list[Asked], places: _Places, labels: Mapping[str, Any]
 ) -> pa.Table:
-    """Rows judged, as outcomes with their lines."""
+    """Rows judged, as outcomes with their lines. Nobody knows their log-probabilities."""
     tokens = Ragged.of([row.completion for row in rows])
     index, sample = np.array([places.of(row) for row in rows], np.int64).T
     placed = Examples(**{**vars(examples), "index": index})
@@ -181,6 +181,8 @@ def _outcomes(
     unknown = np.full(len(rows), np.nan, np.float32)
     completions = Completions(tokens, truncated, unknown, Ragged.of([[]] * len(rows), np.float32))
     table = table_of(Judged(placed, completions, task.judge(examples, tokens), sample), task, labels)
+    place = table.column_names.index("mean_logprob")
+    table = table.set_column(place, "mean_logprob", pa.nulls(len(rows), pa.float32()))
     return table.append_column("line", pa.array([row.number for row in rows]))
 
 
