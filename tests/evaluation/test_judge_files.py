@@ -8,6 +8,7 @@ from contextlib import suppress
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
@@ -18,7 +19,7 @@ from tests.oracles import arithmetic
 from tracelab.data import reading, records
 from tracelab.data.completions import Names
 from tracelab.data.records import LARGEST
-from tracelab.evaluation.verifying import judge_file, name_of
+from tracelab.evaluation.verifying import judge_file, name_of, verify
 from tracelab.metrics.pass_at_k import PassAtK
 from tracelab.metrics.solution_accuracy import SolutionAccuracy
 from tracelab.tasks.maze import Maze
@@ -128,6 +129,64 @@ def test_what_stands_behind_the_stop_word_has_no_say(tmp_path):
     assert len({row["solution_hash"] for row in rows}) == 2
     assert [row["completion"] for row in rows] == [record["completion"] for record in records]
     assert [row["mean_logprob"] for row in rows] == [None] * 5
+
+
+def test_words_in_bytes_are_words(tmp_path):
+    """As Parquet's binary columns hold them; bytes that are no text are named."""
+    packed = {name: words.encode() for name, words in GOOD.items()}
+    records = [packed, {**packed, "completion": b"plan \xff"}, {**packed, "prompt": b"\xff"}, packed]
+    found, rows = judged(tmp_path, parquet(tmp_path, *records))
+    assert [row["line"] for row in rows if row["trace_strict"]] == [1, 4]
+    assert [fault.line for fault in found.faults] == [2, 3]
+    assert found.faults[0].reason == "the completion is not text in UTF-8: invalid start byte"
+    found, rows = judged(tmp_path, parquet(tmp_path, {"text": WHOLE["text"].encode()}))
+    assert rows[0]["trace_strict"]
+    table = verify(TASK, [packed["prompt"]] * 2, [packed["completion"], b"\xff"])
+    assert table["trace_strict"].to_pylist() == [True, None]
+    with pytest.raises(ValueError, match="its prompt_length is no place in its tokens"):
+        judged(tmp_path, parquet(tmp_path, {**CUT, "tokens": b"1234567890123"}))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_character_for_what_was_no_text_is_text(encoding, tmp_path):
+    """Tokenizers of bytes write it for half a character. Bytes that are no text are another thing."""
+    strange = {**GOOD, "completion": f"\ufffd {GOOD['completion']}"}
+    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in (strange, GOOD, GOOD))
+    content = content.encode(encoding)
+    at = content.rindex("p".encode(encoding)[-2:])  # within the last line
+    broken = b"\xff" if encoding == "utf-8" else b"\x00\xd8"
+    found, rows = judged(tmp_path, content[:at] + broken + content[at + len(broken) :])
+    assert [row["line"] for row in rows] == [1, 2]
+    assert [row["trace_parses"] for row in rows] == [False, True]
+    assert [fault.line for fault in found.faults] == [3]
+    assert found.faults[0].reason.startswith("not text in UTF-8")
+
+
+FAR = pa.array([2**62] * 2, pa.int64())
+STRANGE = {
+    "a date beyond the year 9999": pa.array([2**30] * 2, pa.date32()),
+    "a time beyond the year 9999": FAR.cast(pa.timestamp("us")),
+    "an unknown time zone": pa.array([0, 1], pa.timestamp("us", "Nowhere/Atlantis")),
+    "nanoseconds": pa.array([1, 2], pa.timestamp("ns")),
+    "a long time": FAR.cast(pa.duration("s")),
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+@pytest.mark.parametrize("write", [pq.write_table, pa.feather.write_feather])
+def test_columns_that_nobody_asked_for_are_not_read(what, write, tmp_path):
+    """What cannot be read, named as what is judged, is a fault of its row."""
+    rows = table(GOOD, GOOD).append_column("made", STRANGE[what])
+    rows = rows.append_column("made", STRANGE[what])  # and once more by the same name
+    write(rows, tmp_path / "made")
+    found, outcomes = judged(tmp_path, (tmp_path / "made").read_bytes())
+    assert (found.judged, found.faults) == (2, [])
+    assert all(row["trace_strict"] for row in outcomes)
+    with pytest.raises(ValueError, match=r"line 1: it has 2 fields 'made': leave one, or rename them"):
+        judged(tmp_path, (tmp_path / "made").read_bytes(), Names(completion="made"))
+    write(table(GOOD, GOOD).append_column("made", STRANGE[what]), tmp_path / "made")
+    with pytest.raises(ValueError, match=r"set, line 1: (its field 'made' cannot be read|the completion is)"):
+        judged(tmp_path, (tmp_path / "made").read_bytes(), Names(completion="made"))
 
 
 LEFT_OUT = [
