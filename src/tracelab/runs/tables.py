@@ -178,11 +178,13 @@ def print_interventions(frame: Any, title: str, path: Path) -> None:
     table = Table(
         title=title,
         title_justify="left",
-        caption="per cent, Wilson 95 % interval; follows trace: of another problem's",
+        caption="per cent, Wilson 95 % interval; follows trace: of another problem's; n: problems that fit "
+        "into the context with the trace",
     )
     for name in (
         "test set",
         "imposed trace",
+        "n",
         "its tokens",
         "solution valid",
         "answer changed",
@@ -199,6 +201,7 @@ def print_interventions(frame: Any, title: str, path: Path) -> None:
         table.add_row(
             row["split"],
             row["intervention"] + dose,
+            str(row["n"]),
             f"{row['trace_tokens']:.0f}",
             *figures,
             f"{row['reference_logprob']:.3f}",
