@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Literal
 
-from tracelab.core.settings import Count, Place, Seed, Threads, Weight, settings
+from tracelab.core.settings import Count, Place, Seed, Temperature, Threads, settings
 from tracelab.runs.entry import entry, run_name
 from tracelab.runs.settings import OnDevices, no_copies
 
@@ -19,7 +19,7 @@ class Changes:
 
     problems: Count | None = None
     seed: Seed | None = None
-    temperature: Weight | None = None
+    temperature: Temperature | None = None
     samples: Count | None = None
     max_new: Count | None = None
     batch_size: Count | None = None
