@@ -181,17 +181,11 @@ def print_interventions(frame: Any, title: str, path: Path) -> None:
         caption="per cent, Wilson 95 % interval; follows trace: of another problem's; n: problems that fit "
         "into the context with the trace",
     )
-    for name in (
-        "test set",
-        "imposed trace",
-        "n",
-        "its tokens",
-        "solution valid",
-        "answer changed",
-        "follows trace",
-    ):
-        table.add_column(name, justify="left" if name in ("test set", "imposed trace") else "right")
-    table.add_column("nats per solution token", justify="right")
+    for name in ("test set", "imposed trace"):
+        table.add_column(name)
+    answers = "solution valid", "answer changed", "follows trace", "nats per solution token"
+    for name in ("n", "its tokens", *answers):
+        table.add_column(name, justify="right")
     for row in frame.iter_rows(named=True):
         dose = "" if row["dose"] is None else f" {row['dose']:g}"
         figures = (
