@@ -19,6 +19,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.core.rows import concat
 from tracelab.core.types import Examples, Task, Verdicts
 from tracelab.core.waiting import waiting
+from tracelab.decoding.completions import Completions
 from tracelab.decoding.sampling import Stream, generate
 from tracelab.decoding.sharing import dealt, sharers
 from tracelab.evaluation.outcomes import Judged, metrics_of, table_of, write
@@ -37,9 +38,13 @@ Call = Callable[..., Any]  # function, its arguments -> what it returns
 
 def judge_model(model: Model, task: Task, examples: Examples, sampling: Sampling, max_new: int) -> Judged:
     """Complete each problem's prompt sampling.samples times and judge what comes."""
-    rows = np.repeat(np.arange(len(examples)), sampling.samples)
-    repeated = examples.take(rows)
-    completions = generate(
+    completions = completed(model, task, examples, sampling, max_new)
+    return judged_samples(task, examples, completions, sampling.samples)
+
+
+def completed(model: Model, task: Task, examples: Examples, sampling: Sampling, max_new: int) -> Completions:
+    """Each problem's prompt, completed sampling.samples times."""
+    return generate(
         model,
         model.opened(task.prompts(examples)),
         samples=sampling.samples,
@@ -49,10 +54,16 @@ def judge_model(model: Model, task: Task, examples: Examples, sampling: Sampling
         stream=Stream(sampling.seed),
         batch_size=sampling.batch_size,
     )
+
+
+def judged_samples(task: Task, examples: Examples, completions: Completions, samples: int) -> Judged:
+    """Verdicts on so many completions of each problem."""
+    rows = np.repeat(np.arange(len(examples)), samples)
+    repeated = examples.take(rows)
     with waiting("Judging completions"):
         verdicts = judged_together(task, repeated, completions.tokens)
     assert not (completions.truncated & verdicts.solution_valid).any()
-    sample = np.arange(len(rows)) % sampling.samples
+    sample = np.arange(len(rows)) % samples
     return Judged(repeated, completions, verdicts, sample)
 
 
@@ -75,9 +86,10 @@ def outcomes(
     tables, tokens, seconds = [], 0, 0.0
     for name, (task, examples) in tests.items():
         began = time.perf_counter()
-        judged = judge_model(model, task, examples, sampling, max_new)
+        completions = completed(model, task, examples, sampling, max_new)
         seconds += time.perf_counter() - began
-        tokens += len(judged.completions.tokens.values)
+        tokens += len(completions.tokens.values)
+        judged = judged_samples(task, examples, completions, sampling.samples)
         tables.append(table_of(judged, task, {**labels, "split": name}))
     speed = {
         "precision": name_of(model.products),

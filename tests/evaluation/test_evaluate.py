@@ -1,0 +1,42 @@
+"""The evaluation of a run: its speed."""
+
+import time
+
+import pytest
+
+from tests.helpers.runs import KEPT
+from tracelab.evaluation import judging
+from tracelab.runs.build import build_task
+from tracelab.runs.folder import Run
+from tracelab.runs.sets import test_sets as sets_of
+from tracelab.runs.settings import Sampling
+from tracelab.tasks.maze import Maze
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # of KEPT's task's knobs
+
+
+def judged_by(**metrics):
+    """KEPT, with other metrics, and what `evaluate` asks for beside it: three problems of its test sets."""
+    run = Run.open(KEPT)
+    run = Run(run.folder, {**run.config, "metric": metrics, "eval": {**run.config["eval"], "problems": 3}})
+    return run, run.settings.eval, sets_of(run.settings, build_task(run.settings.task))
+
+
+def test_the_speed_of_sampling_is_that_of_sampling(monkeypatch):
+    """Judging, whose clock runs here alone, takes none of its time."""
+    clock = [0.0]
+
+    class Slow(Maze):
+        def judge(self, examples, completions):
+            clock[0] += 100
+            return super().judge(examples, completions)
+
+    run, _, tests = judged_by()
+    examples = next(iter(tests.values()))[1]
+    task = Slow(size=5, format="compact", ood=[])
+    model = judging.trained_model(run, task, "last", run.read_json("run.json")["context"])
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    _, speed = judging.outcomes(model, {"slow": (task, examples)}, Sampling(problems=3), 20, {})
+    assert clock[0] == 100
+    assert speed["seconds"] == 0
+    assert speed["new_tokens"] > 0
