@@ -131,6 +131,26 @@ def test_what_stands_behind_the_stop_word_has_no_say(tmp_path):
     assert [row["mean_logprob"] for row in rows] == [None] * 5
 
 
+def test_metrics_that_the_completions_do_not_allow_are_left_out(tmp_path):
+    """As pass@k where a line was left out of one problem's; the outcomes are there, and other figures."""
+    other = {**GOOD, "prompt": GOOD["prompt"].replace("3 3", "4 4")}
+    content = lines(GOOD, other, BAD, other) + "{\n" + lines(other)
+    found, rows = judged(tmp_path, content.encode(), metrics={"k": PassAtK(), "s": SolutionAccuracy()})
+    assert len(rows) == 5
+    assert found.metrics["set"].keys() == {"solution_valid", "solution_optimal", "truncated"}
+    (why,) = found.left_out.values()
+    assert "problems have between 2 (index 0) and 3 (index 1) samples: pass@k needs as many of each" in why
+
+
+def test_a_metric_with_a_fault_takes_no_outcomes_with_it(tmp_path):
+    def faulty(outcomes, levels):
+        return outcomes["no such column"]
+
+    with pytest.raises(KeyError, match="no such column"):
+        judged(tmp_path, lines(GOOD, BAD).encode(), metrics={"mine": faulty})
+    assert len(pl.read_parquet(tmp_path / "out.parquet", glob=False)) == 2
+
+
 def test_words_in_bytes_are_words(tmp_path):
     """As Parquet's binary columns hold them; bytes that are no text are named."""
     packed = {name: words.encode() for name, words in GOOD.items()}
@@ -342,6 +362,8 @@ def test_the_command_and_its_exit_status(tmp_path):
         (("completions=none.jsonl",), "none of its lines could be judged"),
         (("completions=nowhere.jsonl",), "No such file"),
         (("completions=good.jsonl", "output=good.jsonl"), "is the file that is judged"),
+        (("completions=none.jsonl", "output=a"), "output=a is a folder"),
+        (("completions=none.jsonl", "+metric.first_error.level=locl"), "level='locl' is unknown; choose one"),
     ):
         done = run(*words, cwd=tmp_path)
         assert done.returncode == 1

@@ -25,7 +25,7 @@ from tracelab.decoding.sharing import dealt, sharers
 from tracelab.evaluation.outcomes import Judged, metrics_of, table_of, write
 from tracelab.models.base import Model
 from tracelab.models.precision import name_of
-from tracelab.runs.build import build
+from tracelab.runs.build import build_metrics
 from tracelab.runs.folder import Run
 from tracelab.runs.knobs import options
 from tracelab.runs.sets import TestSets
@@ -121,15 +121,23 @@ def evaluate(
 
     Writes outcomes.parquet, metrics.json and figures/ into `folder`. call: calls a function where the model
     is to compute (`training.devices`); None: here. ValueError if these are to be the run's own outcomes, and
-    another process trains it, or has while it was asked.
+    another process trains it, or has while it was asked; and if there can be no such metrics, before it is
+    asked. Outcomes are written, too, where a metric fails on them.
     """
+    task = next(iter(tests.values()))[0]
+    chosen = build_metrics(run.settings.metric, task)
     own = folder.resolve() == run.folder.resolve()
     if own:
         settled(run, tested.checkpoint)
     table, speed, stamp = (call or _here)(tested_model, run, tested, tests)
-    task = next(iter(tests.values()))[0]
-    chosen = {name: build(f"metric.{name}", metric) for name, metric in run.settings.metric.items()}
-    metrics = metrics_of(table, chosen, task.levels)
+    try:
+        metrics = metrics_of(table, chosen, task.levels)
+    except Exception:
+        if own:
+            check_settled(run, stamp)
+        write(table, folder / "outcomes.parquet")
+        (folder / "metrics.json").unlink(missing_ok=True)  # it was of other outcomes
+        raise
     content = {
         "run": run.name,
         "treatment": labels(run)["treatment"],

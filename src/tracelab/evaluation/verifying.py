@@ -39,11 +39,15 @@ LISTS = ("completion", "problem")  # columns of outcomes that no figure needs
 
 @dataclass(frozen=True)
 class JudgedFile:
-    """What came of a file: completions judged, the lines left out, test set -> metric -> estimate."""
+    """What came of a file: completions judged, the lines left out, test set -> metric -> estimate.
+
+    left_out: metrics that refuse these outcomes, and why.
+    """
 
     judged: int
     faults: list[Fault]
     metrics: dict[str, dict[str, Any]]
+    left_out: dict[str, str]
 
 
 def judge_file(
@@ -56,7 +60,7 @@ def judge_file(
     """Judge the completions of a file, a piece at a time, and write their outcomes.
 
     names: of its fields. ValueError if the file is damaged, or the task has no problems such as these, or
-    nothing in it could be judged: then nothing is written.
+    nothing in it could be judged: then nothing is written. Outcomes are, before metrics are asked.
     """
     name, faults, places = name_of(path), list[Fault](), _Places()
     labels = {"run": name, "task": task.name, "split": name}
@@ -83,8 +87,24 @@ def judge_file(
         if not count:
             why = f"none of its lines could be judged\n{told(faults, NAMED)}" if faults else "it is empty"
             raise ValueError(f"{path}: {why}")
-        estimates = metrics_of(_scalars(partial), metrics or {}, task.levels)
-    return JudgedFile(count, faults, estimates)
+    return JudgedFile(count, faults, *_figures(_scalars(Path(output)), metrics or {}, task.levels))
+
+
+def _figures(
+    table: pa.Table, metrics: Mapping[str, Metric], levels: tuple[str, ...]
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Test set -> metric -> estimate; the metrics that refuse these outcomes, and why."""
+    estimates = metrics_of(table, {}, levels)
+    left_out = {}
+    for name, metric in metrics.items():
+        try:
+            found = metrics_of(table, {name: metric}, levels)
+        except ValueError as error:
+            left_out[name] = str(error)
+            continue
+        for split, its in found.items():
+            estimates[split].update(its)
+    return estimates, left_out
 
 
 class _Distinct:

@@ -26,7 +26,7 @@ from tracelab.posttraining.checks import check_group, check_reach, check_setting
 from tracelab.posttraining.groups import Sampler
 from tracelab.posttraining.learner import NOTHING_LEARNED, PostLearner, Rounds
 from tracelab.posttraining.settings import PostTraining
-from tracelab.runs.build import build, build_task, precision_of
+from tracelab.runs.build import build, build_task, check_levels, precision_of
 from tracelab.runs.checkpoints import load_progress, load_updates
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
@@ -37,7 +37,7 @@ from tracelab.runs.trained import check_as_begun, check_settled, settled
 from tracelab.training import accelerate
 from tracelab.training.budget import Progress, build_budget
 from tracelab.training.budgeted import build_recipe
-from tracelab.training.checks import check, check_levels
+from tracelab.training.checks import check
 from tracelab.training.devices import Devices
 from tracelab.training.fitting import Trained, conclude, finished_before, fit, fit_together, is_shared
 from tracelab.training.launched import led
