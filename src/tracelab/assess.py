@@ -5,7 +5,9 @@ python -m tracelab.assess run=runs/...
 
 from __future__ import annotations
 
-from tracelab.core.settings import Count, Fraction, Place, settings
+from typing import Annotated
+
+from tracelab.core.settings import Count, Fraction, Once, Place, settings
 from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
 
@@ -17,8 +19,8 @@ class Assessing:
     run: Place | list[Place]
     splits: list[str] | None
     problems: Count | None
-    kinds: list[str] | None
-    rates: list[Fraction]
+    kinds: Annotated[list[str], Once] | None
+    rates: Annotated[list[Fraction], Once]
     trainer: OnDevices = OnDevices()
     threads: Count | None = None
 

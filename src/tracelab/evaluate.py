@@ -6,11 +6,16 @@ python -m tracelab.evaluate run=runs/... eval.problems=1000
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from tracelab.core.settings import Count, Place, Seed, Threads, Weight, settings
+from tracelab.core.settings import Count, Place, Seed, Temperature, Threads, settings
 from tracelab.runs.entry import entry, run_name
-from tracelab.runs.settings import OnDevices, no_copies
+from tracelab.runs.settings import OnDevices, Sampling, no_copies
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tracelab.runs.folder import Run
 
 
 @settings
@@ -19,7 +24,7 @@ class Changes:
 
     problems: Count | None = None
     seed: Seed | None = None
-    temperature: Weight | None = None
+    temperature: Temperature | None = None
     samples: Count | None = None
     max_new: Count | None = None
     batch_size: Count | None = None
@@ -36,6 +41,16 @@ class Evaluation:
     threads: Threads | None = None
 
 
+def tested_in(run: Run, asked: Changes) -> tuple[Sampling, Path]:
+    """How a run is tested, and the folder for what comes of it: its own, or one for what is overridden."""
+    before = run.settings.eval
+    changes = {k: v for k, v in asdict(asked).items() if v is not None and v != getattr(before, k)}
+    if not changes:
+        return before, run.folder
+    name = run_name(",".join(f"{k}={v}" for k, v in changes.items()))
+    return replace(before, **changes), run.folder / "evaluations" / name
+
+
 @entry("evaluate", Evaluation)
 def main(asked: Evaluation) -> None:
     """Evaluate; what is overridden goes into a folder of its own below the run's."""
@@ -48,14 +63,10 @@ def main(asked: Evaluation) -> None:
     from tracelab.training.devices import on_devices
 
     run = Run.open(asked.run)
-    before = asdict(run.settings.eval)
-    changes = {k: v for k, v in asdict(asked.eval).items() if v is not None and v != before[k]}
-    experiment = replace(run.settings, eval=replace(run.settings.eval, **changes))
-    no_copies("eval.", experiment.eval.samples, experiment.eval.temperature)
+    tested, folder = tested_in(run, asked.eval)
+    experiment = replace(run.settings, eval=tested)
+    no_copies("eval.", tested.samples, tested.temperature)
     accelerate.start(asked.threads)
-    folder = run.folder
-    if changes:
-        folder = folder / "evaluations" / run_name(",".join(f"{k}={v}" for k, v in changes.items()))
     tests = test_sets(experiment, build_task(experiment.task))
     call = on_devices(run, asked.trainer.devices, asked.threads)
     metrics = evaluate(run, experiment.eval, tests, folder, call)

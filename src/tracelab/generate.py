@@ -37,6 +37,7 @@ def check(asked: DataSet) -> tuple[Task, Treatment, Workers]:
     """What is asked for, built. ValueError names what cannot be had, before anything is drawn."""
     from pathlib import Path
 
+    from tracelab.data import card, folders
     from tracelab.data.frozen import stream_of
     from tracelab.data.workers import Workers
     from tracelab.runs.build import build_task
@@ -45,6 +46,8 @@ def check(asked: DataSet) -> tuple[Task, Treatment, Workers]:
     output = Path(asked.output)
     if folder_of(output) is None and output.suffix not in (".arrow", ".jsonl", ".parquet"):
         raise ValueError(f"output={output} must end in .arrow, .jsonl or .parquet, or name a folder")
+    if folder_of(output) is not None and output.is_file():
+        raise ValueError(f"output={output} is a file, and names a folder of splits: choose another name")
     task, treatment = build_task(asked.task), build_treatment(asked.trace)
     stream = stream_of(task, asked.split)
     if folder_of(output) is not None and stream.task is not task:
@@ -55,6 +58,9 @@ def check(asked: DataSet) -> tuple[Task, Treatment, Workers]:
     treatment.check(stream.task)
     if treatment.thinks is not None:
         raise ValueError("trace=latent has latents, which are no words: no file can hold them (training can)")
+    if (folder := folder_of(output)) is not None:
+        made = {**card.made_of(task, treatment), "words": list(task.codec.vocabulary)}
+        folders.check_same(folder, made, asked.split)
     return task, treatment, Workers(asked.workers, asked.backend, asked.address)
 
 
@@ -88,7 +94,7 @@ def main(asked: DataSet) -> None:
     certified["kept"] = card.kept(base, {asked.split: asked.seed})
     certified["words"] = list(task.codec.vocabulary)
     if folder is not None:
-        folders.check_same(folder, certified, asked.split)
+        folders.check_same(folder, certified, asked.split)  # another command may have written meanwhile
     beside = output.with_suffix(".card.json") if folder else output.with_name(f"{output.name}.card.json")
     with waiting("Writing"), whole(beside) as kept:  # the set and its card, or neither
         write_json(kept, certified)

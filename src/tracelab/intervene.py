@@ -5,7 +5,9 @@ python -m tracelab.intervene run=runs/...
 
 from __future__ import annotations
 
-from tracelab.core.settings import Count, Fraction, Place, Share, settings
+from typing import Annotated
+
+from tracelab.core.settings import Count, Fraction, Once, Place, Share, settings
 from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
 
@@ -17,8 +19,8 @@ class Intervening:
     run: Place
     splits: list[str] | None
     problems: Count | None
-    rates: list[Fraction]
-    prefixes: list[Share]
+    rates: Annotated[list[Fraction], Once]
+    prefixes: Annotated[list[Share], Once]
     trainer: OnDevices = OnDevices()
     threads: Count | None = None
 

@@ -30,28 +30,30 @@ def main(asked: Judgement) -> None:
     """Read, judge, write, count."""
     from pathlib import Path
 
-    from hydra.utils import instantiate
-
     from tracelab.core.files import write_text
     from tracelab.core.full_disk import disk_full
     from tracelab.data.completions import Names
     from tracelab.data.reading import told
     from tracelab.evaluation.verifying import NAMED, judge_file
-    from tracelab.runs.build import build_task
+    from tracelab.runs.build import build_metrics, build_task
     from tracelab.runs.tables import print_figures
 
     source, names = Path(asked.completions), Names(asked.prompt, asked.completion)
-    metrics = {name: instantiate(metric, _convert_="all") for name, metric in asked.metric.items()}
     try:
         beside = source.with_name(f"{source.name}.outcomes.parquet")
         output = Path(asked.output) if asked.output else beside
         if output.resolve() == source.resolve():
             raise ValueError(f"output={output} is the file that is judged: choose another name")
-        found = judge_file(build_task(asked.task), source, output, names, metrics)
+        if output.is_dir():
+            raise ValueError(f"output={output} is a folder: give the name of a file")
+        task = build_task(asked.task)
+        found = judge_file(task, source, output, names, build_metrics(asked.metric, task))
     except (ValueError, OSError) as error:
         sys.exit(str(disk_full(error) or error))
     left_out = output.with_name(f"{output.name}.unread.txt")
     print_figures(found.metrics, source.name, [output])
+    for name, why in found.left_out.items():
+        say(f"{name} is left out: {why}")
     left_out.unlink(missing_ok=True)
     if found.faults:
         write_text(left_out, "".join(f"{fault}\n" for fault in found.faults))

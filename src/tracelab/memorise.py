@@ -5,7 +5,9 @@ python -m tracelab.memorise run=runs/...
 
 from __future__ import annotations
 
-from tracelab.core.settings import Count, Place, settings
+from typing import Annotated
+
+from tracelab.core.settings import Count, Once, Place, settings
 from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
 
@@ -16,7 +18,7 @@ class Memorising:
 
     run: Place | list[Place]
     problems: Count | None
-    perturbations: list[str] | None
+    perturbations: Annotated[list[str], Once] | None
     trainer: OnDevices = OnDevices()
     threads: Count | None = None
 

@@ -5,9 +5,9 @@ python -m tracelab.steer run=runs/... contrast=length match=optimal_cost
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from tracelab.core.settings import Count, Finite, Fraction, Place, settings
+from tracelab.core.settings import Count, Finite, Fraction, Once, Place, settings
 from tracelab.probes.settings import Fit
 from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
@@ -34,10 +34,10 @@ class Steering:
     match: str
     fit: Fit
     transfer: Carried
-    places: list[str] | None
+    places: Annotated[list[str], Once] | None
     together: bool
-    ways: list[Literal["add", "project_out", "edit_heads"]]
-    scales: list[Finite]
+    ways: Annotated[list[Literal["add", "project_out", "edit_heads"]], Once]
+    scales: Annotated[list[Finite], Once]
     heads: Fraction
     control: bool
     splits: list[str] | None

@@ -14,9 +14,17 @@ from tracelab.core.counting import before_error, share_before_error, vote
 def test_places_of_first_errors_that_are_known():
     passes = [True, False, False, False, False, False]
     at, steps = [-1, 0, 3, 8, 9, 0], [8, 8, 8, 8, 8, 0]
-    assert before_error(passes, at, steps).tolist() == [1, 0, 3 / 8, 1, 1, 0]
+    assert before_error(passes, at, steps).tolist() == [1, 0, 3 / 8, 8 / 9, 8 / 9, 0]
     missing = np.array([np.nan, 0, 3, 8, 9, 0])  # as a column with nulls has it
-    assert before_error(passes, missing, steps).tolist() == [1, 0, 3 / 8, 1, 1, 0]
+    assert before_error(passes, missing, steps).tolist() == [1, 0, 3 / 8, 8 / 9, 8 / 9, 0]
+
+
+def test_only_a_trace_without_an_error_is_whole():
+    """And a later error leaves a larger share, also one behind all steps that parse."""
+    at, steps = np.arange(7), np.full(7, 6)
+    shares = before_error([False] * 7, at, steps)
+    assert (np.diff(shares) > 0).all()
+    assert shares[-1] < 1
 
 
 def test_the_mean_share_before_an_error_stays_a_share():

@@ -10,6 +10,8 @@ import pytest
 from tests.helpers.forked import run
 from tracelab.core.files import read_json
 from tracelab.evaluation.verifying import judge_file
+from tracelab.generate import DataSet, check
+from tracelab.runs.entry import compose
 from tracelab.tasks.maze import Maze
 
 TASK, COUNT = Maze(size=5, format="compact"), 12
@@ -92,6 +94,20 @@ def test_a_folder_holds_one_data_set(folder):
     assert other.returncode == 1
     assert re.search(r"mazes holds a split train of another treatment: choose another folder", other.stderr)
     assert not (folder / "val.parquet").exists()
+
+
+def test_a_folder_of_another_data_set_is_refused_before_anything_is_drawn(folder, tmp_path):
+    def refused(*words):
+        with pytest.raises(ValueError, match="choose another") as error:
+            check(compose(DataSet, "generate", *KNOBS, *words))
+        return str(error.value)
+
+    here = f"output={folder}"
+    assert "a split train of another treatment" in refused(here, "split=val", "trace=correct")
+    assert "of another task and words" in refused(here, "trace=corrupted", "task.size=6")
+    check(compose(DataSet, "generate", *KNOBS, here, "trace=corrupted", "split=val"))
+    (tmp_path / "mine").write_text("")
+    assert "is a file, and names a folder" in refused(f"output={tmp_path}/mine")
 
 
 def test_the_card_describes_each_split(folder):

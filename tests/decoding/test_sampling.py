@@ -6,6 +6,7 @@ import torch
 
 from tests.helpers.engine import CONTEXT, VOCABULARY, tiny
 from tracelab.core.ragged import Ragged
+from tracelab.core.settings import COLDEST
 from tracelab.decoding import sampling
 from tracelab.decoding.sampling import Stream, generate
 
@@ -77,6 +78,16 @@ def test_a_model_of_other_numbers_than_the_kernel_s():
     done = generate(model, prompts(3), stop=STOP, max_new=8)
     for i, prompt in enumerate(prompts(3)):
         assert done.tokens[i].tolist() == by_hand(model, prompt, 8)[0]
+
+
+def test_the_coldest_temperature_is_greedy(model):
+    """Logits that are divided by it are still numbers; those divided by less than it may be none."""
+    greedy, cold = (
+        generate(model, prompts(), stop=STOP, max_new=20, temperature=t, stream=Stream(1))
+        for t in (0.0, COLDEST)
+    )
+    assert cold.tokens.values.tolist() == greedy.tokens.values.tolist()
+    assert np.isfinite(cold.logprobs.values).all()
 
 
 def test_sampling_does_not_depend_on_the_batch(model):

@@ -3,11 +3,11 @@
 import gzip
 import json
 import tracemalloc
-from contextlib import suppress
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
@@ -18,7 +18,7 @@ from tests.oracles import arithmetic
 from tracelab.data import reading, records
 from tracelab.data.completions import Names
 from tracelab.data.records import LARGEST
-from tracelab.evaluation.verifying import judge_file, name_of
+from tracelab.evaluation.verifying import judge_file, name_of, verify
 from tracelab.metrics.pass_at_k import PassAtK
 from tracelab.metrics.solution_accuracy import SolutionAccuracy
 from tracelab.tasks.maze import Maze
@@ -47,6 +47,11 @@ def table(*records):
 
 def parquet(tmp_path, *records):
     pq.write_table(table(*records), tmp_path / "made")
+    return (tmp_path / "made").read_bytes()
+
+
+def checked_parquet(tmp_path, *records):
+    pq.write_table(table(*records), tmp_path / "made", write_page_checksum=True)
     return (tmp_path / "made").read_bytes()
 
 
@@ -115,6 +120,99 @@ def test_several_completions_of_a_problem(tmp_path):
     assert found.metrics["set"]["pass@2"]["value"] == 1.0
 
 
+def test_what_stands_behind_the_stop_word_has_no_say(tmp_path):
+    """No vote and no length, as of rows that are padded to those beside them; nor is a likelihood known."""
+    behind = [], [0] * 3, [0] * 7, [TASK.codec.stop], IDS["completion"]
+    wrong = TASK.codec.tokens_of(BAD["completion"]).tolist()
+    own = [IDS["completion"]] * 3 + [wrong] * 2
+    records = [{**IDS, "completion": [*a, *b]} for a, b in zip(own, behind, strict=True)]
+    found, rows = judged(tmp_path, lines(*records).encode(), metrics={"k": PassAtK()})
+    assert found.metrics["set"]["maj@5"]["value"] == 1.0
+    assert [row["completion_tokens"] for row in rows] == [len(completion) for completion in own]
+    assert len({row["trace_hash"] for row in rows}) == 1
+    assert len({row["solution_hash"] for row in rows}) == 2
+    assert [row["completion"] for row in rows] == [record["completion"] for record in records]
+    assert [row["mean_logprob"] for row in rows] == [None] * 5
+
+
+def test_metrics_that_the_completions_do_not_allow_are_left_out(tmp_path):
+    """As pass@k where a line was left out of one problem's; the outcomes are there, and other figures."""
+    other = {**GOOD, "prompt": GOOD["prompt"].replace("3 3", "4 4")}
+    content = lines(GOOD, other, BAD, other) + "{\n" + lines(other)
+    found, rows = judged(tmp_path, content.encode(), metrics={"k": PassAtK(), "s": SolutionAccuracy()})
+    assert len(rows) == 5
+    assert found.metrics["set"].keys() == {"solution_valid", "solution_optimal", "truncated"}
+    (why,) = found.left_out.values()
+    assert "problems have between 2 (index 0) and 3 (index 1) samples: pass@k needs as many of each" in why
+
+
+def test_a_metric_with_a_fault_takes_no_outcomes_with_it(tmp_path):
+    def faulty(outcomes, levels):
+        return outcomes["no such column"]
+
+    with pytest.raises(KeyError, match="no such column"):
+        judged(tmp_path, lines(GOOD, BAD).encode(), metrics={"mine": faulty})
+    assert len(pl.read_parquet(tmp_path / "out.parquet", glob=False)) == 2
+
+
+def test_words_in_bytes_are_words(tmp_path):
+    """As Parquet's binary columns hold them; bytes that are no text are named."""
+    packed = {name: words.encode() for name, words in GOOD.items()}
+    records = [packed, {**packed, "completion": b"plan \xff"}, {**packed, "prompt": b"\xff"}, packed]
+    found, rows = judged(tmp_path, parquet(tmp_path, *records))
+    assert [row["line"] for row in rows if row["trace_strict"]] == [1, 4]
+    assert [fault.line for fault in found.faults] == [2, 3]
+    assert found.faults[0].reason == "the completion is not text in UTF-8: invalid start byte"
+    found, rows = judged(tmp_path, parquet(tmp_path, {"text": WHOLE["text"].encode()}))
+    assert rows[0]["trace_strict"]
+    table = verify(TASK, [packed["prompt"]] * 2, [packed["completion"], b"\xff"])
+    assert table["trace_strict"].to_pylist() == [True, None]
+    with pytest.raises(ValueError, match="its prompt_length is no place in its tokens"):
+        judged(tmp_path, parquet(tmp_path, {**CUT, "tokens": b"1234567890123"}))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_character_for_what_was_no_text_is_text(encoding, tmp_path):
+    """Tokenizers of bytes write it for half a character. Bytes that are no text are another thing."""
+    strange = {**GOOD, "completion": f"\ufffd {GOOD['completion']}"}
+    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in (strange, GOOD, GOOD))
+    content = content.encode(encoding)
+    at = content.rindex("p".encode(encoding)[-2:])  # within the last line
+    broken = b"\xff" if encoding == "utf-8" else b"\x00\xd8"
+    found, rows = judged(tmp_path, content[:at] + broken + content[at + len(broken) :])
+    assert [row["line"] for row in rows] == [1, 2]
+    assert [row["trace_parses"] for row in rows] == [False, True]
+    assert [fault.line for fault in found.faults] == [3]
+    assert found.faults[0].reason.startswith("not text in UTF-8")
+
+
+FAR = pa.array([2**62] * 2, pa.int64())
+STRANGE = {
+    "a date beyond the year 9999": pa.array([2**30] * 2, pa.date32()),
+    "a time beyond the year 9999": FAR.cast(pa.timestamp("us")),
+    "an unknown time zone": pa.array([0, 1], pa.timestamp("us", "Nowhere/Atlantis")),
+    "nanoseconds": pa.array([1, 2], pa.timestamp("ns")),
+    "a long time": FAR.cast(pa.duration("s")),
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+@pytest.mark.parametrize("write", [pq.write_table, pa.feather.write_feather])
+def test_columns_that_nobody_asked_for_are_not_read(what, write, tmp_path):
+    """What cannot be read, named as what is judged, is a fault of its row."""
+    rows = table(GOOD, GOOD).append_column("made", STRANGE[what])
+    rows = rows.append_column("made", STRANGE[what])  # and once more by the same name
+    write(rows, tmp_path / "made")
+    found, outcomes = judged(tmp_path, (tmp_path / "made").read_bytes())
+    assert (found.judged, found.faults) == (2, [])
+    assert all(row["trace_strict"] for row in outcomes)
+    with pytest.raises(ValueError, match=r"line 1: it has 2 fields 'made': leave one, or rename them"):
+        judged(tmp_path, (tmp_path / "made").read_bytes(), Names(completion="made"))
+    write(table(GOOD, GOOD).append_column("made", STRANGE[what]), tmp_path / "made")
+    with pytest.raises(ValueError, match=r"set, line 1: (its field 'made' cannot be read|the completion is)"):
+        judged(tmp_path, (tmp_path / "made").read_bytes(), Names(completion="made"))
+
+
 LEFT_OUT = [
     ("{", "no JSON: Expecting property name"),
     ("[1]", "not an object with fields"),
@@ -162,21 +260,27 @@ def test_a_disagreement_is_told(monkeypatch):
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_damaged_file_is_judged_or_refused(seed, tmp_path):
-    """By a ValueError that names it: never another error, and never outcomes of what is damaged."""
+    """Refused by a ValueError that names it, without outcomes; else each row is judged or named. What is
+    judged of gzip and of Parquet with checksums is what was written. Arrow has none: its words may be others.
+    """
     draw = np.random.default_rng(seed)
-    write = (parquet, arrow, lambda _, *records: gzip.compress(lines(*records).encode()))[seed % 3]
+    write = (checked_parquet, arrow, lambda _, *records: gzip.compress(lines(*records).encode()))[seed % 3]
     content = bytearray(write(tmp_path, *[GOOD] * 300))
     for at in draw.integers(0, len(content), 3):
         content[at] = int(draw.integers(256))
     if seed % 2:
         del content[int(draw.integers(len(content))) :]
-    with suppress(ValueError):
-        found, _ = judged(tmp_path, bytes(content))
-        assert found.judged
+    refused = None
+    try:
+        found, rows = judged(tmp_path, bytes(content))
+    except ValueError as error:
+        refused = str(error)
+    if refused is not None:
+        assert str(tmp_path / "set") in refused
+        assert not (tmp_path / "out.parquet").exists()
         return
-    with pytest.raises(ValueError, match=str(tmp_path / "set")):
-        judged(tmp_path, bytes(content))
-    assert not (tmp_path / "out.parquet").exists()
+    assert found.judged + len(found.faults) == 300
+    assert write is arrow or all(row["trace_strict"] and row["solution_optimal"] for row in rows)
 
 
 def test_a_million_tokens_a_line_in_bounded_memory(tmp_path):
@@ -268,6 +372,8 @@ def test_the_command_and_its_exit_status(tmp_path):
         (("completions=none.jsonl",), "none of its lines could be judged"),
         (("completions=nowhere.jsonl",), "No such file"),
         (("completions=good.jsonl", "output=good.jsonl"), "is the file that is judged"),
+        (("completions=none.jsonl", "output=a"), "output=a is a folder"),
+        (("completions=none.jsonl", "+metric.first_error.level=locl"), "level='locl' is unknown; choose one"),
     ):
         done = run(*words, cwd=tmp_path)
         assert done.returncode == 1

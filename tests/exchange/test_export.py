@@ -169,6 +169,7 @@ def test_a_run_that_no_metric_judged_and_a_name_with_blanks(tmp_path):
     kept.write_json("metrics.json", {**kept.read_json("metrics.json"), "test sets": tests})
     text = (export(kept, tmp_path / "Jo's model") / "README.md").read_text()
     assert "It has been judged by no metric." in text
+    assert "| precision | 32-true |" in text
     assert "model-index" not in text
     (line,) = (line for line in text.splitlines() if "tracelab.import_run" in line)
     assert shlex.split(line)[-2:] == ["from=Jo's model", "to=runs/imported"]

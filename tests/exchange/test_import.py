@@ -1,14 +1,17 @@
 """A folder as a run: the same completions, by the command, and all that a run is good for."""
 
 import json
+import re
 import shutil
 
 import pyarrow.parquet
 import pytest
 
 from tests.exchange.conftest import command
+from tests.helpers.runs import KEPT
 from tests.posttraining.test_posttrain import settings as post_training
 from tracelab.core.files import write_json
+from tracelab.exchange.exporting import export
 from tracelab.exchange.importing import import_folder
 from tracelab.posttraining.experiment import posttrain
 from tracelab.probes import interventions
@@ -104,6 +107,25 @@ def test_what_is_unclear_is_refused(run, folder, foreign, tmp_path):
     assert "holds no config.json" in refused(tmp_path)
     (foreign / "model.safetensors").unlink()
     assert "holds no model.safetensors" in refused(foreign, *TASK)
+
+
+@pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # of KEPT's task's knobs
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("trace=latent", "trace=latent has latents, which no other library computes"),
+        (
+            "+metric.first_error.level=locl",
+            "metric.first_error.level='locl' is unknown; choose one of parses",
+        ),
+    ],
+)
+def test_what_could_not_be_evaluated_is_refused_before_anything_is_written(override, says, tmp_path):
+    theirs = export(Run.open(KEPT), tmp_path / "theirs")
+    to = tmp_path / "no"
+    with pytest.raises(ValueError, match=re.escape(says)):
+        import_folder(theirs, to, *asked(to, "task=maze", "task.size=5", override))
+    assert not to.exists()
 
 
 def test_a_tokenizer_of_pieces_is_refused(folder, tmp_path):

@@ -3,16 +3,14 @@
 import json
 import re
 import shutil
-from dataclasses import asdict
 
 import pytest
 from pyarrow import parquet
 
 from tests.helpers.runs import KEPT
 from tracelab.core.paths import CLONE, CONF, PACKAGE
-from tracelab.evaluate import Changes
-from tracelab.runs.entry import run_name
-from tracelab.runs.folder import runs_below
+from tracelab.evaluate import Changes, tested_in
+from tracelab.runs.folder import Run, runs_below
 
 PAGE = (CLONE / "docs" / "files.md").read_text(encoding="utf-8")
 STUDY = CLONE / "bench" / "results" / "study" / "arithmetic"
@@ -84,11 +82,17 @@ def test_what_some_have_is_written_somewhere(heading):
     assert [name for name in names if name and f'"{name}"' not in said and f"{name}/" not in said] == []
 
 
+@pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # of KEPT's task's knobs
 def test_evaluations_of_their_own_are_of_no_run(tmp_path):
     """What `evaluate eval.samples=8 eval.temperature=1` writes is below the run, and no table finds it."""
     run = shutil.copytree(KEPT, tmp_path / "run")
-    asked = {name: value for name, value in asdict(Changes(samples=8, temperature=1)).items() if value}
-    beside = run / "evaluations" / run_name(",".join(f"{name}={value}" for name, value in asked.items()))
+    tested, beside = tested_in(Run.open(run), Changes(samples=8, temperature=1))
+    assert (tested.samples, tested.temperature, tested.problems) == (
+        8,
+        1,
+        Run.open(run).settings.eval.problems,
+    )
+    assert tested_in(Run.open(run), Changes(temperature=0))[1] == run
     assert f"`<run>/{beside.relative_to(run)}`" in PAGE
     beside.mkdir(parents=True)
     for name in ("outcomes.parquet", "metrics.json"):

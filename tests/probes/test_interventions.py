@@ -1,16 +1,21 @@
 """Who answers by the trace that stands before it, and who does not: found where it is known."""
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
 from torch.nn.functional import one_hot
 
+from tracelab.analysis.interventions import of_run
 from tracelab.data.frozen import drawn
+from tracelab.evaluation.outcomes import write
 from tracelab.models.base import Model, Words
 from tracelab.models.past import Past
+from tracelab.probes import interventions
 from tracelab.probes.imposing import opening, solutions
 from tracelab.probes.interventions import table
 from tracelab.runs.settings import Sampling
+from tracelab.runs.tables import print_interventions
 from tracelab.tasks.maze import Maze
 from tracelab.traces.base import reference
 
@@ -118,3 +123,30 @@ def test_who_reads_it_off_the_trace_goes_where_that_leads():
         assert found[its]["reference_logprob"] < -100
     for its in (("none", None), ("prefix", 0.0), ("corrupted", 1.0), ("filler", None)):
         assert (found[its]["valid"], found[its]["changed"], found[its]["follows"]) == (0, 1, None)
+
+
+def test_the_table_says_of_how_many_problems_a_figure_is(tmp_path, capsys):
+    """Problems whose prompt does not fit into the context with the trace are left out."""
+    model = Scripted(by_problem)
+    trace = TASK.prompts(EXAMPLES).lengths + opening(TASK, reference(TASK, EXAMPLES)).lengths
+    model.context = int(np.median(trace)) + int(solutions(TASK, EXAMPLES).lengths.max())
+    doses = {"rates": (1.0,), "prefixes": (0,)}
+    found = table(model, TASK, EXAMPLES, Sampling(problems=12), 200, {"split": "test"}, **doses)
+    write(found, tmp_path / "interventions.parquet")
+    frame = of_run(tmp_path / "interventions.parquet")
+    counts = {row["intervention"]: row["n"] for row in frame.iter_rows(named=True)}
+    assert 0 < counts["correct"] < counts["none"] == len(EXAMPLES)
+    print_interventions(frame, "a", tmp_path)
+    lines = [line.replace("┃", "│").split("│") for line in capsys.readouterr().out.splitlines()]
+    head, *rows = ([cell.strip() for cell in cells[1:-1]] for cells in lines if len(cells) > 3)
+    place, name = head.index("n"), head.index("imposed trace")
+    shown = {row[name]: int(row[place]) for row in rows if row[place]}
+    assert shown["correct"] == counts["correct"]
+    assert shown["none"] == counts["none"]
+
+
+def test_a_format_without_opening_words_is_refused_before_the_model_writes(monkeypatch):
+    monkeypatch.setattr(interventions, "generate", lambda *_, **__: pytest.fail("a model writes already"))
+    task = Maze(size=5, format="searchformer", ood=[])
+    with pytest.raises(ValueError, match="this format has no word that opens a solution"):
+        table(Scripted(by_problem), task, EXAMPLES, Sampling(problems=12), 200, {})

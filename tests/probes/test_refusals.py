@@ -12,6 +12,7 @@ from tracelab.assess import Assessing
 from tracelab.data.frozen import references
 from tracelab.evaluation.judging import trained_model
 from tracelab.intervene import Intervening
+from tracelab.memorise import Memorising
 from tracelab.models.recurrent import Recurrent
 from tracelab.probes import finding, heads, states
 from tracelab.probes.activations import Written
@@ -80,6 +81,26 @@ def test_a_share_of_nothing_is_refused(kind, config, knob, value):
     with pytest.raises(ValueError, match=f"{knob}=0: it should be greater than 0"):
         compose(kind, config, *places, value)
     assert compose(kind, config, *places, value.replace("0]", "1]").replace("0,", "1,").replace("=0", "=1"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "knob", "values"),
+    [
+        (Intervening, "intervene", "rates", ("0.5", "0.25")),
+        (Intervening, "intervene", "prefixes", ("0", "1")),
+        (Assessing, "assess", "kinds", ("a", "b")),
+        (Assessing, "assess", "rates", ("1", "0.5")),
+        (Memorising, "memorise", "perturbations", ("a", "b")),
+        (Steering, "steer", "scales", ("1", "2")),
+        (Steering, "steer", "ways", ("add", "project_out")),
+        (Steering, "steer", "places", ("a", "b")),
+    ],
+)
+def test_what_is_asked_for_twice_would_count_twice(kind, config, knob, values):
+    one, other = values
+    with pytest.raises(ValueError, match=f"{knob}=.*: it should have no value twice"):
+        compose(kind, config, "run=a", f"{knob}=[{one},{other},{one}]")
+    assert len(getattr(compose(kind, config, "run=a", f"{knob}=[{one},{other}]"), knob)) == 2
 
 
 def test_no_trace_at_all_may_be_imposed():

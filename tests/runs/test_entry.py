@@ -16,6 +16,7 @@ from tracelab.core.files import read_json
 from tracelab.core.paths import CONF
 from tracelab.core.settings import read
 from tracelab.data.workers import Workers
+from tracelab.posttraining.rollout import Rollout
 from tracelab.runs.entry import SWEPT, compose, composed_config, run_name
 from tracelab.runs.settings import shared
 from tracelab.training.settings import Training
@@ -145,6 +146,7 @@ def test_generate_arrow_and_text(tmp_path):
         ("budget.minutes=inf", "budget.minutes=inf: it should be a finite number"),
         ("eval.temperature=-0.5", "eval.temperature=-0.5: it should be greater than or equal to 0"),
         ("eval.temperature=nan", "eval.temperature=nan: it should be greater than or equal to 0"),
+        ("eval.temperature=1e-300", "eval.temperature=1e-300: it should be 1e-30 or more, or 0"),
         ("eval.max_new=0", "eval.max_new=0: it should be greater than or equal to 1"),
         ("validate_every=0", "validate_every=0: it should be greater than or equal to 1"),
         ("checkpoint_every=0", "checkpoint_every=0: it should be greater than or equal to 1"),
@@ -155,6 +157,12 @@ def test_a_wrong_knob_is_named(override, says):
     with pytest.raises(ValueError, match=re.escape(says)):
         compose(Training, "train", override, "run_dir=never")
     assert not Path("never").exists()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1e-300])
+def test_rollouts_have_a_temperature_that_logits_can_be_divided_by(temperature):
+    with pytest.raises(ValueError, match=f"temperature={temperature}: it should be"):
+        read(Rollout, {"prompts": 8, "group": 4, "temperature": temperature})
 
 
 def test_a_folder_may_be_called_by_a_number():

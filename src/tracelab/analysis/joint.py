@@ -85,7 +85,8 @@ def first_errors(
     """How far traces get before their first bad step, a row per group.
 
     share_before_error, with _low and _high (95 %): the metric of that name, the mean over all traces; those
-    that pass count as 1. q25, q50, q75: quartiles over the others, null if there are none; n: of these.
+    that pass, and only they, count as 1. q25, q50, q75: quartiles over the others, null if there are none;
+    n: of these.
     """
     names = [f"trace_{level}", f"trace_{level}_at", "trace_steps", "problem_key"]
     frame = table.select(*by, *names).collect(engine="streaming").sort(list(by))

@@ -20,12 +20,15 @@ OK = "ok"  # the reason of what passes; all others are reasons of failure
 
 
 def before_error(passes: ArrayLike, at: ArrayLike, steps: ArrayLike) -> Floats:
-    """Share of each trace's steps before its first bad one: 1 of a trace that passes, 0 of none.
+    """Share of each trace's steps before its first bad one: 1 only of a trace that passes, 0 of none.
 
     (n,) each. passes: the verdict; at: the first bad step, anything where it passes; steps: how many parsed.
-    What goes wrong behind the last of them (tokens that are no step, a cut) comes after all steps: 1.
+    What goes wrong behind the last of them (tokens that are no step, a cut, an end too early) is one step
+    more, whatever stands there: n steps that are good before it are n / (n + 1).
     """
-    share = np.clip(np.asarray(at, np.float64) / np.maximum(steps, 1), 0.0, 1.0)
+    parsed = np.asarray(steps, np.float64)
+    good = np.clip(np.asarray(at, np.float64), 0.0, parsed)
+    share = good / np.maximum(parsed + (good == parsed), 1.0)
     return np.where(np.asarray(passes, np.bool_), 1.0, share)
 
 

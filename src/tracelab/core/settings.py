@@ -19,7 +19,7 @@ from functools import cache
 from inspect import isclass
 from typing import Annotated, Any, TypeVar, dataclass_transform, get_type_hints
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 
@@ -33,7 +33,23 @@ def _no_flag(value: Any) -> Any:
     return value
 
 
+def _no_twice(values: list[Any]) -> list[Any]:
+    """What is asked for twice would count twice."""
+    if len(set(values)) < len(values):
+        raise PydanticCustomError("twice", "Input should have no value twice")
+    return values
+
+
+def _finite_logits(temperature: float) -> float:
+    """Logits are divided by it, and float32 ends at 3.4e38."""
+    if 0 < temperature < COLDEST:
+        raise PydanticCustomError("cold", f"Input should be {COLDEST} or more, or 0 where that is allowed")
+    return temperature
+
+
 NoFlag = BeforeValidator(_no_flag)
+Once = AfterValidator(_no_twice)  # of lists
+COLDEST = 1e-30  # a temperature that any logits may have
 MOST = 2**63  # a computer's whole numbers lie below it
 Count = Annotated[int, NoFlag, Field(ge=1, lt=MOST)]
 Number = Annotated[int, NoFlag, Field(ge=0, lt=MOST)]
@@ -43,7 +59,8 @@ Share = Annotated[float, NoFlag, Field(ge=0.0, le=1.0)]
 Fraction = Annotated[float, NoFlag, Field(gt=0.0, le=1.0)]  # a share above 0
 Weight = Annotated[float, NoFlag, Field(ge=0.0, le=1e9)]
 Positive = Annotated[float, NoFlag, Field(gt=0.0, allow_inf_nan=False)]
-
+Temperature = Annotated[Weight, AfterValidator(_finite_logits)]  # of sampling; 0 is greedy
+Warm = Annotated[Positive, AfterValidator(_finite_logits)]  # a temperature that is not greedy
 Below1 = Annotated[float, NoFlag, Field(ge=0.0, lt=1.0)]  # of an average that forgets
 Finite = Annotated[float, NoFlag, Field(allow_inf_nan=False)]
 Depth = Annotated[int, NoFlag, Field(ge=1, le=1000)]  # of a model, and its widths: more is a slip of the pen

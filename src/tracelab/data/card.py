@@ -44,8 +44,7 @@ class Arm(NamedTuple):
 def data_card(task: Task, treatment: Treatment, arms: Mapping[str, Arm]) -> dict[str, Any]:
     """The card of an arm's splits, ready for JSON. ValueError if the treatment's promise is broken."""
     card = {
-        "task": description(task),
-        "treatment": description(treatment),
+        **made_of(task, treatment),
         "promise": treatment.promise,
         "dose": treatment.dose,
         "vocabulary": len(task.codec.vocabulary),
@@ -53,6 +52,13 @@ def data_card(task: Task, treatment: Treatment, arms: Mapping[str, Arm]) -> dict
     }
     whole: dict[str, Any] = json.loads(json.dumps(card, default=list))
     return whole
+
+
+def made_of(task: Task, treatment: Treatment) -> dict[str, Any]:
+    """The task and the treatment, as a card names them."""
+    said = {"task": description(task), "treatment": description(treatment)}
+    made: dict[str, Any] = json.loads(json.dumps(said, default=list))
+    return made
 
 
 def kept(task: Task, seeds: Mapping[str, int], tests: int | None = None) -> dict[str, Any]:

@@ -93,12 +93,24 @@ def asked(task: Readable, number: int, prompt: Any, completion: Any) -> Asked:
 
 def prompt_tokens(codec: Codec, prompt: Any) -> Integers:
     """Tokens of a prompt. ValueError names the first word that the vocabulary lacks."""
+    prompt = _decoded("prompt", prompt)
     return tokens_of(codec, prompt) if isinstance(prompt, str) else _ids("prompt", prompt)
 
 
 def completion_tokens(codec: Codec, completion: Any) -> Integers:
     """Tokens of a completion, whatever its words are. ValueError if it is neither words nor token ids."""
+    completion = _decoded("completion", completion)
     return any_tokens_of(codec, completion) if isinstance(completion, str) else _ids("completion", completion)
+
+
+def _decoded(what: str, value: Any) -> Any:
+    """Bytes as the text that they are in UTF-8, anything else as it is. ValueError if they are none."""
+    if not isinstance(value, bytes | bytearray | memoryview):
+        return value
+    try:
+        return bytes(value).decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"the {what} is not text in UTF-8: {error.reason}") from None
 
 
 def _ids(what: str, value: Any) -> Integers:
@@ -117,8 +129,8 @@ def _parts(codec: Codec, record: Any, names: Names) -> tuple[Any, Any]:
     prompt, completion = names.prompt or "prompt", names.completion or "completion"
     if prompt in record and completion in record:
         return record[prompt], record[completion]
-    if not any(names) and isinstance(record.get("text"), str):
-        return _split(codec, record["text"])
+    if not any(names) and isinstance(text := _decoded("text", record.get("text")), str):
+        return _split(codec, text)
     if not any(names) and "tokens" in record and "prompt_length" in record:
         return _cut(record["tokens"], record["prompt_length"])
     fields = ", ".join(repr(name)[:40] for name in list(record)[:NAMED]) or "none"
@@ -137,6 +149,7 @@ def _split(codec: Codec, text: str) -> tuple[str, str]:
 
 def _cut(tokens: Any, length: Any) -> tuple[Any, Any]:
     """Token ids of a whole sequence before and after the prompt's end."""
-    if type(length) is not int or not isinstance(tokens, Sequence) or not 0 <= length <= len(tokens):
+    listed = isinstance(tokens, Sequence) and not isinstance(tokens, str | bytes)
+    if type(length) is not int or not listed or not 0 <= length <= len(tokens):
         raise ValueError("its prompt_length is no place in its tokens")
     return tokens[:length], tokens[length:]

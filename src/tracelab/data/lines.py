@@ -6,6 +6,7 @@ for number, line, fault in lines_of("mazes.jsonl.gz"):
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import zlib
@@ -19,6 +20,17 @@ MARKS = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }  # byte-order marks; that of UTF-8 is left out by its codec
+BROKEN = "\udc80"  # is read for bytes that are no text; half a pair, which no text has
+MARK_BROKEN = "tracelab.broken"  # of codecs: how
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    """What is read for bytes that are no text, and where text may go on."""
+    assert isinstance(error, UnicodeDecodeError)
+    return BROKEN, error.end
+
+
+codecs.register_error(MARK_BROKEN, _mark)
 
 
 def lines_of(path: str | Path) -> Iterator[tuple[int, str, str]]:
@@ -32,7 +44,7 @@ def lines_of(path: str | Path) -> Iterator[tuple[int, str, str]]:
             for number, line in enumerate(_raw(raw), 1):
                 if len(line) > LONGEST:
                     yield number, "", f"longer than {LONGEST:,} characters"
-                elif "\ufffd" in line:
+                elif BROKEN in line:
                     yield number, "", "not text in UTF-8, or in UTF-16 with a byte-order mark"
                 elif not line.isspace():
                     yield number, line.rstrip("\r\n"), ""
@@ -52,12 +64,12 @@ def _raw(raw: io.BufferedReader) -> Iterator[str]:
 
 
 def _opened(raw: io.BufferedReader) -> io.TextIOWrapper:
-    """The file as text; bytes that are none read as U+FFFD."""
+    """The file as text; bytes that are none read as BROKEN."""
     packed = raw.read(2) == GZIP
     raw.seek(0)
     content: Any = gzip.GzipFile(fileobj=raw) if packed else raw
     encoding = MARKS.get(content.peek(2)[:2], "utf-8-sig")
-    return io.TextIOWrapper(content, encoding=encoding, errors="replace", newline="\n")
+    return io.TextIOWrapper(content, encoding=encoding, errors=MARK_BROKEN, newline="\n")
 
 
 def _skip(text: io.TextIOWrapper, line: str) -> None:

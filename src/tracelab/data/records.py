@@ -9,7 +9,7 @@ What a file is, its first bytes say, whatever its name. JSON may be plain or gzi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,37 @@ ROOM = 1 << 30  # bytes that so many rows, and the reader, may take
 LARGEST = 4 * LONGEST  # bytes of a row
 
 Record = tuple[int, Any, str]  # number from 1; what stands there; why it could not be read, or ""
+UNREADABLE = (pa.ArrowException, ValueError, OverflowError, LookupError, ImportError)
+
+
+class Row(Mapping[str, Any]):
+    """A row of a table. Fields are read as they are asked for: others may be what Python cannot hold."""
+
+    def __init__(self, batch: pa.RecordBatch, place: int) -> None:
+        self._batch, self._place = batch, place
+
+    def __getitem__(self, name: str) -> Any:
+        """A field's value. KeyError if there is none, ValueError if it cannot be read."""
+        columns = self._batch.schema.get_all_field_indices(name)
+        if not columns:
+            raise KeyError(name)
+        if len(columns) > 1:
+            raise ValueError(f"it has {len(columns)} fields {name!r}: leave one, or rename them")
+        try:
+            return self._batch.column(columns[0])[self._place].as_py()
+        except UnicodeDecodeError as error:
+            raise ValueError(f"not text in UTF-8: {error.reason}") from None
+        except UNREADABLE as error:
+            raise ValueError(f"its field {name!r} cannot be read: {error}") from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._batch.schema.names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._batch.schema.names)
+
+    def __len__(self) -> int:
+        return len(self._batch.schema.names)
 
 
 def records_of(path: str | Path) -> Iterator[Record]:
@@ -57,10 +88,7 @@ def _rows(path: str | Path, batches: Any) -> Iterator[Record]:
                 if large and batch.slice(i, 1).nbytes > LARGEST:
                     yield number, None, f"longer than {LARGEST:,} bytes"
                     continue
-                try:
-                    yield number, {name: batch[name][i].as_py() for name in batch.schema.names}, ""
-                except UnicodeDecodeError as error:
-                    yield number, None, f"not text in UTF-8: {error.reason}"
+                yield number, Row(batch, i), ""
     except MemoryError:
         reason = f"the rows from here on take more than {ROOM >> 20:,} MiB to read, {ROWS} at a time"
         raise ValueError(f"{path}, row {number + 1}: {reason}; no more can be judged") from None

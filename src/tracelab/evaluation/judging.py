@@ -19,12 +19,13 @@ from tracelab.core.ragged import Ragged
 from tracelab.core.rows import concat
 from tracelab.core.types import Examples, Task, Verdicts
 from tracelab.core.waiting import waiting
+from tracelab.decoding.completions import Completions
 from tracelab.decoding.sampling import Stream, generate
 from tracelab.decoding.sharing import dealt, sharers
 from tracelab.evaluation.outcomes import Judged, metrics_of, table_of, write
 from tracelab.models.base import Model
 from tracelab.models.precision import name_of
-from tracelab.runs.build import build
+from tracelab.runs.build import build_metrics
 from tracelab.runs.folder import Run
 from tracelab.runs.knobs import options
 from tracelab.runs.sets import TestSets
@@ -37,9 +38,13 @@ Call = Callable[..., Any]  # function, its arguments -> what it returns
 
 def judge_model(model: Model, task: Task, examples: Examples, sampling: Sampling, max_new: int) -> Judged:
     """Complete each problem's prompt sampling.samples times and judge what comes."""
-    rows = np.repeat(np.arange(len(examples)), sampling.samples)
-    repeated = examples.take(rows)
-    completions = generate(
+    completions = completed(model, task, examples, sampling, max_new)
+    return judged_samples(task, examples, completions, sampling.samples)
+
+
+def completed(model: Model, task: Task, examples: Examples, sampling: Sampling, max_new: int) -> Completions:
+    """Each problem's prompt, completed sampling.samples times."""
+    return generate(
         model,
         model.opened(task.prompts(examples)),
         samples=sampling.samples,
@@ -49,10 +54,16 @@ def judge_model(model: Model, task: Task, examples: Examples, sampling: Sampling
         stream=Stream(sampling.seed),
         batch_size=sampling.batch_size,
     )
+
+
+def judged_samples(task: Task, examples: Examples, completions: Completions, samples: int) -> Judged:
+    """Verdicts on so many completions of each problem."""
+    rows = np.repeat(np.arange(len(examples)), samples)
+    repeated = examples.take(rows)
     with waiting("Judging completions"):
         verdicts = judged_together(task, repeated, completions.tokens)
     assert not (completions.truncated & verdicts.solution_valid).any()
-    sample = np.arange(len(rows)) % sampling.samples
+    sample = np.arange(len(rows)) % samples
     return Judged(repeated, completions, verdicts, sample)
 
 
@@ -75,9 +86,10 @@ def outcomes(
     tables, tokens, seconds = [], 0, 0.0
     for name, (task, examples) in tests.items():
         began = time.perf_counter()
-        judged = judge_model(model, task, examples, sampling, max_new)
+        completions = completed(model, task, examples, sampling, max_new)
         seconds += time.perf_counter() - began
-        tokens += len(judged.completions.tokens.values)
+        tokens += len(completions.tokens.values)
+        judged = judged_samples(task, examples, completions, sampling.samples)
         tables.append(table_of(judged, task, {**labels, "split": name}))
     speed = {
         "precision": name_of(model.products),
@@ -109,15 +121,23 @@ def evaluate(
 
     Writes outcomes.parquet, metrics.json and figures/ into `folder`. call: calls a function where the model
     is to compute (`training.devices`); None: here. ValueError if these are to be the run's own outcomes, and
-    another process trains it, or has while it was asked.
+    another process trains it, or has while it was asked; and if there can be no such metrics, before it is
+    asked. Outcomes are written, too, where a metric fails on them.
     """
+    task = next(iter(tests.values()))[0]
+    chosen = build_metrics(run.settings.metric, task)
     own = folder.resolve() == run.folder.resolve()
     if own:
         settled(run, tested.checkpoint)
     table, speed, stamp = (call or _here)(tested_model, run, tested, tests)
-    task = next(iter(tests.values()))[0]
-    chosen = {name: build(f"metric.{name}", metric) for name, metric in run.settings.metric.items()}
-    metrics = metrics_of(table, chosen, task.levels)
+    try:
+        metrics = metrics_of(table, chosen, task.levels)
+    except Exception:
+        if own:
+            check_settled(run, stamp)
+        write(table, folder / "outcomes.parquet")
+        (folder / "metrics.json").unlink(missing_ok=True)  # it was of other outcomes
+        raise
     content = {
         "run": run.name,
         "treatment": labels(run)["treatment"],

@@ -44,20 +44,22 @@ def table_of(judged: Judged, task: Task, labels: Mapping[str, Any]) -> pa.Table:
 
     solution_hash, trace_hash: equal where the tokens of that part are. Per trace level: `trace_<level>`
     (bool), `trace_<level>_reason`, `trace_<level>_at` (first bad step, null where it passes). trace_steps,
-    reference_steps: steps; prompt_tokens, completion_tokens: tokens.
+    reference_steps: steps; prompt_tokens, completion_tokens: tokens. Of a completion, hashes and length are
+    of what ends with its first stop word.
     """
     examples, verdicts, completions = judged.examples, judged.verdicts, judged.completions
+    ended = _ended(completions.tokens, task.codec.stop)
     n = len(examples)
     columns: dict[str, Any] = {name: pa.array([value] * n) for name, value in labels.items()}
     columns |= {
         "problem_key": examples.identity,
         "index": examples.index,
         "sample": judged.sample,
-        **_hashes(completions.tokens, task.codec),
+        **_hashes(ended, task.codec),
         **verdict_columns(verdicts, task),
         "reference_steps": examples.trace.lengths,
         "prompt_tokens": task.prompts(examples).lengths,
-        "completion_tokens": completions.tokens.lengths,
+        "completion_tokens": ended.lengths,
         "truncated": completions.truncated,
         "mean_logprob": completions.mean_logprob,
         "completion": _lists(completions.tokens, np.int32),
@@ -81,6 +83,15 @@ def verdict_columns(verdicts: Verdicts, task: Task, missing: Flags | None = None
         columns[f"trace_{level}_reason"] = _names(verdicts.trace_reason[:, k], task.reasons, no)
         columns[f"trace_{level}_at"] = pa.array(at, mask=no | (at < 0))
     return {**columns, "trace_steps": pa.array(verdicts.steps, mask=no)}
+
+
+def _ended(tokens: Ragged, stop: int) -> Ragged:
+    """Each row up to its first stop token, or all of it."""
+    lengths = tokens.lengths
+    (at,) = np.nonzero(tokens.values == stop)
+    rows = np.searchsorted(tokens.offsets, at, side="right") - 1
+    np.minimum.at(lengths, rows, at - tokens.offsets[rows] + 1)
+    return tokens.between(np.zeros_like(lengths), lengths)
 
 
 def _hashes(tokens: Ragged, codec: Codec) -> dict[str, np.ndarray[Any, Any]]:

@@ -39,11 +39,15 @@ LISTS = ("completion", "problem")  # columns of outcomes that no figure needs
 
 @dataclass(frozen=True)
 class JudgedFile:
-    """What came of a file: completions judged, the lines left out, test set -> metric -> estimate."""
+    """What came of a file: completions judged, the lines left out, test set -> metric -> estimate.
+
+    left_out: metrics that refuse these outcomes, and why.
+    """
 
     judged: int
     faults: list[Fault]
     metrics: dict[str, dict[str, Any]]
+    left_out: dict[str, str]
 
 
 def judge_file(
@@ -56,7 +60,7 @@ def judge_file(
     """Judge the completions of a file, a piece at a time, and write their outcomes.
 
     names: of its fields. ValueError if the file is damaged, or the task has no problems such as these, or
-    nothing in it could be judged: then nothing is written.
+    nothing in it could be judged: then nothing is written. Outcomes are, before metrics are asked.
     """
     name, faults, places = name_of(path), list[Fault](), _Places()
     labels = {"run": name, "task": task.name, "split": name}
@@ -83,8 +87,24 @@ def judge_file(
         if not count:
             why = f"none of its lines could be judged\n{told(faults, NAMED)}" if faults else "it is empty"
             raise ValueError(f"{path}: {why}")
-        estimates = metrics_of(_scalars(partial), metrics or {}, task.levels)
-    return JudgedFile(count, faults, estimates)
+    return JudgedFile(count, faults, *_figures(_scalars(Path(output)), metrics or {}, task.levels))
+
+
+def _figures(
+    table: pa.Table, metrics: Mapping[str, Metric], levels: tuple[str, ...]
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Test set -> metric -> estimate; the metrics that refuse these outcomes, and why."""
+    estimates = metrics_of(table, {}, levels)
+    left_out = {}
+    for name, metric in metrics.items():
+        try:
+            found = metrics_of(table, {name: metric}, levels)
+        except ValueError as error:
+            left_out[name] = str(error)
+            continue
+        for split, its in found.items():
+            estimates[split].update(its)
+    return estimates, left_out
 
 
 class _Distinct:
@@ -173,7 +193,7 @@ class _Places:
 def _outcomes(
     task: Task, examples: Examples, rows: list[Asked], places: _Places, labels: Mapping[str, Any]
 ) -> pa.Table:
-    """Rows judged, as outcomes with their lines."""
+    """Rows judged, as outcomes with their lines. Nobody knows their log-probabilities."""
     tokens = Ragged.of([row.completion for row in rows])
     index, sample = np.array([places.of(row) for row in rows], np.int64).T
     placed = Examples(**{**vars(examples), "index": index})
@@ -181,6 +201,8 @@ def _outcomes(
     unknown = np.full(len(rows), np.nan, np.float32)
     completions = Completions(tokens, truncated, unknown, Ragged.of([[]] * len(rows), np.float32))
     table = table_of(Judged(placed, completions, task.judge(examples, tokens), sample), task, labels)
+    place = table.column_names.index("mean_logprob")
+    table = table.set_column(place, "mean_logprob", pa.nulls(len(rows), pa.float32()))
     return table.append_column("line", pa.array([row.number for row in rows]))
 
 

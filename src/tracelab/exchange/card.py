@@ -84,6 +84,7 @@ def _facts(run: Run, record: Mapping[str, Any]) -> dict[str, str]:
         "steps": f"{progress.get('steps', 0):,}",
         "tokens": f"{progress.get('tokens', 0):,}",
         "longest sequence": f"{record['context']:,} tokens",
+        "precision": record.get("precision", {}).get("name"),
     }
     return {name: value.replace(" ()", "") for name, value in facts.items() if value}
 

@@ -16,12 +16,13 @@ from tracelab.core.types import Task
 from tracelab.exchange import shapes, tensors, weights, words
 from tracelab.exchange.exporting import ABOUT
 from tracelab.models.gpt import GPT
-from tracelab.runs.build import build_task
+from tracelab.runs.build import build_metrics, build_task
 from tracelab.runs.checkpoints import NOTHING, save_weights
 from tracelab.runs.folder import Config, Run, check_free, machine
 from tracelab.runs.room import longest_completion
 from tracelab.runs.sets import test_sets
-from tracelab.runs.settings import no_copies
+from tracelab.runs.settings import Experiment, no_copies
+from tracelab.runs.treatments import build_treatment
 from tracelab.runs.trust import check_targets
 
 WORD = ("from=", "to=")
@@ -63,6 +64,7 @@ def import_folder(source: Path, to: Path, composed: Config, overridden: list[str
     check_free(to, config, imported_from=str(source))
     run = Run(to, config)
     task = build_task(run.settings.task)
+    check(run.settings, task)
     check_words(words.vocabulary_of(read["tokenizer.json"]), read["config.json"]["vocab_size"], task)
     model = build(source, part, len(task.codec.vocabulary))
     max_new = (read_json(source / "generation_config.json") or {}).get("max_new_tokens")
@@ -84,6 +86,20 @@ def import_folder(source: Path, to: Path, composed: Config, overridden: list[str
     save_weights(run.checkpoint(), model.state_dict(), record)
     run.write_json("run.json", record)
     return run
+
+
+def check(experiment: Experiment, task: Task) -> None:
+    """ValueError if the run could not be evaluated: another library's model thinks in no latents, and metrics
+    and treatment have to be for the task.
+    """
+    treatment = build_treatment(experiment.trace)
+    if treatment.thinks is not None:
+        raise ValueError(
+            f"trace={experiment.names.trace} has latents, which no other library computes: name with trace= "
+            "what the model was trained on"
+        )
+    treatment.check(task)
+    build_metrics(experiment.metric, task)
 
 
 def check_words(theirs: tuple[str, ...], vocab_size: int, task: Task) -> None:

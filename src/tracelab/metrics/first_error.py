@@ -13,6 +13,7 @@ from tracelab.metrics.base import Estimate, share_of
 @dataclass(frozen=True)
 class FirstError:
     """Share of a trace's steps before the first that `level` rejects: 1 for a trace that passes, 0 for none.
+    What goes wrong behind its last step is one step more (`core.counting.before_error`).
     The interval is Student's of the mean, clustered by problem, and ends at 0 and 1.
     """
 

@@ -64,10 +64,12 @@ def by_problem(
     ValueError if problems have unequal numbers of samples.
     """
     order = np.lexsort((outcomes["sample"], outcomes["index"]))
-    counts = np.unique(np.asarray(outcomes["index"]), return_counts=True)[1]
+    index, counts = np.unique(np.asarray(outcomes["index"]), return_counts=True)
     if len(np.unique(counts)) > 1:
+        few, most = (f"{counts[i]} (index {index[i]})" for i in (counts.argmin(), counts.argmax()))
         raise ValueError(
-            f"problems have between {counts.min()} and {counts.max()} samples: pass@k needs as many of each"
+            f"problems have between {few} and {most} samples: pass@k needs as many of each; leave out the "
+            "problems that lack some, or their further samples"
         )
     shape = (len(counts), int(counts[0]) if len(counts) else 1)
     correct, answer, keys = (

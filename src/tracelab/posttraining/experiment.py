@@ -31,7 +31,7 @@ from tracelab.posttraining.passes import (
     note_problems,
 )
 from tracelab.posttraining.settings import PostTraining
-from tracelab.runs.build import build, build_task, precision_of
+from tracelab.runs.build import build, build_task, check_levels, precision_of
 from tracelab.runs.checkpoints import load_progress, load_updates
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, is_run, machine
@@ -41,7 +41,7 @@ from tracelab.runs.trained import check_as_begun, settled
 from tracelab.training import accelerate
 from tracelab.training.budget import Progress, build_budget
 from tracelab.training.budgeted import build_recipe
-from tracelab.training.checks import check, check_levels
+from tracelab.training.checks import check
 from tracelab.training.fitting import Trained, conclude, finished_before, fit, fit_together, is_shared
 from tracelab.training.launched import led
 from tracelab.training.processes import wished_here

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tracelab.algorithms.base import SLACK
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.rows import concat, take
-from tracelab.core.settings import Count, Positive, settings
+from tracelab.core.settings import Count, Positive, Warm, settings
 from tracelab.core.types import Examples, Task
 from tracelab.data.frozen import references
 from tracelab.decoding.completions import Completions
@@ -41,7 +41,7 @@ class Rollout:
     prompts: Count
     group: Count
     max_new: Count | None = None
-    temperature: Positive = 1.0
+    temperature: Warm = 1.0
     equal: Literal["keep", "filter", "resample", "hint"] | None = None
     hint: Literal["trace", "solution", "waypoint"] = "trace"
     reliance: Positive | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from tracelab.core.settings import Count, Part, Place, Positive, read, settings
+from tracelab.core.settings import Count, Part, Place, Warm, read, settings
 from tracelab.posttraining.rollout import Rollout
 from tracelab.posttraining.updates import Updates
 from tracelab.runs.folder import Run
@@ -30,7 +30,7 @@ class Passes:
 
     problems: Count
     samples: Count
-    temperature: Positive
+    temperature: Warm
 
 
 @settings

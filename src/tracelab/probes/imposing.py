@@ -53,10 +53,7 @@ def interventions(
     rates: Sequence[float] = (0.1, 0.5, 1.0),
     prefixes: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
 ) -> Iterator[Imposed]:
-    """All of them. own: what the model completes by itself, greedily. ValueError for formats without words
-    that open trace and solution.
-    """
-    check_words(task)
+    """All of them. own: what the model completes by itself, greedily. task: see `check_words`."""
     nothing = Ragged.of([[]] * len(examples))
     trace, _ = trace_and_solution(task, own.tokens)
     yield Imposed("own", None, opening(task, trace, always=False))

@@ -20,7 +20,7 @@ from tracelab.core.types import Examples, Task
 from tracelab.decoding.logprobs import sums, teacher_forced
 from tracelab.decoding.sampling import generate
 from tracelab.models.base import Model
-from tracelab.probes.imposing import Imposed, interventions, solutions, trace_and_solution
+from tracelab.probes.imposing import Imposed, check_words, interventions, solutions, trace_and_solution
 from tracelab.probes.tested import tested
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
@@ -36,8 +36,10 @@ def intervene(
     trace?; follows: is it the one that the imposed trace leads to, where that is another problem's? (null
     where no other problem gave it); reference_logprob: log-probability, in
     nats, that the model gives the reference solution there (teacher forced); reference_tokens: of how many
-    tokens; trace_tokens: how long the imposed trace is.
+    tokens; trace_tokens: how long the imposed trace is. ValueError for formats without words that open trace
+    and solution, before the model writes anything.
     """
+    check_words(task)
     prompts = model.opened(task.prompts(examples))
     options: dict[str, Any] = {"stop": task.codec.stop, "max_new": max_new, "batch_size": sampling.batch_size}
     own = generate(model, prompts, **options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tracelab.core.settings import Count, Place, Positive, Seed, Threads, Weight, settings
+from tracelab.core.settings import Count, Place, Positive, Seed, Temperature, Threads, Weight, settings
 from tracelab.runs.settings import OnDevices, no_copies
 
 
@@ -14,7 +14,7 @@ class Fit:
 
     problems: Count
     samples: Count
-    temperature: Weight
+    temperature: Temperature
 
     def __post_init__(self) -> None:
         no_copies("fit.", self.samples, self.temperature)
@@ -44,7 +44,7 @@ class Grading:
     problems: Count
     bins: Count
     samples: Count
-    temperature: Weight
+    temperature: Temperature
     complexity: str | None = None
     seed: Seed = 0
     output: Place | None = None

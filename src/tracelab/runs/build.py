@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 
+from tracelab.core.knobs import one_of
 from tracelab.core.settings import Part, typed
 from tracelab.core.types import Task
 from tracelab.runs.settings import Experiment
@@ -87,6 +88,20 @@ def build_model(
         model = thinking(model, *treatment.thinks, seed=seed)
     model.products = precision.products
     return model
+
+
+def build_metrics(parts: Mapping[str, Part], task: Task) -> dict[str, Any]:
+    """The metrics that a config's parts describe, by name. ValueError: a knob or a level that is wrong."""
+    metrics = {name: build(f"metric.{name}", part) for name, part in parts.items()}
+    check_levels("metric", metrics, task)
+    return metrics
+
+
+def check_levels(kind: str, parts: Mapping[str, Any], task: Task) -> None:
+    """ValueError if a metric or reward asks for a level that the task's traces are not judged at."""
+    for name, part in parts.items():
+        if (level := getattr(part, "level", None)) is not None:
+            one_of(f"{kind}.{name}.level", level, task.levels)
 
 
 def build_optim(parts: Mapping[str, Part]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from tracelab.core.settings import (
     Positive,
     Seed,
     Share,
+    Temperature,
     Threads,
     Weight,
     read,
@@ -128,7 +129,7 @@ class Sampling:
 
     problems: Count
     seed: Seed = 0
-    temperature: Weight = 0.0
+    temperature: Temperature = 0.0
     samples: Count = 1
     max_new: Count | None = None
     batch_size: Count = 256

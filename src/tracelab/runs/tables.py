@@ -178,18 +178,14 @@ def print_interventions(frame: Any, title: str, path: Path) -> None:
     table = Table(
         title=title,
         title_justify="left",
-        caption="per cent, Wilson 95 % interval; follows trace: of another problem's",
+        caption="per cent, Wilson 95 % interval; follows trace: of another problem's; n: problems that fit "
+        "into the context with the trace",
     )
-    for name in (
-        "test set",
-        "imposed trace",
-        "its tokens",
-        "solution valid",
-        "answer changed",
-        "follows trace",
-    ):
-        table.add_column(name, justify="left" if name in ("test set", "imposed trace") else "right")
-    table.add_column("nats per solution token", justify="right")
+    for name in ("test set", "imposed trace"):
+        table.add_column(name)
+    answers = "solution valid", "answer changed", "follows trace", "nats per solution token"
+    for name in ("n", "its tokens", *answers):
+        table.add_column(name, justify="right")
     for row in frame.iter_rows(named=True):
         dose = "" if row["dose"] is None else f" {row['dose']:g}"
         figures = (
@@ -199,6 +195,7 @@ def print_interventions(frame: Any, title: str, path: Path) -> None:
         table.add_row(
             row["split"],
             row["intervention"] + dose,
+            str(row["n"]),
             f"{row['trace_tokens']:.0f}",
             *figures,
             f"{row['reference_logprob']:.3f}",

@@ -5,10 +5,9 @@ check(experiment)       # ValueError names the knob
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import lightning
 from hydra.utils import get_object
@@ -20,7 +19,7 @@ from tracelab.core.settings import Count, Number, Part, Weight, read, settings, 
 from tracelab.core.types import Task
 from tracelab.loggers import check_installed
 from tracelab.models.precision import check_name
-from tracelab.runs.build import build, build_optim, build_task
+from tracelab.runs.build import build_metrics, build_optim, build_task
 from tracelab.runs.ranking import check_words, twins_of
 from tracelab.runs.settings import Data, Experiment, no_copies
 from tracelab.runs.treatments import build_treatment
@@ -60,7 +59,7 @@ def check(experiment: Experiment) -> Task:
     check_model(experiment.model)
     build_optim(experiment.optim)["optimizer"](nn.Linear(2, 2))  # it checks its own knobs
     check_trainer(experiment.trainer)
-    check_levels("metric", {k: build(f"metric.{k}", part) for k, part in experiment.metric.items()}, task)
+    build_metrics(experiment.metric, task)
     for name, logger in experiment.logger.items():
         check_installed(logger["_target_"])
         typed(f"logger.{name}", logger, get_object(logger["_target_"]))
@@ -95,13 +94,6 @@ def check_trainer(part: Part) -> None:
         read(Ranges, {field.name: part[field.name] for field in fields(Ranges) if field.name in part})
     except ValueError as error:
         raise ValueError(f"trainer.{error}") from None
-
-
-def check_levels(kind: str, parts: Mapping[str, Any], task: Task) -> None:
-    """ValueError if a metric or reward asks for a level that the task's traces are not judged at."""
-    for name, part in parts.items():
-        if (level := getattr(part, "level", None)) is not None:
-            one_of(f"{kind}.{name}.level", level, task.levels)
 
 
 def check_stream(data: Data) -> None:

@@ -23,7 +23,10 @@ def section(study: Study) -> Html:
     headings = ["test set", "arm", "mean of all", "first quartile", "median", "third quartile", "n"]
     caption = "Share of traces whose first bad step has this reason; what is missing to 1 is valid."
     first = table("Share of the trace before the first bad step, in per cent", headings, rows)
-    note = paragraph("mean of all: a valid trace counts as whole. Quartiles and n: of those that are not.")
+    note = paragraph(
+        "mean of all: a valid trace counts as whole. What goes wrong behind the last step is one step more. "
+        "Quartiles and n: of those that are not valid."
+    )
     places = details("Where traces go wrong", Html(first + note))
     return Html(drawing(path, caption, study.data.name) + places)
 
