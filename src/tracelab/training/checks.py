@@ -16,7 +16,7 @@ from lightning.pytorch.accelerators import AcceleratorRegistry
 from torch import nn
 
 from tracelab.core.knobs import one_of
-from tracelab.core.settings import Count, Number, Part, Weight, read, settings, typed
+from tracelab.core.settings import Count, Number, Part, Positive, read, settings, typed
 from tracelab.core.types import Task
 from tracelab.loggers import check_installed
 from tracelab.models.precision import check_name
@@ -41,9 +41,11 @@ LIMITS: dict[str, object] = {
 
 @settings
 class Ranges:
-    """What Lightning's Trainer takes and only fails on later. max_epochs: -1 for no end."""
+    """What Lightning's Trainer takes and only fails on later. max_epochs: -1 for no end; gradient_clip_val:
+    None for no clipping.
+    """
 
-    gradient_clip_val: Weight | None = None
+    gradient_clip_val: Positive | None = None
     max_epochs: Count | Literal[-1] | None = None
     check_val_every_n_epoch: Count | None = None
     num_sanity_val_steps: Number = 0
@@ -82,6 +84,15 @@ def check_trainer(part: Part) -> None:
     if "val_check_interval" in part:
         raise ValueError(
             "trainer.val_check_interval has no effect: validate_every says how often to validate"
+        )
+    if (algorithm := part.get("gradient_clip_algorithm")) not in (None, "norm"):
+        raise ValueError(
+            f"trainer.gradient_clip_algorithm={algorithm} has no effect: gradients are clipped by their "
+            "norm, at trainer.gradient_clip_val"
+        )
+    if part.get("gradient_clip_val") == 0:
+        raise ValueError(
+            "trainer.gradient_clip_val=0 would leave nothing of any gradient: take null for no clipping"
         )
     for knob, free in LIMITS.items():
         if part.get(knob) is not None and repr(part[knob]) != repr(free):
