@@ -18,6 +18,7 @@ from tracelab.models.gpt import GPT
 from tracelab.models.kept import Kept
 
 ON_GPUS = ("flex", "varlen")
+NEEDS_GPU = "attention={} needs a GPU to train on; attention=auto takes what there is"
 REPEATS = 20
 CHOICES = Kept("attention.json")
 
@@ -28,7 +29,7 @@ def choose(wished: str, model: GPT, documents: Documents) -> str:
     if wished not in ("auto", *KERNELS):
         raise ValueError(f"attention={wished!r} is unknown; choose one of auto, {', '.join(KERNELS)}")
     if wished in ON_GPUS and not on_gpu:
-        raise ValueError(f"attention={wished} needs a GPU to train on; attention=auto takes what there is")
+        raise ValueError(NEEDS_GPU.format(wished))
     if wished != "auto":
         return wished
     return kept(model, documents) if on_gpu else "plain"

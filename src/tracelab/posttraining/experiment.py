@@ -41,7 +41,7 @@ from tracelab.runs.trained import check_as_begun, settled
 from tracelab.training import accelerate
 from tracelab.training.budget import Progress, build_budget
 from tracelab.training.budgeted import build_recipe
-from tracelab.training.checks import check, check_levels
+from tracelab.training.checks import check, check_devices, check_levels
 from tracelab.training.fitting import Trained, conclude, finished_before, fit, fit_together, is_shared
 from tracelab.training.launched import led
 from tracelab.training.processes import wished_here
@@ -65,6 +65,7 @@ def _claimed(experiment: PostTraining) -> Trained:
 
 
 def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
+    check_devices(experiment.trainer)
     source = Run.open(experiment.run)
     accelerate.start(experiment.threads)
     began = time.monotonic()
