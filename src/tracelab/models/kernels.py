@@ -41,11 +41,7 @@ def kept(model: GPT, documents: Documents) -> str:
     device = documents.start.device
     shape = *documents.start.shape, *block.heads, block.head_dim, _dtype(device)
     key = "|".join(map(str, (torch.cuda.get_device_name(device), torch.__version__, *shape)))
-    chosen = CHOICES.read().get(key)
-    if chosen not in ON_GPUS:
-        chosen = fastest(ON_GPUS, model, documents)
-        CHOICES.note(key, chosen)
-    return str(chosen)
+    return str(CHOICES.found(key, lambda: fastest(ON_GPUS, model, documents), fits=ON_GPUS.__contains__))
 
 
 def fastest(kernels: tuple[str, ...], model: GPT, documents: Documents) -> str:
