@@ -26,6 +26,7 @@ from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
 from tracelab.runs.identity import own_id, with_checksums
 from tracelab.runs.sets import Data, Sets, prepare, prepared, problems
+from tracelab.runs.students import pinned
 from tracelab.training import accelerate
 from tracelab.training.budget import short_first
 from tracelab.training.budgeted import build_recipe
@@ -74,6 +75,7 @@ def _train(experiment: Training, went: Before | None) -> Trained:
     accelerate.start(experiment.threads)
     began = time.monotonic()
     check_kept(experiment, went)
+    student = pinned(experiment.trace, went.record if went else None)
     run = begin(experiment, went)
     precision = precision_of(experiment, went.checkpoint if went else None)
     say(str(precision))
@@ -87,6 +89,7 @@ def _train(experiment: Training, went: Before | None) -> Trained:
         "id": own_id(run),
         **origin(experiment, went.record if went else {}),
         **(went.as_dict() if went else {}),
+        **student,
         "seed": experiment.seed,
         "parameters": sum(p.numel() for p in model.parameters()),
         "context": data.context,
