@@ -17,6 +17,7 @@ from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run
 from tracelab.runs.identity import arm_of, with_checksums
 from tracelab.runs.knobs import SAME_BITS, SAME_BUT_FOR_ROUNDING, WITHOUT_EFFECT
+from tracelab.training.checkpoint import Checkpoints
 from tracelab.training.experiment import train
 from tracelab.training.resuming import Before, resume_from
 
@@ -291,6 +292,18 @@ def test_an_extension_is_noted_before_the_budget_changes(tmp_path, monkeypatch):
     monkeypatch.undo()
     done = train(small(tmp_path, *FEW, "budget.steps=5"))
     assert done.run.read_json("run.json")["extended_from"] == ["3 steps"]
+
+
+def test_ctrl_c_before_a_checkpoint_is_loaded_loses_no_progress(base, tmp_path, monkeypatch):
+    run = Run.open(shutil.copytree(base.folder, tmp_path / "run"))
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoints, "setup", stop)
+    assert train(small(run.folder, *FEW, "budget.steps=5")).metrics is None
+    record = run.read_json("run.json")
+    assert (record["status"], record["progress"]["steps"]) == ("interrupted", 3)
 
 
 def test_weights_that_do_not_fit_are_refused(base, tmp_path):

@@ -41,7 +41,15 @@ from tracelab.training.checks import (
     check_turns,
 )
 from tracelab.training.curriculum import BeginAnew
-from tracelab.training.fitting import Trained, conclude, finished_before, fit, fit_together, is_shared
+from tracelab.training.fitting import (
+    Trained,
+    conclude,
+    finished_before,
+    fit,
+    fit_together,
+    is_shared,
+    reached,
+)
 from tracelab.training.initial import build_initial, origin, with_source
 from tracelab.training.latents import LatentLearner
 from tracelab.training.launched import led
@@ -104,7 +112,7 @@ def _train(experiment: Training, went: Before | None) -> Trained:
         else:
             learner = build_learner(experiment, model)
             finished = fit_validated(run, experiment, learner, data, resume, began, loggers)
-            progress = learner.progress
+            progress = reached(learner, resume)
         if experiment.data.teacher is not None:
             record["moves"] = run.read_json("run.json").get("moves", [])
         if experiment.data.packing is not None and run.checkpoint().is_file():
