@@ -19,6 +19,7 @@ from tracelab.runs.identity import arm_of, with_checksums
 from tracelab.runs.knobs import SAME_BITS, SAME_BUT_FOR_ROUNDING, WITHOUT_EFFECT
 from tracelab.training.checkpoint import Checkpoints
 from tracelab.training.experiment import train
+from tracelab.training.initial import with_source
 from tracelab.training.resuming import Before, resume_from
 
 FEW = ("budget.steps=3", "eval.problems=4", "validate_problems=0", "task.ood=[]", "threads=1")
@@ -258,11 +259,31 @@ def test_what_goes_on_elsewhere_has_the_origin_that_it_had(base, tmp_path):
     assert all(after[name] == before[name] for name in ("init_from", "ancestors", "began"))
 
 
+def test_what_has_no_checkpoint_begins_with_its_source_as_it_is(base, tmp_path):
+    """And is called so; what has one, or is done, keeps the name that it began with."""
+    source = Run.open(shutil.copytree(base.folder, tmp_path / "source"))
+    asked = small(tmp_path / "begun", *FEW, f"init_from={source.folder}")
+    run = Run.start(with_source(asked))
+    run.write_json("run.json", {"status": "training"})
+    before = run.settings.names.source
+    source.write_json("run.json", {**source.read_json("run.json"), "extended_from": ["2 steps"]})
+    assert before != arm_of(source) == with_source(asked).names.source
+    run.check_same(with_source(asked))
+    run.write_json("run.json", {"status": "evaluated"})
+    assert with_source(asked).names.source == before
+    run.write_json("run.json", {"status": "training"})
+    run.checkpoint().parent.mkdir()
+    run.checkpoint().touch()
+    assert with_source(asked).names.source == before
+
+
 @pytest.mark.filterwarnings("ignore:.*an older spelling")  # of the kept run
 def test_a_post_training_elsewhere_has_its_sources_name_as_it_was(tmp_path):
     folder = tmp_path / "begun"
     begun = post_training(f"run={KEPT}", f"run_dir={folder}")
     Run.start(replace(begun, names=replace(begun.names, source="its name"))).write_json("run.json", {})
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "last.ckpt").touch()
     words = f"run={KEPT}", f"run_dir={tmp_path / 'elsewhere'}", f"ckpt_path={folder}/checkpoints/last.ckpt"
     assert post_training(*words).names.source == "its name"
 
