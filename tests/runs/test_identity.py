@@ -20,7 +20,7 @@ from tracelab.runs.knobs import SAME_BITS, SAME_BUT_FOR_ROUNDING, WITHOUT_EFFECT
 from tracelab.training.checkpoint import Checkpoints
 from tracelab.training.experiment import train
 from tracelab.training.initial import with_source
-from tracelab.training.resuming import Before, resume_from
+from tracelab.training.resuming import Before, before, begin, resume_from
 
 FEW = ("budget.steps=3", "eval.problems=4", "validate_problems=0", "task.ood=[]", "threads=1")
 TRIED = {  # another value than FEW, SMALL and the defaults have
@@ -301,6 +301,31 @@ def test_the_best_checkpoint_until_then_is_brought_along(base, tmp_path, capsys)
         assert said == (not run.checkpoint("best").exists()) == (name == "earlier")
     brought = tmp_path / "elsewhere" / "checkpoints" / "best.ckpt"
     assert brought.read_bytes() == base.checkpoint("best").read_bytes()
+
+
+def test_a_best_checkpoint_of_steps_that_are_taken_again_is_set_aside(base, tmp_path):
+    """They may come out otherwise, as with a larger budget, and none of them be as good."""
+    run = Run.open(shutil.copytree(base.folder, tmp_path / "run"))
+    vocabulary, best = tuple(run.read_json("vocab.json")), run.checkpoint("best")
+    content = best.read_bytes()
+    resume_from(run, vocabulary, Before(run.checkpoint(), {}, 3, (), {}))
+    assert best.read_bytes() == content
+    resume_from(run, vocabulary, Before(run.checkpoint(), {}, 2, (), {}))
+    assert not best.exists()
+    assert best.with_name("best_of_later.ckpt").read_bytes() == content
+
+
+def test_an_extension_is_counted_once(base, tmp_path):
+    """Killed between what run.json and config.yaml say of it, and given again, or not."""
+    run = Run.open(shutil.copytree(base.folder, tmp_path / "run"))
+    longer = small(run.folder, *FEW, "budget.steps=5")
+    begin(longer, before(longer))
+    (run.folder / "config.yaml").write_text((base.folder / "config.yaml").read_text())
+    assert run.read_json("run.json")["extended_from"] == ["3 steps"]
+    assert before(longer).budgets == ("3 steps",)
+    asked = small(run.folder, *FEW)
+    assert before(asked).budgets == ()
+    assert "extended_from" not in begin(asked, before(asked)).read_json("run.json")
 
 
 def test_an_extension_is_noted_before_the_budget_changes(tmp_path, monkeypatch):
