@@ -160,7 +160,7 @@ def test_logs(tmp_path):
 @pytest.mark.parametrize("tokens", [0, 3])
 def test_a_mean_that_is_not_finite_is_not_hidden(value, tokens):
     """As 0 it would be the best there was."""
-    sums = {"trace": 0.0, "trace tokens": tokens, "solution": value, "solution tokens": 4}
+    sums = {"trace": 0.0, "trace tokens": tokens, "solution": value, "solution tokens": 1}
     found = means({name: torch.tensor(each) for name, each in sums.items()}, {"trace": 1.0, "solution": 1.0})
     assert not math.isfinite(found["loss"])
     assert ("trace_loss" in found) == (tokens > 0)
