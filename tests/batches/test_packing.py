@@ -360,6 +360,18 @@ def test_training_resumes_bit_for_bit(tmp_path):
     assert equal(tmp_path / "whole", tmp_path / "parts")
 
 
+@pytest.mark.parametrize(
+    ("asked", "on_gpu", "taken"),
+    [("auto", True, "flex"), ("auto", False, "auto"), ("plain", True, "plain"), ("varlen", True, "varlen")],
+)
+def test_a_resumed_run_keeps_its_kernel_where_that_runs_and_none_is_asked_for(asked, on_gpu, taken):
+    before, module = learner(attention="flex"), learner(attention=asked)
+    checkpoint, module._on_gpu = {}, on_gpu
+    before.on_save_checkpoint(checkpoint)
+    module.on_load_checkpoint(checkpoint)
+    assert module.attention == taken
+
+
 def test_training_learns_and_logs(tmp_path):
     module, run = train(tmp_path, 12, log_every_n_steps=4, val_check_interval=6)
     metrics = run.callback_metrics

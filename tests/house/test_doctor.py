@@ -75,6 +75,14 @@ def test_what_cannot_be_written_is_bad_and_says_how_to_mend_it(tmp_path, monkeyp
     assert re.search(r"BAD +runs +\S+/runs cannot be written.*\n +→ .*give run_dir=<folder>", text)
 
 
+def test_a_folder_that_is_looked_at_is_not_left_behind(tmp_path):
+    """Nor those above it; what was there stays."""
+    (tmp_path / "there").mkdir()
+    for path in ("there", "there/one/two", "new/one"):
+        assert "can be written" in folders.folder("runs", tmp_path / path, "").text
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
 def test_a_full_disk_is_bad(tmp_path, monkeypatch):
     monkeypatch.setattr(folders.shutil, "disk_usage", lambda _: type("usage", (), {"free": 2**28})())
     found = folders.folder("runs", tmp_path, "")

@@ -77,9 +77,24 @@ def test_what_some_have_is_written_somewhere(heading):
     """Names outside the tables stand in the sources, without what stands before a slash."""
     text = "\n".join(line for line in section(heading).splitlines() if not line.startswith("|"))
     said = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
-    names = [name.split("/")[-1] for name in re.findall(r"`([\w/]+)`", text)]
+    names = [name.split("/")[-1] for name in re.findall(r"`([\w/ ]+)`", text)]
     assert names
     assert [name for name in names if name and f'"{name}"' not in said and f"{name}/" not in said] == []
+
+
+def test_what_is_noted_beside_the_rest_is_named():
+    """In run.json as a training ends, and on data cards."""
+    sources = {
+        "run.json": ("training/experiment.py", "record"),
+        "data_card.json": ("runs/sets.py", "the_card"),
+    }
+    for heading, (path, of) in sources.items():
+        said = (PACKAGE / path).read_text(encoding="utf-8")
+        noted = re.findall(rf'{of}\["([\w ]+)"\] = ', said)
+        assert noted
+        assert [name for name in noted if f"`{name}`" not in section(heading)] == []
+    others = ("extended_from", "init_from", "ancestors", "began", "source", "student", "updates", "warning")
+    assert [name for name in others if f"`{name}`" not in section("run.json")] == []
 
 
 @pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # of KEPT's task's knobs

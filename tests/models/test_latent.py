@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from torch.nn.functional import cosine_similarity
 
 from tests.helpers.engine import VOCABULARY, tiny
 from tracelab.batches.documents import Documents
@@ -15,6 +16,7 @@ from tracelab.models.recurrent import Recurrent
 from tracelab.traces.latent import FEEDBACKS
 
 K = 4
+DRAWN = ("feed.matrix.weight", "feed.vector", "feed.vectors")
 
 
 def recurrent():
@@ -110,6 +112,18 @@ def test_weights_are_those_of_the_model_without_latents():
     assert others["recycled"] == ["feed.factor"]
     assert all(others.values()), "each has something of its own"
     assert {*FEEDS, "none"} == set(FEEDBACKS)
+
+
+@pytest.mark.parametrize("feedback", ["projected", "pause", "random"])
+def test_what_latents_have_is_drawn_by_itself(feedback):
+    """It is no word's vector of the same seed, and the checkpoint's where one is loaded."""
+    model = thinking(tiny(seed=3), K, feedback, scale=None, seed=3)
+    (rows,) = (each for name, each in model.state_dict().items() if name in DRAWN)
+    alike = cosine_similarity(rows.reshape(-1, 1, 32), model.embed.weight.detach(), dim=-1)
+    assert alike.abs().max() < 0.75
+    other = thinking(tiny(seed=4), K, feedback, scale=None, seed=4)
+    other.load_state_dict(model.state_dict())
+    assert all(torch.equal(mine, other.state_dict()[name]) for name, mine in model.state_dict().items())
 
 
 def test_a_state_is_some_fifty_times_as_large_as_a_word():

@@ -19,6 +19,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.decoding.sampling import generate
 from tracelab.evaluation.judging import trained_model
 from tracelab.models import precision
+from tracelab.models.kept import Kept
 from tracelab.models.precision import FULL, NAMES, REDUCED, WORTH, choose, measured, name_of
 from tracelab.runs.build import build_task, precision_of
 from tracelab.runs.checkpoints import load_precision, load_progress
@@ -53,6 +54,30 @@ def test_it_is_measured_once(cache, monkeypatch, bfloat16, name):
     assert choose("auto", CPU, **SHAPE).name == name
     with pytest.raises(BaseException, match="measured again"):
         measured(**SHAPE | {"tokens": 512})  # another shape is
+
+
+OTHER = """
+from tracelab.models.kept import Kept
+class Told(Kept):
+    def read(self):
+        known = super().read()
+        print("read", flush=True)
+        return known
+print(Told("rates.json").found("a", lambda: "measured again"))
+"""
+
+
+def test_one_process_at_a_time_measures(cache):
+    """Who comes meanwhile, when nothing is kept yet, waits and takes what was found."""
+    kept = Kept("rates.json")
+    with subprocess.Popen([sys.executable, "-c", OTHER], stdout=subprocess.PIPE, text=True) as other:
+        found = kept.found("a", lambda: other.stdout.readline() and "measured here")
+        said = other.communicate()[0].split("\n")
+    assert found == "measured here" == kept.read()["a"]
+    assert said == ["read", "measured here", ""]
+    kept.found("b", lambda: 1)
+    assert kept.found("b", lambda: 2, fits=lambda known: known > 1) == 2
+    assert kept.read() == {"a": "measured here", "b": 2}
 
 
 def test_an_interruption_does_not_decide(cache, monkeypatch):

@@ -256,6 +256,8 @@ def test_linear_schedule():
     assert schedule(5000, 0.75) == pytest.approx(0.5)
     assert schedule(5000, 1.0) == 0.0
     assert Linear(warmup=0, decay=0.0)(9, 1.0) == 1.0
+    floored = Linear(warmup=0, decay=0.5, floor=0.2)
+    assert [floored(9, used) for used in (0.5, 0.75, 1.0)] == pytest.approx([1.0, 0.6, 0.2])
 
 
 def test_cosine_schedule():

@@ -17,8 +17,10 @@ from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run
 from tracelab.runs.identity import arm_of, with_checksums
 from tracelab.runs.knobs import SAME_BITS, SAME_BUT_FOR_ROUNDING, WITHOUT_EFFECT
+from tracelab.training.checkpoint import Checkpoints
 from tracelab.training.experiment import train
-from tracelab.training.resuming import Before, resume_from
+from tracelab.training.initial import with_source
+from tracelab.training.resuming import Before, before, begin, resume_from
 
 FEW = ("budget.steps=3", "eval.problems=4", "validate_problems=0", "task.ood=[]", "threads=1")
 TRIED = {  # another value than FEW, SMALL and the defaults have
@@ -257,11 +259,31 @@ def test_what_goes_on_elsewhere_has_the_origin_that_it_had(base, tmp_path):
     assert all(after[name] == before[name] for name in ("init_from", "ancestors", "began"))
 
 
+def test_what_has_no_checkpoint_begins_with_its_source_as_it_is(base, tmp_path):
+    """And is called so; what has one, or is done, keeps the name that it began with."""
+    source = Run.open(shutil.copytree(base.folder, tmp_path / "source"))
+    asked = small(tmp_path / "begun", *FEW, f"init_from={source.folder}")
+    run = Run.start(with_source(asked))
+    run.write_json("run.json", {"status": "training"})
+    before = run.settings.names.source
+    source.write_json("run.json", {**source.read_json("run.json"), "extended_from": ["2 steps"]})
+    assert before != arm_of(source) == with_source(asked).names.source
+    run.check_same(with_source(asked))
+    run.write_json("run.json", {"status": "evaluated"})
+    assert with_source(asked).names.source == before
+    run.write_json("run.json", {"status": "training"})
+    run.checkpoint().parent.mkdir()
+    run.checkpoint().touch()
+    assert with_source(asked).names.source == before
+
+
 @pytest.mark.filterwarnings("ignore:.*an older spelling")  # of the kept run
 def test_a_post_training_elsewhere_has_its_sources_name_as_it_was(tmp_path):
     folder = tmp_path / "begun"
     begun = post_training(f"run={KEPT}", f"run_dir={folder}")
     Run.start(replace(begun, names=replace(begun.names, source="its name"))).write_json("run.json", {})
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "last.ckpt").touch()
     words = f"run={KEPT}", f"run_dir={tmp_path / 'elsewhere'}", f"ckpt_path={folder}/checkpoints/last.ckpt"
     assert post_training(*words).names.source == "its name"
 
@@ -281,6 +303,31 @@ def test_the_best_checkpoint_until_then_is_brought_along(base, tmp_path, capsys)
     assert brought.read_bytes() == base.checkpoint("best").read_bytes()
 
 
+def test_a_best_checkpoint_of_steps_that_are_taken_again_is_set_aside(base, tmp_path):
+    """They may come out otherwise, as with a larger budget, and none of them be as good."""
+    run = Run.open(shutil.copytree(base.folder, tmp_path / "run"))
+    vocabulary, best = tuple(run.read_json("vocab.json")), run.checkpoint("best")
+    content = best.read_bytes()
+    resume_from(run, vocabulary, Before(run.checkpoint(), {}, 3, (), {}))
+    assert best.read_bytes() == content
+    resume_from(run, vocabulary, Before(run.checkpoint(), {}, 2, (), {}))
+    assert not best.exists()
+    assert best.with_name("best_of_later.ckpt").read_bytes() == content
+
+
+def test_an_extension_is_counted_once(base, tmp_path):
+    """Killed between what run.json and config.yaml say of it, and given again, or not."""
+    run = Run.open(shutil.copytree(base.folder, tmp_path / "run"))
+    longer = small(run.folder, *FEW, "budget.steps=5")
+    begin(longer, before(longer))
+    (run.folder / "config.yaml").write_text((base.folder / "config.yaml").read_text())
+    assert run.read_json("run.json")["extended_from"] == ["3 steps"]
+    assert before(longer).budgets == ("3 steps",)
+    asked = small(run.folder, *FEW)
+    assert before(asked).budgets == ()
+    assert "extended_from" not in begin(asked, before(asked)).read_json("run.json")
+
+
 def test_an_extension_is_noted_before_the_budget_changes(tmp_path, monkeypatch):
     """Whatever ends it in between, and however often."""
     train(small(tmp_path, *FEW))
@@ -291,6 +338,18 @@ def test_an_extension_is_noted_before_the_budget_changes(tmp_path, monkeypatch):
     monkeypatch.undo()
     done = train(small(tmp_path, *FEW, "budget.steps=5"))
     assert done.run.read_json("run.json")["extended_from"] == ["3 steps"]
+
+
+def test_ctrl_c_before_a_checkpoint_is_loaded_loses_no_progress(base, tmp_path, monkeypatch):
+    run = Run.open(shutil.copytree(base.folder, tmp_path / "run"))
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoints, "setup", stop)
+    assert train(small(run.folder, *FEW, "budget.steps=5")).metrics is None
+    record = run.read_json("run.json")
+    assert (record["status"], record["progress"]["steps"]) == ("interrupted", 3)
 
 
 def test_weights_that_do_not_fit_are_refused(base, tmp_path):

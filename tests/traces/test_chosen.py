@@ -1,5 +1,6 @@
 """Traces that a student prefers: by a planted rule, and by a run's model that has learned a little."""
 
+import shutil
 import warnings
 from dataclasses import replace
 from functools import cached_property
@@ -18,7 +19,8 @@ from tracelab.models.latent import thinking
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import prepare
-from tracelab.runs.students import RunStudent
+from tracelab.runs.students import RunStudent, pinned
+from tracelab.runs.trained import stamp_of
 from tracelab.runs.treatments import build_treatment
 from tracelab.tasks.arithmetic import Arithmetic
 from tracelab.tasks.deduction import Deduction
@@ -31,6 +33,7 @@ from tracelab.traces._asking import between_words, read_by
 from tracelab.traces.base import reference
 from tracelab.traces.chosen import Chosen
 from tracelab.traces.speculative import Speculative
+from tracelab.training.experiment import train
 
 N = 24
 GRAPHS = GraphPath()
@@ -285,6 +288,33 @@ def test_a_run_is_prepared_with_its_student(student, tmp_path):
     assert train_split["trace"]["strict"]["rate"] == 1
     assert train_split["measured"]["logprob per token"] > train_split["measured"]["reference's"]
     assert data.card["treatment"]["student"] == str(student.folder)
+
+
+def test_a_student_that_was_trained_on_is_another(student, tmp_path):
+    """A run notes how far its student was, and is not resumed with it as another model."""
+    copy = Run.open(shutil.copytree(student.folder, tmp_path / "student"))
+    few = ("data.train_size=40", "eval.problems=4", "task.ood=[]", "validate_problems=0", "threads=1")
+    words = (
+        *few,
+        "task.format=compact",
+        "trace=chosen",
+        "trace.by=likeliest",
+        f"trace.student={copy.folder}",
+    )
+    run = train(small(tmp_path / "run", *words, "budget.steps=1")).run
+    noted = run.read_json("run.json")["student"]
+    assert noted == stamp_of(student, "last")
+    content = torch.load(copy.checkpoint(), weights_only=True)
+    content["progress"]["steps"] += 1
+    torch.save(content, copy.checkpoint())
+    longer = small(run.folder, *words, "budget.steps=2")
+    with pytest.raises(ValueError, match=rf"was at step {noted['steps']} when this run began"):
+        train(longer)
+    with pytest.raises(ValueError, match="was at step"):
+        pinned(run.config["trace"], {"student": noted})
+    assert pinned(run.config["trace"], {}) == pinned({"_target_": "any"}, None) == {}, "of an older version"
+    assert pinned(run.config["trace"], None)["student"]["steps"] == noted["steps"] + 1
+    assert Run.open(run.folder).settings.budget.steps == 1
 
 
 def test_a_student_that_is_missing_or_of_other_words_is_named(student, tmp_path):

@@ -27,6 +27,7 @@ from tracelab.runs.build import build_task
 from tracelab.runs.entry import compose
 from tracelab.runs.sets import test_sets as sets_of_tests
 from tracelab.training import processes
+from tracelab.training.checks import check_devices
 from tracelab.training.devices import Devices, on_devices
 from tracelab.training.experiment import train
 
@@ -175,6 +176,8 @@ def test_devices_that_are_not_there(monkeypatch):
         asked = Devices({"devices": devices, "num_nodes": 1, "accelerator": "auto"})
         with pytest.raises(ValueError, match=r"this machine has 1 GPU; ask for no more$"):
             asked(os.getpid)
+        with pytest.raises(ValueError, match=r"this machine has 1 GPU; ask for no more$"):
+            check_devices(asked.trainer)
     with pytest.raises(ValueError, match=r"trainer.devices=0: it should be greater"):
         compose(Evaluation, "evaluate", "run=x", "trainer.devices=0")
 

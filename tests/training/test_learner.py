@@ -23,7 +23,7 @@ from tracelab.optim.adamw import adamw
 from tracelab.runs.checkpoints import load_weights
 from tracelab.training.budget import Budget
 from tracelab.training.checkpoint import Checkpoints
-from tracelab.training.losses import padded_losses
+from tracelab.training.losses import means, padded_losses
 from tracelab.training.progress import ProgressLine, figures
 
 
@@ -154,6 +154,16 @@ def test_logs(tmp_path):
     torch.testing.assert_close(metrics["val/loss"], loss_of(module, sequences(10, seed=5)).detach())
     rows = (tmp_path / "lightning_logs/version_0/metrics.csv").read_text().splitlines()
     assert len(rows) == 1 + 3 + 2
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("tokens", [0, 3])
+def test_a_mean_that_is_not_finite_is_not_hidden(value, tokens):
+    """As 0 it would be the best there was."""
+    sums = {"trace": 0.0, "trace tokens": tokens, "solution": value, "solution tokens": 1}
+    found = means({name: torch.tensor(each) for name, each in sums.items()}, {"trace": 1.0, "solution": 1.0})
+    assert not math.isfinite(found["loss"])
+    assert ("trace_loss" in found) == (tokens > 0)
 
 
 def test_no_trace_no_trace_loss():

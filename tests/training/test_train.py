@@ -165,6 +165,9 @@ def refused(tmp_path, *overrides):
         (["trace=solution_only", "loss.solution_weight=0"], "trace=solution_only writes no trace"),
         (["trace=latent", "loss.solution_weight=0"], "trace=latent writes no trace"),
         (["+trainer.val_check_interval=5"], "trainer.val_check_interval has no effect"),
+        (["+trainer.gradient_clip_algorithm=value"], "clipped by their norm"),
+        (["trainer.gradient_clip_val=0"], "take null for no clipping"),
+        (["trainer.gradient_clip_val=-1"], "trainer.gradient_clip_val=-1: it should be greater than 0"),
         (["+trainer.max_steps=3"], "trainer.max_steps=3: a budget ends training"),
         (["+trainer.limit_train_batches=1"], "trainer.limit_train_batches=1: a budget ends training"),
         (["+trainer.max_time={minutes:5}"], "a budget ends training: take budget.steps or minutes"),
@@ -174,6 +177,31 @@ def refused(tmp_path, *overrides):
     ],
 )
 def test_bad_input_says_what_is_wrong(tmp_path, overrides, says):
+    assert says in refused(tmp_path, *overrides)
+    assert not (tmp_path / "run.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["+trainer.barebones=true"], "leaves out checkpoints and the log"),
+        (
+            ["+trainer.accumulate_grad_batches=2.0"],
+            "accumulate_grad_batches=2.0: it should be a valid integer",
+        ),
+        (["eval.checkpoint=best", "+trainer.limit_val_batches=0"], "nothing would be validated"),
+        (["eval.checkpoint=best", "trainer.check_val_every_n_epoch=2"], "nothing would be validated"),
+        (["data.packing=1000"], "data.packing=1000 must be a multiple of 128"),
+        (["data.packing=256", "data.batch_tokens=300"], "must be a multiple of data.packing=256"),
+        (["data.packing=256", "attention=flex"], "attention=flex needs a GPU to train on"),
+        (["trainer.devices=[0,1]"], "say how many processes, trainer.devices=2"),
+        (["trainer=gpu"], "trainer.accelerator=gpu: torch finds none"),
+    ],
+)
+def test_what_cannot_train_is_refused_before_anything_is_drawn(tmp_path, monkeypatch, overrides, says):
+    if overrides == ["trainer=gpu"] and torch.cuda.is_available():
+        pytest.skip("there is one")
+    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: pytest.fail("drawn"))
     assert says in refused(tmp_path, *overrides)
     assert not (tmp_path / "run.json").exists()
 

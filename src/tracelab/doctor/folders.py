@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 from tracelab.core.paths import cache_home
@@ -23,8 +25,9 @@ def folder(about: str, path: Path, mend: str) -> Finding:
     except OSError as error:
         return Finding(about, f"{path} cannot be written: {error.strerror}", BAD, mend)
     finally:
-        if path != there and path.is_dir() and not any(path.iterdir()):
-            path.rmdir()  # nothing is left behind
+        for made in takewhile(lambda each: each != there, (path, *path.parents)):  # nothing is left behind
+            with suppress(OSError):
+                made.rmdir()
     free = shutil.disk_usage(there if there.is_dir() else there.parent).free / 2**30
     text = f"{path}: can be written, {free:.1f} GiB free"
     if free < LEAST_DISK:

@@ -147,7 +147,7 @@ def evaluate(
     }
     if own:
         check_settled(run, stamp)
-    with whole(folder / "outcomes.parquet") as partial:  # both files, or neither
+    with whole(folder / "outcomes.parquet") as partial:  # both or neither, but for a kill between
         write(table, partial)
         write_json(folder / "metrics.json", content)
     draw(run, table, metrics, tests, folder / "figures")

@@ -12,10 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from tracelab.batches.documents import Documents
+from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.models.past import Past
 
 DEVIATION = 0.02  # of matrices' first weights (GPT-2)
+
+
+def drawing(seed: int, purpose: str) -> torch.Generator:
+    """Random numbers for what stands beside a model's weights: others than these are drawn from."""
+    (key,) = rng.keys(seed, "model", 0, 1, purpose)
+    return torch.Generator().manual_seed(int(key))
 
 
 class Words(nn.Embedding):

@@ -18,6 +18,7 @@ from tracelab.models.gpt import GPT
 from tracelab.models.kept import Kept
 
 ON_GPUS = ("flex", "varlen")
+NEEDS_GPU = "attention={} needs a GPU to train on; attention=auto takes what there is"
 REPEATS = 20
 CHOICES = Kept("attention.json")
 
@@ -28,7 +29,7 @@ def choose(wished: str, model: GPT, documents: Documents) -> str:
     if wished not in ("auto", *KERNELS):
         raise ValueError(f"attention={wished!r} is unknown; choose one of auto, {', '.join(KERNELS)}")
     if wished in ON_GPUS and not on_gpu:
-        raise ValueError(f"attention={wished} needs a GPU to train on; attention=auto takes what there is")
+        raise ValueError(NEEDS_GPU.format(wished))
     if wished != "auto":
         return wished
     return kept(model, documents) if on_gpu else "plain"
@@ -40,11 +41,7 @@ def kept(model: GPT, documents: Documents) -> str:
     device = documents.start.device
     shape = *documents.start.shape, *block.heads, block.head_dim, _dtype(device)
     key = "|".join(map(str, (torch.cuda.get_device_name(device), torch.__version__, *shape)))
-    chosen = CHOICES.read().get(key)
-    if chosen not in ON_GPUS:
-        chosen = fastest(ON_GPUS, model, documents)
-        CHOICES.note(key, chosen)
-    return str(chosen)
+    return str(CHOICES.found(key, lambda: fastest(ON_GPUS, model, documents), fits=ON_GPUS.__contains__))
 
 
 def fastest(kernels: tuple[str, ...], model: GPT, documents: Documents) -> str:

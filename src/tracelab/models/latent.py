@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 
 from tracelab.batches.documents import Documents
-from tracelab.models.base import DEVIATION, Model, Words
+from tracelab.models.base import DEVIATION, Model, Words, drawing
 from tracelab.models.gpt import Norm
 from tracelab.models.past import Past
 
@@ -42,10 +42,9 @@ def thinking(model: Model, count: int, feedback: str, scale: float | None, seed:
     feedback: one of FEEDS; scale: of recycled and projected states, at first; None: a word's size. Vectors
     that are drawn have that size, too, and learn as fast.
     """
-    generator = torch.Generator().manual_seed(seed)
     kind: Any = type(model)
     model.__class__ = _kind(kind)
-    model.feed = FEEDS[feedback](count, model.embed, scale, generator)
+    model.feed = FEEDS[feedback](count, model.embed, scale, drawing(seed, "latents"))
     model.lead = (model.vocab_size,) * count
     return model
 

@@ -16,6 +16,7 @@ import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,15 +124,7 @@ def measured(tokens: int, width: int, hidden: int) -> dict[str, float]:
     key = "|".join(
         map(str, (_processor(), torch.get_num_threads(), torch.__version__, tokens, width, hidden))
     )
-    known = RATES.read()
-    if key not in known:
-        found = {
-            "float32": _rate(FULL, tokens, width, hidden),
-            "bfloat16": _rate(REDUCED, tokens, width, hidden),
-        }
-        known[key] = found
-        RATES.note(key, found)
-    rates: dict[str, float] = known[key]
+    rates: dict[str, float] = RATES.found(key, partial(_rates, tokens, width, hidden))
     return rates
 
 
@@ -147,6 +140,10 @@ def _processor() -> str:
     name = next((line for line in text.splitlines() if line.startswith("model name")), platform.processor())
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
     return f"{platform.machine()} {name} {torch.backends.cpu.get_cpu_capability()} {limit}"
+
+
+def _rates(*shape: int) -> dict[str, float]:
+    return {"float32": _rate(FULL, *shape), "bfloat16": _rate(REDUCED, *shape)}
 
 
 def _rate(dtype: torch.dtype, tokens: int, width: int, hidden: int) -> float:

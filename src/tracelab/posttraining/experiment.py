@@ -41,8 +41,16 @@ from tracelab.runs.trained import check_as_begun, settled
 from tracelab.training import accelerate
 from tracelab.training.budget import Progress, build_budget
 from tracelab.training.budgeted import build_recipe
-from tracelab.training.checks import check
-from tracelab.training.fitting import Trained, conclude, finished_before, fit, fit_together, is_shared
+from tracelab.training.checks import check, check_devices
+from tracelab.training.fitting import (
+    Trained,
+    conclude,
+    finished_before,
+    fit,
+    fit_together,
+    is_shared,
+    reached,
+)
 from tracelab.training.launched import led
 from tracelab.training.processes import wished_here
 from tracelab.training.resuming import Before, before, begin, check_vocabulary, resume_from
@@ -65,6 +73,7 @@ def _claimed(experiment: PostTraining) -> Trained:
 
 
 def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
+    check_devices(experiment.trainer)
     source = Run.open(experiment.run)
     accelerate.start(experiment.threads)
     began = time.monotonic()
@@ -93,7 +102,8 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
             updates = load_updates(run.checkpoint()) if progress.steps else 0
         else:
             finished = fit_rounds(run, learner, resume, began, loggers)
-            progress, updates = learner.progress, learner.made
+            progress = reached(learner, resume)
+            updates = max(learner.made, load_updates(resume) if resume else 0)
         silent = progress.steps > 0 and updates == 0
         if silent:
             warnings.warn(NOTHING_LEARNED, stacklevel=2)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from tracelab.models.base import Model
+from tracelab.models.base import Model, drawing
 from tracelab.models.places import Change, change
 
 
@@ -56,7 +56,7 @@ Transcoders = Sequence[Transcoder]  # one for each layer
 
 def beside(model: Model, features: int, seed: int) -> list[Transcoder]:
     """A transcoder for each layer of a model, that changes nothing yet."""
-    width, generator = model.embed.embedding_dim, torch.Generator().manual_seed(seed)
+    width, generator = model.embed.embedding_dim, drawing(seed, "transcoders")
     return [Transcoder(width, features, generator).to(model.device) for _ in model.blocks]
 
 

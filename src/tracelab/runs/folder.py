@@ -74,7 +74,8 @@ class Run:
 
     def check_same(self, experiment: Experiment) -> None:
         """ValueError if the experiment that is to go on here is another than this run's."""
-        different = differences(self.config, experiment.as_dict(), FREE_TO_CHANGE)
+        free = (*FREE_TO_CHANGE, "names.source")  # of what has no checkpoint yet it is the source's of today
+        different = differences(self.config, experiment.as_dict(), free)
         if different:
             raise ValueError(
                 f"run_dir={self.folder} holds a run of another config (it differs in "

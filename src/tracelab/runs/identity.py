@@ -60,14 +60,21 @@ def arm_of(run: Run, checkpoint: str = "last", older: bool = False) -> str:
 def gone_on_with(knob: str, config: Mapping[str, Any]) -> dict[str, Any] | None:
     """The config of the run that one of this config goes on with, if that began with the same source.
 
-    knob: which names the source. It is the run of ckpt_path, if one is given, or that of the folder.
+    knob: which names the source. It is the run of ckpt_path, if one is given, or that of the folder. What was
+    ended before its first checkpoint begins anew, with the source as it is now.
     """
     given = config.get("ckpt_path")
     places = [Path(str(given)).parent.parent] if given else []
     for folder in (*places, Path(str(config["run_dir"]))):
-        if is_run(folder) and (begun := Run.open(folder).config).get(knob) == config[knob]:
-            return begun
+        if is_run(folder) and (run := Run.open(folder)).config.get(knob) == config[knob] and _has_begun(run):
+            return run.config
     return None
+
+
+def _has_begun(run: Run) -> bool:
+    """Is there a checkpoint of a run, or was there one?"""
+    done = (run.read_json("run.json") or {}).get("status") in ("trained", "evaluated")
+    return done or any(run.folder.glob("checkpoints/*.ckpt"))
 
 
 def is_arm_of(name: str | None, run: Run, checkpoint: str = "last") -> bool:

@@ -5,11 +5,13 @@ treatment.given(RunStudent("runs/..."))
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from tracelab.core.ragged import Ragged
+from tracelab.core.settings import Part
 from tracelab.core.types import Task
 from tracelab.core.waiting import waiting
 from tracelab.decoding.logprobs import teacher_forced
@@ -18,7 +20,29 @@ from tracelab.decoding.speculative import rewritten
 from tracelab.models.base import Model
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
-from tracelab.runs.trained import check_vocabulary, trained_model
+from tracelab.runs.trained import check_vocabulary, settled, trained_model
+
+
+def pinned(part: Part, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What run.json says of the student that a treatment of this config asks: its stamp, `student`, if it has
+    one.
+
+    before: what it said of a run that is resumed; None of one that begins. ValueError if another process
+    trains the student, or it is another model now than the run began with. (Runs of older versions noted no
+    stamp.)
+    """
+    if part.get("student") is None:
+        return {}
+    student = Run.open(part["student"], "trace.student")
+    now = settled(student, "last")
+    noted = now if before is None else before.get("student")
+    if noted is not None and noted != now:
+        raise ValueError(
+            f"trace.student={student.folder} was at step {noted['steps']} when this run began and is at step "
+            f"{now['steps']} now, so that other traces would be trained on: begin anew in another run_dir, "
+            "or put the student back as it was, from a copy of its folder"
+        )
+    return {} if noted is None else {"student": noted}
 
 
 @dataclass(frozen=True)

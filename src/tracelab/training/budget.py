@@ -92,8 +92,13 @@ def extended(before: Amounts, asked: Amounts) -> str | None:
             f"budget.{wanted.unit}={wanted.amount:g}: this run has a budget of {had.amount:g} {had.unit}, "
             "which can be extended, not changed: take another run_dir"
         )
-    short = f"{had.amount:g}"
-    return f"{short if float(short) == had.amount else had.amount} {had.unit}"
+    return named(had)
+
+
+def named(budget: Budget) -> str:
+    """A budget in words: `12 steps`."""
+    short = f"{budget.amount:g}"
+    return f"{short if float(short) == budget.amount else budget.amount} {budget.unit}"
 
 
 def begun_with(asked: Amounts, before: Sequence[str]) -> Budget:

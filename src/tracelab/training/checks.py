@@ -7,23 +7,29 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import lightning
 from hydra.utils import get_object
 from lightning.pytorch.accelerators import AcceleratorRegistry
+from pydantic import Strict
 from torch import nn
 
 from tracelab.core.knobs import one_of
-from tracelab.core.settings import Count, Number, Part, Weight, read, settings, typed
+from tracelab.core.settings import Count, Number, Part, Positive, read, settings, typed
 from tracelab.core.types import Task
 from tracelab.loggers import check_installed
+from tracelab.models.kernels import NEEDS_GPU, ON_GPUS
+from tracelab.models.latent import FEEDS
 from tracelab.models.precision import check_name
-from tracelab.runs.build import build_metrics, build_optim, build_task
+from tracelab.runs.build import build_metrics, build_optim, build_task, device_of
 from tracelab.runs.ranking import check_words, twins_of
 from tracelab.runs.settings import Data, Experiment, no_copies
 from tracelab.runs.treatments import build_treatment
+from tracelab.training.curriculum import quotas
+from tracelab.training.devices import check_count
 from tracelab.training.processes import wished
+from tracelab.training.settings import Training
 
 # What would end a training before or after its budget is used, and the values (null too) that limit nothing.
 # What ends it before leaves no way to go on.
@@ -36,18 +42,21 @@ LIMITS: dict[str, object] = {
     "overfit_batches": 0.0,
     "fast_dev_run": False,
 }
+Whole = Annotated[Count, Strict()]  # 2, not 2.0, on which Lightning fails
 
 
 @settings
 class Ranges:
-    """What Lightning's Trainer takes and only fails on later. max_epochs: -1 for no end."""
+    """What Lightning's Trainer takes and only fails on later. max_epochs: -1 for no end; gradient_clip_val:
+    None for no clipping.
+    """
 
-    gradient_clip_val: Weight | None = None
-    max_epochs: Count | Literal[-1] | None = None
-    check_val_every_n_epoch: Count | None = None
-    num_sanity_val_steps: Number = 0
-    log_every_n_steps: Count = 1
-    accumulate_grad_batches: Count = 1
+    gradient_clip_val: Positive | None = None
+    max_epochs: Whole | Literal[-1] | None = None
+    check_val_every_n_epoch: Whole | None = None
+    num_sanity_val_steps: Annotated[Number, Strict()] = 0
+    log_every_n_steps: Whole = 1
+    accumulate_grad_batches: Whole = 1
 
 
 def check(experiment: Experiment) -> Task:
@@ -81,6 +90,17 @@ def check_trainer(part: Part) -> None:
     if "val_check_interval" in part:
         raise ValueError(
             "trainer.val_check_interval has no effect: validate_every says how often to validate"
+        )
+    if (algorithm := part.get("gradient_clip_algorithm")) not in (None, "norm"):
+        raise ValueError(
+            f"trainer.gradient_clip_algorithm={algorithm} has no effect: gradients are clipped by their "
+            "norm, at trainer.gradient_clip_val"
+        )
+    if part.get("barebones"):
+        raise ValueError("trainer.barebones=true leaves out checkpoints and the log, which a run needs")
+    if part.get("gradient_clip_val") == 0:
+        raise ValueError(
+            "trainer.gradient_clip_val=0 would leave nothing of any gradient: take null for no clipping"
         )
     for knob, free in LIMITS.items():
         if part.get(knob) is not None and repr(part[knob]) != repr(free):
@@ -122,3 +142,82 @@ def check_ranking(experiment: Experiment, task: Task) -> None:
         )
     check_words(task)
     twins_of(experiment.loss).check(task)
+
+
+def check_turns(experiment: Training) -> None:
+    """ValueError if budget, batches or devices do not go with a treatment that changes, or with latents."""
+    treatment = build_treatment(experiment.trace)
+    name, packing = f"trace={experiment.names.trace}", experiment.data.packing
+    if turns := treatment.in_turn():
+        quotas(experiment, [turn.share for turn in turns])
+    if treatment.thinks is not None and packing is not None:
+        raise ValueError(
+            f"data.packing={packing}: {name} has latents, which are computed row by row; take "
+            "data.packing=null"
+        )
+    if treatment.thinks is not None and wished(experiment.trainer) > 1:
+        raise ValueError(
+            f"{name} has latents, whose number differs between the shares of a batch, so that several "
+            "devices would wait for each other: leave trainer.devices at 1, and trainer at auto"
+        )
+
+
+def check_losses(experiment: Training) -> None:
+    """ValueError if no token would have a weight, or something is asked of latents that are not there, or
+    not made so.
+    """
+    loss, treatment = experiment.loss, build_treatment(experiment.trace)
+    thinks = treatment.thinks
+    if loss.solution_weight == 0 and not treatment.writes:
+        raise ValueError(
+            f"loss.solution_weight=0: trace={experiment.names.trace} writes no trace, so that no token would "
+            "have a weight; give solutions one, such as loss.solution_weight=1"
+        )
+    if loss.of_latents and thinks is None:
+        raise ValueError(
+            "loss.step_weight and loss.distillation_weight ask something of latents, and "
+            f"trace={experiment.names.trace} has none here: take trace=latent, or leave them out"
+        )
+    if loss.step_weight and thinks is not None and not FEEDS[thinks.feedback].made_of_state:
+        raise ValueError(
+            f"loss.step_weight={loss.step_weight}: latents of trace.feedback={thinks.feedback} are not made "
+            "of states: take recycled or projected"
+        )
+
+
+def check_best(experiment: Training) -> None:
+    """ValueError if a run is to be judged by its best weights, and nothing would say which these are."""
+    trainer = experiment.trainer
+    never = {
+        "limit_val_batches": trainer.get("limit_val_batches") == 0,
+        "check_val_every_n_epoch": trainer.get("check_val_every_n_epoch") not in (None, 1),
+    }
+    for knob in (knob for knob, does in never.items() if does and experiment.eval.checkpoint == "best"):
+        raise ValueError(
+            f"trainer.{knob}={trainer[knob]}: nothing would be validated, so that no weights are known to be "
+            "the best: leave it out, or take eval.checkpoint=last"
+        )
+
+
+def check_devices(trainer: Part) -> None:
+    """ValueError if this machine lacks what a trainer is to compute on. A run that is finished needs none."""
+    kind, asked = trainer["accelerator"], trainer["devices"]
+    kinds = ("cuda", "mps") if kind == "gpu" else (kind,)
+    if kind != "auto" and not any(AcceleratorRegistry[each]["accelerator"].is_available() for each in kinds):
+        raise ValueError(
+            f"trainer.accelerator={kind}: torch finds none on this machine (python -m tracelab.doctor says "
+            "what it finds): take trainer=cpu, or auto for what there is"
+        )
+    if isinstance(asked, list) and device_of(trainer).type == "cpu":
+        raise ValueError(
+            f"trainer.devices={asked} says which GPUs, and this run would compute on the CPU: say how many "
+            f"processes, trainer.devices={len(asked)}"
+        )
+    check_count(trainer)
+
+
+def check_attention(experiment: Training) -> None:
+    """ValueError if rows are packed and the kernel that is asked for does not run here."""
+    on_cpu = device_of(experiment.trainer).type == "cpu"
+    if experiment.data.packing is not None and experiment.attention in ON_GPUS and on_cpu:
+        raise ValueError(NEEDS_GPU.format(experiment.attention))

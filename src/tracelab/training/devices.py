@@ -51,7 +51,7 @@ class Devices:
             return function(*arguments, **options)
         from tracelab.training.processes import together, wished  # Lightning takes seconds
 
-        self._check()
+        check_count(self.trainer)
         work = partial(function, *arguments, **options)
         lanes = self.threads or accelerate.own_threads()
         with TemporaryDirectory() as folder:
@@ -64,14 +64,15 @@ class Devices:
             raise ValueError(error)
         return result
 
-    def _check(self) -> None:
-        """ValueError if there are not as many GPUs as are asked for."""
-        asked, there = self.trainer["devices"], torch.cuda.device_count()
-        most = max(asked) + 1 if isinstance(asked, list) else asked
-        if device_of(self.trainer).type == "cuda" and most > there:
-            raise ValueError(
-                f"trainer.devices={asked}: this machine has {counted(there, 'GPU')}; ask for no more"
-            )
+
+def check_count(trainer: Part) -> None:
+    """ValueError if there are not as many GPUs as a trainer's config asks for. (A CPU has any number.)"""
+    asked, there = trainer["devices"], torch.cuda.device_count()
+    most = max(asked) + 1 if isinstance(asked, list) else asked
+    if device_of(trainer).type == "cuda" and most > there:
+        raise ValueError(
+            f"trainer.devices={asked}: this machine has {counted(there, 'GPU')}; ask for no more"
+        )
 
 
 def _take_part(devices: Devices, lanes: int, answer: Path, work: Callable[[], Any]) -> None:

@@ -12,13 +12,12 @@ from hydra.utils import get_object
 from lightning import Callback
 from lightning.pytorch.loggers import Logger
 
-from tracelab.batches.loader import FixedLoader, Loader, card, check_lengths
+from tracelab.batches.loader import FixedLoader, Loader, card, check_lengths, layout_of
 from tracelab.core.knobs import one_of
 from tracelab.core.settings import read
 from tracelab.core.terminal import counted
 from tracelab.models.attention import KERNELS
 from tracelab.models.base import Model
-from tracelab.models.latent import FEEDS
 from tracelab.models.precision import Precision
 from tracelab.optim.muon import MuonAdamW
 from tracelab.runs.build import build, build_task, device_of, precision_of
@@ -27,19 +26,36 @@ from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, claimed, machine
 from tracelab.runs.identity import own_id, with_checksums
 from tracelab.runs.sets import Data, Sets, prepare, prepared, problems
-from tracelab.runs.treatments import build_treatment
+from tracelab.runs.students import pinned
 from tracelab.training import accelerate
 from tracelab.training.budget import short_first
 from tracelab.training.budgeted import build_recipe
-from tracelab.training.checks import check, check_ranking, check_stream
-from tracelab.training.curriculum import BeginAnew, quotas
-from tracelab.training.fitting import Trained, conclude, finished_before, fit, fit_together, is_shared
+from tracelab.training.checks import (
+    check,
+    check_attention,
+    check_best,
+    check_devices,
+    check_losses,
+    check_ranking,
+    check_stream,
+    check_turns,
+)
+from tracelab.training.curriculum import BeginAnew
+from tracelab.training.fitting import (
+    Trained,
+    conclude,
+    finished_before,
+    fit,
+    fit_together,
+    is_shared,
+    reached,
+)
 from tracelab.training.initial import build_initial, origin, with_source
 from tracelab.training.latents import LatentLearner
 from tracelab.training.launched import led
 from tracelab.training.learner import Learner
 from tracelab.training.ordering import check_order, in_turn
-from tracelab.training.processes import in_shards, wished, wished_here
+from tracelab.training.processes import in_shards, wished_here
 from tracelab.training.ranking import RankingLearner
 from tracelab.training.resuming import Before, before, begin, resume_from
 from tracelab.training.settings import Training
@@ -62,9 +78,12 @@ def _claimed(experiment: Training) -> Trained:
 
 
 def _train(experiment: Training, went: Before | None) -> Trained:
+    check_devices(experiment.trainer)
+    check_attention(experiment)
     accelerate.start(experiment.threads)
     began = time.monotonic()
     check_kept(experiment, went)
+    student = pinned(experiment.trace, went.record if went else None)
     run = begin(experiment, went)
     precision = precision_of(experiment, went.checkpoint if went else None)
     say(str(precision))
@@ -78,6 +97,7 @@ def _train(experiment: Training, went: Before | None) -> Trained:
         "id": own_id(run),
         **origin(experiment, went.record if went else {}),
         **(went.as_dict() if went else {}),
+        **student,
         "seed": experiment.seed,
         "parameters": sum(p.numel() for p in model.parameters()),
         "context": data.context,
@@ -92,7 +112,7 @@ def _train(experiment: Training, went: Before | None) -> Trained:
         else:
             learner = build_learner(experiment, model)
             finished = fit_validated(run, experiment, learner, data, resume, began, loggers)
-            progress = learner.progress
+            progress = reached(learner, resume)
         if experiment.data.teacher is not None:
             record["moves"] = run.read_json("run.json").get("moves", [])
         if experiment.data.packing is not None and run.checkpoint().is_file():
@@ -109,9 +129,11 @@ def check_parts(experiment: Training) -> None:
     check_order(experiment)
     check_teacher(experiment)
     check_losses(experiment)
+    check_best(experiment)
     one_of("attention", experiment.attention, ("auto", *KERNELS))
     model = get_object(experiment.model["_target_"])
     packing = experiment.data.packing
+    layout_of(experiment.data.batch_tokens, packing)  # it checks its own knobs
     if packing is not None and not model.packs:
         raise ValueError(
             f"data.packing={packing}: {model.__name__} cannot keep packed documents apart; take "
@@ -122,47 +144,6 @@ def check_parts(experiment: Training) -> None:
         raise ValueError(
             "Muon orthogonalises whole matrices, of which trainer=fsdp leaves each process a shard: "
             "take optim=adamw, or trainer=ddp"
-        )
-
-
-def check_turns(experiment: Training) -> None:
-    """ValueError if budget, batches or devices do not go with a treatment that changes, or with latents."""
-    treatment = build_treatment(experiment.trace)
-    name, packing = f"trace={experiment.names.trace}", experiment.data.packing
-    if turns := treatment.in_turn():
-        quotas(experiment, [turn.share for turn in turns])
-    if treatment.thinks is not None and packing is not None:
-        raise ValueError(
-            f"data.packing={packing}: {name} has latents, which are computed row by row; take "
-            "data.packing=null"
-        )
-    if treatment.thinks is not None and wished(experiment.trainer) > 1:
-        raise ValueError(
-            f"{name} has latents, whose number differs between the shares of a batch, so that several "
-            "devices would wait for each other: leave trainer.devices at 1, and trainer at auto"
-        )
-
-
-def check_losses(experiment: Training) -> None:
-    """ValueError if no token would have a weight, or something is asked of latents that are not there, or
-    not made so.
-    """
-    loss, treatment = experiment.loss, build_treatment(experiment.trace)
-    thinks = treatment.thinks
-    if loss.solution_weight == 0 and not treatment.writes:
-        raise ValueError(
-            f"loss.solution_weight=0: trace={experiment.names.trace} writes no trace, so that no token would "
-            "have a weight; give solutions one, such as loss.solution_weight=1"
-        )
-    if loss.of_latents and thinks is None:
-        raise ValueError(
-            "loss.step_weight and loss.distillation_weight ask something of latents, and "
-            f"trace={experiment.names.trace} has none here: take trace=latent, or leave them out"
-        )
-    if loss.step_weight and thinks is not None and not FEEDS[thinks.feedback].made_of_state:
-        raise ValueError(
-            f"loss.step_weight={loss.step_weight}: latents of trace.feedback={thinks.feedback} are not made "
-            "of states: take recycled or projected"
         )
 
 

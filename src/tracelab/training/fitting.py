@@ -100,6 +100,12 @@ def fit(
     return not trainer.interrupted and learner.used() >= 1.0
 
 
+def reached(learner: Any, resume: Path | None) -> Progress:
+    """How far a training is: as far as its checkpoint, where Ctrl-C came before that was loaded."""
+    before = Progress() if resume is None else Progress(**load_progress(resume))
+    return before if before.steps > learner.progress.steps else learner.progress
+
+
 def is_shared(experiment: Experiment) -> bool:
     """Does it train in several processes, or in one of its own?"""
     return "strategy" in experiment.trainer or wished(experiment.trainer) > 1

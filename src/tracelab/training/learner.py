@@ -24,7 +24,7 @@ from tracelab.batches.packing import Packed
 from tracelab.batches.padding import Batch
 from tracelab.models.base import Model
 from tracelab.models.gpt import GPT
-from tracelab.models.kernels import choose
+from tracelab.models.kernels import ON_GPUS, choose
 from tracelab.training.accelerate import start_compilers
 from tracelab.training.budgeted import Budgeted, Recipe
 from tracelab.training.losses import (
@@ -48,7 +48,8 @@ class Learner(Budgeted):
 
     trace_weight, solution_weight: of a token in the loss. compile: torch.compile the loss, forward and
     backward; None does so on GPUs alone (on a CPU it pays for runs of more than five minutes). attention:
-    the kernel for packed rows (`models.kernels`); a resumed run keeps the one that it had.
+    the kernel for packed rows (`models.kernels`); auto is, of a resumed run, the one that it had, if it runs
+    here.
     """
 
     shown: ClassVar = {  # in the progress line
@@ -200,7 +201,9 @@ class Learner(Budgeted):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from there."""
         super().on_load_checkpoint(checkpoint)
-        self.attention = checkpoint.get("attention", self.attention)
+        before = checkpoint.get("attention", "auto")
+        if self.attention == "auto" and (self._on_gpu or before not in ON_GPUS):
+            self.attention = before
 
     def _count(self, batch: Batch | Packed) -> None:
         """Count a batch. While a GPU starts its minutes do not count: budget and rates are of training."""

@@ -113,6 +113,7 @@ def means(sums: Sums, weights: Mapping[str, float]) -> dict[str, Tensor]:
     """Sums of `weighted_sum` -> "loss", the weighted mean, and those of the parts that have tokens."""
     parts = {name: sums[name] / sums[f"{name} tokens"] for name in ("trace", "solution")}
     trace, solution = (weights[name] * sums[f"{name} tokens"] for name in parts)
-    total = trace * parts["trace"].nan_to_num() + solution * parts["solution"].nan_to_num()
+    known = {name: torch.where(sums[f"{name} tokens"] > 0, mean, 0.0) for name, mean in parts.items()}
+    total = trace * known["trace"] + solution * known["solution"]
     present = {f"{name}_loss": mean for name, mean in parts.items() if sums[f"{name} tokens"] > 0}
     return {"loss": total / (trace + solution), **present}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from tracelab.runs.folder import Run, is_run
 from tracelab.runs.knobs import FREE_TO_CHANGE, differences
 from tracelab.runs.settings import Experiment
 from tracelab.runs.trained import check_vocabulary as check_vocabulary
-from tracelab.training.budget import extended
+from tracelab.training.budget import build_budget, extended, named
 from tracelab.training.processes import in_shards
+
+ASIDE = "best_of_later.ckpt"  # a best checkpoint of a course that was left
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,18 @@ def before(experiment: Experiment) -> Before | None:
     source = _run_of(path) if given else Run.open(experiment.run_dir)
     check_same_run(source, experiment)
     record = source.read_json("run.json") or {}
-    budgets = [*record.get("extended_from", []), extended(source.settings.budget, experiment.budget)]
+    budgets = [*had(source), extended(source.settings.budget, experiment.budget)]
     seconds = {"training": load_seconds(path), "judging": record.get("seconds", {}).get("judging", 0.0)}
     return Before(path, record, load_progress(path)["steps"], tuple(filter(None, budgets)), seconds)
+
+
+def had(run: Run) -> list[str]:
+    """The budgets that a run had before the one of its config.
+
+    What ended it while it was extended, in `begin`, may have left run.json with that one, too.
+    """
+    noted: list[str] = (run.read_json("run.json") or {}).get("extended_from", [])
+    return noted[:-1] if noted[-1:] == [named(build_budget(run.settings.budget))] else noted
 
 
 def begin(experiment: Experiment, went: Before | None) -> Run:
@@ -63,8 +75,11 @@ def begin(experiment: Experiment, went: Before | None) -> Run:
     if is_run(folder):
         own = Run.open(folder)
         own.check_same(experiment)
-        extension = {} if went is None else went.as_dict()
-        own.write_json("run.json", {**own.read_json("run.json"), **extension, "status": "training"})
+        noted = own.read_json("run.json")
+        if went is not None:
+            noted.pop("extended_from", None)
+            noted |= went.as_dict()
+        own.write_json("run.json", {**noted, "status": "training"})
     return Run.start(experiment)
 
 
@@ -102,16 +117,26 @@ def resume_from(run: Run, vocabulary: tuple[str, ...], went: Before | None) -> P
 def bring_best(run: Run, went: Before) -> None:
     """Copy the best checkpoint until then into the run's folder, if it goes on from another one's.
 
-    What lies there may be of later steps, which are taken again here.
+    What lies there of later steps is set aside: they are taken again here, and may come out otherwise.
     """
     best, own = went.checkpoint.with_name("best.ckpt"), run.checkpoint("best")
+    if own.is_file() and not _is_of(own, went.steps):
+        own.replace(own.with_name(ASIDE))
+        say(f"{own} is of later steps, which are taken again, or damaged: it is called {ASIDE} now")
     if best.resolve() == own.resolve():
         return
-    if best.is_file() and load_progress(best)["steps"] <= went.steps:
+    if best.is_file() and _is_of(best, went.steps):
         with whole(own, flushed=True) as partial:
             shutil.copyfile(best, partial)
     elif run.settings.eval.checkpoint == "best":
         say(f"Beside {went.checkpoint} lies no best.ckpt of steps before: the best is that of what follows.")
+
+
+def _is_of(best: Path, steps: int) -> bool:
+    """Is a best checkpoint one of so many steps? What is damaged is none."""
+    with suppress(ValueError):
+        return bool(load_progress(best)["steps"] <= steps)
+    return False
 
 
 def check_shards(path: Path, wished: bool) -> None:
