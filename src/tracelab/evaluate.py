@@ -41,7 +41,7 @@ class Evaluation:
     threads: Threads | None = None
 
 
-def tested_in(run: Run, asked: Changes) -> tuple[Sampling, Path]:
+def place_of(run: Run, asked: Changes) -> tuple[Sampling, Path]:
     """How a run is tested, and the folder for what comes of it: its own, or one for what is overridden."""
     before = run.settings.eval
     changes = {k: v for k, v in asdict(asked).items() if v is not None and v != getattr(before, k)}
@@ -63,7 +63,7 @@ def main(asked: Evaluation) -> None:
     from tracelab.training.devices import on_devices
 
     run = Run.open(asked.run)
-    tested, folder = tested_in(run, asked.eval)
+    tested, folder = place_of(run, asked.eval)
     experiment = replace(run.settings, eval=tested)
     no_copies("eval.", tested.samples, tested.temperature)
     accelerate.start(asked.threads)

@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from tests.helpers.runs import KEPT
 from tracelab.core.paths import CLONE, CONF, PACKAGE
-from tracelab.evaluate import Changes, tested_in
+from tracelab.evaluate import Changes, place_of
 from tracelab.runs.folder import Run, runs_below
 
 PAGE = (CLONE / "docs" / "files.md").read_text(encoding="utf-8")
@@ -101,13 +101,13 @@ def test_what_is_noted_beside_the_rest_is_named():
 def test_evaluations_of_their_own_are_of_no_run(tmp_path):
     """What `evaluate eval.samples=8 eval.temperature=1` writes is below the run, and no table finds it."""
     run = shutil.copytree(KEPT, tmp_path / "run")
-    tested, beside = tested_in(Run.open(run), Changes(samples=8, temperature=1))
+    tested, beside = place_of(Run.open(run), Changes(samples=8, temperature=1))
     assert (tested.samples, tested.temperature, tested.problems) == (
         8,
         1,
         Run.open(run).settings.eval.problems,
     )
-    assert tested_in(Run.open(run), Changes(temperature=0))[1] == run
+    assert place_of(Run.open(run), Changes(temperature=0))[1] == run
     assert f"`<run>/{beside.relative_to(run)}`" in PAGE
     beside.mkdir(parents=True)
     for name in ("outcomes.parquet", "metrics.json"):
