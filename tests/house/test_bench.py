@@ -86,12 +86,16 @@ def test_parts_alone_take_no_records_place(tmp_path):
     assert not_written.startswith("Not written, for parts are left out")
     assert written == f"Written: {tmp_path / 'made_up.json'}"
     assert json.loads((tmp_path / "made_up.json").read_text())["a"] == 1
-    for words in (("gpu_check.py", "--only", "ceilings"), ("gpu_check.py", "--smoke"), ("gpu.py", "--smoke")):
-        done = subprocess.run(
-            [sys.executable, *words], cwd=BENCH, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 2, done.stderr[-2000:]
-        assert "name another file, --output FILE" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["gpu_check --only ceilings", "gpu_check --smoke", "gpu --smoke"])
+def test_toy_sizes_and_stages_alone_take_no_gpus_records_place(words, monkeypatch, capsys):
+    name, *options = words.split()
+    monkeypatch.setattr(sys, "argv", [name, *options])
+    with script(name) as module, pytest.raises(SystemExit) as refused:
+        module.main()
+    assert refused.value.code == 2
+    assert "name another file, --output FILE" in capsys.readouterr().err
 
 
 def test_the_suite_keeps_the_rounds_of_each_side():

@@ -264,7 +264,9 @@ def test_shards_are_float32_and_gathered_in_the_format_of_products(mesh):
     torch.testing.assert_close(losses[1], losses[0], rtol=1e-2, atol=0)
     for mine, theirs in zip(shared.parameters(), whole.parameters(), strict=True):
         assert mine.dtype == mine.grad.dtype == torch.float32
-        torch.testing.assert_close(mine.grad.full_tensor(), theirs.grad, rtol=0.1, atol=1e-4)
+        largest = theirs.grad.abs().max()
+        assert largest > 0
+        assert (mine.grad.full_tensor() - theirs.grad).abs().max() < 0.1 * largest
 
 
 @pytest.mark.slow
