@@ -10,6 +10,7 @@ import pytest
 import yaml
 from hydra.utils import instantiate
 
+from tests.helpers.promises import assert_kept
 from tests.helpers.runs import task_names
 from tests.helpers.students import asking_none
 from tracelab.core import rng
@@ -361,25 +362,6 @@ def test_any_tokens_get_a_verdict(task):
     assert verdicts.solution_reason.max() < len(task.reasons)
 
 
-def assert_kept(promise, task, examples, treated):
-    """A treatment's promise; and that traces are as valid as it says, where it made steps of them."""
-    if treated.rows is not None:
-        judged = task.judge(examples, completions(task, examples, treated.rows)).trace_ok
-        strict, local = (judged[:, task.levels.index(level)] for level in ("strict", "local"))
-        assert treated.residual_valid.tolist() == strict.tolist()
-    if promise == "valid":
-        assert treated.residual_valid.all()
-    elif promise == "local":
-        assert local.all()
-    elif promise == "invalid":
-        assert not treated.residual_valid.any()
-    elif promise == "deranged":
-        assert sorted(treated.donor) == list(range(len(treated)))
-        assert (treated.donor != np.arange(len(treated))).all()
-    else:
-        assert promise == ""
-
-
 @pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "trace").glob("*.yaml")))
 def test_every_treatment_can_be_had(task, name):
     """Prompts and solutions are written apart from them; only the traces may differ."""
@@ -388,7 +370,7 @@ def test_every_treatment_can_be_had(task, name):
     treatment = asking_none(instantiate(yaml.safe_load((CONF / "trace" / f"{name}.yaml").read_text())))
     treated = treatment(task, examples, keys)
     assert len(treated) == 60
-    assert_kept(treatment.promise, task, examples, treated)
+    assert_kept(treatment.promise, task, examples, treated, completions)
     tokens = task.codec.assemble(task.prompts(examples), treated.trace, task.prompts(examples)).tokens.values
     assert tokens.min() >= 0
     assert tokens.max() < len(task.codec.vocabulary)
