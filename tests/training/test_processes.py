@@ -18,6 +18,7 @@ from torch.multiprocessing.spawn import start_processes
 
 from tests.helpers.engine import CONTEXT, VOCABULARY, fit, learner, loader, sequences, tiny, trained_on
 from tests.helpers.forked import FORKED
+from tests.helpers.hearing import hear
 from tests.helpers.runs import SMALL, small
 from tests.training.test_resume import StopAt
 from tracelab.batches.loader import FixedLoader
@@ -209,11 +210,6 @@ def test_processes_that_are_told_to_stop_before_they_train(monkeypatch):
     monkeypatch.setattr(processes, "PATIENCE", 0.5)
     monkeypatch.setattr(processes, "start_processes", FORKED)
     together(2, wait, os.getpid())
-
-
-def hear():
-    """The warning of SLURM, as all processes of a job do, though it is meant for the first."""
-    os.kill(os.getpid(), signal.SIGUSR2)
 
 
 def test_processes_do_not_hear_that_time_is_up(monkeypatch):
