@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from common import RESULTS, write_json
+from common import FOLDER, keep, kept_in
 
 from tracelab.core.jit import kernels_folder
 from tracelab.data.pieces import Frozen
@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--kills", type=int, default=10, help="of each cluster's workers, at most")
     parser.add_argument("--seed", type=int, default=0, help="of the kills' moments")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
+    parser.add_argument("--results", type=Path, help=FOLDER)
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # of the clusters' packages
     task = build_task(compose(dict, "train", f"task={options.task}")["task"])
@@ -133,7 +133,7 @@ def main() -> None:
         "workers": options.workers,
         "task": options.task,
     }
-    write_json(options.results / "clusters.json", {**made, "sides": found})
+    keep(kept_in(options.results, options.sides, CLUSTERS), "clusters", {**made, "sides": found})
     if any(side.get("different") for side in found.values()):
         sys.exit("a cluster has drawn other files than threads have")
 

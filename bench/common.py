@@ -8,7 +8,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +27,7 @@ KEEP_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": "8000000000",
     "MALLOC_TOP_PAD_": "268435456",
 }
+FOLDER = "folder of the JSON; where parts are left out, none is written but in a folder that is named"
 START, END = "<!-- tables -->", "<!-- end of tables -->"
 
 
@@ -48,8 +49,18 @@ def arguments(description: str, sides: Sequence[str], rounds: int = 3) -> argpar
     parser.add_argument("--sides", nargs="+", default=sides, choices=sides, help="run these; all by default")
     parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
-    return parser.parse_args()
+    parser.add_argument("--results", type=Path, help=FOLDER)
+    options = parser.parse_args()
+    options.results = kept_in(options.results, options.sides, sides)
+    return options
+
+
+def kept_in(named: Path | None, some: Collection[str], every: Collection[str]) -> Path | None:
+    """The folder of results: the one that was named, or that of the records. None where parts are left out.
+
+    A record is of all its parts, measured in turn: some of them alone would take its place.
+    """
+    return named or (RESULTS if set(every) <= set(some) else None)
 
 
 def in_turn(
@@ -100,7 +111,7 @@ def report(
     ]
     print("", *table(compared), "", sep="\n")
     content = {"unit": unit, "rows": compared, "medians": medians, "runs": figures, **more}
-    write_json(options.results / f"{name}.json", content | {"threads": options.threads})
+    keep(options.results, name, content | {"threads": options.threads})
 
 
 def table(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -137,6 +148,14 @@ def between_marks(page: Path, lines: Sequence[str], title: str) -> None:
     before, _, rest = written.partition(START)
     after = rest.partition(END)[2] or "\n"
     page.write_text("\n".join([before + START, "", *lines, END]) + after, encoding="utf-8")
+
+
+def keep(folder: Path | None, name: str, content: dict[str, Any]) -> None:
+    """Results as `<folder>/<name>.json`, if they have a folder."""
+    if folder is None:
+        print("Not written, for parts are left out; --results FOLDER writes it there")
+    else:
+        write_json(folder / f"{name}.json", content)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

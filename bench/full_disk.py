@@ -1,7 +1,7 @@
 """Commands whose disk is full at one write after another, and what the same command then makes of it.
 
     python bench/full_disk.py                    # an hour or two; the counts are in results/full_disk.json
-    python bench/full_disk.py --only export --every
+    python bench/full_disk.py --only export --every  # the others' counts stay as they were
 
 Each command runs twice where there is room, which shows its writes and what it leaves. Then, for one write
 after another, it runs elsewhere, and from that write on no file, no folder and no byte can be written below
@@ -15,6 +15,7 @@ the last are tried, or --every. `full_disk.c` is the disk; it is compiled by cc.
 from __future__ import annotations
 
 import argparse
+import json
 import mmap
 import multiprocessing
 import os
@@ -27,6 +28,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,8 @@ class Count:
     """What came of one command's full disks."""
 
     writes: int
+    chosen: str = ""  # which of them were to be tried
+    date: str = field(default_factory=date.today().isoformat)
     tried: int = 0
     ended_well: int = 0  # although the disk was full: it was only the cache's, say
     tracebacks: int = 0  # before the plain words: of Hydra, which makes a run's folder
@@ -136,6 +140,18 @@ def spread(numbers: list[int], some: int | None) -> list[int]:
     if some is None or some >= len(numbers):
         return numbers
     return [numbers[round(k * (len(numbers) - 1) / max(some - 1, 1))] for k in range(some)]
+
+
+def told(every: bool, some: int | None) -> str:
+    """Which writes are tried, in words."""
+    of = "every write" if every else "the first, the middle and the last of each file's in a row"
+    return of if some is None else f"{some} of {of}, spread over all"
+
+
+def keep(path: Path, name: str, count: Count) -> None:
+    """Put one command's count into the record; the other commands' stay as they were."""
+    counts = json.loads(path.read_text(encoding="utf-8"))["counts"] if path.is_file() else {}
+    write_json(path, {"counts": counts | {name: vars(count)}})
 
 
 def unnamed(path: str) -> str:
@@ -221,7 +237,7 @@ def main() -> None:
             print(f"{name}: {counts[name].wrong}", flush=True)
             continue
         events, left = made[name]
-        count, began = Count(len(events)), time.monotonic()
+        count, began = Count(len(events), told(options.every, options.some)), time.monotonic()
         numbers = spread(chosen(events, options.every), options.some)
         print(f"{name}: {len(events)} writes, {len(numbers)} tried: {', '.join(listed(events))}", flush=True)
         for at in numbers:
@@ -232,7 +248,7 @@ def main() -> None:
                 print(f"  {name} {at} {' '.join(events[at - 1])}: {'; '.join(why)}", flush=True)
         counts[name] = count
         print(f"{name}: {vars(count)}, {time.monotonic() - began:.0f} s", flush=True)
-        write_json(options.results / "full_disk.json", {"counts": {k: vars(v) for k, v in counts.items()}})
+        keep(options.results / "full_disk.json", name, count)
     if not options.keep:
         shutil.rmtree(base)
     if any(count.wrong for count in counts.values()):

@@ -99,6 +99,8 @@ def main() -> None:
     if options.side:
         print(json.dumps(run_side(options.side, options.smoke)))
         return
+    if options.smoke and options.output == RESULTS / "gpu.json":
+        parser.error("that would take the place of a GPU's record: name another file, --output FILE")
     if not options.smoke and not torch.cuda.is_available():
         raise SystemExit("There is no GPU here; --smoke --output FILE tries the same at toy sizes")
     began, results = time.monotonic(), {}

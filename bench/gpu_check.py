@@ -68,6 +68,8 @@ def main() -> None:
     parser.add_argument("--only", choices=CHECKS | FIGURES, nargs="+", help="these stages", metavar="STAGE")
     parser.add_argument("--output", type=Path, default=RESULTS / "gpu_check.json")
     options = parser.parse_args()
+    if (options.smoke or options.only) and options.output == RESULTS / "gpu_check.json":
+        parser.error("that would take the place of a record of all stages: name another file, --output FILE")
     if not options.smoke and not torch.cuda.is_available():
         raise SystemExit("There is no GPU here; --smoke --output FILE tries the same at toy sizes")
     warnings.filterwarnings("ignore")

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from common import RESULTS, write_json
+from common import FOLDER, keep, kept_in
 
 from tracelab.core.paths import cache_home
 from tracelab.runs.checkpoints import load_weights
@@ -225,8 +225,9 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100, help="how many in all (%(default)s)")
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--seed", type=int, default=0, help="of the moments (%(default)s)")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
+    parser.add_argument("--results", type=Path, help=FOLDER)
     options = parser.parse_args()
+    kept = kept_in(options.results, options.only, CASES)
     multiprocessing.set_forkserver_preload([f"tracelab.{name}" for name in PRELOADED])
     first = multiprocessing.get_context("forkserver").Process(target=int)  # waits for the imports
     first.start()
@@ -259,7 +260,7 @@ def main() -> None:
                 shutil.copytree(folder, base / f"different-{name}-{count['commands']}", symlinks=True)
                 print(f"{name}: different are {', '.join(differing(found, left))}", flush=True)
             print(f"{name}: {count}", flush=True)
-            write_json(options.results / "kills.json", {"counts": counts, "seed": options.seed})
+            keep(kept, "kills", {"counts": counts, "seed": options.seed})
     if any(count["different"] for count in counts.values()):
         sys.exit(f"what they left differs; see {base}")
     shutil.rmtree(base)

@@ -7,12 +7,17 @@ python bench/performance.py
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from common import DOCS, RESULTS, between_marks, cells_of, markdown
 
+from tracelab.core.paths import CONF
+
 Result = dict[str, Any]
+LEAST = "least–most"
 
 
 def suite(result: Result) -> list[str]:
@@ -22,15 +27,41 @@ def suite(result: Result) -> list[str]:
     for cells, row in zip(rows, result["rows"], strict=True):
         cells.insert(5, str(row["threads"]))
     minutes = sum(result["seconds"].values()) / 60
-    return [f"Took {minutes:.1f} minutes.", "", *markdown(heads, rows)]
+    runs = {
+        f"{name}: {side}": v for name, sides in result.get("runs", {}).items() for side, v in sides.items()
+    }
+    apart = [spread(runs)] if runs else []
+    return [" ".join([f"Took {minutes:.1f} minutes.", *apart]), "", *markdown(heads, rows)]
 
 
 def tasks(result: Result) -> list[str]:
     """Both speeds of every task."""
-    names = sorted({side.partition(":")[0] for side in result["medians"]})
-    speeds = [[result["medians"][f"{name}:{what}"] for what in ("generate", "verify")] for name in names]
-    rows = [[name, *(f"{value:,.0f}" for value in pair)] for name, pair in zip(names, speeds, strict=True)]
-    return markdown(["task, medium setting", "problems/s with trace and tokens", "verdicts/s"], rows)
+    names = sorted({side.partition(":")[0] for side in result["runs"]})
+    rounds = [[result["runs"][f"{name}:{what}"] for what in ("generate", "verify")] for name in names]
+    rows = [
+        [name, *(cell for pair in sides for cell in median(pair))]
+        for name, sides in zip(names, rounds, strict=True)
+    ]
+    heads = ["task, medium setting", "problems/s with trace and tokens", LEAST, "verdicts/s", LEAST]
+    rest = sorted({path.stem for path in (CONF / "task").glob("*.yaml")}.difference(names))
+    left = [f"Not measured: {', '.join(rest)}."] if rest else []
+    return [" ".join([spread(result["runs"]), *left]), "", *markdown(heads, rows)]
+
+
+def median(values: list[float]) -> tuple[str, str]:
+    """The middle one of a side's rounds, and the ends, as text."""
+    return f"{statistics.median(values):,.0f}", f"{min(values):,.0f}–{max(values):,.0f}"
+
+
+def spread(runs: dict[str, list[float]]) -> str:
+    """How far rounds of one side lie apart, in words."""
+    apart = {side: 100 * (max(values) / min(values) - 1) for side, values in runs.items()}
+    widest = max(apart, key=lambda side: apart[side])
+    middle = statistics.median(apart.values())
+    return (
+        f"Rounds of one side lie apart: the most is {middle:.0f} % above the least "
+        f"(median of {len(apart)} sides), {apart[widest]:.0f} % at most (`{widest}`)."
+    )
 
 
 def profiling(result: Result) -> list[str]:
@@ -54,7 +85,7 @@ def startup(result: Result) -> list[str]:
     rows = [
         [name, f"{value:.2f}", f"{result['targets'][name]:g}"] for name, value in result["medians"].items()
     ]
-    return markdown(["start", "seconds", "target"], rows)
+    return [spread(result["runs"]), "", *markdown(["start", "seconds", "target"], rows)]
 
 
 def growth(result: Result) -> list[str]:
@@ -85,14 +116,19 @@ def made(result: Result, command: str) -> str:
     return f"`{command}`, {result['date']}; {hardware}; Python {machine['python']}, {named}."
 
 
-def main() -> None:
+def lines_of(folder: Path) -> list[str]:
+    """The tables of the records in a folder."""
     lines = []
     for name, (title, command, tables) in SECTIONS.items():
-        path = RESULTS / f"{name}.json"
+        path = folder / f"{name}.json"
         if path.is_file():
             result = json.loads(path.read_text(encoding="utf-8"))
             lines += [f"## {title}", "", made(result, command), "", *tables(result)]
-    between_marks(DOCS / "performance.md", lines, "Performance")
+    return lines
+
+
+def main() -> None:
+    between_marks(DOCS / "performance.md", lines_of(RESULTS), "Performance")
     print(f"Written: {DOCS / 'performance.md'}")
 
 

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from common import RESULTS, table, write_json
+from common import FOLDER, keep, kept_in, table
 
 from tasks import GYM
 
@@ -42,24 +42,32 @@ def run(script: str, rounds: int, folder: Path) -> float:
     return time.monotonic() - began
 
 
+def together(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Rows of all comparisons, and each side's rounds."""
+    rows = [{**row, "threads": result["threads"]} for result in results.values() for row in result["rows"]]
+    return {"rows": rows, "runs": {name: result["runs"] for name, result in results.items()}}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", default=list(SCRIPTS), choices=SCRIPTS)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
+    parser.add_argument("--results", type=Path, help=FOLDER)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         seconds = {script: round(run(script, options.rounds, Path(folder))) for script in options.only}
-        found = [Path(folder) / f"{name}.json" for name in ORDER]
-        results: list[dict[str, Any]] = [
-            json.loads(path.read_text(encoding="utf-8")) for path in found if path.is_file()
-        ]
-    rows = [{**row, "threads": result["threads"]} for result in results for row in result["rows"]]
-    write_json(options.results / "suite.json", {"rows": rows, "seconds": seconds, "rounds": options.rounds})
+        found = {name: Path(folder) / f"{name}.json" for name in ORDER}
+        results: dict[str, dict[str, Any]] = {
+            name: json.loads(path.read_text(encoding="utf-8"))
+            for name, path in found.items()
+            if path.is_file()
+        }
+    content = together(results) | {"seconds": seconds, "rounds": options.rounds}
+    keep(kept_in(options.results, options.only, SCRIPTS), "suite", content)
     print(f"In {sum(seconds.values()) / 60:.1f} minutes; medians of {options.rounds} rounds in turn:", "")
-    print(*table(rows), sep="\n")
+    print(*table(content["rows"]), sep="\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import torch
 from omegaconf import OmegaConf
 
 from tests.helpers.runs import small
+from tests.helpers.shared import filled
 from tracelab import analysis
 from tracelab.analysis import figures
 from tracelab.analysis.confidence import calibrations
@@ -40,14 +41,16 @@ MORE = ("eval.samples=2", "eval.temperature=1", "budget.steps=40", "model.width=
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """Two arms, one of them twice."""
-    folder = tmp_path_factory.mktemp("study")
-    for name, *words in (
-        ("correct-0", "trace=correct"),
-        ("correct-1", "trace=correct", "seed=1"),
-        ("corrupted-0", "trace=corrupted", "trace.rate=0.5"),
-    ):
-        train(small(folder / name, *words, *MORE))
-    return folder
+
+    def fill(folder):
+        for name, *words in (
+            ("correct-0", "trace=correct"),
+            ("correct-1", "trace=correct", "seed=1"),
+            ("corrupted-0", "trace=corrupted", "trace.rate=0.5"),
+        ):
+            train(small(folder / name, *words, *MORE))
+
+    return filled(tmp_path_factory, "analysis", fill)
 
 
 @pytest.fixture(scope="module")

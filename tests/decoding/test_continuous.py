@@ -74,9 +74,12 @@ def assert_equal(batches, slots):
     assert np.allclose(slots.mean_logprob, batches.mean_logprob, atol=1e-4)
 
 
-@pytest.mark.parametrize("temperature", [0.0, 0.7])
-@pytest.mark.parametrize("samples", [1, 4])
-@pytest.mark.parametrize("shape", [{}, {"qk_norm": False, "qkv_bias": True, "kv_heads": 4}])
+OTHER = {"qk_norm": False, "qkv_bias": True, "kv_heads": 4}
+LINES = [(1, 0.0), (1, 0.7), (4, 0.7)]  # samples, temperature; greedy ones repeat each other
+CASES = [(shape, *line) for shape in ({}, OTHER) for line in LINES] + [({}, 2, 0.0)]
+
+
+@pytest.mark.parametrize(("shape", "samples", "temperature"), CASES)
 def test_lines_are_those_of_batches(both, shapes, shape, samples, temperature):
     """Fewer slots than samples; slots change hands, and the batch shrinks at the end."""
     options = {"samples": samples, "temperature": temperature, "batch_size": 17, "stream": Stream(2)}

@@ -29,7 +29,7 @@ from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged
 
 PROBLEMS = 13  # of each setting: one for each kind of wrong completion
-FEW = 3  # that are treated and changed, by each treatment
+FEW = 3  # that are treated and changed, by each treatment: those with the shortest traces
 
 
 def digests(name: str) -> dict[str, str]:
@@ -51,7 +51,8 @@ def of_task(task: Any) -> Iterator[tuple[str, str]]:
     yield "garbled", digest(task.judge(examples, garbled(task, examples)))
     rolled = examples.trace.take(np.roll(np.arange(PROBLEMS), 1))
     yield "others", digest(task.judge_traces(examples, rolled))
-    examples, keys = examples.take(np.arange(FEW)), keys[:FEW]
+    few = np.sort(np.argsort(examples.trace.lengths, kind="stable")[:FEW])
+    examples, keys, rolled = examples.take(few), keys[few], rolled.take(few)
     for path in sorted((CONF / "trace").glob("*.yaml")):
         treatment = asking_none(instantiate(yaml.safe_load(path.read_text())))
         treated = treatment(task, examples, keys)
@@ -62,7 +63,7 @@ def of_task(task: Any) -> Iterator[tuple[str, str]]:
                 digest(task.judge(examples, completions(task, examples, treated.rows))),
             )
     if hasattr(task, "tree"):
-        yield "tree", digest(task.tree(examples, rolled.take(np.arange(FEW)), examples.solution))
+        yield "tree", digest(task.tree(examples, rolled, examples.solution))
     for kind in getattr(task, "perturbations", ()):
         yield kind, digest(task.perturb(examples, kind, keys))
 

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.helpers.bench import script
 from tracelab.core.paths import ROOT
 
 BENCH = ROOT / "bench"
@@ -71,6 +72,41 @@ def test_a_report_is_ours_over_theirs(tmp_path):
     assert (row["ours_median"], row["peer_median"], row["ratio"], row["rounds"]) == (4.0, 2.0, 2.0, 3)
     assert "speed, steps/s" in printed
     assert result["machine"]["versions"]["torch"]
+
+
+def test_parts_alone_take_no_records_place(tmp_path):
+    script = (
+        "import argparse, json, pathlib, sys; from common import RESULTS, keep, kept_in\n"
+        "here = pathlib.Path(sys.argv[1])\n"
+        "found = [kept_in(*words) for words in ((None, 'ab', 'ab'), (None, 'a', 'ab'), (here, 'a', 'ab'))]\n"
+        "assert found == [RESULTS, None, here], found\n"
+        "for folder in (None, here): keep(folder, 'made_up', {'a': 1})"
+    )
+    not_written, written = run("-c", script, str(tmp_path)).splitlines()
+    assert not_written.startswith("Not written, for parts are left out")
+    assert written == f"Written: {tmp_path / 'made_up.json'}"
+    assert json.loads((tmp_path / "made_up.json").read_text())["a"] == 1
+
+
+@pytest.mark.parametrize("words", ["gpu_check --only ceilings", "gpu_check --smoke", "gpu --smoke"])
+def test_toy_sizes_and_stages_alone_take_no_gpus_records_place(words, monkeypatch, capsys):
+    name, *options = words.split()
+    monkeypatch.setattr(sys, "argv", [name, *options])
+    with script(name) as module, pytest.raises(SystemExit) as refused:
+        module.main()
+    assert refused.value.code == 2
+    assert "name another file, --output FILE" in capsys.readouterr().err
+
+
+def test_the_suite_keeps_the_rounds_of_each_side():
+    rounds = {"ours": [3.0, 9.0], "theirs": [2.0, 1.0]}
+    results = {name: {"rows": [{"what": name}], "runs": rounds, "threads": 1} for name in ("a", "b")}
+    with script("suite") as suite:
+        content = suite.together(results)
+    assert content == {
+        "rows": [{"what": "a", "threads": 1}, {"what": "b", "threads": 1}],
+        "runs": {"a": rounds, "b": rounds},
+    }
 
 
 def test_a_page_keeps_what_is_written_by_hand(tmp_path):

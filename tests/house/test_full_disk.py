@@ -32,6 +32,7 @@ def test_whatever_cannot_be_written_the_same_command_ends_as_undisturbed(tmp_pat
     assert set(counts) == set(SAMPLE)
     for count in counts.values():
         assert count["tried"] == 2
+        assert count["chosen"].startswith("2 of the first, the middle and the last")
         assert count["writes"] > 10
         assert not count["wrong"]
 
@@ -71,6 +72,15 @@ def test_the_disk_is_full_where_it_is_said_to_be(bench, tmp_path):
     assert write(full) == "28"
     assert (full / "a.bin").read_bytes() == b"12"
     assert disk.failed == 2
+
+
+def test_a_count_of_one_command_leaves_the_others_as_they_were(bench, tmp_path):
+    path = tmp_path / "full_disk.json"
+    for name, count in (("train", 3), ("export", 4), ("export", 5)):
+        bench.keep(path, name, bench.Count(count, bench.told(name == "export", None)))
+    counts = json.loads(path.read_text())["counts"]
+    assert {name: count["writes"] for name, count in counts.items()} == {"train": 3, "export": 5}
+    assert counts["export"]["chosen"] == "every write" != counts["train"]["chosen"]
 
 
 def test_writes_that_are_tried(bench):

@@ -1,5 +1,6 @@
 """The figures of README and docs/results.md are those that were recorded."""
 
+import csv
 import json
 from statistics import median
 
@@ -105,10 +106,32 @@ def test_every_seed_of_the_central_arm(metric):
 
 @pytest.mark.parametrize("page", [README, RESULTS], ids=["README", "results"])
 def test_what_the_demo_ended_at(page):
+    assert f"beside {recorded('demo')['beside']}" in page
     for metric in ("solution_valid", "trace_strict"):
         estimate = recorded("demo")["test_sets"]["wilson"][metric]
         assert in_words(estimate) in page
         assert estimate["n"] == 256
+
+
+def test_how_long_the_arms_take():
+    minutes = [run["progress"]["minutes"] for run in recorded("quickstart")["runs"]]
+    demo = recorded("demo")["progress"]["minutes"]
+    assert f"{min(minutes):.0f} to {max(minutes):.0f} minutes each on one core" in README
+    assert f"some {4 * demo:.0f} on two AVX2 cores, four times the {demo:.1f} in which the demo" in README
+    first = (CLONE / "docs" / "first_experiment.md").read_text(encoding="utf-8")
+    assert f"{min(minutes):.0f} to {max(minutes):.0f} minutes on one core" in first
+    assert f"some {4 * demo:.0f} on two AVX2 cores" in first
+
+
+def test_the_widest_interval_of_memorisation():
+    """In docs/results/three_seeds.md."""
+    with (CLONE / "docs/results/three_seeds/memorisation_gaps.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    widest = max(rows, key=lambda row: float(row["high"]) - float(row["low"]))
+    assert (widest["arm"], widest["split"]) == ("correct", "close_wall")
+    ends = (f"{100 * float(widest[end]):+.0f}".replace("-", "−") for end in ("low", "high"))
+    page = (CLONE / "docs/results/three_seeds.md").read_text(encoding="utf-8")
+    assert "the widest, of `correct` and closed walls, goes from {} to {} points".format(*ends) in page
 
 
 @pytest.mark.parametrize("name", ["interventions", "three_seeds/interventions"])

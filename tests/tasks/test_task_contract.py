@@ -10,6 +10,7 @@ import pytest
 import yaml
 from hydra.utils import instantiate
 
+from tests.helpers.promises import assert_kept
 from tests.helpers.runs import task_names
 from tests.helpers.students import asking_none
 from tracelab.core import rng
@@ -369,8 +370,7 @@ def test_every_treatment_can_be_had(task, name):
     treatment = asking_none(instantiate(yaml.safe_load((CONF / "trace" / f"{name}.yaml").read_text())))
     treated = treatment(task, examples, keys)
     assert len(treated) == 60
-    promised = {"valid": 60, "invalid": 0}.get(treatment.promise, treated.residual_valid.sum())
-    assert treated.residual_valid.sum() == promised
+    assert_kept(treatment.promise, task, examples, treated, completions)
     tokens = task.codec.assemble(task.prompts(examples), treated.trace, task.prompts(examples)).tokens.values
     assert tokens.min() >= 0
     assert tokens.max() < len(task.codec.vocabulary)

@@ -46,7 +46,7 @@ def quick():
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
-    few = ("budget.steps=6", "validate_problems=0", "eval.problems=11", "eval.batch_size=4", "threads=1")
+    few = ("budget.steps=6", "validate_problems=0", "eval.problems=5", "eval.batch_size=4", "threads=1")
     return train(small(folder, *few)).run
 
 
@@ -63,13 +63,13 @@ def judged(run, folder, call):
 
 def test_an_evaluation(run):
     one, two = (judged(run, str(n), on_devices(run, n, threads=1)) for n in (1, 2))
-    assert len(pyarrow.parquet.read_table(one)) == 2 * 2 * 11
+    assert len(pyarrow.parquet.read_table(one)) == 2 * 2 * 5
     assert two.read_bytes() == one.read_bytes()
 
 
 STATES = {"traces": ["reference"], "searches": ["text"], "places": ["blocks.1"], "steps": 8, "entities": 1}
 ASKED = {
-    "interventions": (interventions.of_run, {"problems": 6, "rates": (0.5,), "prefixes": (0.5,)}),
+    "interventions": (interventions.of_run, {"problems": 3, "rates": (0.5,), "prefixes": (0.5,)}),
     "assessment": (assessment.of_run, {"rates": (0.5,), "kinds": ["state"]}),
     "states": (States(problems=40, **STATES), {}),
 }

@@ -18,6 +18,7 @@ from torch.multiprocessing.spawn import start_processes
 
 from tests.helpers.engine import CONTEXT, VOCABULARY, fit, learner, loader, sequences, tiny, trained_on
 from tests.helpers.forked import FORKED
+from tests.helpers.hearing import hear
 from tests.helpers.runs import SMALL, small
 from tests.training.test_resume import StopAt
 from tracelab.batches.loader import FixedLoader
@@ -211,11 +212,6 @@ def test_processes_that_are_told_to_stop_before_they_train(monkeypatch):
     together(2, wait, os.getpid())
 
 
-def hear():
-    """The warning of SLURM, as all processes of a job do, though it is meant for the first."""
-    os.kill(os.getpid(), signal.SIGUSR2)
-
-
 def test_processes_do_not_hear_that_time_is_up(monkeypatch):
     """The run's own process does, and passes on what stops them."""
     monkeypatch.setattr(processes, "start_processes", partial(start_processes, start_method="spawn"))
@@ -264,7 +260,9 @@ def test_shards_are_float32_and_gathered_in_the_format_of_products(mesh):
     torch.testing.assert_close(losses[1], losses[0], rtol=1e-2, atol=0)
     for mine, theirs in zip(shared.parameters(), whole.parameters(), strict=True):
         assert mine.dtype == mine.grad.dtype == torch.float32
-        torch.testing.assert_close(mine.grad.full_tensor(), theirs.grad, rtol=0.1, atol=1e-4)
+        largest = theirs.grad.abs().max()
+        assert largest > 0
+        assert (mine.grad.full_tensor() - theirs.grad).abs().max() < 0.1 * largest
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -11,8 +12,10 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from tests.helpers.forked import run, start
-from tests.helpers.runs import SMALL, small
+from tests.helpers.runs import FORMATS, SMALL, small
+from tests.helpers.shared import filled
 from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.folder import Run
 from tracelab.training import checks
 from tracelab.training.experiment import train
 
@@ -29,7 +32,9 @@ FIGURES = ("loss", "learning", "accuracy_and_validity", "examples")
 
 
 @pytest.mark.parametrize("arm", ["correct", "solution_only", "swapped", "corrupted"])
-def test_an_arm_from_problems_to_figures(tmp_path, arm, figures):
+def test_an_arm_from_problems_to_figures(tmp_path, arm, figures, monkeypatch):
+    if arm != "correct":
+        monkeypatch.setenv(FORMATS, "png")  # the other formats take as long again
     trained = train(small(tmp_path, f"trace={arm}"))
     assert all((tmp_path / name).is_file() for name in FILES)
     assert all((tmp_path / "figures" / f"{name}.png").stat().st_size > 5000 for name in FIGURES)
@@ -62,20 +67,25 @@ def test_a_machine_with_slurm_trains_without_it(tmp_path, monkeypatch):
     assert (tmp_path / "run" / "metrics.csv").is_file()
 
 
-def test_arms_are_judged_on_the_same_problems(tmp_path):
-    keys = []
-    for arm, seed in (("correct", 0), ("swapped", 1)):
-        train(small(tmp_path / arm, f"trace={arm}", f"seed={seed}", "budget.steps=1"))
-        keys.append(pyarrow.parquet.read_table(tmp_path / arm / "outcomes.parquet")["problem_key"])
-    assert keys[0].equals(keys[1])
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of one step, for a module that spoils no more than copies of it."""
+    return filled(tmp_path_factory, "one-step", lambda folder: train(small(folder, "budget.steps=1")))
 
 
-def test_a_finished_run_is_not_trained_again(tmp_path):
-    train(small(tmp_path))
-    before = load_weights(tmp_path / "checkpoints" / "last.ckpt")
-    train(small(tmp_path))
-    after = load_weights(tmp_path / "checkpoints" / "last.ckpt")
-    assert all(torch.equal(before[name], after[name]) for name in before)
+def test_arms_are_judged_on_the_same_problems(trained, tmp_path):
+    train(small(tmp_path, "trace=swapped", "seed=1", "budget.steps=1"))
+    tables = [pyarrow.parquet.read_table(folder / "outcomes.parquet") for folder in (trained, tmp_path)]
+    assert tables[0]["problem_key"].equals(tables[1]["problem_key"])
+
+
+def test_a_finished_run_is_not_trained_again(trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    before = Run.open(folder).checkpoint().stat()
+    again = train(small(folder, "budget.steps=1"))
+    assert again.state == "skipped"
+    after = again.run.checkpoint().stat()
+    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
 def test_what_ends_before_its_budget_is_not_finished(tmp_path, monkeypatch):
@@ -85,11 +95,6 @@ def test_what_ends_before_its_budget_is_not_finished(tmp_path, monkeypatch):
     assert stopped.metrics is None
     record = json.loads((tmp_path / "run.json").read_text())
     assert (record["status"], record["progress"]["steps"]) == ("interrupted", 3)
-
-
-def test_online_data_never_repeats_an_index(tmp_path):
-    trained = train(small(tmp_path, "data.online=true", "data.train_size=32", "trace=swapped"))
-    assert trained.metrics is not None
 
 
 def command(run_dir, *overrides):
@@ -107,7 +112,7 @@ def wait_for(path, process, seconds=120):
 def test_killed_and_resumed_ends_with_the_same_weights(tmp_path):
     """Promise 8, through the command: SIGKILL some steps after a checkpoint, then the same command."""
     few = ("eval.problems=4", "task.ood=[]", "validate_problems=0")
-    overrides = ("budget.steps=60", "trace=corrupted", "data.online=true", *few)
+    overrides = ("budget.steps=40", "trace=corrupted", "data.online=true", *few)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     run(*command(whole, *overrides)).check_returncode()
     with start(*command(killed, *overrides)) as process:
@@ -214,15 +219,13 @@ def test_what_was_refused_is_asked_for_otherwise_in_the_same_folder(tmp_path):
     assert train(small(tmp_path, "budget.steps=1")).state == "finished"
 
 
-def test_a_folder_of_another_config_is_refused(tmp_path):
-    train(small(tmp_path, "budget.steps=1"))
-    message = refused(tmp_path, "budget.steps=1", "seed=1")
+def test_a_folder_of_another_config_is_refused(trained, tmp_path):
+    message = refused(shutil.copytree(trained, tmp_path / "run"), "budget.steps=1", "seed=1")
     assert "another config" in message
     assert "seed" in message
 
 
-def test_a_checkpoint_of_another_vocabulary_is_refused(tmp_path):
-    train(small(tmp_path / "a", "budget.steps=1"))
-    checkpoint = tmp_path / "a" / "checkpoints" / "last.ckpt"
-    message = refused(tmp_path / "b", "task.format=paper", f"init_from={checkpoint}")
+def test_a_checkpoint_of_another_vocabulary_is_refused(trained, tmp_path):
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    message = refused(tmp_path, "task.format=paper", f"init_from={checkpoint}")
     assert "another vocabulary" in message

@@ -308,8 +308,8 @@ def search(cwd, *words):
 
 def test_a_search_that_is_killed_goes_on_where_it_was(tmp_path):
     """Its trials and their values are those of an undisturbed one."""
-    words = (RATE, LAYERS, "hydra.sweeper.n_trials=3", "budget.steps=60", "checkpoint_every=4")
-    words += ("validate_every=20", "validate_problems=0", "eval.problems=4")
+    words = (RATE, LAYERS, "hydra.sweeper.n_trials=3", "budget.steps=30", "checkpoint_every=4")
+    words += ("validate_every=10", "validate_problems=0", "eval.problems=4")
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     for folder in (whole, killed):
         folder.mkdir()
