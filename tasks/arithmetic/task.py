@@ -161,7 +161,7 @@ class Arithmetic(Deriving, Perturbed):
         """The program that a prompt's tokens write, as it is stored. ValueError if they write none."""
         return problem_of(self.codec, prompt, self._names, self.modulus)
 
-    def solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
+    def _solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
         """Programs that were read, evaluated. keys: see `search.derivation.batch`."""
         longest = int(problems.lengths.max(initial=HEADER))
         room = batch.Room(longest, (longest - HEADER) // WIDTH, 5, 1, 2)
@@ -177,9 +177,9 @@ class Arithmetic(Deriving, Perturbed):
         """How another value is asked for."""
         return other_value
 
-    def prompts(self, examples: Examples) -> Ragged:
-        """Prompt tokens: the definitions, then the question."""
-        return self.codec.encode(self.codec.prompt, prompt_rows(examples.problem, self._names))
+    def _prompt_rows(self, problems: Ragged) -> Ragged:
+        """Rows of prompts: the definitions, then the question."""
+        return prompt_rows(problems, self._names)
 
     def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
         """Names: whose value is known, and what it is."""

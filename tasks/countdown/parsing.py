@@ -33,6 +33,16 @@ def problem_of(codec: Codec, prompt: Integers, most: int, limit: int, use_all: b
     return problem
 
 
+def check_size(problems: Ragged, most: int, limit: int) -> None:
+    """ValueError unless stored problems are of up to `most` numbers, none above the limit."""
+    numbers, largest = int(problems.lengths.max(initial=0)) - HEADER, problems.values.max(initial=0)
+    if numbers > most or largest > limit:
+        raise ValueError(
+            f"problems of {numbers} numbers, none above {largest}, are beyond task.numbers={most} or "
+            f"task.limit={limit}: take the task that drew them, or raise these"
+        )
+
+
 def identity_of(problem: Integers) -> np.uint64:
     """The canonical hash of a stored problem."""
     hashed: np.uint64 = canonical_hash(int(problem[TARGET]), problem[HEADER:].astype(np.int64))

@@ -44,8 +44,8 @@ from tracelab.search.best_first.search import BestFirst, Strategy
 from tracelab.search.best_first.states import board_states
 from tracelab.search.completion import LEVELS, check_fit
 from tracelab.tasks.countdown.drawing import LEGEND, draw_countdown, plot_countdown
-from tracelab.tasks.countdown.draws import HEADER, SIGNS, Knobs, draw_problems, held_out_targets
-from tracelab.tasks.countdown.parsing import identities_of, problem_of
+from tracelab.tasks.countdown.draws import SIGNS, Knobs, draw_problems, held_out_targets
+from tracelab.tasks.countdown.parsing import check_size, identities_of, problem_of
 from tracelab.tasks.countdown.perturbations import changes_of
 from tracelab.tasks.countdown.space import FIRST, HEURISTICS, RULES, Hand, new_hand, states_of
 from tracelab.tasks.countdown.text import SOLUTION_WIDTH, codec_of, prompt_rows
@@ -213,7 +213,7 @@ class Countdown(Redrawn, Searching, Perturbed):
         """The problem that a prompt's tokens write, as it is stored. ValueError if they write none."""
         return problem_of(self.codec, prompt, self.numbers, self.limit, self.use_all)
 
-    def solved(self, problems: Ragged) -> Examples:
+    def _solved(self, problems: Ragged) -> Examples:
         """Problems that were read, with their searches. ValueError if one has none that fits."""
         identity = identities_of(problems)
         return fitting(*self._searched(problems, identity, identity, None), MOST_STATES)
@@ -232,20 +232,27 @@ class Countdown(Redrawn, Searching, Perturbed):
         """Changed problems with their searches, and which of these are as short as drawn ones."""
         return self._searched(problems, identities_of(problems), keys, self.longest)
 
-    def prompts(self, examples: Examples) -> Ragged:
-        """Prompt tokens."""
-        rows, ends = prompt_rows(examples.problem.values, examples.problem.offsets)
-        return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
+    def _prompt_rows(self, problems: Ragged) -> Ragged:
+        """Rows of prompts."""
+        return Ragged(*prompt_rows(problems.values, problems.offsets))
+
+    def check_written(self, problems: Ragged) -> None:
+        """ValueError unless the vocabulary has words for all numbers."""
+        largest, most = problems.values.max(initial=0), self.reaches["number"]
+        if largest > most:
+            raise ValueError(
+                f"the number {largest} is beyond this task's vocabulary, which ends at {most}: take the task "
+                "that drew the problem, or a higher task.reach"
+            )
+
+    def check_solved(self, problems: Ragged) -> None:
+        """ValueError unless problems have as many numbers at most as the task's, and none above its limit."""
+        check_size(problems, self.numbers, self.limit)
 
     def _space_for(self, examples: Examples, outputs: Ragged) -> Hand:
         """Room for all states that an output can name. ValueError if it cannot write the problems."""
         check_fit({}, examples, outputs)
-        most = int(examples.problem.lengths.max(initial=0)) - HEADER
-        if most > self.numbers or examples.problem.values.max(initial=0) > self.limit:
-            raise ValueError(
-                f"problems of {most} numbers, or beyond task.limit={self.limit}: judge them with the task "
-                "that drew them"
-            )
+        self.check_solved(examples.problem)
         return self._space(int(outputs.lengths.max(initial=0)))
 
     def test_sets(self) -> Mapping[str, Countdown]:

@@ -202,7 +202,7 @@ class Deduction(Deriving, Perturbed):
             refuse_circles(problem)
         return problem
 
-    def solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
+    def _solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
         """Problems that were read, with their searches for a proof. keys: see `search.derivation.batch`."""
         longest, words = int(problems.lengths.max(initial=HEADER)), self._words
         room = self._room(longest, words["atoms"], words["labels"])
@@ -219,10 +219,9 @@ class Deduction(Deriving, Perturbed):
         """How another conclusion is asked for."""
         return other_query
 
-    def prompts(self, examples: Examples) -> Ragged:
-        """Prompt tokens: the rules, the facts, then the question."""
-        rows = prompt_rows(examples.problem, self._words["entities"], self._quantified)
-        return self.codec.encode(self.codec.prompt, rows)
+    def _prompt_rows(self, problems: Ragged) -> Ragged:
+        """Rows of prompts: the rules, the facts, then the question."""
+        return prompt_rows(problems, self._words["entities"], self._quantified)
 
     def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
         """Ground literals, literal * entities + entity: which are known."""

@@ -190,7 +190,7 @@ class Game(Playing, Perturbed):
             return heaps_of(self.codec, prompt)
         return board_of(self.codec, prompt, self._board())
 
-    def solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
+    def _solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
         """Positions that were read, searched. ValueError if a search takes more than MOST_STEPS steps.
 
         keys: see `search.game_tree.batch`.
@@ -210,16 +210,15 @@ class Game(Playing, Perturbed):
         """-> changed positions with their searches, and which of these are as short as the task asks for, and
         telling.
         """
-        found, fits = within(self.solved(problems), self.longest)
+        found, fits = within(self._solved(problems), self.longest)
         if self.telling:
             played = self._searched().game
             fits &= batch.telling(played, found.problem.values, found.problem.offsets)
         return found, fits
 
-    def prompts(self, examples: Examples) -> Ragged:
-        """Prompt tokens: the board and who is to move, or the heaps."""
-        rows = heaps_rows(examples.problem) if self._nim else board_rows(examples.problem)
-        return self.codec.encode(self.codec.prompt, rows)
+    def _prompt_rows(self, problems: Ragged) -> Ragged:
+        """Rows of prompts: the board and who is to move, or the heaps."""
+        return heaps_rows(problems) if self._nim else board_rows(problems)
 
     def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
         """What is known of first moves, and where on the tree the search is."""

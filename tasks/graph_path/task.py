@@ -215,7 +215,7 @@ class GraphPath(Searching, Perturbed):
         """The problem that a prompt's tokens write, as it is stored. ValueError if they write none."""
         return problem_of(self.codec, prompt, self._knobs, self.query == "last")
 
-    def solved(self, problems: Ragged) -> Examples:
+    def _solved(self, problems: Ragged) -> Examples:
         """Problems that were read, with their searches. ValueError if no path leads to a goal."""
         nodes, edges = (int(problems.values[problems.offsets[:-1] + h].max(initial=1)) for h in range(2))
         knobs = self._knobs._replace(nodes=nodes, edges=edges)
@@ -232,21 +232,24 @@ class GraphPath(Searching, Perturbed):
         """How another target is asked for."""
         return other_target
 
-    def prompts(self, examples: Examples) -> Ragged:
-        """Prompt tokens."""
-        numbers, last = examples.problem, self.query == "last"
-        rows, ends = prompt_rows(numbers.values, numbers.offsets, last, self.max_weight > 1)
-        return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
+    def _prompt_rows(self, problems: Ragged) -> Ragged:
+        """Rows of prompts."""
+        last = self.query == "last"
+        return Ragged(*prompt_rows(problems.values, problems.offsets, last, self.max_weight > 1))
+
+    def check_written(self, problems: Ragged) -> None:
+        """ValueError unless the vocabulary has words for all nodes of these graphs."""
+        largest = largest_label(problems.values, problems.offsets)
+        if largest >= self.words:
+            raise ValueError(
+                f"a graph with a node {largest} is beyond this task's vocabulary, which ends at "
+                f"{self.words - 1}: take the task that drew it, or a higher task.reach"
+            )
 
     def _space_for(self, examples: Examples, outputs: Ragged) -> Graph:
         """Room for the largest graph of a batch. ValueError if the vocabulary cannot write it."""
         check_fit({}, examples, outputs)
-        largest = largest_label(examples.problem.values, examples.problem.offsets)
-        if largest >= self.words:
-            raise ValueError(
-                f"a graph with a node {largest} is beyond this task's vocabulary, which ends at "
-                f"{self.words - 1}: judge it with the task that drew it"
-            )
+        self.check_written(examples.problem)
         graph: Graph = new_graph(self.words, int(examples.problem.lengths.max(initial=0)) // 3)
         return graph
 

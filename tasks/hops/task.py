@@ -167,7 +167,7 @@ class Hops(Deriving, Perturbed):
         """The problem that a prompt's tokens write, as it is stored. ValueError if they write none."""
         return problem_of(self.codec, prompt, self.reaches["hops"], self.reaches["relations"])
 
-    def solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
+    def _solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
         """Problems that were read, answered. keys: see `search.derivation.batch`."""
         room = batch.Room(int(problems.lengths.max(initial=HEADER)), self.reaches["hops"], 6, 1, 2)
         return batch.solved(self._system(), room, MEASURES, problems, keys)
@@ -182,9 +182,9 @@ class Hops(Deriving, Perturbed):
         """How another question is asked of the same facts."""
         return other_steps
 
-    def prompts(self, examples: Examples) -> Ragged:
-        """Prompt tokens: the facts, then the question."""
-        return self.codec.encode(self.codec.prompt, prompt_rows(examples.problem, self.reaches["relations"]))
+    def _prompt_rows(self, problems: Ragged) -> Ragged:
+        """Rows of prompts: the facts, then the question."""
+        return prompt_rows(problems, self.reaches["relations"])
 
     def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
         """Steps: which are known, and what they came to."""

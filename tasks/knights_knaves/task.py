@@ -147,7 +147,7 @@ class KnightsKnaves(Assigning, Perturbed):
         """The puzzle that a prompt's tokens write, as it is stored. ValueError if they write none."""
         return problem_of(self.codec, prompt)
 
-    def solved(self, problems: Ragged) -> Examples:
+    def _solved(self, problems: Ragged) -> Examples:
         """Puzzles that were read, with their searches. ValueError if none is found for one."""
         return _counted(batch.solved(self._csp(), self.tie_break, problems))
 
@@ -158,11 +158,11 @@ class KnightsKnaves(Assigning, Perturbed):
 
     def resolved(self, problems: Ragged, keys: NDArray[np.uint64]) -> tuple[Examples, NDArray[np.bool_]]:
         """Changed problems with their searches, and which of these are as short as drawn ones."""
-        return within(self.solved(problems), self.max_steps)
+        return within(self._solved(problems), self.max_steps)
 
-    def prompts(self, examples: Examples) -> Ragged:
-        """Prompt tokens: what each person says."""
-        return self.codec.encode(self.codec.prompt, prompt_rows(examples.problem))
+    def _prompt_rows(self, problems: Ragged) -> Ragged:
+        """Rows of prompts: what each person says."""
+        return prompt_rows(problems)
 
     def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
         """People: whose kind is known, and which."""

@@ -35,6 +35,17 @@ def problem_of(prompt: Integers, width: int, height: int, stride: int) -> NDArra
     return np.concatenate([[width, height], ends, free.ravel()]).astype(np.int16)
 
 
+def check_size(problems: Ragged, width: int, height: int) -> None:
+    """ValueError unless stored mazes are all of this size."""
+    for place, own in enumerate((width, height)):
+        sides = problems.values[problems.offsets[:-1] + place]
+        if (sides != own).any():
+            raise ValueError(
+                f"a maze with a side of {sides[sides != own][0]} is none of {width}x{height}: set task.size "
+                "to what they are, or take the task that drew them"
+            )
+
+
 def check_extent(problems: Ragged, width: int, height: int) -> None:
     """ValueError if mazes were read as of this size, but all that they name lies within a smaller one.
 

@@ -30,9 +30,9 @@ from tracelab.search.completion import check_fit
 from tracelab.tasks.maze.counts import MEASURES, grid_counts
 from tracelab.tasks.maze.drawing import LEGEND, PICTURE_LEGEND, draw_maze, maze_scene, plot_maze
 from tracelab.tasks.maze.draws import draw_problems, identities, symmetry_hashes
-from tracelab.tasks.maze.grid import HEADER, Grid, new_grid
+from tracelab.tasks.maze.grid import Grid, new_grid
 from tracelab.tasks.maze.layouts import GENERATORS, ON_LATTICE, Knobs, most_moves, wall_counts
-from tracelab.tasks.maze.parsing import check_extent, problem_of
+from tracelab.tasks.maze.parsing import check_extent, check_size, problem_of
 from tracelab.tasks.maze.perturbations import changes_of
 from tracelab.tasks.maze.spanning_trees import TREES
 from tracelab.tasks.maze.text import FORMATS, codec_of, prompt_rows
@@ -185,9 +185,9 @@ class Maze(Searching, Perturbed):
                 "split: a split that can't be made disjoint from the others, or an impossible "
                 "task.min_distance, task.coverage or task.density; take a larger task.size or looser knobs"
             )
-        return self._solved(ragged(problems), identity, keys, tree=self._knobs.generator in TREES)
+        return self._searched(ragged(problems), identity, keys, tree=self._knobs.generator in TREES)
 
-    def _solved(
+    def _searched(
         self, problems: Ragged, identity: NDArray[np.uint64], keys: NDArray[np.uint64], tree: bool
     ) -> Examples:
         """Mazes of the task's size with their searches. tree: has each one way alone from start to goal?"""
@@ -204,19 +204,21 @@ class Maze(Searching, Perturbed):
 
     def resolved(self, problems: Ragged, keys: NDArray[np.uint64]) -> tuple[Examples, NDArray[np.bool_]]:
         """Changed mazes with their searches; any length will do."""
-        assert (problems.lengths == len(self._hashes[0]) + HEADER).all(), "mazes of another size"
         identity = identities(self._hashes, problems.values.reshape(len(problems), -1))
-        tree = False  # a changed one may be none
-        return within(self._solved(problems, identity, keys, tree), None)
+        return within(self._searched(problems, identity, keys, tree=False), None)  # it may be none
 
     def parse(self, prompt: Integers) -> Integers:
         """The maze that a prompt's tokens write, as it is stored. ValueError if it is none of this size."""
         return problem_of(self.codec.read_prompt(prompt), *self.shape, self.stride)
 
-    def solved(self, problems: Ragged) -> Examples:
+    def _solved(self, problems: Ragged) -> Examples:
         """Mazes that were read, with their searches. ValueError if one has no way."""
         identity = identities(self._hashes, problems.values.reshape(len(problems), -1))
-        return self._solved(problems, identity, identity, tree=False)
+        return self._searched(problems, identity, identity, tree=False)
+
+    def check_solved(self, problems: Ragged) -> None:
+        """ValueError unless all mazes are of the task's size."""
+        check_size(problems, *self.shape)
 
     def check_read(self, problems: Ragged) -> None:
         """ValueError if all that was read of a file is of a smaller size."""
@@ -227,20 +229,21 @@ class Maze(Searching, Perturbed):
         """How another goal is asked for."""
         return self.changes["move_goal"].make
 
-    def prompts(self, examples: Examples) -> Ragged:
-        """Prompt tokens."""
+    def _prompt_rows(self, problems: Ragged) -> Ragged:
+        """Rows of prompts."""
         ready = "ready" in self.codec.format.prompt
-        problem = examples.problem
-        rows, ends = prompt_rows(problem.values, problem.offsets, self.stride, ready)
-        return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
+        return Ragged(*prompt_rows(problems.values, problems.offsets, self.stride, ready))
+
+    @property
+    def _fits(self) -> dict[str, int]:
+        """What the vocabulary can write, in the order of a stored problem's header."""
+        return {"columns": self.stride, "rows": self.stride}
 
     def _space_for(self, examples: Examples, outputs: Ragged) -> Grid:
         """Room for the largest maze of a batch. ValueError if the vocabulary cannot write it."""
-        check_fit({"columns": self.stride, "rows": self.stride}, examples, outputs)
-        width, height = (
-            int(examples.problem.values[examples.problem.offsets[:-1] + place].max(initial=1))
-            for place in range(2)
-        )
+        check_fit(self._fits, examples, outputs)
+        first = examples.problem.offsets[:-1]
+        width, height = (int(examples.problem.values[first + k].max(initial=1)) for k in range(2))
         grid: Grid = new_grid(width, height, self.stride)
         return grid
 

@@ -10,8 +10,7 @@ means the fewest actions. Words leave out what an action's other objects say: `d
 scramble=[1,3] so many random moves of a block or package apart; `longest` leaves the easier (the data
 card has the share). Names count: nearly all of a test set is trained on under other names (see `rename`).
 
-Easy: scramble=[1,2]. Medium: the defaults. Hard: blocks=7 longest=160. With domain=logistics: packages=1 is
-easy, packages=3 longest=160 hard.
+Easy: scramble=[1,2], packages=1. Medium: the defaults. Hard, with longest=160: blocks=7, packages=3.
 
 Source: ProtoReasoning (arXiv 2506.15211), which trains on planning in PDDL as a prototype of reasoning.
 
@@ -44,7 +43,7 @@ from tracelab.tasks.planning.heuristics import HEURISTICS
 from tracelab.tasks.planning.layout import Words
 from tracelab.tasks.planning.parsing import identities_of, problem_of
 from tracelab.tasks.planning.perturbations import changes_of
-from tracelab.tasks.planning.text import DEAREST, codec_of, most_things, prompt_rows
+from tracelab.tasks.planning.text import DEAREST, codec_of, most_actions, most_things, prompt_rows
 from tracelab.tasks.planning.world import DOMAINS, FIRST, KINDS, MOST_OBJECTS, MOST_THINGS, World, new_world
 from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.ranges import ends_of
@@ -181,9 +180,7 @@ class Planning(Redrawn, Searching, Perturbed):
     @property
     def _degree(self) -> int:
         """The most actions that a state can have, in this vocabulary."""
-        reach = self.reaches
-        vehicles = reach["trucks"] + reach["planes"]
-        return max(reach["blocks"], vehicles * (reach["locations"] + reach["packages"]))
+        return most_actions(self.reaches)
 
     def _world(self, states: int, heuristic: str | None = None) -> World:
         """Room for so many states, but for no more than a search may have rows for."""
@@ -211,9 +208,8 @@ class Planning(Redrawn, Searching, Perturbed):
 
     def _draw(self, keys: NDArray[np.uint64], split: str) -> tuple[Examples, NDArray[np.bool_]]:
         """-> problems with their searches, and which of these have a fitting length."""
-        movable = self._movable(APART[self.domain][0])
-        numbers = (DOMAINS.index(self.domain), *movable, self.cities, self.locations, self.planes)
-        knobs = (*numbers, *(self.scramble or (-1, -1)))
+        numbers = (DOMAINS.index(self.domain), *self._movable(APART[self.domain][0]), self.cities)
+        knobs = (*numbers, self.locations, self.planes, *(self.scramble or (-1, -1)))
         failed, values, ends, identity = draw_problems(knobs, *SPLITS[split], BINS, keys)
         if failed >= 0:
             raise ValueError(
@@ -239,7 +235,7 @@ class Planning(Redrawn, Searching, Perturbed):
         """The problem that a prompt's tokens write, as it is stored. ValueError if they write none."""
         return problem_of(self.codec, prompt, self.reaches, self._world(1))
 
-    def solved(self, problems: Ragged) -> Examples:
+    def _solved(self, problems: Ragged) -> Examples:
         """Problems that were read, with their searches. ValueError if one has none that fits."""
         identity = identities_of(problems)
         return fitting(*self._searched(problems, identity, identity, None), self._most_states)
@@ -256,15 +252,18 @@ class Planning(Redrawn, Searching, Perturbed):
         """Changed problems with their searches, and which of these are as short as drawn ones."""
         return self._searched(problems, identities_of(problems), keys, self.longest)
 
-    def prompts(self, examples: Examples) -> Ragged:
-        """Prompt tokens."""
-        numbers = examples.problem
-        rows, ends = prompt_rows(self._world(1), numbers.values, numbers.offsets)
-        return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
+    def _prompt_rows(self, problems: Ragged) -> Ragged:
+        """Rows of prompts."""
+        return Ragged(*prompt_rows(self._world(1), problems.values, problems.offsets))
+
+    @property
+    def _fits(self) -> dict[str, int]:
+        """What the vocabulary can write, in the order of a stored problem's header."""
+        return {"domains": len(DOMAINS) - 1, **self.reaches}
 
     def _space_for(self, examples: Examples, outputs: Ragged) -> World:
         """Room for all states that an output can name."""
-        check_fit({"domains": len(DOMAINS) - 1, **self.reaches}, examples, outputs)
+        check_fit(self._fits, examples, outputs)
         return self._world(nameable(examples, outputs, self._degree))
 
     def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:

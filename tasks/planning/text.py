@@ -27,6 +27,12 @@ def most_things(reach: Reach) -> int:
     return min(MOST_THINGS, max(reach["blocks"], carried))
 
 
+def most_actions(reach: Reach) -> int:
+    """How many actions a state can have."""
+    vehicles = reach["trucks"] + reach["planes"]
+    return max(reach["blocks"], vehicles * (reach["locations"] + reach["packages"]))
+
+
 def codec_of(reach: Reach, states: bool) -> Codec:
     """The vocabulary. states: do creations name the state?"""
     words, count = Words.of(reach), most_things(reach)

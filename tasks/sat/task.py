@@ -177,7 +177,7 @@ class Sat(Assigning, Perturbed):
         """The formula that a prompt's tokens write, as it is stored. ValueError if they write none."""
         return problem_of(self.codec, prompt, self.clause_size)
 
-    def solved(self, problems: Ragged) -> Examples:
+    def _solved(self, problems: Ragged) -> Examples:
         """Formulas that were read, with their searches. ValueError if one takes too many steps."""
         return _answered(batch.solved(self._csp(), self.tie_break, problems))
 
@@ -188,11 +188,11 @@ class Sat(Assigning, Perturbed):
 
     def resolved(self, problems: Ragged, keys: NDArray[np.uint64]) -> tuple[Examples, NDArray[np.bool_]]:
         """Changed problems with their searches, and which of these are as short as drawn ones."""
-        return within(self.solved(problems), self.max_steps)
+        return within(self._solved(problems), self.max_steps)
 
-    def prompts(self, examples: Examples) -> Ragged:
-        """Prompt tokens: the number of variables, then each clause with its name."""
-        return self.codec.encode(self.codec.prompt, prompt_rows(examples.problem, self.clause_size))
+    def _prompt_rows(self, problems: Ragged) -> Ragged:
+        """Rows of prompts: the number of variables, then each clause with its name."""
+        return prompt_rows(problems, self.clause_size)
 
     def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
         """Variables: assigned or not, and to what."""

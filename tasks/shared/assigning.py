@@ -44,7 +44,7 @@ class Assigning(Tabled):
 
     def alternatives(self, examples: Examples, keys: NDArray[np.uint64]) -> Ragged:
         """Another search of each problem (see `core.types.Task`)."""
-        return other_traces(self._csp(), examples, keys)
+        return other_traces(self._tables_for(examples), examples, keys)
 
     def _tables(self) -> Csp:
         return self._csp()

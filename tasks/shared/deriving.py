@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples
+from tracelab.search.completion import check_counts
 from tracelab.search.derivation.detours import detours
 from tracelab.search.derivation.judge import judge, judge_traces
 from tracelab.search.derivation.needed import needed
@@ -35,18 +36,19 @@ class Deriving(Tabled):
         return self._system()
 
     @abstractmethod
-    def solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
+    def _solved(self, problems: Ragged, keys: NDArray[np.uint64] | None = None) -> Examples:
         """Stored problems with their derivations. keys: (n,) of ties; None: each problem has its own."""
 
     def alternatives(self, examples: Examples, keys: NDArray[np.uint64]) -> Ragged:
         """Another derivation of each problem, with ties broken at random (see `core.types.Task`)."""
         task: Any = self
         at_random: Self = replace(task, tie_break="random")
-        traces = at_random.solved(examples.problem, keys).trace
+        check_counts(self._fits, examples.problem)
+        traces = at_random._solved(examples.problem, keys).trace
         longer = np.flatnonzero(traces.lengths > limits_of(examples))
         nothing = Ragged(traces.values[:0], np.zeros(len(longer) + 1, np.int64))
         return traces.replace(longer, nothing)
 
     def tree(self, examples: Examples, traces: Ragged, solutions: Ragged) -> Ragged:
         """The tree of steps on which each solution rests (see `core.types.Task`)."""
-        return tree(self._tables(), examples, traces, solutions)
+        return tree(self._tables_for(examples), examples, traces, solutions)

@@ -6,7 +6,7 @@ what the contract says of `perturb` and `ask_again` is here.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples
+from tracelab.tasks.shared.stored import Storing
 
 # What becomes of a reference solution: it is one of the changed problem, too, as it stands; or renamed,
 # turned or reversed with the problem; or the solver must find another.
@@ -46,7 +47,7 @@ class Change(NamedTuple):
     same: tuple[str, ...] = ()
 
 
-class Perturbed(ABC):
+class Perturbed(Storing):
     """A task with small changes."""
 
     name: str
@@ -56,13 +57,9 @@ class Perturbed(ABC):
     def changes(self) -> Mapping[str, Change]:
         """Its changes by name."""
 
-    @abstractmethod
-    def solved(self, problems: Ragged) -> Examples:
-        """Stored problems with their searches."""
-
     def resolved(self, problems: Ragged, keys: NDArray[np.uint64]) -> tuple[Examples, NDArray[np.bool_]]:
         """-> changed problems with their searches, and which of these are as short as the task asks for."""
-        return within(self.solved(problems), None)
+        return within(self._solved(problems), None)
 
     @property
     def perturbations(self) -> tuple[str, ...]:
@@ -90,6 +87,7 @@ class Perturbed(ABC):
 
     def _made_and_solved(self, make: Make, examples: Examples, keys: NDArray[np.uint64]) -> Examples:
         """What is made of each problem of which something is, solved, with its index."""
+        self.check_solved(examples.problem)
         made = self._made(make, examples, keys)
         rows = np.array([i for i, changed in enumerate(made) if changed is not None], np.int64)
         if len(rows) == 0:
@@ -103,6 +101,7 @@ class Perturbed(ABC):
 
         Empty where a problem has no such change. The kind's answer is KEPT or MAPPED.
         """
+        self.check_solved(examples.problem)
         rows = []
         made = self._made(self.changes[kind].make, examples, keys)
         for solution, changed in zip(examples.solution, made, strict=True):

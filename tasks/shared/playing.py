@@ -32,4 +32,4 @@ class Playing(Tabled):
 
     def alternatives(self, examples: Examples, keys: NDArray[np.uint64]) -> Ragged:
         """Another search of each position (see `core.types.Task`)."""
-        return other_traces(self._searched(), examples, keys)
+        return other_traces(self._tables_for(examples), examples, keys)

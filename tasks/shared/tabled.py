@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tracelab.core.codec import Codec
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples, Verdicts
+from tracelab.search.completion import check_counts
 from tracelab.tasks.shared.variants import Varied
 
 
@@ -44,6 +45,11 @@ class Tabled(Varied):
     def _tables(self) -> Any:
         """What the rules look things up in, anew for each call: threads may generate at the same time."""
 
+    def _tables_for(self, examples: Examples) -> Any:
+        """Tables for problems that the vocabulary can write. ValueError if it cannot."""
+        check_counts(self._fits, examples.problem)
+        return self._tables()
+
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
         return self.rules.judge(self._tables(), self.codec, self._fits, examples, completions)
@@ -56,12 +62,12 @@ class Tabled(Varied):
         self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]
     ) -> tuple[Ragged, Ragged]:
         """Traces with valid steps that the solution does not need (see `core.types.Task`)."""
-        return self.rules.detours(self._tables(), examples, wanted, keys)
+        return self.rules.detours(self._tables_for(examples), examples, wanted, keys)
 
     def needed(self, examples: Examples, traces: Ragged, solutions: Ragged) -> tuple[Ragged, Integers]:
         """Which steps the solutions need, and when they are settled (see `core.types.Task`)."""
-        return self.rules.needed(self._tables(), examples, traces, solutions)
+        return self.rules.needed(self._tables_for(examples), examples, traces, solutions)
 
     def provenance(self, examples: Examples, traces: Ragged, solutions: Ragged) -> NDArray[np.uint8]:
         """Where the solutions come from (see `core.types.Task`)."""
-        return self.rules.provenance(self._tables(), examples, traces, solutions)
+        return self.rules.provenance(self._tables_for(examples), examples, traces, solutions)

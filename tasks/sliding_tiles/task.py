@@ -34,7 +34,7 @@ from tracelab.search.best_first.batch import COMPLEXITIES, Searches, examples_of
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.search.best_first.search import SHORTEST_PATHS, BestFirst, Strategy
 from tracelab.search.best_first.states import board_states
-from tracelab.search.completion import LEVELS, check_fit
+from tracelab.search.completion import LEVELS, check_counts, check_fit
 from tracelab.tasks.shared.perturbing import Change, Perturbed
 from tracelab.tasks.shared.redraws import Redrawn, check_longest, fitting, redrawn, writable
 from tracelab.tasks.shared.searching import Searching
@@ -179,7 +179,7 @@ class SlidingTiles(Redrawn, Searching, Perturbed):
         """The puzzle that a prompt's tokens write, as it is stored. ValueError if they write none."""
         return problem_of(self.codec, prompt, self.words)
 
-    def solved(self, problems: Ragged) -> Examples:
+    def _solved(self, problems: Ragged) -> Examples:
         """Puzzles that were read, with their searches. ValueError if one has none that fits."""
         identity = identities_of(problems)
         return fitting(*self._searched(problems, identity, identity, None), MOST_STATES)
@@ -196,21 +196,24 @@ class SlidingTiles(Redrawn, Searching, Perturbed):
         """Changed problems with their searches, and which of these are as short as drawn ones."""
         return self._searched(problems, identities_of(problems), keys, self.longest)
 
-    def prompts(self, examples: Examples) -> Ragged:
-        """Prompt tokens."""
-        numbers = examples.problem
-        rows, ends = prompt_rows(numbers.values, numbers.offsets, self.words)
-        return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
+    def _prompt_rows(self, problems: Ragged) -> Ragged:
+        """Rows of prompts."""
+        return Ragged(*prompt_rows(problems.values, problems.offsets, self.words))
 
-    def _space_for(self, examples: Examples, outputs: Ragged) -> Board:
-        """Room for all boards that an output can name."""
-        check_fit({"rows": self.words // 2, "columns": self.words // 2}, examples, outputs)
-        largest = (int(examples.problem.lengths.max(initial=0)) - HEADER) // 2
+    def check_written(self, problems: Ragged) -> None:
+        """ValueError unless the vocabulary can write these boards."""
+        check_counts({"rows": self.words // 2, "columns": self.words // 2}, problems)
+        largest = (int(problems.lengths.max(initial=0)) - HEADER) // 2
         if largest > self.words:
             raise ValueError(
                 f"a board of {largest} cells is beyond this task's vocabulary, which ends at {self.words}: "
-                "judge it with the task that drew it"
+                "take the task that drew it, or a higher task.reach"
             )
+
+    def _space_for(self, examples: Examples, outputs: Ragged) -> Board:
+        """Room for all boards that an output can name."""
+        check_fit({}, examples, outputs)
+        self.check_written(examples.problem)
         return self._board(nameable(examples, outputs, degree=4))
 
     def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:

@@ -223,7 +223,7 @@ class Sokoban(Redrawn, Searching, Perturbed):
             raise ValueError("a box begins on a dock, which format=published cannot tell of: take another")
         return problem
 
-    def solved(self, problems: Ragged) -> Examples:
+    def _solved(self, problems: Ragged) -> Examples:
         """Yards that were read, with their searches. ValueError if one has none that fits."""
         identity = identities_of(problems)
         also = ", or its published text can be read in two ways" if self.format == "published" else ""
@@ -241,17 +241,19 @@ class Sokoban(Redrawn, Searching, Perturbed):
         """Changed problems with their searches, and which of these are as short as drawn ones."""
         return self._searched(problems, identities_of(problems), keys, self.longest)
 
-    def prompts(self, examples: Examples) -> Ragged:
-        """Prompt tokens."""
-        numbers = examples.problem
-        published = self.format == "published"
-        rows, ends = prompt_rows(numbers.values, numbers.offsets, self.stride, self.outer_walls, published)
-        return self.codec.encode(self.codec.prompt, Ragged(rows, ends))
+    def _prompt_rows(self, problems: Ragged) -> Ragged:
+        """Rows of prompts."""
+        format_ = self.outer_walls, self.format == "published"
+        return Ragged(*prompt_rows(problems.values, problems.offsets, self.stride, *format_))
+
+    @property
+    def _fits(self) -> dict[str, int]:
+        """What the vocabulary can write, in the order of a stored problem's header."""
+        return {"rows": self.stride, "columns": self.stride, "boxes": self._most_boxes}
 
     def _space_for(self, examples: Examples, outputs: Ragged) -> Yard:
         """Room for all states that an output can name."""
-        most = {"rows": self.stride, "columns": self.stride, "boxes": self._most_boxes}
-        check_fit(most, examples, outputs)
+        check_fit(self._fits, examples, outputs)
         return self._yard(nameable(examples, outputs, degree=4))
 
     def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:

@@ -144,7 +144,7 @@ class Sudoku(Assigning, Perturbed):
         """The sudoku that a prompt's tokens write, as it is stored. ValueError if they write none."""
         return problem_of(self.codec, prompt, self._stride)
 
-    def solved(self, problems: Ragged) -> Examples:
+    def _solved(self, problems: Ragged) -> Examples:
         """Sudokus that were read, with their searches. ValueError if none is found for one."""
         return _counted(batch.solved(self._csp(), self.tie_break, problems))
 
@@ -155,11 +155,11 @@ class Sudoku(Assigning, Perturbed):
 
     def resolved(self, problems: Ragged, keys: NDArray[np.uint64]) -> tuple[Examples, NDArray[np.bool_]]:
         """Changed problems with their searches, and which of these are as short as drawn ones."""
-        return within(self.solved(problems), self.max_steps)
+        return within(self._solved(problems), self.max_steps)
 
-    def prompts(self, examples: Examples) -> Ragged:
-        """Prompt tokens: the size, then the clues row by row."""
-        return self.codec.encode(self.codec.prompt, prompt_rows(examples.problem, self._stride))
+    def _prompt_rows(self, problems: Ragged) -> Ragged:
+        """Rows of prompts: the size, then the clues row by row."""
+        return prompt_rows(problems, self._stride)
 
     def solver_state(self, problem: Integers, trace: Integers) -> dict[str, Quantity]:
         """Cells: which have a digit, and which."""

@@ -347,7 +347,7 @@ def test_a_target_out_of_reach_is_an_error_not_a_loop():
 
 
 def test_a_problem_beyond_the_vocabulary_is_refused():
-    with pytest.raises(ValueError, match="judge them with the task that drew them"):
+    with pytest.raises(ValueError, match="take the task that drew them"):
         Countdown(numbers=3).judge(problems(Countdown(numbers=4), 2), Ragged.of([[], []]))
     with pytest.raises(ValueError, match="1 outputs for 2 examples"):
         Countdown().judge(problems(Countdown(), 2), Ragged.of([[]]))

@@ -444,7 +444,7 @@ def test_what_cannot_be_drawn_ends_with_advice():
 def test_a_larger_problem_is_judged_by_the_task_that_drew_it():
     large = Planning(longest=200)
     examples = problems(large, 3)
-    with pytest.raises(ValueError, match="judge it with the task that drew it"):
+    with pytest.raises(ValueError, match="take the task that drew it"):
         Planning(blocks=4).judge(examples, references(large, examples))
 
 

@@ -281,7 +281,7 @@ def test_what_cannot_be_drawn_ends_with_advice():
 def test_a_larger_board_is_judged_by_the_task_that_drew_it():
     examples = puzzles(SlidingTiles(), 3)
     small = SlidingTiles(shape=(2, 3))
-    with pytest.raises(ValueError, match="judge it with the task that drew it"):
+    with pytest.raises(ValueError, match="take the task that drew it"):
         small.judge(examples, references(SlidingTiles(), examples))
 
 

@@ -305,5 +305,5 @@ def test_what_cannot_be_drawn_ends_with_advice():
 
 def test_a_larger_yard_is_judged_by_the_task_that_drew_it():
     examples = yards(Sokoban(), 3)
-    with pytest.raises(ValueError, match="judge it with the task that drew it"):
+    with pytest.raises(ValueError, match="take the task that drew it"):
         Sokoban(size=5).judge(examples, references(Sokoban(), examples))

@@ -25,18 +25,23 @@ Judged = tuple[Flags, Flags, Integers, Integers, Integers, Integers]  # the fiel
 
 
 def check_fit(most: Mapping[str, int], examples: Examples, outputs: Ragged) -> None:
-    """ValueError unless there is one output per example, and the problems fit: compiled code does not ask.
+    """ValueError unless there is one output per example, and the problems fit (see `check_counts`)."""
+    if len(examples) != len(outputs):
+        raise ValueError(f"{len(outputs)} outputs for {len(examples)} examples: there must be one each")
+    check_counts(most, examples.problem)
+
+
+def check_counts(most: Mapping[str, int], problems: Ragged) -> None:
+    """ValueError unless stored problems fit: compiled code does not ask.
 
     most: what the first integers of a stored problem count, and the most that there may be of each.
     """
-    if len(examples) != len(outputs):
-        raise ValueError(f"{len(outputs)} outputs for {len(examples)} examples: there must be one each")
     for h, (what, limit) in enumerate(most.items()):
-        count = examples.problem.values[examples.problem.offsets[:-1] + h].max(initial=0)
+        count = problems.values[problems.offsets[:-1] + h].max(initial=0)
         if count > limit:
             raise ValueError(
                 f"a problem of {count} {what} is beyond this task's vocabulary, which ends at {limit}: "
-                "judge it with the task that drew it"
+                "take the task that drew it, or a higher task.reach"
             )
 
 
