@@ -1,7 +1,11 @@
 """Drawing a Countdown problem that belongs to a split: target, numbers, canonical hash.
 
-Targets are uniform. Numbers are drawn with a solution: a random expression tree over the numbers that
-are used, of which all but one are drawn and the last is solved for.
+Targets are drawn uniformly, and another one is taken where MAX_REDRAWS // TARGETS draws of numbers give none
+that belongs to the split. In train and test that hardly ever happens; test sets out of distribution own 1 of
+32 problems, and there the targets that few numbers give are rarer (docs/tasks.md has how much).
+
+Numbers are drawn with a solution: a random expression tree over the numbers that are used, of which all but
+one are drawn and the last is solved for.
 """
 
 from __future__ import annotations
@@ -139,8 +143,8 @@ def draw_problem(
 ) -> tuple[int, np.uint64]:
     """Draw a problem whose canonical hash falls into the split's bins.
 
-    targets: those to draw from; one that no draw reaches is replaced. -> (target, hash); target is -1
-    if MAX_REDRAWS draws found none.
+    targets: those to draw from; one that no draw brings into the split is replaced. -> (target, hash); target
+    is -1 if MAX_REDRAWS draws found none.
     """
     values, siblings = np.empty((2, knobs.numbers), np.int64)
     for _ in range(TARGETS):

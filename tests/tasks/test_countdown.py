@@ -55,6 +55,18 @@ def test_targets_are_uniform():
     assert max(counts.values()) < 260
 
 
+@pytest.mark.parametrize(
+    ("change", "hardest", "share"),
+    [({"target_range": [101, 150]}, 139, 0.41), ({"number_range": [51, 100]}, 13, 0.27)],
+)
+def test_hard_targets_are_rarer_out_of_distribution_alone(change, hardest, share):
+    """By so much as docs/tasks.md says: a target that 1,000 draws do not bring into the split is replaced."""
+    task = Countdown(**change)
+    for split, expected in (("train", 1), ("ood", share)):
+        targets = Counter(problems(task, 8000, split).problem.values[::5].tolist())
+        assert abs(targets[hardest] * len(targets) / 8000 - expected) < 0.2
+
+
 def test_every_kind_of_solution_is_drawn():
     """Problems that only (a + b) * (c + d) and its like solve are among them."""
     task = Countdown(numbers=4, number_range=[2, 9], target_range=[60, 99], operations="+*")
