@@ -191,8 +191,8 @@ class Planning(Redrawn, Searching, Perturbed):
 
     @property
     def _most_states(self) -> int:
-        """How many a search may meet."""
-        return min(MOST_STATES, MOST_ROWS // (1 + self._degree))
+        """How many a search may meet, whatever the vocabulary: it does not change what is drawn."""
+        return min(MOST_STATES, MOST_ROWS // (1 + most_actions(self.uses)))
 
     def generate(self, keys: NDArray[np.uint64], split: str) -> Examples:
         """One solved problem per key, in `split`. ValueError if none is found."""
@@ -241,7 +241,8 @@ class Planning(Redrawn, Searching, Perturbed):
         return fitting(*self._searched(problems, identity, identity, None), self._most_states)
 
     def _search(self, world: World, strategy: Strategy, stored: Ragged, keys: NDArray[np.uint64]) -> Searches:
-        return solve(world, strategy, stored, keys, (len(self.columns), FIRST))
+        steps = min(MOST_ROWS, len(world.states.words) * (1 + self._degree)) + 2
+        return solve(world, strategy, stored, keys, (len(self.columns), FIRST), steps)
 
     @property
     def changes(self) -> Mapping[str, Change]:
