@@ -56,6 +56,7 @@ from tracelab.tasks.shared.trees import PICTURE_LEGEND
 
 FORMATS = ("compact", "stream_of_search")
 TARGETS = ("seen", "held_out")
+LARGEST = 1000  # number
 MOST_STATES = 1 << 16  # that a reference search may meet; of up to five numbers it never meets more
 UNGUIDED = ("bfs", "dfs", "dijkstra")
 
@@ -94,7 +95,7 @@ class Countdown(Redrawn, Searching, Perturbed):
     larger = "a wider task.number_range, more task.numbers, or a higher task.held_out"
     levels, reasons, complexities = LEVELS, NAMES, COMPLEXITIES
     legend, picture_legend = LEGEND, PICTURE_LEGEND
-    fixed = ("format",)
+    fixed, farthest = ("format",), {"number": LARGEST}
 
     def __post_init__(self) -> None:
         one_of("task.heuristic", self.heuristic, HEURISTICS)
@@ -103,8 +104,8 @@ class Countdown(Redrawn, Searching, Perturbed):
         BestFirst(self.solver, self.tie_break).compiled()
         if not 2 <= self.numbers <= 6:
             raise ValueError(f"task.numbers={self.numbers} must be in 2 to 6")
-        if not 10 <= self.limit <= 1000:
-            raise ValueError(f"task.limit={self.limit} must be in 10 to 1000")
+        if not 10 <= self.limit <= LARGEST:
+            raise ValueError(f"task.limit={self.limit} must be in 10 to {LARGEST}")
         for knob, least in (("number_range", 1), ("target_range", 2)):
             ends = getattr(self, knob)
             if len(ends) != 2 or not least <= ends[0] <= ends[1] <= self.limit:

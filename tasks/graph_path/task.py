@@ -92,7 +92,7 @@ class GraphPath(Searching, Perturbed):
     name = "graph_path"
     levels, reasons, complexities = LEVELS, NAMES, COMPLEXITIES
     legend, picture_legend = LEGEND, PICTURE_LEGEND
-    fixed = ("format",)
+    fixed, farthest = ("format",), {"cost": MOST**2}
 
     def __post_init__(self) -> None:
         one_of("task.generator", self.generator, GENERATORS)
@@ -228,9 +228,9 @@ class GraphPath(Searching, Perturbed):
         return changes_of(self.words, self.max_weight, any_edge=self.generator == "random")
 
     @property
-    def other_question(self) -> Make:
-        """How another target is asked for."""
-        return other_target
+    def other_question(self) -> Make | None:
+        """How another target is asked for; of two targets there is no other."""
+        return None if self.generator == "two_targets" else other_target
 
     def _prompt_rows(self, problems: Ragged) -> Ragged:
         """Rows of prompts."""

@@ -53,9 +53,9 @@ class Maze(Searching, Perturbed):
     rooms: at even or odd coordinates, or drawn per maze (as published; `dfs` is always even there).
     coverage: share of free cells (drunkards_walk). density: range of the share of walls
     (searchformer); None for the published rule, 3 to 5 walls for each whole 10 cells.
-    braid: share of the walls between rooms removed (braided). min_distance: fewest moves from start
-    to goal; searchformer's default is the longer side - 1, Searchformer's rule (Beyond Semantics'
-    code, too, but there the last of 100 pairs is taken at any distance: 2 % of its 30x30 mazes).
+    braid: share of the walls between rooms removed, one wall at least (braided). min_distance: fewest
+    moves from start to goal; searchformer's default is the longer side - 1, Searchformer's rule (Beyond
+    Semantics' code, too, but there the last of 100 pairs is taken at any distance: 2 % of its 30x30 mazes).
     ood: the out-of-distribution test sets, each the knobs that it changes. reach: how far the vocabulary
     goes, {side: the longest that it can write} (default: as far as is in use, test sets included).
     """
@@ -76,7 +76,7 @@ class Maze(Searching, Perturbed):
     name = "maze"
     levels, reasons, complexities = LEVELS, NAMES, MEASURES
     legend, picture_legend = LEGEND, PICTURE_LEGEND
-    fixed = ("format",)
+    fixed, farthest = ("format",), {"side": LARGEST}
 
     def __post_init__(self) -> None:
         one_of("task.generator", self.generator, GENERATORS)

@@ -57,6 +57,10 @@ def read_problem(text: str) -> tuple[Integers, dict[str, str]]:
     if len(found) != 1 or not all(isinstance(part, list) and part for part in found[0][1:]):
         raise ValueError("this is no PDDL problem: it is not one (define ...)")
     parts = {str(part[0]): part[1:] for part in found[0][1:]}
+    said = [str(part[0]) for part in found[0][1:]]
+    for name in (":objects", ":init", ":goal"):
+        if said.count(name) > 1:
+            raise ValueError(f"there are {said.count(name)} parts ({name} ...): make one of them")
     if not parts.get(":init") or not parts.get(":goal"):
         raise ValueError("this is no PDDL problem: it has no (:init ...) and (:goal ...)")
     (goal,) = parts[":goal"]

@@ -81,7 +81,7 @@ class Perturbed(Storing):
         if self.other_question is None:
             raise ValueError(
                 f"a problem of {self.name} has one question alone: ask again where there are goals or names "
-                "to choose from, in maze, graph_path, arithmetic, deduction or hops"
+                "to choose from, in maze, graph_path (but for two_targets), arithmetic, deduction or hops"
             )
         return self._made_and_solved(self.other_question, examples, keys)
 

@@ -19,6 +19,7 @@ from tracelab.core.settings import typed
 
 Task = TypeVar("Task")
 LIMITS = ("longest", "max_steps")  # knobs that leave short searches as they are
+MOST = 10_000  # of a kind that a vocabulary may have words for, for stored problems are of 16 bits
 MADE = ("problem", "trace", "solution")  # what a draw holds besides its prompt
 FEW = (8, 128)  # problems by which changes are compared: more of them where the first do not differ
 
@@ -26,7 +27,8 @@ FEW = (8, 128)  # problems by which changes are compared: more of them where the
 class Varied(ABC):
     """A task, a frozen dataclass, with the knobs `ood` and `reach`.
 
-    fixed: knobs that no test set may change, for they make the format; farthest: what `reach` may not exceed.
+    fixed: knobs that no test set may change, for they make the format; farthest: what `reach` may not exceed,
+    MOST if it says nothing.
     """
 
     ood: Sequence[Mapping[str, Any]]
@@ -98,8 +100,8 @@ class Varied(ABC):
                 raise ValueError(
                     f"task.reach: {name}={far} is below the {used[name]} in use; raise it or leave it out"
                 )
-            if far > self.farthest.get(name, far):
-                raise ValueError(f"task.reach: {name}={far} is above {self.farthest[name]}; lower it")
+            if far > (most := self.farthest.get(name, MOST)):
+                raise ValueError(f"task.reach: {name}={far} is above {most}; lower it")
         return {**used, **given}
 
     def refuse_idle(self, seed: int) -> None:

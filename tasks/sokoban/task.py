@@ -10,7 +10,8 @@ they stand there (its ties depend on hashes that differ from process to process:
 A step leaves boxes on docks out, h counts docks without a box alone and is not consistent, so that A* reopens
 states, and the plan begins with the start. Three things stay ours: yards are made by pulling boxes from docks
 (theirs are drawn and kept if they can be solved), costs have words up to c400 (theirs to c39999), and
-problems are drawn anew where a box starts on a dock or a closing may be taken for another open state's.
+problems are drawn anew where a box starts on a dock or a closing may be taken for another open state's. So
+may a model's, in a few valid searches: docs/verdicts.md says how many are called invalid.
 
 The other formats differ: boxes on docks are written too, so that a step names one state; walls stand row by
 row. heuristic=boxes counts a box's nearest dock, taken or not, and is consistent; worker adds the worker's

@@ -329,6 +329,12 @@ def test_the_unreachable_target_is_no_goal():
     assert not verdicts.trace_ok[:, 1:].any()
 
 
+def test_of_two_targets_no_other_is_asked():
+    task = GraphPath(**KINDS_OF_GRAPHS["two_targets"])
+    with pytest.raises(ValueError, match="has one question alone"):
+        task.ask_again(problems(task, 3), rng.keys(0, "train", 0, 3, "question"))
+
+
 @pytest.mark.parametrize(
     ("knobs", "message"),
     [

@@ -385,6 +385,8 @@ def test_a_goal_in_a_vehicle_is_refused():
         ("- block", "- pyramid", "pyramid"),
         ("(ONTABLE C)", "", "does not say of each thing where it is"),
         ("(:goal", "(:metric", "no PDDL problem"),
+        ("(:goal", "(:goal (on a b)) (:goal", r"2 parts \(:goal"),
+        ("(:INIT", "(:init (clear a)) (:INIT", r"2 parts \(:init"),
         ("(HANDEMPTY))", "(HANDEMPTY)", "never closed"),
         ("D B A C", "D B A C " + " ".join(f"x{k}" for k in range(9)), "13 blocks"),
     ],

@@ -1,4 +1,6 @@
-"""Stored problems that a task cannot write or solve are refused, before compiled code reads beyond tables."""
+"""Stored problems that a task cannot write or solve are refused, before compiled code reads beyond tables; of
+none comes nothing.
+"""
 
 import numpy as np
 import pytest
@@ -108,3 +110,14 @@ def test_problems_that_fit_are_solved_and_written(beyond):
     again = large.solved(examples.problem)
     assert again.identity.tolist() == examples.identity.tolist()
     assert large.prompts(again).values.tolist() == large.prompts(examples).values.tolist()
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_of_no_examples_comes_nothing(name):
+    (kind,) = classes_of(name)
+    task, none, wanted = kind(ood=()), np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    examples = task.generate(none, "train")
+    assert len(task.alternatives(examples, none)) == 0
+    assert [len(part) for part in task.detours(examples, wanted, none)] == [0, 0]
+    assert [len(part) for part in task.needed(examples, examples.trace, examples.solution)] == [0, 0]
+    assert len(task.provenance(examples, examples.trace, examples.solution)) == 0

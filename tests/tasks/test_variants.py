@@ -18,7 +18,9 @@ from tracelab.tasks.countdown import Countdown
 from tracelab.tasks.deduction import Deduction
 from tracelab.tasks.graph_path import GraphPath
 from tracelab.tasks.maze import Maze
+from tracelab.tasks.planning import Planning
 from tracelab.tasks.sat import Sat
+from tracelab.tasks.shared.variants import MOST
 from tracelab.tasks.sudoku import Sudoku
 from tracelab.training.settings import Training
 
@@ -76,9 +78,9 @@ def test_a_vocabulary_goes_as_far_as_is_asked(task):
         }
         with pytest.raises(ValueError, match=f"task.reach: {name}={used - 1} is below the {used} in use"):
             replace(task, reach={name: used - 1})
-        if name in task.farthest:
-            with pytest.raises(ValueError, match=f"{name}={task.farthest[name] + 1} is above"):
-                replace(task, reach={name: task.farthest[name] + 1})
+        beyond = task.farthest.get(name, MOST) + 1
+        with pytest.raises(ValueError, match=f"{name}={beyond} is above"):
+            replace(task, reach={name: beyond})
     with pytest.raises(ValueError, match=r"task\.reach: 'colours' is unknown; choose from"):
         replace(task, reach={"colours": 9})
 
@@ -106,6 +108,18 @@ def test_problems_do_not_depend_on_how_far_the_vocabulary_goes(task):
     )
     said = said[said.index("Problems of `arithmetic`") : said.index("take their names from")]
     assert {name for name in NAMED if f"`{name}`" in said} == NAMED
+
+
+def test_a_search_may_meet_as_many_states_however_far_the_vocabulary_goes():
+    """Of logistics a longer vocabulary would have allowed fewer, and left out the problems that meet more."""
+    knobs = {"domain": "logistics", "packages": 3, "longest": None, "heuristic": "none", "solver": "bfs"}
+    keys = rng.keys(0, "train", 0, 3, "problem")
+    near = Planning(**knobs).generate(keys, "train")
+    reach = {"locations": 24, "trucks": 8, "planes": 4, "packages": 10}
+    further = Planning(**knobs, reach=reach).generate(keys, "train")
+    assert near.trace.lengths.min() > 6000
+    assert further.problem.values.tolist() == near.problem.values.tolist()
+    assert further.trace.lengths.tolist() == near.trace.lengths.tolist()
 
 
 @pytest.mark.usefixtures("own_cache")

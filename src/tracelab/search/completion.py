@@ -107,6 +107,15 @@ def longest(offsets: Integers) -> int:
 
 
 @kernel
+def largest(counts: Integers) -> int:
+    """The largest of some counts; 0 for none."""
+    most = 0
+    for count in counts:
+        most = max(most, count)
+    return most
+
+
+@kernel
 def find(tokens: Integers, start_at: int, token: int) -> int:
     """The first place of a token from start_at on, or len(tokens)."""
     for i in range(start_at, len(tokens)):

@@ -35,7 +35,7 @@ from tracelab.search.backtracking.search import (
     record,
     step,
 )
-from tracelab.search.completion import longest
+from tracelab.search.completion import largest, longest
 from tracelab.search.detours import Given, Spliced, copy_steps, ragged_of, share_out
 
 RANDOM = 1  # a place in TIE_BREAKS
@@ -68,7 +68,7 @@ def detours(
 def _detours(csp: Csp, given: Given, wanted: NDArray[np.int64], keys: Words) -> Spliced:
     """-> (rows, where each trace ends, for each row whether it was added)"""
     n, variables = len(wanted), len(csp.assignment)
-    steps, values = longest(given.ends) + 2 * wanted.max() + 2, np.full(variables, ABSENT, np.int32)
+    steps, values = longest(given.ends) + 2 * largest(wanted) + 2, np.full(variables, ABSENT, np.int32)
     scratch = Scratch(
         new_stack(csp),
         np.empty(steps, np.int32),

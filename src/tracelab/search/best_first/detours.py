@@ -34,7 +34,7 @@ from tracelab.search.best_first.space import (
     pose,
     write_move,
 )
-from tracelab.search.completion import longest
+from tracelab.search.completion import largest, longest
 from tracelab.search.detours import Given, Spliced, copy_steps, ragged_of, share_out
 
 
@@ -75,7 +75,7 @@ def _detours(
 ) -> Spliced:
     """-> (rows, where each trace ends, for each row whether it was added)"""
     n, spare = len(wanted), max_degree(space) + 1
-    steps = longest(given.ends) + wanted.max() + spare
+    steps = longest(given.ends) + largest(wanted) + spare
     scratch = Scratch(
         new_board(space, steps),
         np.empty(steps, np.int32),

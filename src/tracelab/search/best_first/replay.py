@@ -38,7 +38,10 @@ def created(space: Space, row: Integers, last: int) -> int:
 
 @kernel
 def closed_by(space: Space, board: Board, row: Integers) -> int:
-    """The state that a closing names, that which is open at its costs where there is a choice; or -1."""
+    """The state that a closing names; where there is a choice, the first that is open at its costs; or -1.
+
+    Another may be open at these costs, too: what follows is not asked which was meant (docs/verdicts.md).
+    """
     first = state = read_state(space, row, 1)
     k = 0
     while state >= 0:

@@ -72,7 +72,7 @@ def write_state(space: Space, state: int, row: Integers, column: int) -> None:
 @stub
 def read_other(space: Space, row: Integers, k: int) -> int:
     """The k-th state, from 0 on, that a closing's row may name beside that of `read_state`, or -1: where what
-    is written leaves a choice, the one that is open at the row's costs is meant.
+    is written leaves a choice, the first one that is open at the row's costs is taken.
     """
     return -1
 

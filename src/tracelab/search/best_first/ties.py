@@ -14,6 +14,7 @@ from tracelab.core.types import Examples
 from tracelab.search.best_first.batch import Rows, copy_rows
 from tracelab.search.best_first.search import RANDOM, Strategy, search
 from tracelab.search.best_first.space import Space, is_full, pose
+from tracelab.search.completion import largest
 from tracelab.search.detours import Given
 
 
@@ -32,7 +33,7 @@ def _other_traces(
     """-> (rows, where each trace ends); a search without an end within its limit has no rows."""
     n, width = len(limits), given.rows.shape[1]
     rows, ends = np.empty((limits.sum(), width), np.int32), np.zeros(n + 1, np.int64)
-    scratch, random = np.empty((limits.max(), width), np.int32), np.empty(1, np.uint64)
+    scratch, random = np.empty((largest(limits), width), np.int32), np.empty(1, np.uint64)
     for i in range(n):
         pose(space, given.problems[given.offsets[i] : given.offsets[i + 1]])
         random[0] = keys[i]

@@ -16,7 +16,7 @@ from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Ragged
 from tracelab.core.rng import below
 from tracelab.core.types import Examples
-from tracelab.search.completion import longest
+from tracelab.search.completion import largest, longest
 from tracelab.search.derivation.problem import System, aside, fault, learn, load
 from tracelab.search.derivation.reasons import R
 from tracelab.search.derivation.replay import replay
@@ -37,7 +37,7 @@ def _detours(system: System, given: Given, wanted: NDArray[np.int64], keys: Word
     """-> (rows, where each trace ends, for each row whether it was added)"""
     n, width = len(wanted), given.rows.shape[1]
     rows = np.empty((len(given.rows) + wanted.sum() + 1, width), np.int32)
-    spare, due = np.empty((wanted.max() + 1, width), np.int32), np.empty(longest(given.ends) + 1, np.int64)
+    spare, due = np.empty((largest(wanted) + 1, width), np.int32), np.empty(longest(given.ends) + 1, np.int64)
     added, ends = np.zeros(len(rows), np.bool_), np.zeros(n + 1, np.int64)
     random, reason, at = np.empty(1, np.uint64), np.empty(2, np.uint8), np.empty(2, np.int32)
     for i in range(n):
