@@ -15,6 +15,7 @@ from tests.oracles import sokoban as oracle
 from tracelab.core import rng
 from tracelab.core.codec import BOS, EOS
 from tracelab.core.ragged import Ragged
+from tracelab.search.best_first.reasons import NAMES
 from tracelab.tasks.sokoban import Sokoban
 
 SAMPLES = json.loads((Path(__file__).parents[1] / "data" / "searchformer_sokoban.json").read_text())[
@@ -156,3 +157,20 @@ def test_a_box_that_begins_on_a_dock_is_refused_by_its_reason():
     (prompt,) = task.prompts(of(task, [level]))
     with pytest.raises(ValueError, match="a box begins on a dock, which format=published cannot tell of"):
         task.parse(prompt)
+
+
+def test_a_closing_that_fits_two_open_states_is_taken_for_the_first():
+    """A valid search whose text tells only later which of the two was meant is called invalid there: as
+    docs/verdicts.md says.
+    """
+    knobs = {"size": 6, "boxes": 3, "walls": 0, "pulls": [4, 10], "tie_break": "fifo"}
+    task = Sokoban(**{**PUBLISHED, **knobs})
+    examples = task.generate(rng.keys(0, "train", 3, 4, "problem"), "train")
+    traces = task.alternatives(examples, rng.keys(2, "train", 3, 4, "alt"))
+    solutions = task.codec.encode(task.codec.solution, examples.solution)
+    written = task.codec.assemble(
+        Ragged.of([[]]), task.codec.encode(task.codec.trace, traces), solutions
+    ).tokens
+    verdicts = task.judge(examples, written)
+    assert NAMES[verdicts.trace_reason[0, 1]] == "already_closed"
+    assert verdicts.trace_at[0, 1] == 164
