@@ -16,11 +16,7 @@ from tracelab.runs.folder import Run
 VALIDATION = "val/"  # what they begin with
 LOSSES = ("loss", "trace_loss", "solution_loss")
 HALVES = ("easy", "hard")
-OF_HALVES = (
-    "solution_valid",
-    "trace_strict",
-    "only_solution",
-)  # what is told of easy and hard problems apart
+OF_HALVES = ("solution_valid", "trace_strict", "only_solution")  # told of easy and of hard problems apart
 
 
 def measured(levels: Iterable[str]) -> tuple[str, ...]:
