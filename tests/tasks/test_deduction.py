@@ -292,6 +292,29 @@ def test_bad_knobs(knobs, message):
         Deduction(**knobs)
 
 
+@pytest.mark.parametrize(
+    "farther",
+    [{"reach": {"labels": 60}}, {"reach": {"atoms": 60}, "depth": 1}, {"logic": ["and", "not"]}],
+)
+def test_what_has_no_word_here_is_refused_by_all_that_read_problems(farther):
+    """Names are any of the drawing task's words: a few of them may be beyond those of another."""
+    task, (_, examples) = Deduction(logic=["and"]), drawn(10, **{"logic": ["and"], **farther})
+    trace, solution, keys = examples.trace, examples.solution, np.zeros(10, np.uint64)
+    for ask in (
+        lambda: task.judge(examples, trace),
+        lambda: task.judge_traces(examples, trace),
+        lambda: task.detours(examples, np.ones(10, np.int64), keys),
+        lambda: task.needed(examples, trace, solution),
+        lambda: task.provenance(examples, trace, solution),
+        lambda: task.tree(examples, trace, solution),
+        lambda: task.alternatives(examples, keys),
+        lambda: task.solved(examples.problem),
+        lambda: task.prompts(examples),
+    ):
+        with pytest.raises(ValueError, match="take the task that drew it"):
+            ask()
+
+
 def test_too_small_a_space():
     task = Deduction(depth=1, distractors=0, logic=[])
     with pytest.raises(ValueError, match=r"20,?000 draws gave no problem.*task\.depth"):
