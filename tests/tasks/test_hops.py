@@ -256,6 +256,14 @@ def test_a_problem_with_more_names_than_the_task_draws_is_renamed():
     assert changed.identity.tolist() == one.identity.tolist()
 
 
+def test_a_question_of_more_steps_than_names_is_renamed():
+    task = Hops(hops=1, entities=4, distractors=0, reach={"hops": 8, "facts": 8})
+    words = f"r1 A = B r1 B = A ask {'( r1 ' * 6}A{' )' * 6}"
+    one = task.solved(Ragged.of([task.parse(task.codec.tokens_of(words))], np.int16))
+    changed = task.perturb(one, "rename", rng.keys(0, "train", 0, 1, "perturbation"))
+    assert changed.identity.tolist() == one.identity.tolist()
+
+
 def guesses(steps, facts):
     """Answers without hopping: what the last relation gives of anything; of what its operands' steps may
     give; and what no fact goes on from, of the former.
