@@ -315,6 +315,12 @@ def test_what_has_no_word_here_is_refused_by_all_that_read_problems(farther):
             ask()
 
 
+def test_there_are_as_many_distractors_as_are_asked_for():
+    """Beside two towers of three rules and a fact, of which one is lacking or of the other entity."""
+    _, examples = drawn(60, logic=["forall"], entities=2, depth=3, distractors=8)
+    assert set(examples.complexity["rules"] + examples.complexity["facts"]) == {7 + 8, 8 + 8}
+
+
 def test_too_small_a_space():
     task = Deduction(depth=1, distractors=0, logic=[])
     with pytest.raises(ValueError, match=r"20,?000 draws gave no problem.*task\.depth"):
