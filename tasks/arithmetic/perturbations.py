@@ -36,7 +36,7 @@ def rename(names: int, problem: Integers, draw: np.random.Generator) -> Changed:
     new, definitions = order_of(draw, names), _definitions(problem)
     operands = definitions[:, 2:]
     definitions[:, 0] = new[definitions[:, 0]]
-    definitions[:, 2:] = np.where(operands < 0, operands, new[operands])
+    definitions[:, 2:] = np.where(operands < 0, operands, new[np.maximum(operands, 0)])
     count, _, modulus, asked = problem[:HEADER]
     header = [count, definitions[:, 0].max() + 1, modulus, new[asked]]
     return kept(np.concatenate([header, definitions.ravel()]))

@@ -32,12 +32,15 @@ def node_where(theory: Theory, random: Random, nodes: int, inner: bool) -> int:
 
 @kernel
 def stray_fact(theory: Theory, random: Random, nodes: int, tower: int, entity: int) -> None:
-    """A base fact of another entity, or of an atom that nothing else mentions."""
+    """A base fact of another entity or, where there is none or that is given, of an atom that nothing else
+    mentions. Which entity that is about does not tell for which tower more was given.
+    """
     if theory.entities > 1:
         n = node_where(theory, random, nodes, False)
-        give(theory, literal_of(theory, tower * nodes + n, 0), another(theory, random, entity))
-    else:
-        give(theory, fresh(theory), entity)
+        if give(theory, literal_of(theory, tower * nodes + n, 0), another(theory, random, entity)):
+            return
+        entity = below(random, theory.entities)
+    give(theory, fresh(theory), entity)
 
 
 @kernel

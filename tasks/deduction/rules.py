@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelab.core.arrays import Integers
+from tracelab.core.arrays import Integers, int64
 from tracelab.core.jit import kernel
 
 if TYPE_CHECKING:
@@ -114,6 +114,23 @@ def state_of(theory: Theory, label: int, entity: int, status: Integers) -> int:
     if known >= enough:
         return READY
     return DEAD if failed > size - enough else WAITING
+
+
+@kernel
+def largest_named(problems: Integers, offsets: Integers) -> tuple[int, int]:
+    """The largest label and the largest literal in a batch of stored problems, -1 where it is empty."""
+    label = literal = int64(-1)
+    for i in range(len(offsets) - 1):
+        p = problems[offsets[i] : offsets[i + 1]]
+        literal, at = max(literal, int64(p[5])), HEADER
+        for _ in range(p[1]):
+            literal, at = max(literal, int64(p[at])), at + FACT
+        for _ in range(p[0]):
+            label = max(label, int64(p[at]))
+            for named in p[at + 3 : at + RULE]:
+                literal = max(literal, int64(named))
+            at += RULE
+    return label, literal
 
 
 @kernel

@@ -26,6 +26,7 @@ from tracelab.tasks.deduction.rules import (
     WAITING,
     Theory,
     fits,
+    gives,
     ground,
     ground_of,
     query,
@@ -78,7 +79,9 @@ def fault(theory: Theory, row: Integers) -> int:
 
 @problems.implements(problems.flaw, Theory)
 def flaw(theory: Theory, row: Integers) -> int:
-    """Nothing twice; backward, each step serves the goal opened last, and a rule is tried that may yet do."""
+    """Nothing twice; backward, each step serves the goal opened last, and only where no rule gives it is one
+    tried that may yet do.
+    """
     goal = ground_of(theory, row)
     if row[0] == APPLY and theory.status[goal] == KNOWN:
         return R.repeated
@@ -92,7 +95,16 @@ def flaw(theory: Theory, row: Integers) -> int:
         return R.repeated
     serves = ground(theory, theory.head[label], entity) == last
     waits = state_of(theory, label, entity, theory.status) == WAITING
-    return R.ok if serves and waits else R.not_needed
+    return R.ok if serves and waits and not is_given(theory, last) else R.not_needed
+
+
+@kernel
+def is_given(theory: Theory, goal: int) -> bool:
+    """Is there a rule that can be applied and gives a goal?"""
+    for r in range(theory.shape[0]):
+        if gives(theory, theory.listed[r], goal % theory.entities, theory.status) == goal:
+            return True
+    return False
 
 
 @problems.implements(problems.learn, Theory)

@@ -52,6 +52,7 @@ from tracelab.tasks.deduction.rules import (
     RULE,
     SOLVERS,
     Theory,
+    largest_named,
     new_theory,
 )
 from tracelab.tasks.deduction.search import MEASURES, TIE_BREAKS
@@ -158,6 +159,18 @@ class Deduction(Deriving, Perturbed):
             "atoms": words["atoms"],
             "entities": words["entities"],
         }
+
+    def check_written(self, problems: Ragged) -> None:
+        """The same, and ValueError where a rule or literal has no word: names are any of the drawing task."""
+        super().check_written(problems)
+        named, words = largest_named(problems.values, problems.offsets), self._words
+        most = words["labels"], words["atoms"] * words["signs"]
+        for what, largest, count in zip(("rule", "literal"), named, most, strict=True):
+            if largest >= count:
+                raise ValueError(
+                    f"a problem with {what} {largest} is beyond this task's vocabulary, which ends at "
+                    f"{count - 1}: take the task that drew it, or a higher task.reach"
+                )
 
     def _system(self) -> Theory:
         """Tables of their own for each call: threads may generate at the same time."""

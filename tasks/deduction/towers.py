@@ -123,14 +123,15 @@ def fresh(theory: Theory) -> int:
 
 
 @kernel
-def give(theory: Theory, literal: int, entity: int) -> None:
-    """Add a fact, unless it is there."""
+def give(theory: Theory, literal: int, entity: int) -> bool:
+    """Add a fact, unless it is there -> was it added?"""
     facts, used = theory.draws.facts, theory.draws.used
     for f in range(used[0]):
         if facts[f, 0] == literal and facts[f, 1] == entity:
-            return
+            return False
     facts[used[0], 0], facts[used[0], 1] = literal, entity
     used[0] += 1
+    return True
 
 
 @kernel

@@ -174,8 +174,8 @@ class Game(Playing, Perturbed):
         room = piles.HEADER + self.heaps if self._nim else boards.HEADER + self.board[0] * self.board[1]
         limits = batch.Limits(self.longest, room, self.telling)
         advice = (
-            "widen task.left, take a larger board or more heaps for splits that share no position, raise "
-            "task.longest for longer searches, or take task.telling=false"
+            "widen task.left, take a larger board or more heaps for splits that share no position, lower "
+            "task.left or raise task.longest where searches are longer, or take task.telling=false"
         )
         return batch.generate(self._searched(), limits, keys, split, advice)
 

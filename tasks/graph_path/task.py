@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.codec import Codec
-from tracelab.core.knobs import one_of
+from tracelab.core.knobs import finite, one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import BINS, MAX_REDRAWS, SPLITS, Column, Examples, Quantity
@@ -99,6 +99,7 @@ class GraphPath(Searching, Perturbed):
         one_of("task.format", self.format, FORMATS)
         one_of("task.query", self.query, QUERIES)
         BestFirst(self.solver, self.tie_break).compiled()
+        finite("task.density", self.density)
         if not 1 <= self.max_weight <= MOST:
             raise ValueError(f"task.max_weight={self.max_weight} must be in 1 to {MOST}")
         self._check_kind()

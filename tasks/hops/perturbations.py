@@ -58,7 +58,7 @@ def rename(
             ones[rows[~joins, RELATION]],
         )
         operands = rows[:, LEFT:]
-        rows[:, LEFT:] = np.where(operands < 0, operands, new[operands])
+        rows[:, LEFT:] = np.where(operands < 0, operands, new[np.maximum(operands, 0)])
     return Changed(with_facts(steps, facts), lambda rows: with_operands(rows, new[rows[:, 1]]))
 
 

@@ -49,7 +49,8 @@ from tracelab.tasks.shared.deriving import Deriving
 from tracelab.tasks.shared.perturbing import Change, Make, Perturbed
 from tracelab.tasks.shared.ranges import ends_of
 
-LARGEST = 100  # steps, distractors, entities, relations and pairings
+LARGEST = 100  # distractors, entities, relations and pairings
+MOST_HOPS = LARGEST - 2  # a question names two entities more than it has steps
 
 
 @dataclass(frozen=True)
@@ -95,17 +96,17 @@ class Hops(Deriving, Perturbed):
                     f"task.{knob}={value} must be from {least} to {LARGEST} (a question names two "
                     "entities more than it has steps)"
                 )
-        if hops + distractors > self.entities * self.relations:
+        if hops + distractors > self.entities * (self.relations + self.pairings * self.entities):
             raise ValueError(
                 f"task.distractors={self.distractors}: there are not so many facts; take fewer, or more "
-                "task.entities or task.relations"
+                "task.entities, task.relations or task.pairings"
             )
         assert self.reaches, "test sets and reach are checked where they are given"
 
     @property
     def _ranges(self) -> tuple[int, int, int, int]:
         """Fewest and most steps, fewest and most distractors."""
-        hops = ends_of("hops", self.hops, 1, LARGEST)
+        hops = ends_of("hops", self.hops, 1, MOST_HOPS)
         return *hops, *ends_of("distractors", self.distractors, 0, LARGEST)
 
     @property

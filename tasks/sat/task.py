@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelab.core.codec import Codec
-from tracelab.core.knobs import one_of
+from tracelab.core.knobs import finite, one_of
 from tracelab.core.older import reads_older
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Column, Examples, Quantity
@@ -41,6 +41,7 @@ from tracelab.tasks.shared.perturbing import Change, Perturbed, within
 from tracelab.tasks.shared.trails import PICTURE_LEGEND, plot_trail
 
 LARGEST = 100
+MOST_CLAUSES = 2**15 - 1  # a stored formula's integers have 16 bits
 
 
 @reads_older(
@@ -98,9 +99,15 @@ class Sat(Assigning, Perturbed):
         assert self.reaches, "test sets and reach are checked where they are given"
 
     def _check_ratio(self) -> None:
+        finite("task.ratio", self.ratio)
         if self.clauses < 1:
             raise ValueError(
                 f"task.ratio={self.ratio} gives no clause for {self.variables} variables; raise it"
+            )
+        if self.clauses > MOST_CLAUSES:
+            raise ValueError(
+                f"task.ratio={self.ratio} gives more than {MOST_CLAUSES:,} clauses for {self.variables} "
+                "variables; lower it"
             )
         fewest = 2**self.clause_size
         if self.satisfiable in ("no", "balanced") and (self.clauses < fewest or self.generator == "planted"):

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples
-from tracelab.search.completion import check_counts
 from tracelab.search.derivation.detours import detours
 from tracelab.search.derivation.judge import judge, judge_traces
 from tracelab.search.derivation.needed import needed
@@ -43,7 +42,7 @@ class Deriving(Tabled):
         """Another derivation of each problem, with ties broken at random (see `core.types.Task`)."""
         task: Any = self
         at_random: Self = replace(task, tie_break="random")
-        check_counts(self._fits, examples.problem)
+        self.check_written(examples.problem)
         traces = at_random._solved(examples.problem, keys).trace
         longer = np.flatnonzero(traces.lengths > limits_of(examples))
         nothing = Ragged(traces.values[:0], np.zeros(len(longer) + 1, np.int64))

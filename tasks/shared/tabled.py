@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from tracelab.core.codec import Codec
 from tracelab.core.ragged import Integers, Ragged
 from tracelab.core.types import Examples, Verdicts
-from tracelab.search.completion import check_counts
-from tracelab.tasks.shared.variants import Varied
+from tracelab.tasks.shared.stored import Storing
 
 
 class Rules(NamedTuple):
@@ -26,7 +25,7 @@ class Rules(NamedTuple):
     provenance: Callable[..., NDArray[np.uint8]]
 
 
-class Tabled(Varied):
+class Tabled(Storing):
     """A task whose traces are judged by its grammar's rules."""
 
     rules: ClassVar[Rules]
@@ -47,16 +46,16 @@ class Tabled(Varied):
 
     def _tables_for(self, examples: Examples) -> Any:
         """Tables for problems that the vocabulary can write. ValueError if it cannot."""
-        check_counts(self._fits, examples.problem)
+        self.check_written(examples.problem)
         return self._tables()
 
     def judge(self, examples: Examples, completions: Ragged) -> Verdicts:
         """Verdicts on completions: tokens after the prompt, up to and with the stop token."""
-        return self.rules.judge(self._tables(), self.codec, self._fits, examples, completions)
+        return self.rules.judge(self._tables_for(examples), self.codec, self._fits, examples, completions)
 
     def judge_traces(self, examples: Examples, traces: Ragged) -> NDArray[np.bool_]:
         """(n,): is each trace (rows) strictly valid for its problem and reference solution?"""
-        return self.rules.judge_traces(self._tables(), self._fits, examples, traces)
+        return self.rules.judge_traces(self._tables_for(examples), self._fits, examples, traces)
 
     def detours(
         self, examples: Examples, wanted: NDArray[np.int64], keys: NDArray[np.uint64]

@@ -193,6 +193,7 @@ def replay(theory, steps, forward):
             strict &= any(
                 r.head == goals[-1] and not enough(r, known) and not dead(r, failed) for r in parents
             )
+            strict &= not any(r.head == goals[-1] and enough(r, known) for r in theory.rules)
             if literal not in known | failed and literal not in goals:
                 goals.append(literal)
         else:

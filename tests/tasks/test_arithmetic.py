@@ -1,10 +1,13 @@
 """Arithmetic: programs, both solvers, every reason; the derivation grammar through its first task."""
 
+import re
+
 import numpy as np
 import pytest
 
 from tests.oracles import arithmetic as oracle
 from tracelab.core import rng
+from tracelab.core.paths import CONF
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
 from tracelab.tasks.arithmetic import Arithmetic
@@ -158,6 +161,19 @@ def test_too_small_a_space():
     task = Arithmetic(operations=1, distractors=0, modulus=2)
     with pytest.raises(ValueError, match=r"20,?000 draws gave no problem.*task\.operations"):
         task.generate(rng.keys(0, "test", 0, 5, "problem"), "test")
+
+
+def test_numbers_above_the_names_stay_as_they_are_under_other_names():
+    task, examples = drawn(20, modulus=50)
+    changed = task.perturb(examples, "rename", rng.keys(0, "train", 0, 20, "perturbation"))
+    assert changed.identity.tolist() == examples.identity.tolist()
+
+
+def test_the_docstring_and_the_yaml_say_what_edges_are_the_share_of():
+    text = (CONF / "task" / "arithmetic.yaml").read_text(encoding="utf-8")
+    for said in (Arithmetic.__doc__, text):
+        words = " ".join(said.split())
+        assert re.search(r"with operands 46 % have two names at (edges=)?0, 73 % at 0\.5", words)
 
 
 @pytest.mark.parametrize(("edges", "two_names"), [(0, 0.46), (0.5, 0.73), (1, 1)])

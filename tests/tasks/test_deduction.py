@@ -182,14 +182,14 @@ def split(problem):
     return problem[7:ends].reshape(-1, 2), problem[ends:].reshape(-1, 7)
 
 
-# facts A, B; r0: A and B then C; r1: C then D; r2: E then D; r3: B then F
+# facts A, B; r0: A and B then C; r1: C then D; r2: E then D; r3: B then F; r4: E then F
 FACTS, RULES = [0, 0, 1, 0], [[0, 0, 0, 2, 0, 1, -1], [1, 0, 0, 3, 2, -1, -1], [2, 0, 0, 3, 4, -1, -1]]
 PLACES = {"C": 2, "D": 3, "E": 4, "F": 5}
 
 
 def case(query, solver):
-    rules = [*RULES, [3, 0, 0, 5, 1, -1, -1]]
-    numbers = [4, 2, 6, 1, 2, query, 0, *FACTS, *(x for rule in rules for x in rule)]
+    rules = [*RULES, [3, 0, 0, 5, 1, -1, -1], [4, 0, 0, 5, 4, -1, -1]]
+    numbers = [5, 2, 6, 1, 2, query, 0, *FACTS, *(x for rule in rules for x in rule)]
     task, examples = drawn(1, logic=["and"], solver=solver)
     return task, type(examples)(**{**vars(examples), "problem": Ragged.of([numbers], dtype=np.int16)})
 
@@ -240,6 +240,8 @@ def case(query, solver):
         ("backward", "D", "try r1 E", "r0 C r1 D", "not_a_goal", "not_a_goal", "ok"),
         ("backward", "D", "try r9 E", "r0 C r1 D", "not_given", "not_given", "ok"),
         ("backward", "D", "try r1 C apply r3 F", "r0 C r1 D", "ok", "not_needed", "ok"),
+        ("backward", "F", "apply r3 F", "r3 F", "ok", "ok", "ok"),
+        ("backward", "F", "try r4 E fail E apply r3 F", "r3 F", "ok", "not_needed", "ok"),
         ("backward", "E", "fail E", "unknown", "ok", "ok", "ok"),
         ("backward", "E", "fail E fail E", "unknown", "not_a_goal", "not_a_goal", "ok"),
         ("backward", "E", "fail E apply r0 C", "unknown", "ok", "after_answer", "ok"),
@@ -288,6 +290,35 @@ def test_the_variants_are_harder():
 def test_bad_knobs(knobs, message):
     with pytest.raises(ValueError, match=message):
         Deduction(**knobs)
+
+
+@pytest.mark.parametrize(
+    "farther",
+    [{"reach": {"labels": 60}}, {"reach": {"atoms": 60}, "depth": 1}, {"logic": ["and", "not"]}],
+)
+def test_what_has_no_word_here_is_refused_by_all_that_read_problems(farther):
+    """Names are any of the drawing task's words: a few of them may be beyond those of another."""
+    task, (_, examples) = Deduction(logic=["and"]), drawn(10, **{"logic": ["and"], **farther})
+    trace, solution, keys = examples.trace, examples.solution, np.zeros(10, np.uint64)
+    for ask in (
+        lambda: task.judge(examples, trace),
+        lambda: task.judge_traces(examples, trace),
+        lambda: task.detours(examples, np.ones(10, np.int64), keys),
+        lambda: task.needed(examples, trace, solution),
+        lambda: task.provenance(examples, trace, solution),
+        lambda: task.tree(examples, trace, solution),
+        lambda: task.alternatives(examples, keys),
+        lambda: task.solved(examples.problem),
+        lambda: task.prompts(examples),
+    ):
+        with pytest.raises(ValueError, match="take the task that drew it"):
+            ask()
+
+
+def test_there_are_as_many_distractors_as_are_asked_for():
+    """Beside two towers of three rules and a fact, of which one is lacking or of the other entity."""
+    _, examples = drawn(60, logic=["forall"], entities=2, depth=3, distractors=8)
+    assert set(examples.complexity["rules"] + examples.complexity["facts"]) == {7 + 8, 8 + 8}
 
 
 def test_too_small_a_space():

@@ -344,6 +344,13 @@ def test_too_few_positions_for_a_test_set(knobs, advice):
         sets_of(Game(**knobs), 0, 512)
 
 
+def test_positions_whose_search_is_too_long_are_refused_without_a_look_ahead_to_their_end():
+    """To weigh the moves of an empty board of sixteen cells takes days."""
+    task = Game(left=16, longest=3, ood=[])
+    with pytest.raises(ValueError, match=r"lower task\.left or raise task\.longest"):
+        task.generate(rng.keys(0, "train", 0, 1, "problem"), "train")
+
+
 @pytest.mark.parametrize(
     ("game", "prompt", "message"),
     [

@@ -343,6 +343,7 @@ def test_of_two_targets_no_other_is_asked():
         ({"nodes": 1}, "take 2 to 200"),
         ({"grid": [4]}, "two whole numbers"),
         ({"generator": "star", "star": [3, 0]}, "two whole numbers"),
+        ({"density": float("nan")}, r"task\.density=nan must be a finite number"),
         ({"nodes": 5, "density": 3.0}, "room for 10"),
         ({"generator": "grid", "grid": [3, 3], "density": 2.0}, "room for 12"),
         ({"generator": "dag", "directed": False}, "is directed"),

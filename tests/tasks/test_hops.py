@@ -225,7 +225,11 @@ def test_what_is_no_problem_is_named(text, message):
         ({"hops": 0}, r"task\.hops=0"),
         ({"entities": 5}, r"task\.entities=5 must be from 6"),
         ({"pairings": 0}, r"task\.pairings=0 must be from 1"),
-        ({"relations": 1, "distractors": 20}, r"task\.distractors=20: there are not so many facts"),
+        ({"hops": 100}, r"task\.hops=100 must be from 1 to 98"),
+        (
+            {"hops": 1, "entities": 3, "relations": 1, "pairings": 1, "distractors": 12},
+            r"task\.distractors=12: there are not so many facts; .*task\.pairings",
+        ),
         ({"reach": {"entities": 5}}, r"task\.reach: entities=5 is below the 16 in use"),
     ],
 )
@@ -252,6 +256,20 @@ def test_test_sets_with_other_numbers_of_names_use_them(knob, column):
 def test_a_problem_with_more_names_than_the_task_draws_is_renamed():
     task = Hops(reach={"entities": 40})
     one = task.solved(Ragged.of([task.parse(task.codec.tokens_of("r1 A = N1 ask ( r1 A )"))], np.int16))
+    changed = task.perturb(one, "rename", rng.keys(0, "train", 0, 1, "perturbation"))
+    assert changed.identity.tolist() == one.identity.tolist()
+
+
+def test_facts_about_two_count_as_room_for_distractors():
+    task, examples = drawn(entities=10, relations=1, pairings=2, hops=[2, 4], distractors=8)
+    assert (examples.complexity["facts"] - examples.complexity["hops"] == 8).all()
+    assert task.judge(examples, references(task, examples)).trace_ok.all()
+
+
+def test_a_question_of_more_steps_than_names_is_renamed():
+    task = Hops(hops=1, entities=4, distractors=0, reach={"hops": 8, "facts": 8})
+    words = f"r1 A = B r1 B = A ask {'( r1 ' * 6}A{' )' * 6}"
+    one = task.solved(Ragged.of([task.parse(task.codec.tokens_of(words))], np.int16))
     changed = task.perturb(one, "rename", rng.keys(0, "train", 0, 1, "perturbation"))
     assert changed.identity.tolist() == one.identity.tolist()
 

@@ -13,6 +13,7 @@ from tracelab.search.backtracking.problem import load
 from tracelab.search.backtracking.reasons import NAMES
 from tracelab.search.completion import LEVELS
 from tracelab.tasks.sudoku import Sudoku
+from tracelab.tasks.sudoku.draws import refined
 from tracelab.tasks.sudoku.grid import BOXES, HEADER
 
 SIZES = {
@@ -125,6 +126,21 @@ def test_small_grids_are_the_same_under_renaming_alone():
         form = tuple(order.index(d) + 1 if d else 0 for d in grid.ravel().tolist())
         assert forms.setdefault(int(examples.identity[i]), form) == form
     assert len(forms) == len(set(forms.values()))
+
+
+@njit
+def loaded_form(grid, problem):
+    load(grid, problem)
+    return refined(grid)
+
+
+def test_small_test_sudokus_are_mostly_images_of_training_ones():
+    """As docs/tasks.md says: up to all symmetries, by the identity that larger ones have."""
+    task, forms = Sudoku(size=4, clues=[5, 8]), []
+    for split, count in (("train", 3000), ("test", 1000)):
+        drawn = task.generate(rng.keys(0, split, 0, count, "problem"), split)
+        forms.append([loaded_form(task._csp(), problem) for problem in drawn.problem])
+    assert np.isin(forms[1], forms[0]).mean() == pytest.approx(0.74, abs=0.02)
 
 
 @pytest.mark.parametrize("hidden", [False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 
@@ -9,6 +10,12 @@ def one_of(knob: str, value: str, known: Sequence[str]) -> None:
     """ValueError if the value is none of those known."""
     if value not in known:
         raise ValueError(f"{knob}={value!r} is unknown; choose one of {', '.join(known)}")
+
+
+def finite(knob: str, value: float) -> None:
+    """ValueError if the value is infinite or not a number."""
+    if not math.isfinite(value):
+        raise ValueError(f"{knob}={value} must be a finite number")
 
 
 def share(knob: str, value: float) -> None:

@@ -85,19 +85,22 @@ def _generate(
         mine, stored = given[0][given[1][i] : given[1][i + 1]], problems[ends[0, i] :]
         random[0], length, count = keys[i], 0, 0
         for _ in range(MAX_REDRAWS if len(mine) == 0 else 1):
-            length, hashes[i] = posed(game, owned, limits.telling, random, mine, stored, line, worth)
+            length, hashes[i] = posed(game, owned, random, mine, stored)
             if length > 0:
                 measures[i, LEFT] = left(game)
                 # of one that is given the key is 0, unless other ties are asked for
                 ties = mix64(keys[i] if len(mine) == 0 else hashes[i] ^ keys[i])
                 count = searched_with(game, kind, tie_break, ties, random, line, scratch)
+                solutions[i, 1] = line.marks[CHOSEN]
+            # a look ahead has no end of its own: only what a search comes to an end of is weighed
+            if count > 0 and limits.telling and not is_telling(worth, weigh(game, line, worth)):
+                count = 0
             if count > 0:
                 break
         if count == 0:
             failed = i
             break
         ends[0, i + 1], ends[1, i + 1] = ends[0, i] + length, ends[1, i] + count
-        solutions[i, 1] = line.marks[CHOSEN]
         if ends[1, i + 1] > len(rows):
             more = np.empty((2 * len(rows) + limits.max_steps, 3), np.int32)
             more[: ends[1, i]] = rows[: ends[1, i]]
@@ -133,16 +136,13 @@ def searched_with(
 def posed(
     game: Game,
     owned: Owned,
-    telling: bool,
     random: Random,
     given: Integers,
     problem: Integers,
-    line: Line,
-    worth: Integers,
 ) -> tuple[int, np.uint64]:
     """Draw and load a problem once, or take the one that is given, if any.
 
-    -> (its integers, or 0: it is not of the split, the game is over or no move is worse; its identity)
+    -> (its integers, or 0: it is not of the split, or the game is over; its identity)
     """
     low, high, bins = owned
     length = draw(game, random, problem) if len(given) == 0 else taken(given, problem)
@@ -151,8 +151,6 @@ def posed(
     load(game, problem[:length])
     canonical = identity(game)
     if not low <= canonical % np.uint64(bins) < high or outcome(game) != NONE:
-        return 0, canonical
-    if telling and not is_telling(worth, weigh(game, line, worth)):
         return 0, canonical
     return length, canonical
 
