@@ -29,9 +29,12 @@ from tracelab.core.terminal import endure, interruptible
 from tracelab.runs.choices import GROUPS, check_choices
 from tracelab.runs.knobs import UNNAMED, within
 from tracelab.runs.older import admitted, as_typed, in_todays_words, parts_of
+from tracelab.runs.refusals import check_given, refusal, remove_empty
 
 T = TypeVar("T")
 SWEPT = ("train", "posttrain")  # whose YAML has conf/run.yaml, and with it the records of sweeps
+OF_A_RUN = ("run", "base", "before")  # knobs that name the run whose model a command asks
+PARTS = ("task", "trace", "model")  # of a run's config, that a command which asks its model takes over
 LONGEST_NAME = 120  # characters of a run's folder name; file systems allow 255 bytes
 # What a name shows as "-", though a value may consist of it: neither marks of lists and paths, nor in a path.
 SIGNS = re.compile(r"""[^\w\s.+=,:@~"'()\[\]{}/-]|(?<![\w.])/(?![\w.~])""")
@@ -128,6 +131,7 @@ def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Call
             endure()
             check_single(config, sys.argv[1:])
             check_taken(config, sys.argv[1:])
+            check_inherited(config, sys.argv[1:])
             sys.argv[1:] = admitted(chosen(config, sys.argv[1:]))
             with interruptible("What was written is kept."):
                 start(hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(run))
@@ -140,19 +144,24 @@ def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Call
 
 @contextmanager
 def in_plain_words(run_dir: str | None) -> Iterator[None]:
-    """A full disk ends the program with what to do, and not with where in the code it was met.
+    """A full disk and a refusal end the program with what to do, and not with where in the code it was met.
 
-    In a sweep it is raised, and stands in the table. run_dir: of the run that goes on, if any.
+    In a sweep it is raised, and stands in the table. run_dir: of the run that goes on, if any, which is
+    removed if nothing is in it.
     """
     try:
         yield
     except Exception as error:
-        full = disk_full(error, run_dir)
-        if full is None:
-            raise
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
+        full, swept = disk_full(error, run_dir), HydraConfig.get().mode == RunMode.MULTIRUN
+        if full is not None and swept:
             raise full from error
-        sys.exit(full.words(f", with run_dir={run_dir}" if run_dir else ""))
+        if full is not None:
+            sys.exit(full.words(f", with run_dir={run_dir}" if run_dir else ""))
+        if run_dir is not None and not swept:
+            remove_empty(run_dir)
+        if swept or (words := refusal(error)) is None:
+            raise
+        sys.exit(words)
 
 
 def start(program: Callable[[], Any]) -> None:
@@ -196,13 +205,45 @@ def check_taken(config: str, words: Sequence[str]) -> None:
     asked = {name: f"{name}/{value}.yaml" for name, _, value in named if name in (*GROUPS, "experiment")}
     if not asked:
         return
-    stated: Any = OmegaConf.load(CONF / f"{config}.yaml")
-    axes = {axis for each in stated.get("defaults", []) if isinstance(each, DictConfig) for axis in each}
+    axes = axes_of(config)
     own = " and ".join(f"{axis}=" for axis in ("task", "trace") if axis in axes)
     for name, file in asked.items():
         if name not in axes and (CONF / file).is_file():
             mend = f": give what it stands for by {own} and their knobs (conf/{file})" if own else ""
             sys.exit(f"tracelab.{config} takes no {name}=, which is for training{mend}")
+
+
+def check_inherited(config: str, words: Sequence[str]) -> None:
+    """End the program if a part of a run's config is asked for where a run's model is what is asked.
+
+    Hydra would say to add it, and then that it is unknown. Of a post-training the knobs of the run's task and
+    treatment are changed one by one, behind a +.
+    """
+    stated: Any = OmegaConf.load(CONF / f"{config}.yaml")
+    if not {*stated} & {*OF_A_RUN}:
+        return
+    for word in words:
+        name = word.partition("=")[0].lstrip("+~")
+        part, _, knob = name.partition(".")
+        if part not in PARTS or part in axes_of(config) or "=" not in word:
+            continue
+        if part in stated and not knob:
+            sys.exit(
+                f"tracelab.{config} takes no {word}: the {part} is the run's; +{part}.<knob>= changes it"
+            )
+        if part not in stated:
+            sys.exit(f"tracelab.{config} takes no {word}: the {part} is the run's")
+        if admitted([word]) == [word] and not word.startswith("+"):
+            sys.exit(
+                f"give +{word}: a knob of the run's {part} is changed behind a +, what is not named stays"
+            )
+
+
+def axes_of(config: str) -> dict[str, Any]:
+    """Groups of which a command chooses members, and which it does by itself."""
+    stated: Any = OmegaConf.to_container(OmegaConf.load(CONF / f"{config}.yaml"))
+    chosen = [each for each in stated.get("defaults", []) if isinstance(each, dict)]
+    return {str(axis): member for each in chosen for axis, member in each.items()}
 
 
 def compose(settings: type[T], config: str, *overrides: str) -> T:
@@ -223,6 +264,7 @@ def composed_config(config: str, *overrides: str) -> DictConfig:
 
 def read_composed(settings: type[T], composed: DictConfig) -> T:
     """The settings that a composed config describes. ValueError says which knob is wrong, and why."""
+    check_given(composed, axes_of(HydraConfig.get().job.config_name))
     plain: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     check_choices(plain, {knob_of(word) for word in HydraConfig.get().overrides.task})
     return read(settings, in_todays_words(plain))
