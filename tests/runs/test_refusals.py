@@ -15,9 +15,10 @@ from tracelab.intervene import Intervening
 from tracelab.memorise import Memorising
 from tracelab.probes import assessment, memorisation
 from tracelab.reask import Reasking
-from tracelab.runs.entry import check_inherited, compose
+from tracelab.runs.entry import compose
 from tracelab.runs.folder import Run
 from tracelab.runs.refusals import refusal
+from tracelab.runs.words import check_inherited
 from tracelab.tasks.sat import Sat
 from tracelab.training.settings import Training
 
@@ -176,7 +177,7 @@ def test_kinds_are_looked_at_before_the_model_is(of_run, kinds, says):
 
 
 def test_kinds_that_a_tasks_traces_cannot_have():
-    with pytest.raises(ValueError, match="^kinds=cost can't be had with task sat: its steps have no costs"):
+    with pytest.raises(ValueError, match=r"^kinds=cost can't be had with task sat: its steps have no costs"):
         assessment.check_kinds(Sat(), ["order", "cost"])
 
 

@@ -26,15 +26,13 @@ from tracelab.core.full_disk import disk_full
 from tracelab.core.paths import CONF
 from tracelab.core.settings import read
 from tracelab.core.terminal import endure, interruptible
-from tracelab.runs.choices import GROUPS, check_choices
+from tracelab.runs.choices import check_choices
 from tracelab.runs.knobs import UNNAMED, within
 from tracelab.runs.older import admitted, as_typed, in_todays_words, parts_of
 from tracelab.runs.refusals import check_given, refusal, remove_empty
+from tracelab.runs.words import axes_of, check_inherited, check_single, check_taken, choices
 
 T = TypeVar("T")
-SWEPT = ("train", "posttrain")  # whose YAML has conf/run.yaml, and with it the records of sweeps
-OF_A_RUN = ("run", "base", "before")  # knobs that name the run whose model a command asks
-PARTS = ("task", "trace", "model")  # of a run's config, that a command which asks its model takes over
 LONGEST_NAME = 120  # characters of a run's folder name; file systems allow 255 bytes
 # What a name shows as "-", though a value may consist of it: neither marks of lists and paths, nor in a path.
 SIGNS = re.compile(r"""[^\w\s.+=,:@~"'()\[\]{}/-]|(?<![\w.])/(?![\w.~])""")
@@ -71,11 +69,14 @@ def prepare_process() -> None:
 
 
 def register_resolvers() -> None:
-    """`run_name`, `run_folder`: made of what was overridden; `absolute`: a path; `processes`: of a run."""
+    """`run_name`, `run_folder`: made of what was overridden; `absolute`: a path; `processes`: of a run;
+    `choices`: of a command.
+    """
     OmegaConf.register_new_resolver("run_name", run_name, replace=True)
     OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
     OmegaConf.register_new_resolver("absolute", lambda path: str(Path(path).resolve()), replace=True)
     OmegaConf.register_new_resolver("processes", processes, replace=True)
+    OmegaConf.register_new_resolver("choices", choices, replace=True)
 
 
 def processes(devices: int | Sequence[int], nodes: int) -> int:
@@ -185,65 +186,6 @@ def chosen(config: str, words: Sequence[str]) -> list[str]:
     if first in ("--help", "-h"):
         return [f"{config}={min(axis.glob('*.yaml')).stem}", *words]
     return [f"{config}={first}", *rest] if re.fullmatch(r"\w+", first) else list(words)
-
-
-def check_single(config: str, words: Sequence[str]) -> None:
-    """End the program if it is to be swept (-m), and is none of those that keep the records of a sweep."""
-    if config not in SWEPT and {"-m", "--multirun", "hydra.mode=MULTIRUN"} & {*words}:
-        sys.exit(
-            f"tracelab.{config} takes no -m, which is for sweeps of tracelab.train and tracelab.posttrain: "
-            "give the command once for each value"
-        )
-
-
-def check_taken(config: str, words: Sequence[str]) -> None:
-    """End the program if a choice that stands for several of training is made where there is none such.
-
-    Hydra would say to add it, and then that its knobs are unknown.
-    """
-    named = [word.lstrip("+").partition("=") for word in words]
-    asked = {name: f"{name}/{value}.yaml" for name, _, value in named if name in (*GROUPS, "experiment")}
-    if not asked:
-        return
-    axes = axes_of(config)
-    own = " and ".join(f"{axis}=" for axis in ("task", "trace") if axis in axes)
-    for name, file in asked.items():
-        if name not in axes and (CONF / file).is_file():
-            mend = f": give what it stands for by {own} and their knobs (conf/{file})" if own else ""
-            sys.exit(f"tracelab.{config} takes no {name}=, which is for training{mend}")
-
-
-def check_inherited(config: str, words: Sequence[str]) -> None:
-    """End the program if a part of a run's config is asked for where a run's model is what is asked.
-
-    Hydra would say to add it, and then that it is unknown. Of a post-training the knobs of the run's task and
-    treatment are changed one by one, behind a +.
-    """
-    stated: Any = OmegaConf.load(CONF / f"{config}.yaml")
-    if not {*stated} & {*OF_A_RUN}:
-        return
-    for word in words:
-        name = word.partition("=")[0].lstrip("+~")
-        part, _, knob = name.partition(".")
-        if part not in PARTS or part in axes_of(config) or "=" not in word:
-            continue
-        if part in stated and not knob:
-            sys.exit(
-                f"tracelab.{config} takes no {word}: the {part} is the run's; +{part}.<knob>= changes it"
-            )
-        if part not in stated:
-            sys.exit(f"tracelab.{config} takes no {word}: the {part} is the run's")
-        if admitted([word]) == [word] and not word.startswith("+"):
-            sys.exit(
-                f"give +{word}: a knob of the run's {part} is changed behind a +, what is not named stays"
-            )
-
-
-def axes_of(config: str) -> dict[str, Any]:
-    """Groups of which a command chooses members, and which it does by itself."""
-    stated: Any = OmegaConf.to_container(OmegaConf.load(CONF / f"{config}.yaml"))
-    chosen = [each for each in stated.get("defaults", []) if isinstance(each, dict)]
-    return {str(axis): member for each in chosen for axis, member in each.items()}
 
 
 def compose(settings: type[T], config: str, *overrides: str) -> T:
