@@ -23,7 +23,7 @@ def _listed(given: Any) -> Any:
     return [word.strip() for word in given.split(",")] if isinstance(given, str) else given
 
 
-Places = Annotated[list[str], BeforeValidator(_listed)]
+Models = Annotated[list[Place], BeforeValidator(_listed)]
 
 
 @settings
@@ -31,8 +31,8 @@ class Arithmetic:
     """The knobs of this command: conf/arithmetic.yaml says what each is."""
 
     base: Place
-    add: Places
-    subtract: Places
+    add: Models
+    subtract: Models
     to: Place
     lambda_: Finite = Field(alias="lambda")
     density: Fraction
@@ -73,6 +73,8 @@ def runs_of(asked: Arithmetic) -> tuple[Run, tuple[tuple[Run, float], ...]]:
         for place in places:
             folder, weight = weighed(place, sign)
             models.append((Run.open(folder, knob), weight))
+            if models[-1][0].folder.resolve() == base.folder.resolve():
+                raise ValueError(f"{knob}={place} is the base itself: it differs from it by nothing")
     return base, tuple(models)
 
 

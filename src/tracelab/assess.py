@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from tracelab.core.settings import Count, Fraction, Once, Place, settings
+from tracelab.core.settings import Count, Fraction, Once, Places, Some, settings
 from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
 
@@ -16,11 +16,11 @@ from tracelab.runs.settings import OnDevices
 class Assessing:
     """The knobs of this command: conf/assess.yaml says what each is."""
 
-    run: Place | list[Place]
-    splits: list[str] | None
+    run: Places
+    splits: Some[str] | None
     problems: Count | None
-    kinds: Annotated[list[str], Once] | None
-    rates: Annotated[list[Fraction], Once]
+    kinds: Annotated[Some[str], Once] | None
+    rates: Annotated[Some[Fraction], Once]
     trainer: OnDevices = OnDevices()
     threads: Count | None = None
 

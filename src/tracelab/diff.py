@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tracelab.core.settings import Count, Place, Seed, Share, settings
+from tracelab.core.settings import Count, Place, Seed, Share, Some, settings
 from tracelab.probes.settings import Fit, Fitting
 from tracelab.runs.entry import entry
 
@@ -25,7 +25,7 @@ class Diffing:
     least: Share
     removed: list[Count]
     seed: Seed
-    splits: list[str] | None
+    splits: Some[str] | None
     problems: Count | None
     threads: Count | None = None
 

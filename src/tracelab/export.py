@@ -5,6 +5,8 @@ python -m tracelab.export run=runs/... to=maze-model
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tracelab.core.settings import Place, settings
 from tracelab.runs.entry import entry
 
@@ -15,7 +17,7 @@ class Export:
 
     run: Place
     to: Place
-    checkpoint: str
+    checkpoint: Literal["last", "best"]
 
 
 @entry("export", Export)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tracelab.core.settings import Count, Place, Seed, Share, settings
+from tracelab.core.settings import Count, Place, Places, Seed, Share, settings
 from tracelab.runs.entry import entry
 
 
@@ -17,7 +17,7 @@ from tracelab.runs.entry import entry
 class Fitting:
     """The knobs of this command: conf/fit_law.yaml says what each is."""
 
-    run: Place | list[Place]
+    run: Places
     against: str
     of: Literal["steps", "tokens", "flops", "minutes"]
     until: Annotated[dict[str, Share], Field(min_length=1)]

@@ -13,8 +13,9 @@ import numpy as np
 
 from tracelab.core import jit
 from tracelab.core.files import write_text
+from tracelab.core.knobs import one_of
 from tracelab.core.paths import CONF
-from tracelab.core.settings import Count, Seed, settings
+from tracelab.core.settings import Count, Place, Seed, Some, settings
 from tracelab.core.waiting import waiting
 from tracelab.runs.entry import entry
 
@@ -37,8 +38,8 @@ Made by `python -m tracelab.gallery`.
 class Page:
     """The knobs of this command: conf/gallery.yaml says what each is."""
 
-    output: str
-    tasks: list[str] | None
+    output: Place
+    tasks: Some[str] | None
     seed: Seed
     among: Count
 
@@ -48,7 +49,10 @@ def main(page: Page) -> None:
     """Write the page, and a picture per task beside it."""
     jit.interpret()
     output = Path(page.output)
-    names = page.tasks or sorted(path.stem for path in CONF.glob("task/*.yaml"))
+    known = sorted(path.stem for path in CONF.glob("task/*.yaml"))
+    names = page.tasks or known
+    for name in names:
+        one_of("tasks", name, known)
     parts = [HEAD]
     with waiting("Writing the gallery", len(names)) as done:
         for name in names:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from tracelab.core.settings import Count, Fraction, Once, Place, Share, settings
+from tracelab.core.settings import Count, Fraction, Once, Place, Share, Some, settings
 from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
 
@@ -17,7 +17,7 @@ class Intervening:
     """The knobs of this command: conf/intervene.yaml says what each is."""
 
     run: Place
-    splits: list[str] | None
+    splits: Some[str] | None
     problems: Count | None
     rates: Annotated[list[Fraction], Once]
     prefixes: Annotated[list[Share], Once]

@@ -38,6 +38,8 @@ def main(asked: Judgement) -> None:
     from tracelab.runs.build import build_metrics, build_task
     from tracelab.runs.tables import print_figures
 
+    if not Path(asked.completions).exists() or Path(asked.completions).is_dir():
+        raise ValueError(f"completions={asked.completions}: there is no such file")
     source, names = Path(asked.completions), Names(asked.prompt, asked.completion)
     try:
         beside = source.with_name(f"{source.name}.outcomes.parquet")
@@ -49,7 +51,7 @@ def main(asked: Judgement) -> None:
         task = build_task(asked.task)
         found = judge_file(task, source, output, names, build_metrics(asked.metric, task))
     except (ValueError, OSError) as error:
-        sys.exit(str(disk_full(error) or error))
+        sys.exit(f"error: {disk_full(error) or error}")
     left_out = output.with_name(f"{output.name}.unread.txt")
     print_figures(found.metrics, source.name, [output])
     for name, why in found.left_out.items():

@@ -5,7 +5,7 @@ python -m tracelab.likelihood run=runs/...
 
 from __future__ import annotations
 
-from tracelab.core.settings import Count, Place, settings
+from tracelab.core.settings import Count, Place, Some, settings
 from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
 
@@ -15,7 +15,7 @@ class Asking:
     """The knobs of this command: conf/likelihood.yaml says what each is."""
 
     run: Place
-    splits: list[str] | None
+    splits: Some[str] | None
     trainer: OnDevices = OnDevices()
     threads: Count | None = None
 

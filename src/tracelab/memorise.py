@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from tracelab.core.settings import Count, Once, Place, settings
+from tracelab.core.settings import Count, Once, Places, Some, settings
 from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
 
@@ -16,9 +16,9 @@ from tracelab.runs.settings import OnDevices
 class Memorising:
     """The knobs of this command: conf/memorise.yaml says what each is."""
 
-    run: Place | list[Place]
+    run: Places
     problems: Count | None
-    perturbations: Annotated[list[str], Once] | None
+    perturbations: Annotated[Some[str], Once] | None
     trainer: OnDevices = OnDevices()
     threads: Count | None = None
 

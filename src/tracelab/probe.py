@@ -5,7 +5,7 @@ python -m tracelab.probe states run=runs/...
 
 from __future__ import annotations
 
-from tracelab.core.settings import Count, Part, Place, settings
+from tracelab.core.settings import Count, Part, Places, settings
 from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
 
@@ -15,7 +15,7 @@ class Probing:
     """The knobs of this command: conf/probe.yaml says what each is."""
 
     probe: Part
-    run: Place | list[Place]
+    run: Places
     trainer: OnDevices = OnDevices()
     threads: Count | None = None
 

@@ -5,7 +5,7 @@ python -m tracelab.reask run=runs/...
 
 from __future__ import annotations
 
-from tracelab.core.settings import Count, Place, settings
+from tracelab.core.settings import Count, Places, Some, settings
 from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
 
@@ -14,8 +14,8 @@ from tracelab.runs.settings import OnDevices
 class Reasking:
     """The knobs of this command: conf/reask.yaml says what each is."""
 
-    run: Place | list[Place]
-    splits: list[str] | None
+    run: Places
+    splits: Some[str] | None
     problems: Count | None
     trainer: OnDevices = OnDevices()
     threads: Count | None = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from tracelab.core.settings import Count, Finite, Fraction, Once, Place, settings
+from tracelab.core.settings import Count, Finite, Fraction, Once, Place, Some, settings
 from tracelab.probes.settings import Fit
 from tracelab.runs.entry import entry
 from tracelab.runs.settings import OnDevices
@@ -20,7 +20,7 @@ class Carried:
     run: Place | None
     rank: Count
     tokens: Count
-    places: list[str] | None
+    places: Some[str] | None
 
 
 @settings
@@ -34,13 +34,13 @@ class Steering:
     match: str
     fit: Fit
     transfer: Carried
-    places: Annotated[list[str], Once] | None
+    places: Annotated[Some[str], Once] | None
     together: bool
-    ways: Annotated[list[Literal["add", "project_out", "edit_heads"]], Once]
+    ways: Annotated[Some[Literal["add", "project_out", "edit_heads"]], Once]
     scales: Annotated[list[Finite], Once]
     heads: Fraction
     control: bool
-    splits: list[str] | None
+    splits: Some[str] | None
     problems: Count | None
     trainer: OnDevices = OnDevices()
     threads: Count | None = None

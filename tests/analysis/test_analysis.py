@@ -15,6 +15,7 @@ from tests.helpers.runs import small
 from tests.helpers.shared import filled
 from tracelab import analysis
 from tracelab.analysis import figures
+from tracelab.analysis.arms import check_same
 from tracelab.analysis.confidence import calibrations
 from tracelab.analysis.estimates import matrices
 from tracelab.analysis.generalisation import dose_response, gaps
@@ -170,6 +171,13 @@ def test_other_tasks_and_test_problems_are_refused(study, tmp_path, old, new, na
     (folder / "config.yaml").write_text(config.replace(old, new))
     with pytest.raises(ValueError, match=f"no comparison.*{named}"):
         analysis.load(tmp_path)
+
+
+def test_what_differs_is_told_with_a_run_of_each():
+    """And whether there are more."""
+    configs = [{"task": {"size": size}} for size in (5, 5, 6)]
+    with pytest.raises(ValueError, match=r"task.size=5: 2 runs \(a, \.\.\.\); task.size=6: 1 run \(c\)$"):
+        check_same([Path(name) for name in "abc"], configs)
 
 
 def test_nothing_there_and_nothing_finished(study, tmp_path):

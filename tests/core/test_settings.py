@@ -36,6 +36,15 @@ def test_what_is_given_becomes_typed():
     assert isinstance(got.inner.size, int)
 
 
+def test_a_number_or_a_list_of_them_is_told_as_one():
+    def sized(size: int | Sequence[int]): ...
+
+    with pytest.raises(
+        ValueError, match=r"^a\.size=five: it should be a valid integer, or it should be a list$"
+    ):
+        typed("a", {"size": "five"}, sized)
+
+
 def test_they_are_frozen():
     with pytest.raises(AttributeError):
         Inner(size=1).size = 2

@@ -370,7 +370,8 @@ def test_the_command_and_its_exit_status(tmp_path):
     assert there == ["gpt-4.1", "gpt-4.1.unread.txt", "gpt-4.5"]
     for words, says in (
         (("completions=none.jsonl",), "none of its lines could be judged"),
-        (("completions=nowhere.jsonl",), "No such file"),
+        (("completions=nowhere.jsonl",), "error: completions=nowhere.jsonl: there is no such file"),
+        (("completions=b",), "error: completions=b: there is no such file"),
         (("completions=good.jsonl", "output=good.jsonl"), "is the file that is judged"),
         (("completions=none.jsonl", "output=a"), "output=a is a folder"),
         (("completions=none.jsonl", "+metric.first_error.level=locl"), "level='locl' is unknown; choose one"),

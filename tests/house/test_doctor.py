@@ -29,6 +29,15 @@ def examined(folder, **environment):
     return done.returncode, done.stdout.splitlines(), done.stderr
 
 
+def test_help_examines_nothing(capsys, monkeypatch):
+    monkeypatch.setattr(screen, "findings", lambda: pytest.fail("it examines the machine"))
+    for words, status in ((["--help"], 0), (["--fast"], 2)):
+        with pytest.raises(SystemExit) as ended:
+            screen.main(words)
+        assert ended.value.code == status
+    assert "python -m tracelab.doctor" in capsys.readouterr().out
+
+
 def test_one_screen_on_a_machine_that_can_train(tmp_path):
     status, lines, errors = examined(tmp_path, TRACELAB_CACHE=str(tmp_path / "cache"))
     text = "\n".join(lines)

@@ -17,8 +17,9 @@ from tracelab.core.paths import CONF
 from tracelab.core.settings import read
 from tracelab.data.workers import Workers
 from tracelab.posttraining.rollout import Rollout
-from tracelab.runs.entry import SWEPT, compose, composed_config, run_name
+from tracelab.runs.entry import compose, composed_config, run_name
 from tracelab.runs.settings import shared
+from tracelab.runs.words import SWEPT, axes_of
 from tracelab.training.settings import Training
 
 
@@ -52,7 +53,7 @@ def test_an_experiment_sets_what_it_states(path):
     """Every value of its file survives composition: it is merged after the defaults."""
     stated = OmegaConf.load(path)
     stated.pop("defaults", None)
-    composed = composed_config("train", f"experiment={path.stem}")
+    composed = composed_config("train", f"experiment={path.stem}", "run_dir=never")  # none that is a time
     assert OmegaConf.merge(composed, stated) == composed
     assert composed.budget.default_tokens
 
@@ -213,6 +214,9 @@ def test_each_command_has_help(command, tmp_path):
     assert done.returncode == 0, done.stderr
     assert f"python -m tracelab.{command}" in done.stdout
     assert all(f"\n  {path.stem} " in done.stdout for path in (CONF / command).glob("*.yaml"))
+    groups = {name for name in re.findall(r"^(\w+): ", done.stdout, re.MULTILINE) if (CONF / name).is_dir()}
+    taken = {axis for axis in axes_of(command) if (CONF / axis).is_dir()}
+    assert groups == (taken if command in SWEPT else set())
 
 
 @pytest.mark.parametrize("word", ["-m", "--multirun", "hydra.mode=MULTIRUN"])

@@ -243,6 +243,7 @@ def test_seconds_are_those_of_all_validations(whole):
     with (whole.folder / "metrics.csv").open(newline="") as file:
         seconds = [float(row["val/seconds"]) for row in csv.DictReader(file) if row["val/seconds"]]
     recorded = json.loads((whole.folder / "run.json").read_text())["seconds"]
+    assert [*recorded] == ["training", "of that, held-out problems", "judging", "in all"]
     assert recorded["of that, held-out problems"] == pytest.approx(sum(seconds))
     assert 0 < recorded["of that, held-out problems"] < recorded["training"]
 

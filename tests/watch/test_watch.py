@@ -17,7 +17,7 @@ from tracelab.core.paths import CLONE
 from tracelab.training import checks
 from tracelab.training.experiment import train
 from tracelab.watch.reading import MOST, TAIL, Kept, tail
-from tracelab.watch.screen import ASCII_BARS, BARS, clock, fitting, screen, sparkline
+from tracelab.watch.screen import ASCII_BARS, BARS, MOST_ARM, clock, fitting, screen, sparkline
 from tracelab.watch.states import Watcher, numbers
 
 WATCH = [sys.executable, "-m", "tracelab.watch"]
@@ -138,6 +138,14 @@ def test_rows_are_sorted_and_fit_into_any_terminal(study):
         assert word in narrow
     assert "folder" in screen(long, 200).plain
     assert str(study[0] / "done") in screen(long).plain
+
+
+def test_an_arm_of_many_knobs_is_cut_wherever_it_is_printed(study):
+    """In a pipe, too, which has no width."""
+    (one, *_) = Watcher([study[0]])()
+    lines = screen([one, replace(one, arm="task.reach={'side': 12} " * 20)]).plain.splitlines()
+    assert max(map(len, lines)) <= MOST_ARM + len(str(one.folder)) + 80
+    assert lines[3].endswith(str(one.folder))
 
 
 def test_what_is_done_makes_room_for_what_goes_on(study):

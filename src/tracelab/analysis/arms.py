@@ -26,7 +26,8 @@ def check_same(folders: list[Path], configs: list[dict[str, Any]]) -> None:
         key = ", ".join(f"{name}={flat.get(name, '–')}" for name in knobs[:2])
         groups.setdefault(key, []).append(str(folder))
     listed = "; ".join(
-        f"{key}: {counted(len(names), 'run')} ({names[0]}, ...)" for key, names in groups.items()
+        f"{key}: {counted(len(names), 'run')} ({names[0]}{', ...' * (len(names) > 1)})"
+        for key, names in groups.items()
     )
     raise ValueError(
         f"these runs are no comparison: their tasks or test problems differ in {', '.join(knobs[:5])}"

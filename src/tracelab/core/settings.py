@@ -47,6 +47,14 @@ def _finite_logits(temperature: float) -> float:
     return temperature
 
 
+def _some(value: T) -> T:
+    """What is empty names nothing: `run=$FOLDER` without such a variable, `splits=[]`."""
+    if value in ("", []):
+        raise PydanticCustomError("empty", "Input should not be empty")
+    return value
+
+
+T = TypeVar("T")
 NoFlag = BeforeValidator(_no_flag)
 Once = AfterValidator(_no_twice)  # of lists
 COLDEST = 1e-30  # a temperature that any logits may have
@@ -54,7 +62,10 @@ MOST = 2**63  # a computer's whole numbers lie below it
 Count = Annotated[int, NoFlag, Field(ge=1, lt=MOST)]
 Number = Annotated[int, NoFlag, Field(ge=0, lt=MOST)]
 Seed = Annotated[int, NoFlag, Field(ge=0, lt=2**32)]  # what torch, NumPy and Lightning all take
-Place = Annotated[str, Field(coerce_numbers_to_str=True)]  # of a file or folder: run_dir=20251125 is a name
+# Of a file or folder: run_dir=20251125 is a name.
+Place = Annotated[str, Field(coerce_numbers_to_str=True), AfterValidator(_some)]
+Places = Annotated[Place | list[Place], AfterValidator(_some)]
+Some = Annotated[list[T], AfterValidator(_some)]  # what is chosen of more: one at least
 Share = Annotated[float, NoFlag, Field(ge=0.0, le=1.0)]
 Fraction = Annotated[float, NoFlag, Field(gt=0.0, le=1.0)]  # a share above 0
 Weight = Annotated[float, NoFlag, Field(ge=0.0, le=1e9)]
@@ -70,7 +81,6 @@ Rate = Annotated[float, NoFlag, Field(ge=0.0, le=100.0)]  # of learning, and of 
 Threads = Annotated[int, NoFlag, Field(ge=1, le=4096)]
 
 ALTERNATIVES = ("str", "int", "float", "bool", "list", "dict")  # what pydantic names of a union's members
-T = TypeVar("T")
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -105,8 +115,13 @@ def _complaint(kind: type[Any], error: Any) -> str:
 
 
 def _wrong(name: str, error: Any) -> str:
-    message = error["msg"].replace("Input should", "it should").replace("Value error, ", "")
-    return f"{name}={error['input']}: {message}"
+    return f"{name}={error['input']}: {_message(error)}"
+
+
+def _message(error: Any) -> str:
+    if error["type"] == "sequence_str" or error.get("ctx", {}).get("class") == "Sequence":
+        return "it should be a list"
+    return str(error["msg"]).replace("Input should", "it should").replace("Value error, ", "")
 
 
 def typed(name: str, part: Part, target: Callable[..., Any]) -> Part:
@@ -121,7 +136,7 @@ def typed(name: str, part: Part, target: Callable[..., Any]) -> Part:
         hints = get_type_hints(of, include_extras=True)
     except NameError:  # of a class that imports its types for type checkers alone
         hints = {}
-    checked, complaints = dict(part), dict[str, None]()
+    checked, complaints = dict(part), dict[str, dict[str, None]]()
     for knob, value in part.items():
         if knob not in hints or (isinstance(value, dict) and "_target_" in value):
             continue
@@ -130,9 +145,10 @@ def typed(name: str, part: Part, target: Callable[..., Any]) -> Part:
         except ValidationError as error:
             for one in error.errors(include_url=False):
                 place = [str(step) for step in one["loc"] if isinstance(step, int)]
-                complaints[_wrong(".".join([name, knob, *place]), one)] = None
+                what = f"{'.'.join([name, knob, *place])}={one['input']}"
+                complaints.setdefault(what, {})[_message(one)] = None
     if complaints:
-        raise ValueError("; ".join(complaints))
+        raise ValueError("; ".join(f"{what}: {', or '.join(said)}" for what, said in complaints.items()))
     return checked
 
 

@@ -1,5 +1,7 @@
 """python -m tracelab.doctor."""
 
+import sys
+
 from tracelab.doctor.screen import main
 
-main()
+main(sys.argv[1:])

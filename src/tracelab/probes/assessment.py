@@ -23,17 +23,29 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracelab.core import rng
+from tracelab.core.knobs import one_of
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.decoding.logprobs import sums, teacher_forced
 from tracelab.models.base import Model
 from tracelab.probes.imposing import check_words, opening, solutions
 from tracelab.probes.tested import tested
+from tracelab.runs.build import build_task
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
 from tracelab.traces._damage import KINDS
 from tracelab.traces.base import Treated, reference
 from tracelab.traces.corrupted import Corrupted
+
+
+def check_kinds(task: Task, kinds: Sequence[str] | None) -> None:
+    """ValueError if there is no such kind of damage, or the task's traces cannot have it."""
+    for kind in kinds or ():
+        one_of("kinds", kind, KINDS)
+        try:
+            Corrupted(kind=kind).check(task)
+        except ValueError as error:
+            raise ValueError(str(error).replace("trace.kind", "kinds")) from None
 
 
 def twins(
@@ -141,6 +153,7 @@ def of_run(
     """All pairs on a run's model, a row each. splits, problems: as of `tested`; asked: `assess`'s rates and
     kinds.
     """
+    check_kinds(build_task(run.settings.task), asked.get("kinds"))
     what, parts = tested(run, splits, problems), []
     for split, (task, examples) in what.tests.items():
         for damage, columns in assess(what.model, task, examples, what.sampling.seed, **asked):

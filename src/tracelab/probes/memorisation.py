@@ -61,9 +61,7 @@ def probes(
     Of the problems that were trained on, the same are taken for all arms of a seed, as far as they have seen
     the same. ValueError if the task has no such change.
     """
-    offered = getattr(task, "perturbations", ())
-    for kind in kinds or ():
-        one_of("perturbations", kind, offered)
+    check_kinds(task, kinds)
     rows = _drawn(known, experiment.seed, problems)
     keys = rng.keys(experiment.seed, "train", 0, int(known.index.max()) + 1, "problem")
     with waiting("Drawing trained problems"):
@@ -71,7 +69,7 @@ def probes(
     assert (train.identity == known.identity[rows]).all()
     times = known.times[rows]
     yield Probe("train", train, train, times)
-    for kind in offered if kinds is None else kinds:
+    for kind in getattr(task, "perturbations", ()) if kinds is None else kinds:
         yield _changed(experiment, task, known, train, times, kind)
     distinct = experiment.data.distinct and not experiment.data.online
     options: dict[str, Any] = {"distinct": distinct, "workers": experiment.data.drawn_by}
@@ -79,6 +77,12 @@ def probes(
     new = ~np.isin(fresh.identity, known.identity)
     fresh = fresh.take(np.flatnonzero(new))
     yield Probe("fresh", fresh, None, np.zeros(len(fresh), np.int64), known=int((~new).sum()))
+
+
+def check_kinds(task: Task, kinds: Sequence[str] | None) -> None:
+    """ValueError if the task has no such change."""
+    for kind in kinds or ():
+        one_of("perturbations", kind, getattr(task, "perturbations", ()))
 
 
 def _drawn(known: Seen, seed: int, count: int) -> NDArray[np.int64]:
@@ -173,6 +177,7 @@ def of_run(run: Run, problems: int | None = None, kinds: Sequence[str] | None = 
             "them: take a run whose problems were drawn (data.files=null)"
         )
     task, sampling = build_task(experiment.task), experiment.eval
+    check_kinds(task, kinds)
     model = trained_model(run, task, sampling.checkpoint, record["context"])
     _check_problems(run, task)
     with waiting("Looking what was trained on"):

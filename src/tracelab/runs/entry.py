@@ -26,12 +26,13 @@ from tracelab.core.full_disk import disk_full
 from tracelab.core.paths import CONF
 from tracelab.core.settings import read
 from tracelab.core.terminal import endure, interruptible
-from tracelab.runs.choices import GROUPS, check_choices
+from tracelab.runs.choices import check_choices
 from tracelab.runs.knobs import UNNAMED, within
 from tracelab.runs.older import admitted, as_typed, in_todays_words, parts_of
+from tracelab.runs.refusals import check_given, refusal, remove_empty
+from tracelab.runs.words import axes_of, check_inherited, check_single, check_taken, choices
 
 T = TypeVar("T")
-SWEPT = ("train", "posttrain")  # whose YAML has conf/run.yaml, and with it the records of sweeps
 LONGEST_NAME = 120  # characters of a run's folder name; file systems allow 255 bytes
 # What a name shows as "-", though a value may consist of it: neither marks of lists and paths, nor in a path.
 SIGNS = re.compile(r"""[^\w\s.+=,:@~"'()\[\]{}/-]|(?<![\w.])/(?![\w.~])""")
@@ -68,11 +69,14 @@ def prepare_process() -> None:
 
 
 def register_resolvers() -> None:
-    """`run_name`, `run_folder`: made of what was overridden; `absolute`: a path; `processes`: of a run."""
+    """`run_name`, `run_folder`: made of what was overridden; `absolute`: a path; `processes`: of a run;
+    `choices`: of a command.
+    """
     OmegaConf.register_new_resolver("run_name", run_name, replace=True)
     OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
     OmegaConf.register_new_resolver("absolute", lambda path: str(Path(path).resolve()), replace=True)
     OmegaConf.register_new_resolver("processes", processes, replace=True)
+    OmegaConf.register_new_resolver("choices", choices, replace=True)
 
 
 def processes(devices: int | Sequence[int], nodes: int) -> int:
@@ -128,6 +132,7 @@ def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Call
             endure()
             check_single(config, sys.argv[1:])
             check_taken(config, sys.argv[1:])
+            check_inherited(config, sys.argv[1:])
             sys.argv[1:] = admitted(chosen(config, sys.argv[1:]))
             with interruptible("What was written is kept."):
                 start(hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(run))
@@ -140,19 +145,24 @@ def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Call
 
 @contextmanager
 def in_plain_words(run_dir: str | None) -> Iterator[None]:
-    """A full disk ends the program with what to do, and not with where in the code it was met.
+    """A full disk and a refusal end the program with what to do, and not with where in the code it was met.
 
-    In a sweep it is raised, and stands in the table. run_dir: of the run that goes on, if any.
+    In a sweep it is raised, and stands in the table. run_dir: of the run that goes on, if any, which is
+    removed if nothing is in it.
     """
     try:
         yield
     except Exception as error:
-        full = disk_full(error, run_dir)
-        if full is None:
-            raise
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
+        full, swept = disk_full(error, run_dir), HydraConfig.get().mode == RunMode.MULTIRUN
+        if full is not None and swept:
             raise full from error
-        sys.exit(full.words(f", with run_dir={run_dir}" if run_dir else ""))
+        if full is not None:
+            sys.exit(full.words(f", with run_dir={run_dir}" if run_dir else ""))
+        if run_dir is not None and not swept:
+            remove_empty(run_dir)
+        if swept or (words := refusal(error)) is None:
+            raise
+        sys.exit(words)
 
 
 def start(program: Callable[[], Any]) -> None:
@@ -178,33 +188,6 @@ def chosen(config: str, words: Sequence[str]) -> list[str]:
     return [f"{config}={first}", *rest] if re.fullmatch(r"\w+", first) else list(words)
 
 
-def check_single(config: str, words: Sequence[str]) -> None:
-    """End the program if it is to be swept (-m), and is none of those that keep the records of a sweep."""
-    if config not in SWEPT and {"-m", "--multirun", "hydra.mode=MULTIRUN"} & {*words}:
-        sys.exit(
-            f"tracelab.{config} takes no -m, which is for sweeps of tracelab.train and tracelab.posttrain: "
-            "give the command once for each value"
-        )
-
-
-def check_taken(config: str, words: Sequence[str]) -> None:
-    """End the program if a choice that stands for several of training is made where there is none such.
-
-    Hydra would say to add it, and then that its knobs are unknown.
-    """
-    named = [word.lstrip("+").partition("=") for word in words]
-    asked = {name: f"{name}/{value}.yaml" for name, _, value in named if name in (*GROUPS, "experiment")}
-    if not asked:
-        return
-    stated: Any = OmegaConf.load(CONF / f"{config}.yaml")
-    axes = {axis for each in stated.get("defaults", []) if isinstance(each, DictConfig) for axis in each}
-    own = " and ".join(f"{axis}=" for axis in ("task", "trace") if axis in axes)
-    for name, file in asked.items():
-        if name not in axes and (CONF / file).is_file():
-            mend = f": give what it stands for by {own} and their knobs (conf/{file})" if own else ""
-            sys.exit(f"tracelab.{config} takes no {name}=, which is for training{mend}")
-
-
 def compose(settings: type[T], config: str, *overrides: str) -> T:
     """The settings that a command would read from these overrides: `compose(Training, "train", "seed=1")`."""
     return read_composed(settings, composed_config(config, *overrides))
@@ -223,6 +206,7 @@ def composed_config(config: str, *overrides: str) -> DictConfig:
 
 def read_composed(settings: type[T], composed: DictConfig) -> T:
     """The settings that a composed config describes. ValueError says which knob is wrong, and why."""
+    check_given(composed, axes_of(str(HydraConfig.get().job.config_name)))
     plain: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     check_choices(plain, {knob_of(word) for word in HydraConfig.get().overrides.task})
     return read(settings, in_todays_words(plain))

@@ -101,6 +101,8 @@ class Run:
     @staticmethod
     def open(folder: str | Path, knob: str = "run") -> Run:
         """A run that exists. knob: which names it. ValueError if none does."""
+        if not str(folder):
+            raise ValueError(f"{knob}= is empty: give a run's folder")
         folder = Path(folder)
         if not is_run(folder):
             raise ValueError(f"{knob}={folder} is no run's folder: it does not hold {' and '.join(OF_A_RUN)}")
@@ -120,7 +122,9 @@ class Run:
         """A checkpoint that is there. ValueError if it is not."""
         path = self.checkpoint(name)
         if not path.is_file():
-            raise ValueError(f"{self.folder} holds no checkpoints/{path.name}: nothing of it is trained yet")
+            others = ", ".join(sorted(other.stem for other in path.parent.glob("*.ckpt")))
+            there = f"there is {others}" if others else "nothing of it is trained yet"
+            raise ValueError(f"{self.folder} holds no checkpoints/{path.name}: {there}")
         return path
 
     def write_text(self, name: str, text: str) -> Path:

@@ -45,8 +45,9 @@ def test_sets(experiment: Experiment, task: Task, against: Mapping[str, Examples
 def chosen(tests: TestSets, names: Sequence[str] | None) -> dict[str, tuple[Task, Examples]]:
     """The test sets of these names; None: the first. ValueError if there is no such test set."""
     wanted = list(names or list(tests)[:1])
-    if unknown := set(wanted) - set(tests):
-        raise ValueError(f"splits={wanted}: there is no test set {unknown}; choose from {', '.join(tests)}")
+    if unknown := [name for name in wanted if name not in tests]:
+        named = ", ".join(unknown)
+        raise ValueError(f"splits={wanted}: there is no test set {named}; choose from {', '.join(tests)}")
     return {name: tests[name] for name in wanted}
 
 

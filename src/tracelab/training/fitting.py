@@ -135,8 +135,11 @@ def conclude(
     """
     before = went.seconds if went else {"training": 0.0, "judging": 0.0}
     ended = time.monotonic()
-    seconds = {**before, "of that, held-out problems": curves.seconds(run.folder)}
-    seconds["training"] += ended - began
+    seconds = {
+        "training": before["training"] + ended - began,
+        "of that, held-out problems": curves.seconds(run.folder),
+        "judging": before["judging"],
+    }
     record |= {"progress": asdict(progress), "seconds": seconds}
     if not finished:
         run.write_json("run.json", {**record, "status": "interrupted"})

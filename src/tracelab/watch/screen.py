@@ -15,6 +15,7 @@ from tracelab.watch.states import GOING_ON, STATUSES, State
 
 BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
 LEAST_ARM = 14  # columns that an arm's name has before others are left out
+MOST_ARM = 60  # columns that it has at most, of runs that differ in much; the folder stands beside it
 COLOURS = {"done": "green", "failed": "red", "interrupted": "yellow"} | dict.fromkeys(GOING_ON, "cyan")
 
 
@@ -54,7 +55,7 @@ def screen(
     shown = fitting(states, None if height is None else max(1, height - 3))
     chosen = chosen_columns(states, columns_of(bars), width)
     widths = [width_of(column, states) for column in chosen]
-    names = max([3, *(cell_len(state.arm) for state in states)])
+    names = min(MOST_ARM, max([3, *(cell_len(state.arm) for state in states)]))
     arm = names if width is None else max(3, min(names, width - sum(widths) - len(widths)))
     text = Text(f"{summary(states, len(shown))}\n", no_wrap=True, overflow="crop")
     text.append(line("arm", [column.heading for column in chosen], chosen, [arm, *widths]), "bold")
