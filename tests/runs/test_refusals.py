@@ -49,7 +49,7 @@ WHERE = "(HYDRA_FULL_ERROR=1 before the command shows where in the code)\n"
             "metric=[]: give at least one of first_error, joint, ",
         ),
         (("posttrain", "run=x", "reward=[]"), "reward=[]: give at least one of form, length, "),
-        (("posttrain", "run="), "run= is empty: give a run's folder\n"),
+        (("posttrain", "run="), "run= is no run's folder: "),
         (
             ("gallery", "tasks=[nope]", "output=page.md"),
             "tasks='nope' is unknown; choose one of arithmetic, ",
@@ -114,7 +114,7 @@ def test_what_is_empty_is_refused(kind, config, words, empty):
 
 def test_an_empty_word_is_not_the_current_folder(monkeypatch):
     monkeypatch.chdir(KEPT)
-    with pytest.raises(ValueError, match="run= is empty"):
+    with pytest.raises(ValueError, match="run= is no run's folder"):
         Run.open("")
     assert Run.open(".").settings == Run.open(KEPT).settings
 

@@ -206,7 +206,8 @@ def composed_config(config: str, *overrides: str) -> DictConfig:
 
 def read_composed(settings: type[T], composed: DictConfig) -> T:
     """The settings that a composed config describes. ValueError says which knob is wrong, and why."""
-    check_given(composed, axes_of(str(HydraConfig.get().job.config_name)))
+    axes = axes_of(str(HydraConfig.get().job.config_name))
+    check_given({*composed}, OmegaConf.missing_keys(composed), axes)
     plain: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     check_choices(plain, {knob_of(word) for word in HydraConfig.get().overrides.task})
     return read(settings, in_todays_words(plain))

@@ -101,12 +101,9 @@ class Run:
     @staticmethod
     def open(folder: str | Path, knob: str = "run") -> Run:
         """A run that exists. knob: which names it. ValueError if none does."""
-        if not str(folder):
-            raise ValueError(f"{knob}= is empty: give a run's folder")
-        folder = Path(folder)
-        if not is_run(folder):
+        if not (str(folder) and is_run(Path(folder))):  # an empty word is not the current folder
             raise ValueError(f"{knob}={folder} is no run's folder: it does not hold {' and '.join(OF_A_RUN)}")
-        return Run(folder, _load(folder))
+        return Run(Path(folder), _load(Path(folder)))
 
     @property
     def name(self) -> str:
@@ -122,9 +119,9 @@ class Run:
         """A checkpoint that is there. ValueError if it is not."""
         path = self.checkpoint(name)
         if not path.is_file():
-            others = ", ".join(sorted(other.stem for other in path.parent.glob("*.ckpt")))
-            there = f"there is {others}" if others else "nothing of it is trained yet"
-            raise ValueError(f"{self.folder} holds no checkpoints/{path.name}: {there}")
+            there = [f"there is {other.stem}" for other in path.parent.glob("*.ckpt")]
+            there += ["nothing of it is trained yet"]
+            raise ValueError(f"{self.folder} holds no checkpoints/{path.name}: {there[0]}")
         return path
 
     def write_text(self, name: str, text: str) -> Path:
@@ -229,13 +226,12 @@ def machine() -> dict[str, Any]:
     """Hardware and versions, for run.json and benchmark results."""
     import torch
 
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "cpu": cpu_name(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "cores": joblib.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "gpu": gpu,
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in LIBRARIES},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dis import opmap
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,6 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
-from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tracelab.core.files import read_text
@@ -49,17 +48,18 @@ def _place(trace: TracebackType | None) -> tuple[str, bool]:
     return package.partition(".")[0], frame.f_code.co_code[trace.tb_lasti] == opmap["RAISE_VARARGS"]
 
 
-def check_given(composed: DictConfig, axes: Mapping[str, Any]) -> None:
+def check_given(there: Collection[str], missing: Collection[str], axes: Mapping[str, Any]) -> None:
     """ValueError names knobs that need a value and have none, with what the command's YAML says of them, and
-    groups of which at least one member is needed. axes: groups -> what the command chooses by itself.
+    groups of which at least one member is needed.
+
+    there: parts of the config; missing: knobs; axes: groups -> what the command chooses by itself.
     """
     for axis, members in axes.items():
-        if isinstance(members, list) and axis not in composed:
+        if isinstance(members, list) and axis not in there:
             choices = ", ".join(sorted(path.stem for path in (CONF / axis).glob("*.yaml")))
             raise ValueError(f"{axis}=[]: give at least one of {choices}")
-    missing = sorted(OmegaConf.missing_keys(composed))
     if missing:
-        raise ValueError("give " + " and ".join(f"{knob}=<{_comment(knob)}>" for knob in missing))
+        raise ValueError("give " + " and ".join(f"{knob}=<{_comment(knob)}>" for knob in sorted(missing)))
 
 
 def _comment(knob: str) -> str:
