@@ -89,7 +89,8 @@ def test_where_right_answers_come_from_in_prose(page, outcomes, measurements):
     told = "{} % [{}, {}] of them in distribution, {} % [{}, {}] far away"
     assert told.format(*near, *far) in PROSE
     task = page.build_task(page.Run.open(analysis.runs(FOLDER)["run"][0]).settings.task)
-    (row,) = rows_of(page.origin_table(outcomes, task))
+    row, swapped = rows_of(page.origin_table(outcomes, task))
+    assert (row["arm"], swapped["arm"], swapped["rebuilt"]) == ("correct", "swapped", "100.0")
     assert row["right behind invalid traces"] == "696"
     assert f"{float(row['unused']):.0f} % of the 696 right answers behind invalid traces rest on" in PROSE
     assert f"{float(row['led']):.0f} % rest on a wrong step" in PROSE
@@ -112,9 +113,10 @@ def test_first_failures_in_prose(outcomes):
 
 
 def test_new_numbers_in_prose(page):
-    rows = rows_of(page.ranges.lines(analysis.load(FOLDER))[2:12])
-    assert [row["test set"] for row in rows] == [FAR[0], FAR[0], FAR[1], FAR[1]] * 2
-    old, new = rows[::2], rows[1::2]
+    rows = rows_of(page.ranges.lines(analysis.load(FOLDER))[2:16])
+    assert [row["test set"] for row in rows] == [FAR[0], FAR[0], FAR[1], FAR[1]] * 3
+    told = [row for row in rows if row["arm"] != "swapped"]
+    old, new = told[::2], told[1::2]
     shares = [round(float(row["right"].split()[0])) for row in old]
     assert f"{shares[0]} and {shares[1]} % by `correct`, {shares[2]} % by `solution_only`" in PROSE
     assert shares[2] == shares[3]
@@ -155,10 +157,47 @@ def test_what_was_asked_in_prose(page):
     *others, last = per_cent(by_seed(given, "correct", NEAR, "follows"))
     assert f"by seed {', '.join(others)} and {last} % of the answers are that" in PROSE
     assert by_seed(given, "correct", NEAR, "valid").max() == 0, "they fit neither"
-    likelier = by_arm(page.asked.assessed_table(FOLDER, NEAR))["correct"]
-    shares = [float(cell.split(" %")[0]) for head, cell in likelier.items() if " (" in head]
-    assert len(shares) == 5
-    assert f"in {np.min(shares):.1f} to {np.max(shares):.1f} %, whatever the kind of damage" in PROSE
+    likelier = by_arm(page.asked.assessed_table(FOLDER, NEAR))
+    told = {"correct": ", whatever the kind of damage", "swapped": ", which writes no valid trace at all"}
+    for arm, words in told.items():
+        shares = [float(cell.split(" %")[0]) for head, cell in likelier[arm].items() if " (" in head]
+        assert len(shares) == 5
+        assert f"in {np.min(shares):.1f} to {np.max(shares):.1f} %{words}" in PROSE
+
+
+def test_swapped_traces_in_prose(page, outcomes, measurements):
+    row = row_of_arm("countdown", "swapped")
+    right = as_prose(row["right"])
+    gaps = [
+        difference(measurements.filter(part=part, primary=True).row(0, named=True)) for part in ("c1", "c2")
+    ]
+    assert f"models are right in {right}: {gaps[0]} against `correct`, and {gaps[1]} far away" in PROSE
+    assert (
+        f"Trained on other problems' traces, models are right in {right} and write no valid trace" in README
+    )
+    mine = outcomes.filter(pl.col("arm") == "swapped").collect()
+    assert not mine["trace_strict"].any()
+    assert f"None of the {len(mine):,} traces that they wrote is valid" in PROSE
+    control = rows_of(page.controls.lines(DATA, "countdown")[2:])
+    (few,) = (row["right"].split()[0] for row in control if row["solution_only"] == "as many examples")
+    assert f"On as many examples but without traces, models are right in {few} %" in PROSE
+
+
+def test_what_swapped_was_asked_in_prose(page):
+    told = by_arm(page.asked.imposed_table(FOLDER, NEAR))
+    row, correct = told["swapped"], told["correct"]
+    assert row["seeds"] == "5"
+    right = [row[name] for name in ("another problem's: right", "the reference", "own")]
+    words = "Behind another problem's trace `swapped` is right in {}, behind the reference's in {}"
+    assert f"{words}, behind its own in {{}}".format(*right) in PROSE
+    gaps = [
+        in_points(row[f"{name} less own"]).replace(" points", "", 1)
+        for name in ("another problem's", "the reference")
+    ]
+    assert f"a difference of {gaps[0]} and of {gaps[1]} points" in PROSE
+    assert f"Behind no trace it is right in {row['none']}, behind filler in {row['filler']}" in PROSE
+    ends = [correct[name].split(" %")[0] for name in ("the reference", "another problem's: right")]
+    assert ends == ["100.0", "0.0"], "always and never"
 
 
 def test_how_validity_rises_at_the_end_in_prose():
