@@ -73,8 +73,8 @@ def runs_of(asked: Arithmetic) -> tuple[Run, tuple[tuple[Run, float], ...]]:
         for place in places:
             folder, weight = weighed(place, sign)
             models.append((Run.open(folder, knob), weight))
-            if models[-1][0].folder.resolve() == base.folder.resolve():
-                raise ValueError(f"{knob}={place} is the base itself: it differs from it by nothing")
+    if all(run.folder.resolve() == base.folder.resolve() for run, _ in models):
+        raise ValueError(f"all runs are the base itself, base={asked.base}, and differ from it by nothing")
     return base, tuple(models)
 
 

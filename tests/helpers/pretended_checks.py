@@ -338,7 +338,7 @@ def check_update():
         tokens = torch.zeros(B, S, dtype=torch.int64, device=GPU)
         micro = Micro(number[:B], tokens, number, number, whole)
         figures = torch.zeros(B, T, device=GPU)
-        part = Part(micro, figures, figures[:, 0], whole, figures, None, None)
+        part = Part(micro, figures, figures[:, 0], whole, figures, figures, None, None)
         copies.taken()
         updater._update([part] * 3, {})
         return {"copies": copies.taken()}

@@ -73,7 +73,7 @@ def test_problems_come_together_whatever_the_order():
 
 def test_unequal_numbers_of_samples_are_refused():
     columns = outcomes_of(np.ones((3, 4), bool))
-    with pytest.raises(ValueError, match="between 3 and 4 samples"):
+    with pytest.raises(ValueError, match=r"between 3 \(index 2\) and 4 \(index 0\) samples"):
         by_problem({name: values[1:] for name, values in columns.items()})
 
 

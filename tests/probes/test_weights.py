@@ -441,7 +441,7 @@ def test_a_direction_of_a_narrow_model_steers_a_wide_one(world, tmp_path):
     """The wide one is an image of the narrow one, so there the direction does what it does here."""
     narrow, other = world["base"], world["tuned"]
     wide = twice_as_wide(narrow, tmp_path / "wide")
-    fit = Sampling(problems=32, samples=2, temperature=1.0)
+    fit = Sampling(problems=96, samples=2, temperature=1.0)
     plain = asked("add", scales=(1.0, -20.0), control=False, fit=fit)
     transfer = Transfer(narrow, rank=32, tokens=12)
     known, found = of_run(wide, replace(plain, transfer=transfer), other, None, 6)

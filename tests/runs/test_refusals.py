@@ -159,7 +159,7 @@ def test_a_checkpoint_that_is_not_there(tmp_path):
 
 def test_a_run_adds_nothing_to_itself():
     asked = compose(Arithmetic, "arithmetic", f"base={KEPT}", f"subtract=[{KEPT}/../{KEPT.name}:0.5]", "to=y")
-    with pytest.raises(ValueError, match=r"^subtract=.*:0.5 is the base itself"):
+    with pytest.raises(ValueError, match="all runs are the base itself"):
         runs_of(asked)
 
 
