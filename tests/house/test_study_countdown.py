@@ -158,7 +158,7 @@ def test_what_was_asked_in_prose(page):
     assert f"by seed {', '.join(others)} and {last} % of the answers are that" in PROSE
     assert by_seed(given, "correct", NEAR, "valid").max() == 0, "they fit neither"
     likelier = by_arm(page.asked.assessed_table(FOLDER, NEAR))
-    told = {"correct": ", whatever the kind of damage", "swapped": ", which writes no valid trace at all"}
+    told = {"correct": ", whatever the kind of damage", "swapped": ". That may be because"}
     for arm, words in told.items():
         shares = [float(cell.split(" %")[0]) for head, cell in likelier[arm].items() if " (" in head]
         assert len(shares) == 5
