@@ -42,6 +42,16 @@ def nothing_told(monkeypatch):
     monkeypatch.setattr(paths, "_told", set())
 
 
+@pytest.fixture(autouse=True)
+def environment_kept():
+    """What a test, or a library in it, sets in the environment is gone after it."""
+    before = dict(os.environ)
+    yield
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):
     """A cache folder of the test's own, but for compiled kernels: those are everybody's."""

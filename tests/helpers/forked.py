@@ -39,7 +39,8 @@ SERVER.set_forkserver_preload(
     ]
 )
 FORKED = partial(start_processes, start_method="forkserver")  # in `training.processes`, for what spawns
-AT_IMPORT = {name: os.environ.get(name) for name in ("TRACELAB_CACHE", "XDG_CACHE_HOME", "OMP_NUM_THREADS")}
+CACHES = ("TRACELAB_CACHE", "XDG_CACHE_HOME")
+AT_IMPORT = {name: os.environ.get(name) for name in (*CACHES, "OMP_NUM_THREADS")}
 
 
 class Started:
@@ -53,11 +54,11 @@ class Started:
         env: Mapping[str, str] | None = None,
         spawns: bool = True,
     ) -> None:
-        """folder: for what it says. words: those after `python`. spawns: does a sweep spawn its jobs?"""
-        if env is None:  # Lightning may have set the number of threads since, for processes of its own
-            env = {**os.environ, "OMP_NUM_THREADS": AT_IMPORT["OMP_NUM_THREADS"]}
-        env = {name: value for name, value in env.items() if value is not None}
-        assert all(env.get(name) == value for name, value in AT_IMPORT.items()), "take a fresh python"
+        """folder: for what it says. words: those after `python`. env: what is different in its environment.
+
+        spawns: does a sweep spawn its jobs?
+        """
+        env = environment(env or {})
         self.words, self.said = words, [folder / "stdout", folder / "stderr"]
         given = (words, str(cwd or os.getcwd()), env, self.said, spawns)
         self.process: Any = SERVER.Process(target=_become, args=(given,))
@@ -102,6 +103,16 @@ def run(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """Wait for a process -> how it ended, and what it said."""
     with start(*words, **options) as process:
         return process.wait()
+
+
+def environment(changes: Mapping[str, str]) -> dict[str, str]:
+    """The environment that this process began with, and what is different in it."""
+    changes = {name: value for name, value in changes.items() if value != os.environ.get(name)}
+    moved = {name for name in CACHES if os.environ.get(name) != AT_IMPORT[name]}
+    assert not moved | (set(changes) & set(AT_IMPORT)), "take a fresh python"
+    # Lightning sets the number of threads in a process that trains on several, and leaves it so.
+    begun = {**os.environ, **AT_IMPORT, **changes}
+    return {name: value for name, value in begun.items() if value is not None}
 
 
 def _become(given: tuple[Any, ...]) -> None:

@@ -170,7 +170,7 @@ def test_a_component_of_ones_own_trains_and_is_named_to_those_who_read_the_run(t
     (tmp_path / "my_package.py").write_text("from tracelab.traces.correct import Correct as Mine\n")
     words = ("--config-dir", "my_conf", "trace=mine", *SMALL, "eval.problems=4", "run_dir=run")
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = run("-m", "tracelab.train", *words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path})
+    done = run("-m", "tracelab.train", *words, cwd=tmp_path, env={"PYTHONPATH": path})
     assert done.returncode == 0, done.stderr[-2000:]
     with pytest.raises(ValueError, match="set TRACELAB_TRUST=my_package"):
         Run.open(tmp_path / "run")

@@ -52,8 +52,7 @@ def tracked(folder, *words, **environment):
     """What W&B was asked for by the runs of a sweep, and what was said."""
     home = {"WANDB_API_KEY": "", "HOME": str(folder), "MLFLOW_TRACKING_URI": str(folder / "mlruns")}
     home["TRACELAB_FORMATS"] = "png"
-    environment = {**os.environ, **home, **environment}
-    done = run("-c", SWEEP, str(folder), *words, cwd=CLONE, env=environment)
+    done = run("-c", SWEEP, str(folder), *words, cwd=CLONE, env={**home, **environment})
     assert done.returncode == 0, done.stderr[-2000:]
     assert "takes no more" not in done.stderr
     return json.loads(done.stdout.strip().splitlines()[-1]), done.stderr

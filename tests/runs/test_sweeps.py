@@ -16,7 +16,7 @@ from hydra import compose, initialize_config_dir
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from tests.helpers.forked import AT_IMPORT, run, start
+from tests.helpers.forked import run, start
 from tests.helpers.runs import SMALL, small
 from tracelab import sweeps
 from tracelab.core.paths import CONF
@@ -314,7 +314,7 @@ def test_a_sweep_whose_runs_would_share_a_folder_is_refused(words, knob, reason)
 
 def test_a_sweep_under_torchrun_is_refused(tmp_path):
     """Before anything is computed, by each of its processes."""
-    launched = {**os.environ, **AT_IMPORT, "TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2", "RANK": "1"}
+    launched = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2", "RANK": "1"}
     done = run("-m", "tracelab.train", "-m", *ARM, "seed=0,1", cwd=tmp_path, env=launched)
     assert done.returncode == 1
     assert "a sweep (-m) under torchrun is not supported" in done.stderr
