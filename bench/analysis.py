@@ -26,7 +26,7 @@ import polars as pl
 import yaml
 from common import RESULTS
 
-from tracelab.runs.folder import machine
+from tracelab.runs.machine import machine
 
 RUNS = 250
 ARMS = ("correct", "swapped", "corrupted", "solution_only", "filler")

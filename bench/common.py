@@ -17,7 +17,7 @@ from typing import Any
 
 from models import best
 
-from tracelab.runs.folder import machine
+from tracelab.runs.machine import machine
 
 RESULTS = Path(__file__).parent / "results"
 DOCS = RESULTS.parents[1] / "docs"

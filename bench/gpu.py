@@ -28,7 +28,7 @@ from gpu_models import REAL, SMOKE, Sizes
 from gpu_sampling import hf_sample, sample
 from gpu_training import hf_compiled, hf_train, train
 
-from tracelab.runs.folder import machine
+from tracelab.runs.machine import machine
 
 LIMIT = 9 * 60  # seconds in all
 SIDES: dict[str, tuple[Any, str, int]] = {  # side -> what runs, the model, tokens of a row

@@ -27,7 +27,7 @@ from gpu_checks import attention, ceilings, learning, memory, sampling, training
 from gpu_models import REAL, SMOKE, Sizes
 from gpu_sampling import sample
 
-from tracelab.runs.folder import machine
+from tracelab.runs.machine import machine
 from tracelab.training import accelerate
 
 Stage = Callable[[Sizes], dict[str, Any]]

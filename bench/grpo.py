@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from tracelab.analysis.variance import spread
 from tracelab.plots import BLUE, RED, figure, write_csv
-from tracelab.runs.folder import machine
+from tracelab.runs.machine import machine
 
 DOCS = RESULTS.parents[1] / "docs" / "results"
 STARTS = {  # (treatment, seed) -> training tokens

@@ -24,7 +24,8 @@ from common import RESULTS
 from tracelab.core.ragged import Ragged
 from tracelab.core.stats import wilson
 from tracelab.runs.build import build_task
-from tracelab.runs.folder import Run, machine
+from tracelab.runs.folder import Run
+from tracelab.runs.machine import machine
 from tracelab.runs.sets import test_sets
 
 DOCS = RESULTS.parents[1] / "docs" / "results"

@@ -25,7 +25,8 @@ from tracelab.report.sections import interventions as section
 from tracelab.report.study import study_of
 from tracelab.runs import stamps
 from tracelab.runs.build import build_task
-from tracelab.runs.folder import Run, claimed, is_claimed
+from tracelab.runs.claims import claimed, is_claimed
+from tracelab.runs.folder import Run
 from tracelab.runs.sets import test_sets as sets_of
 from tracelab.runs.settings import OnDevices
 from tracelab.runs.trained import check_settled, settled, unmoved
@@ -120,7 +121,7 @@ def test_every_command_says_what_it_asked():
 
 # --- while it is asked ----------------------------------------------------------------------------
 
-HOLDING = "import sys\nfrom tracelab.runs.folder import claimed\nwith claimed(sys.argv[1]):\n    "
+HOLDING = "import sys\nfrom tracelab.runs.claims import claimed\nwith claimed(sys.argv[1]):\n    "
 HOLD = f"{HOLDING}print('held', flush=True)\n    input()"
 
 

@@ -28,7 +28,7 @@ from tests.helpers.garbling import KINDS, garble, mutate
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task, Verdicts
 from tracelab.evaluation.verifying import judge_file
-from tracelab.runs.folder import machine
+from tracelab.runs.machine import machine
 from tracelab.tasks.maze import Maze
 
 RESULTS = task_checks.RESULTS.with_name("hostile.json")

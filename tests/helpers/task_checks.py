@@ -27,7 +27,7 @@ from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task, Verdicts
 from tracelab.data.frozen import references
-from tracelab.runs.folder import machine
+from tracelab.runs.machine import machine
 
 RESULTS = Path(__file__).resolve().parents[2] / "bench" / "results" / "verifiers.json"
 NAMES = sorted(path.stem for path in (Path(__file__).parents[1] / "oracles").glob("[!_]*.py"))

@@ -19,8 +19,9 @@ from tracelab.probes.matching import lacking, matched
 from tracelab.probes.settings import Grading
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_progress, save
+from tracelab.runs.claims import claimed
 from tracelab.runs.entry import compose
-from tracelab.runs.folder import Run, claimed
+from tracelab.runs.folder import Run
 from tracelab.runs.sets import prepare
 from tracelab.runs.sets import test_sets as sets_of
 from tracelab.runs.trained import settled

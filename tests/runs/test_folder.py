@@ -7,7 +7,9 @@ import subprocess
 import pytest
 
 from tests.helpers.runs import KEPT, small
-from tracelab.runs.folder import Run, claimed, commit_of, runs_at, runs_below
+from tracelab.runs.claims import claimed
+from tracelab.runs.folder import Run, runs_at, runs_below
+from tracelab.runs.machine import commit_of
 
 
 def test_other_tools_configs_are_no_runs(tmp_path):

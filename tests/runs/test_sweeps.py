@@ -22,8 +22,9 @@ from tracelab import sweeps
 from tracelab.core.paths import CONF
 from tracelab.launching import scheduler
 from tracelab.runs.checkpoints import load_weights
+from tracelab.runs.claims import claimed
 from tracelab.runs.entry import Accuracy, prepare_process, run_folder, run_name
-from tracelab.runs.folder import Run, claimed
+from tracelab.runs.folder import Run
 from tracelab.sweeps import check_installed, check_swept
 from tracelab.training.experiment import train
 from tracelab.training.learner import Learner
@@ -221,7 +222,7 @@ def test_a_run_is_asked_for_again(tmp_path):
 
 
 def test_two_processes_in_one_folder(tmp_path):
-    code = f"from tracelab.runs.folder import claimed\nwith claimed({str(tmp_path)!r}): print('in')"
+    code = f"from tracelab.runs.claims import claimed\nwith claimed({str(tmp_path)!r}): print('in')"
     with claimed(tmp_path):
         other = run("-c", code)
     assert "another process is training in" in other.stderr

@@ -23,7 +23,7 @@ from tracelab.watch.states import Watcher, numbers
 WATCH = [sys.executable, "-m", "tracelab.watch"]
 HOLD = """
 import sys, time
-from tracelab.runs.folder import claimed
+from tracelab.runs.claims import claimed
 with claimed(sys.argv[1]):
     print(1, flush=True)
     time.sleep(99)

@@ -19,7 +19,7 @@ def processor() -> Finding:
     import joblib
     import torch
 
-    from tracelab.runs.folder import cpu_name
+    from tracelab.runs.machine import cpu_name
 
     given = joblib.cpu_count()
     there = os.cpu_count()

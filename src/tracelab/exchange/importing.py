@@ -18,7 +18,8 @@ from tracelab.exchange.exporting import ABOUT
 from tracelab.models.gpt import GPT
 from tracelab.runs.build import build_metrics, build_task
 from tracelab.runs.checkpoints import NOTHING, save_weights
-from tracelab.runs.folder import Config, Run, check_free, machine
+from tracelab.runs.folder import Config, Run, check_free
+from tracelab.runs.machine import machine
 from tracelab.runs.room import longest_completion
 from tracelab.runs.sets import test_sets
 from tracelab.runs.settings import Experiment, no_copies

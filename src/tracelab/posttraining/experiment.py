@@ -33,9 +33,11 @@ from tracelab.posttraining.passes import (
 from tracelab.posttraining.settings import PostTraining
 from tracelab.runs.build import build, build_task, check_levels, precision_of
 from tracelab.runs.checkpoints import load_progress, load_updates
+from tracelab.runs.claims import claimed
 from tracelab.runs.entry import say
-from tracelab.runs.folder import Run, claimed, is_run, machine
+from tracelab.runs.folder import Run, is_run
 from tracelab.runs.identity import lineage, own_id
+from tracelab.runs.machine import machine
 from tracelab.runs.sets import problems, test_sets
 from tracelab.runs.trained import check_as_begun, settled
 from tracelab.training import accelerate

@@ -30,9 +30,10 @@ from tracelab.probes.task_vectors import Stacks, Weights, cosine, effective_rank
 from tracelab.runs.arms import begun_with
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import NOTHING, load_weights, save_weights
-from tracelab.runs.folder import Config, Run, check_free, machine
+from tracelab.runs.folder import Config, Run, check_free
 from tracelab.runs.identity import arm_of, lineage, went_on
 from tracelab.runs.knobs import options
+from tracelab.runs.machine import machine
 from tracelab.runs.settings import Experiment
 from tracelab.runs.trained import check_as_begun, stamp_of, unmoved
 

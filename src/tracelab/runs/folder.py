@@ -1,4 +1,4 @@
-"""A run's folder: what it holds, who may write to it, and which other config may go on in it.
+"""A run's folder: what it holds, and which other config may go on in it.
 
 config.yaml  run.json  data_card.json  vocab.json  metrics.csv  metrics.json  outcomes.parquet
 figures/  checkpoints/
@@ -8,25 +8,17 @@ A run's folder is one that holds config.yaml and run.json: other tools write fil
 
 from __future__ import annotations
 
-import fcntl
 import os
-import platform
-import struct
-import subprocess
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import joblib
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from tracelab.core.files import UTF8, lock, read_json, read_text, write_json, write_text
-from tracelab.core.paths import ROOT
+from tracelab.core.files import read_json, write_json, write_text
 from tracelab.runs.build import as_written
 from tracelab.runs.knobs import FREE_TO_CHANGE, WITHOUT_EFFECT, differences, effectless
 from tracelab.runs.older import in_todays_words, with_recorded
@@ -36,10 +28,6 @@ from tracelab.runs.trust import check_targets
 Config = dict[str, Any]
 OF_A_RUN = ("config.yaml", "run.json")
 OF_EVALUATED = ("outcomes.parquet", "metrics.json")
-LOCK = ".lock"
-HELD: set[str] = set()  # the locks that this process has
-FLOCK = "hhqqi4x"  # struct flock of Linux: kind, whence, start, length, process
-LIBRARIES = ("tracelab", "torch", "lightning", "hydra-core", "numpy", "numba", "pyarrow")
 
 
 @dataclass(frozen=True)
@@ -141,41 +129,6 @@ class Run:
         return read_json(self.folder / name)
 
 
-@contextmanager
-def claimed(folder: str | Path) -> Iterator[None]:
-    """Keep other processes from training in a folder; ends with this one. ValueError if another does."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    path = os.path.realpath(Path(folder) / LOCK)
-    with open(path, "ab") as file:
-        if not lock(file, fcntl.lockf, wait=False):
-            raise ValueError(f"another process is training in {folder}: wait for it, or stop it")
-        HELD.add(path)
-        try:
-            yield
-        finally:
-            HELD.discard(path)
-
-
-def is_claimed(folder: Path, unknown: bool = True) -> bool:
-    """Is another process training in a folder? unknown: the answer on file systems without locks.
-
-    It is asked without taking the lock, which would stop a run that begins. What this process has is not
-    asked for: to close the file gives a lock up.
-    """
-    if os.path.realpath(folder / LOCK) in HELD:
-        return False
-    try:
-        with (folder / LOCK).open("rb") as file:
-            asked = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-            answer = fcntl.fcntl(file, fcntl.F_GETLK, asked)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return unknown
-    kind: int = struct.unpack(FLOCK, answer)[0]
-    return kind != fcntl.F_UNLCK
-
-
 def is_run(folder: Path) -> bool:
     """Is it a run's folder?"""
     return all((folder / name).is_file() for name in OF_A_RUN)
@@ -220,48 +173,6 @@ def runs_at(folders: Iterable[str | Path]) -> list[Run]:
             raise ValueError(f"run={folder} is no run's folder, and there is none below it")
         found += [Run.open(run) for run in below]
     return found
-
-
-def machine() -> dict[str, Any]:
-    """Hardware and versions, for run.json and benchmark results."""
-    import torch
-
-    return {
-        "cpu": cpu_name(),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "cores": joblib.cpu_count(),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in LIBRARIES},
-        "git": commit_of(ROOT),
-    }
-
-
-def cpu_name() -> str:
-    """The processor, as it names itself."""
-    info = Path("/proc/cpuinfo")
-    names = [line for line in read_text(info).splitlines() if "model name" in line] if info.is_file() else []
-    return names[0].split(":")[1].strip() if names else platform.processor()
-
-
-def commit_of(clone: Path) -> str | None:
-    """The commit that a clone is at, with + if it was changed since. None if the folder is no clone itself:
-    an installed package may lie in somebody else's.
-    """
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(clone), *words]
-        done = subprocess.run(command, capture_output=True, encoding=UTF8, check=True)
-        return str(done.stdout).strip()
-
-    try:
-        if Path(git("rev-parse", "--show-toplevel")) != clone.resolve():
-            return None
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def _load(folder: Path) -> Config:

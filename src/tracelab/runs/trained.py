@@ -19,7 +19,8 @@ from tracelab.runs import stamps
 from tracelab.runs.arms import begun_with, check_source
 from tracelab.runs.build import build, build_model, device_of, precision_of
 from tracelab.runs.checkpoints import load_progress, load_weights
-from tracelab.runs.folder import Run, is_claimed
+from tracelab.runs.claims import is_claimed
+from tracelab.runs.folder import Run
 
 
 def trained_model(

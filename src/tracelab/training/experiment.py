@@ -22,9 +22,11 @@ from tracelab.models.precision import Precision
 from tracelab.optim.muon import MuonAdamW
 from tracelab.runs.build import build, build_task, device_of, precision_of
 from tracelab.runs.checkpoints import load_attention
+from tracelab.runs.claims import claimed
 from tracelab.runs.entry import say
-from tracelab.runs.folder import Run, claimed, machine
+from tracelab.runs.folder import Run
 from tracelab.runs.identity import own_id, with_checksums
+from tracelab.runs.machine import machine
 from tracelab.runs.sets import Data, Sets, prepare, prepared, problems
 from tracelab.runs.students import pinned
 from tracelab.training import accelerate

@@ -14,7 +14,8 @@ from typing import Any
 
 from tracelab.core.files import read_json
 from tracelab.runs.arms import arms_of, described
-from tracelab.runs.folder import LOCK, is_claimed, is_run, runs_below
+from tracelab.runs.claims import LOCK, is_claimed
+from tracelab.runs.folder import is_run, runs_below
 from tracelab.watch.reading import Kept, tail
 
 Row = dict[str, str]
