@@ -3,6 +3,7 @@
 import pytest
 
 from tests.helpers.runs import small
+from tests.helpers.shared import filled
 from tests.runs.test_entry import run as command
 from tracelab.evaluation.outcomes import write
 from tracelab.probes import memorisation
@@ -17,7 +18,10 @@ ARMS = ("corrupted-0.5", "corrupted-1")
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
     """Two arms, one of them with what probes write; and a run that is not finished."""
-    folder = tmp_path_factory.mktemp("study")
+    return filled(tmp_path_factory, "study", _fill)
+
+
+def _fill(folder):
     for rate in (0.5, 1):
         train(small(folder / f"corrupted-{rate}", "trace=corrupted", f"trace.rate={rate}", *SAMPLES))
     run = Run.open(folder / "corrupted-1")
@@ -28,4 +32,3 @@ def study(tmp_path_factory):
     (folder / "unfinished").mkdir()
     (folder / "unfinished" / "config.yaml").write_text((run.folder / "config.yaml").read_text())
     (folder / "unfinished" / "run.json").write_text('{"status": "training"}')
-    return folder
