@@ -254,6 +254,33 @@ def test_interventions_in_prose_are_those_measured(page):
     assert config.task.distractors == 0, "in training the question needs every definition"
 
 
+def test_two_kinds_of_models_of_one_arm_in_prose():
+    """Trained on damaged traces, some read a trace that is imposed and others do not."""
+    table = load_interventions(DATA / "arithmetic").filter(pl.col("dose").is_null())
+
+    def seeds(kind, value="valid"):
+        of_kind = table.filter(pl.col("intervention") == kind).with_columns(pl.col(value).cast(pl.Float64))
+        return 100 * by_seed(of_kind, "corrupted", "arithmetic", value)
+
+    own, other, theirs = seeds("own"), seeds("swapped"), seeds("swapped", "follows")
+    reads = own < 50
+
+    def told(values):
+        *others, last = [f"{value:.1f}" for value in values]
+        return f"{', '.join(others)} and {last} %"
+
+    assert f"Three seeds of `corrupted` are right in {told(own[~reads])} and do not look" in PROSE
+    assert f"behind another problem's trace they are right in {told(other[~reads])}." in PROSE
+    assert f"Two are right in {told(own[reads])} and do look" in PROSE
+    assert f"{told(theirs[reads])} of their answers are that problem's" in PROSE
+    assert theirs[~reads].max() < 12, "which is what a guess comes to"
+    reference = seeds("correct")
+    assert f"all five are right in {reference.min():.1f} to {reference.max():.0f} %" in PROSE
+    row = row_of_arm("arithmetic", "corrupted")["right"]
+    mean, low, high = (float(number) for number in re.findall(r"[\d.]+", row))
+    assert f"one arm's mean, {mean:.0f} % [{low:.0f}, {high:.0f}]" in PROSE
+
+
 def test_what_is_likelier_in_prose_is_what_was_measured(page):
     """Word by word: a name is not a number, and an operation's result not a number of the prompt."""
     likelier = by_arm(page.asked.word_table(DATA / "arithmetic", "arithmetic"))
