@@ -34,6 +34,7 @@ from tracelab.posttraining.settings import PostTraining
 from tracelab.runs.build import build, build_task, check_levels, precision_of
 from tracelab.runs.checkpoints import load_progress, load_updates
 from tracelab.runs.claims import claimed
+from tracelab.runs.ended import Trained, finished_before
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, is_run
 from tracelab.runs.identity import lineage, own_id
@@ -45,9 +46,7 @@ from tracelab.training.budget import Progress, build_budget
 from tracelab.training.budgeted import build_recipe
 from tracelab.training.checks import check, check_devices
 from tracelab.training.fitting import (
-    Trained,
     conclude,
-    finished_before,
     fit,
     fit_together,
     is_shared,

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
 from tracelab.core.terminal import figure
+from tracelab.runs.ended import Trained
 from tracelab.runs.entry import Accuracy, say
-
-if TYPE_CHECKING:
-    from tracelab.training.fitting import Trained
 
 ENDS = {"value": "", "low": "_low", "high": "_high"}  # of an estimate in a frame's row
 FOLDED = 24  # columns that a cell needs which may be cut anywhere, such as a path

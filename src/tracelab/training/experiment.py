@@ -23,6 +23,7 @@ from tracelab.optim.muon import MuonAdamW
 from tracelab.runs.build import build, build_task, device_of, precision_of
 from tracelab.runs.checkpoints import load_attention
 from tracelab.runs.claims import claimed
+from tracelab.runs.ended import Trained, finished_before
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
 from tracelab.runs.identity import own_id, with_checksums
@@ -44,9 +45,7 @@ from tracelab.training.checks import (
 )
 from tracelab.training.curriculum import BeginAnew
 from tracelab.training.fitting import (
-    Trained,
     conclude,
-    finished_before,
     fit,
     fit_together,
     is_shared,

@@ -6,7 +6,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,26 +35,6 @@ NOISES = (
     ".*sync_dist=True.*",
     ".*`srun` command is available.*",
 )
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a command leaves behind. metrics: None if Ctrl-C came before they were measured.
-
-    state: finished; resumed, if it was begun before; skipped, if it was finished before.
-    """
-
-    run: Run
-    metrics: dict[str, Any] | None
-    state: str
-
-
-def finished_before(experiment: Experiment, last: str = "metrics.json") -> Trained | None:
-    """The run that is asked for, if its folder holds it already. last: the file that is written last."""
-    run = Run.finished(experiment)
-    if run is None or not (run.folder / last).is_file():
-        return None
-    return Trained(run, run.read_json("metrics.json")["test sets"], "skipped")
 
 
 def fit(
