@@ -29,7 +29,7 @@ from tracelab.traces.corrupted import ROUNDS, Corrupted
 from tracelab.traces.latent import Latent
 from tracelab.traces.shuffled import Shuffled
 from tracelab.traces.solution_only import SolutionOnly
-from tracelab.traces.swapped import Swapped, derangement, matching
+from tracelab.traces.swapped import Swapped, derangement, matching, permutation
 
 FILES = sorted((CONF / "trace").glob("*.yaml"))
 TREATMENTS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
@@ -340,6 +340,33 @@ def test_copies_of_a_problem_do_not_swap_with_each_other(copies):
     assert (identity[derangement(identity, random)] != identity).all()
     apart = matching(np.tile(np.arange(copies) * 1.0, 64 // copies), identity, random)
     assert (identity[apart] != identity).all()
+
+
+@pytest.mark.parametrize("copies", [4, 5, 12, 120])
+def test_copies_of_a_problem_have_traces_of_as_many_others_as_by_chance(copies):
+    """Not each those of one other: else a trace could be learned by heart from its problem."""
+    identity = np.random.default_rng(0).permutation(np.repeat(np.arange(600, dtype=np.uint64), copies))
+    random = np.zeros(1, np.uint64)
+
+    def pairs(donor):
+        return len(np.unique(identity * np.uint64(600) + identity[donor]))
+
+    for _ in range(3):
+        donor = derangement(identity, random)
+        assert (identity[donor] != identity).all()
+        assert pairs(donor) == pytest.approx(pairs(permutation(len(identity), random)), rel=0.02)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.45, 0.5])
+def test_a_problem_that_fills_much_of_the_batch_gets_others_traces_at_random(share):
+    n = 2000
+    identity = np.arange(1, n + 1, dtype=np.uint64)
+    identity[: int(share * n)] = 0
+    donor = derangement(identity, np.zeros(1, np.uint64))
+    assert (identity[donor] != identity).all()
+    others = np.sort(donor[: int(share * n)])
+    gaps = np.diff(np.quantile(others, np.linspace(0, 1, 6)))
+    assert (gaps > 0.9 * (1 - share) * n / 5).all(), "from everywhere in the batch"
 
 
 @pytest.mark.parametrize(("first", "copies"), [(0, 2), (20, 3), (0, 20)])

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from tracelab.core.arrays import Integers, Words
 from tracelab.core.jit import kernel
-from tracelab.core.rng import shuffle
+from tracelab.core.rng import below, shuffle
 from tracelab.core.types import Examples, Task
 from tracelab.traces.base import Keys, Treated, Treatment, from_rows, reference
 
-TRIES = 50  # a uniform permutation is a derangement with probability 1/e
+TRIES = 50  # of n problems that all differ, a uniform permutation is a derangement with probability 1/e
 
 
 @dataclass(frozen=True)
@@ -73,20 +73,37 @@ def permutation(n: int, random: Keys) -> NDArray[np.int64]:
 def derangement(identity: NDArray[np.uint64], random: Keys) -> NDArray[np.int64]:
     """(n,) donors: a uniform permutation that gives nobody a trace of the same problem.
 
-    Permutations are drawn until one will do. In a batch so full of one problem that none does, the
-    problems are ordered at random, equal ones together, and every trace moves on by the size of the
-    largest group: only a problem that fills more than half of the batch can then meet itself.
+    Permutations are drawn until one will do. Where problems stand in the batch so often that none does, who
+    has a trace of the same problem in the last exchanges it with somebody drawn at random, so that copies of
+    a problem have traces of as many others as by chance. Only a problem that fills more than half of the
+    batch can then meet itself.
     """
-    n = len(identity)
     for _ in range(TRIES):
-        donor = permutation(n, random)
+        donor = permutation(len(identity), random)
         if (identity[donor] != identity).all():
             return donor
-    _, group, sizes = np.unique(identity, return_inverse=True, return_counts=True)
-    order = np.lexsort((permutation(n, random), permutation(len(sizes), random)[group]))
-    donor = np.empty(n, np.int64)
-    donor[order] = np.roll(order, min(sizes.max(), n - 1))
+    _exchange(identity, donor, random)
     return donor
+
+
+@kernel
+def _exchange(identity: Words, donor: Integers, random: Keys) -> None:
+    """Who has a trace of the same problem exchanges it with somebody at random."""
+    n = len(donor)
+    for i in range(n):
+        if identity[donor[i]] == identity[i]:
+            first = below(random, n)
+            for k in range(n):
+                j = (first + k) % n
+                if _both_others(identity, donor, i, j):
+                    donor[i], donor[j] = donor[j], donor[i]
+                    break
+
+
+@kernel
+def _both_others(identity: Words, donor: Integers, i: int, j: int) -> bool:
+    """Would two, if they exchanged their traces, both have another problem's?"""
+    return identity[donor[j]] != identity[i] and identity[donor[i]] != identity[j]
 
 
 def matching(measure: NDArray[np.float64], identity: NDArray[np.uint64], random: Keys) -> NDArray[np.int64]:
@@ -144,6 +161,6 @@ def _part_copies(identity: Words, donor: Integers) -> None:
             continue
         for k in range(2, 2 * n):
             j = i + (k // 2 if k % 2 else -(k // 2))
-            if 0 <= j < n and identity[donor[j]] != identity[i] and identity[donor[i]] != identity[j]:
+            if 0 <= j < n and _both_others(identity, donor, i, j):
                 donor[i], donor[j] = donor[j], donor[i]
                 break
