@@ -84,9 +84,9 @@ def primary_table(found: pl.DataFrame) -> list[str]:
 
 
 def arm_table(outcomes: TaskOutcomes) -> list[str]:
-    """Accuracy and validity of each arm, with intervals for other seeds and other problems."""
+    """Accuracy and validity of each arm, none post-trained, with intervals for other seeds and problems."""
     rows = []
-    for arm in outcomes.arms["arm"].unique().sort():
+    for arm in outcomes.arms.filter(pl.col("algorithm").is_null())["arm"].unique().sort():
         writes = outcomes.table.filter(arm=arm).select(pl.col("trace_steps").max()).collect().item()
         valid = rates(outcomes, arm, VALID) if writes else ["–", "–"]
         each = outcomes.cells(arm, RIGHT).on(outcomes.splits[0]).mean(1)

@@ -42,7 +42,7 @@ def main(asked: Fitting) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     laws_figures.laws(out, known, found, asked.against, asked.of)
     save(out.with_name(f"{out.name}_fits"), found)
-    least = ", ".join(f"{name} {share:.0%}" for name, share in asked.until.items())
+    least = ", ".join(f"{name} {100 * share:g} %" for name, share in asked.until.items())
     title = f"{asked.of} until {least}, against {asked.against}"
     print_rows(title, laws.HEADINGS, laws.in_words(found), laws.CAPTION, out.with_name(f"{out.name}.csv"))
 

@@ -240,6 +240,10 @@ def test_post_training_is_compared_with_what_it_went_on_from():
     assert set(found["verdict"]) == {OPEN}
     gone = findings.measurements({"maze": relabelled(table, source=pl.lit("elsewhere"))})
     assert not {"d1", "d2", "g"} & set(gone["part"])
+    some = relabelled(table, source=pl.col("source").str.replace("-5", "-9"))
+    with pytest.warns(UserWarning, match="^correct grpo-5: compared with nothing"):
+        found = findings.measurements({"maze": some}).filter(part="d1")
+    assert set(found["seeds"]) == {SEEDS - 1}
     other = relabelled(table, source=pl.lit("solution_only-0")).collect()
     several = pl.concat([table.collect(), other.filter(algorithm="grpo").with_columns(run=pl.lit("new"))])
     with pytest.raises(ValueError, match="went on from several arms: correct, solution_only"):
@@ -273,30 +277,6 @@ def test_lengths_that_are_all_alike_have_no_short_ones():
     )
     found = findings.measurements({"maze": alike}).filter(part="f")
     assert found["split"].to_list() == ["near", FAR, "far_2"]
-
-
-def test_far_sets_count_alike_whatever_their_sizes():
-    table = study(CLAIMED, True, problems=FEW).filter((pl.col("split") != "far_1") | (pl.col("index") < 20))
-    for part in ("a", "j2"):
-        _, far, one, two = findings.measurements({"maze": table}).filter(part=part)["value"]
-        assert far == pytest.approx((one + two) / 2)
-
-
-def test_the_far_quarters_take_as_much_of_each_set():
-    """As if the small set had each of its problems three times."""
-    large = study(CLAIMED, False, problems=FEW).collect()
-    small = (pl.col("split") != "far_1") | (pl.col("index") < FEW // 3)
-    part = large.filter(small)
-    again = [
-        part.filter(pl.col("split") == "far_1").with_columns(pl.col("index", "problem_key") + 100 * k)
-        for k in (1, 2)
-    ]
-    thrice = pl.concat([part, *again], how="vertical_relaxed")
-    once, alike = (
-        findings.measurements({"maze": table.lazy()}).filter(part="f", split=FAR)["value"][0]
-        for table in (part, thrice)
-    )
-    assert once == pytest.approx(alike)
 
 
 def test_seeds_without_a_case_are_none():

@@ -86,7 +86,12 @@ def test_which_came_first():
             seed=2,
         ),
     ]
-    found = kinetics.phases(kinetics.fits(pl.concat(runs)))
+    fits = kinetics.fits(pl.concat(runs))
+    assert kinetics.over_seeds(fits, "midpoint").select("metric", "seeds").rows() == [
+        ("solution_valid", 3),
+        ("trace_strict", 3),
+    ]
+    found = kinetics.phases(fits)
     assert found["phase"].to_list() == ["not yet", "not yet", "no longer"]
     assert found["delay"].to_list() == pytest.approx([1.5, 0.5, 2.0], abs=1e-2)
     assert (found["low"] < found["delay"]).all()

@@ -13,7 +13,7 @@ from tracelab import analysis
 from tracelab.analysis.confidence import calibrations
 from tracelab.analysis.joint import first_errors, reasons
 from tracelab.analysis.loading import levels_of
-from tracelab.analysis.stability import per_problem, stability
+from tracelab.analysis.stability import NO_WORDS, per_problem, stability
 from tracelab.core.paths import CONF
 from tracelab.evaluation.outcomes import metrics_of
 from tracelab.runs.entry import compose
@@ -161,3 +161,43 @@ def test_ties_count_by_what_each_may_win():
     table = pl.from_arrow(made(5)).lazy()
     tied = per_problem(table, by=["run"]).filter(pl.col("vote") == 0.5)
     assert set(tied["vote_correct"]) == {0.0, 0.5, 1.0}
+
+
+def samples_of(traces, answers, reasons):
+    """One problem's samples, with the hashes of their traces and answers, and why answers are wrong."""
+    n = len(traces)
+    table = pl.from_arrow(made(0)).head(n)
+    return table.with_columns(
+        run=pl.lit("a run"),
+        index=pl.lit(0, pl.Int64),
+        problem_key=pl.lit(2, pl.UInt64),
+        trace_hash=pl.Series(traces, dtype=pl.UInt64),
+        solution_hash=pl.Series(answers, dtype=pl.UInt64),
+        solution_reason=pl.Series(reasons),
+        solution_valid=pl.Series([reason == "ok" for reason in reasons]),
+        trace_steps=pl.lit(3, pl.Int64),
+        mean_logprob=pl.lit(-0.01),
+    ).lazy()
+
+
+def test_traces_without_a_solution_agree_where_they_are_the_same():
+    """Also in outcomes of versions that gave them all one hash."""
+    cut = ["truncated"] * 4
+    told = samples_of([1, 2, 3, 4], [5, 6, 7, 8], cut)
+    older = samples_of([NO_WORDS] * 4, [5, 6, 7, 8], cut)
+    some = samples_of([NO_WORDS] * 4, [5, 5, 5, 8], cut)
+    for table, agree in ((told, 0.25), (older, 0.25), (some, 0.75)):
+        assert per_problem(table, by=["run"])["traces_agree"].to_list() == [agree]
+
+
+@pytest.mark.parametrize(
+    ("reason", "sure"), [("illegal_move", 1), ("truncated", 0), ("syntax", 0), ("empty", 0)]
+)
+def test_what_is_no_answer_is_no_sure_one(reason, sure):
+    """It is wrong, but a completion that was cut off has said nothing that the model could be sure of."""
+    table = samples_of([1] * 4, [5] * 4, [reason] * 4)
+    assert stability(table, by=["run"])["silent_failure"].to_list() == [sure]
+    found = calibrations(table, by=["run"])[1]
+    assert found["sure_wrong"].to_list() == [sure, sure]
+    assert found["answered"].to_list() == [sure, sure]
+    assert found["accuracy"].to_list() == [0, 0]

@@ -42,3 +42,4 @@ def test_a_solution_is_the_same_behind_other_traces(words):
     assert solution[0] == solution[1] != solution[2]
     assert trace[0] == trace[2] != trace[1]
     assert solution[3] not in solution[:3]
+    assert trace[3] == trace[0], "what has no solution has its trace"

@@ -16,6 +16,7 @@ from tests.posttraining.test_posttrain import settings
 from tests.runs.test_entry import run as command
 from tracelab.analysis import before_after, likelihood
 from tracelab.analysis.cells import TaskOutcomes
+from tracelab.analysis.estimates import matrices
 from tracelab.analysis.loading import load
 from tracelab.evaluation.judging import evaluate
 from tracelab.evaluation.outcomes import write
@@ -213,6 +214,47 @@ def test_a_source_that_moved_along_is_found_and_one_that_is_gone_is_named(after,
         before_after.load_pairs(tmp_path / "posttrain" / "after")
     with pytest.raises(ValueError, match="was not post-trained"):
         of_run(Run.open(Path(after.with_name("source"))))
+
+
+@pytest.fixture(scope="module")
+def judged_alike(tmp_path_factory):
+    """A run of one round, judged on its source's problems."""
+    folder = tmp_path_factory.mktemp("alike")
+    shutil.copytree(KEPT, folder / "source")
+    posttrain(settings(folder / "source", folder / "after", "budget.steps=1", "eval.problems=24"))
+    return folder
+
+
+def test_a_run_is_compared_with_its_source_whatever_their_folders_are_called(
+    judged_alike, tmp_path, monkeypatch
+):
+    """By a relative path, through a link, and of copies with the copy that is at hand."""
+    monkeypatch.chdir(judged_alike)
+    (tmp_path / "link").symlink_to(judged_alike)
+    shutil.copytree(judged_alike, tmp_path / "copy")
+    for folder in (Path(), tmp_path / "link", tmp_path / "copy"):
+        outcomes = TaskOutcomes(load(folder))
+        ((_, _, gains),) = outcomes.gains(pl.col("solution_valid"))
+        assert gains.seeds == (str(folder / "source"),)
+    assert not list(TaskOutcomes(load("after")).gains(pl.col("solution_valid")))
+
+
+def test_what_went_on_from_one_run_is_one_seed_and_from_several_each_is(judged_alike):
+    """Whatever the seed of the post-training was."""
+    table = load(judged_alike).collect()
+    (split, *_), mine = table["split"].unique(maintain_order=True), table.filter(algorithm="grpo")
+
+    def columns(*parts):
+        frames = matrices(pl.concat(parts).lazy(), "solution_valid", split)
+        return {arm: frame.columns[2:] for arm, frame in frames.items()}
+
+    scratch = table.filter(pl.col("algorithm").is_null())
+    (plain,), (trained,) = scratch["arm"].unique(), mine["arm"].unique()
+    again = mine.with_columns(run=pl.lit("again"), seed=pl.lit(7, pl.Int64))
+    assert columns(table, again) == {plain: ["0"], trained: ["0"]}
+    other = scratch.with_columns(run=pl.lit("other"), seed=pl.lit(5, pl.Int64))
+    of_other = mine.with_columns(run=pl.lit("of other"), source=pl.lit("other"))
+    assert columns(table, other, of_other) == {plain: ["0", "5"], trained: ["0", "5"]}
 
 
 # --- from another checkpoint than the last -------------------------------------------------------

@@ -347,7 +347,9 @@ def test_the_first_bad_step_is_marked(tab, shown):
     tab.keyboard.press("b")
     assert step(tab) == min(at + 1, len(o["ends"]) - 1)
     assert reason.replace("_", " ") in tab.text_content("#model .now")
-    assert tab.text_content("#bad") == f"First bad step: {at + 1}, {reason.replace('_', ' ')}"
+    steps = len(o["ends"]) - 1
+    where = f"First bad step: {at + 1}" if at < steps else f"After step {steps}"
+    assert tab.text_content("#bad") == f"{where}, {reason.replace('_', ' ')}"
 
 
 def first_of(shown, run, split, valid):

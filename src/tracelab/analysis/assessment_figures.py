@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tracelab.analysis.panels import SHARE, bars, panels, save
+from tracelab.analysis.panels import SHARE, bars, ends, panels, save
 from tracelab.plots import BLUE, GREY, ORANGE
 
 SHOWN = {
@@ -34,7 +34,7 @@ def assessed(path: Path, frame: pl.DataFrame) -> None:
                 ax.errorbar(x, y, xerr=dx, ls="", ms=3.5, lw=1, label=label, **style)
             damage = [f"{kind} {100 * rate:g} %" for kind, rate in part.select("kind", "rate").rows()]
             ax.set_yticks(range(len(part)), damage)
-            ax.set(xlim=SHARE, xlabel=f"valid trace likelier (n = {part['n'].to_numpy().min()}, 95 %)")
+            ax.set(xlim=SHARE, xlabel=f"valid trace likelier (n = {ends(part, 'n', 'first_n')}, 95 %)")
             ax.invert_yaxis()
             ax.grid(axis="y", visible=False)
     save(path, frame)

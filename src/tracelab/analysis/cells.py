@@ -7,6 +7,7 @@ correct.on(FAR).mean()
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from tracelab.analysis.estimates import check_known, matrices
 from tracelab.analysis.loading import splits_of
 from tracelab.analysis.ranks import correlations, ranks
-from tracelab.analysis.variance import Floats, Spread, of_parts
+from tracelab.analysis.variance import Floats, Spread, by_problem, of_parts, within
 
 FAR = "far"  # all test sets out of distribution together
 RESAMPLES = 400
@@ -49,8 +50,26 @@ class Cells:
         """(rows,) how much each row of `on` counts: 1, but on FAR each set together as much as any other."""
         if split != FAR:
             return np.ones(self.of[split].shape[1])
-        sizes = np.array([values.shape[1] for values in self.of.values()])[1:]
+        sizes = self._sizes()
         return np.repeat(sizes.sum() / len(sizes) / sizes, sizes)
+
+    def strata(self, split: str) -> NDArray[np.int64]:
+        """(rows,) which test set each row of `on` is of, from 0: other problems would be of the same sets."""
+        if split != FAR:
+            return np.zeros(self.of[split].shape[1], np.int64)
+        sizes = self._sizes()
+        return np.repeat(np.arange(len(sizes)), sizes)
+
+    def counted(self, split: str) -> Floats:
+        """(seeds, problems) of one of `splits`: each seed's mean is its own, each set as much as any other,
+        and problems differ as they do within their sets.
+        """
+        rows = within(self.on(split) * self.weights(split), self.strata(split))
+        return by_problem(rows, self.whose(split))
+
+    def _sizes(self) -> NDArray[np.int64]:
+        """Rows of each set out of distribution."""
+        return np.array([values.shape[1] for values in self.of.values()])[1:]
 
     def whose(self, split: str) -> NDArray[np.uint64]:
         """(rows,) the problems of one of `splits`."""
@@ -98,15 +117,22 @@ class TaskOutcomes:
         """(arm, the arm before it, cells after less before) of each post-trained arm, by the run before it.
 
         Several that went on from one run count together: what differs among them is not the seed. Those whose
-        source is not in the table are left out. ValueError if an arm's were judged on other problems than
-        their sources, or went on from several arms.
+        source is not in the table are left out, and named in a warning where others of their arm are not.
+        ValueError if an arm's were judged on
+        other problems than their sources, or went on from several arms.
         """
         key = ["split", "index", "problem_key"]
         means = self.table.with_columns(value.cast(pl.Float64).alias("cell")).group_by("run", *key)
         known = means.agg(pl.col("cell").mean()).collect(engine="streaming")
         labels = self.table.select("run", "arm", "algorithm", "source").unique().sort("arm", "run").collect()
         arms = dict(labels.select("run", "arm").iter_rows())
-        found = labels.filter(pl.col("algorithm").is_not_null(), pl.col("source").is_in(list(arms)))
+        trained = labels.filter(pl.col("algorithm").is_not_null())
+        found = trained.filter(pl.col("source").is_in(list(arms)))
+        of_arms = trained.filter(pl.col("arm").is_in(list(found["arm"])))
+        alone = of_arms.filter(~pl.col("run").is_in(list(found["run"])))
+        if len(alone):
+            told = ", ".join(alone["run"])
+            warnings.warn(f"{told}: compared with nothing, for the run before it is not loaded", stacklevel=3)
         for (arm,), runs in found.group_by("arm", maintain_order=True):
             if len(before := {arms[source] for source in runs["source"]}) > 1:
                 raise ValueError(
@@ -144,6 +170,9 @@ class TaskOutcomes:
             table = plain.with_columns(value.cast(pl.Float64).alias(key))
             self._known[key] = {split: matrices(table, key, split) for split in self.splits}
         frames = {split: arms[arm] for split, arms in self._known[key].items() if arm in arms}
+        if not frames:
+            known = sorted({name for arms in self._known[key].values() for name in arms})
+            raise ValueError(f"{arm!r} is no arm that was not post-trained; there are {', '.join(known)}")
         seeds = tuple(next(iter(frames.values())).columns[2:])
         values = {split: frame.select(seeds).to_numpy().T for split, frame in frames.items()}
         return Cells(arm, seeds, values, {k: frame["problem_key"].to_numpy() for k, frame in frames.items()})

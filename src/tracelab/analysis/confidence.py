@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tracelab.analysis.estimates import as_columns
-from tracelab.analysis.stability import per_problem
+from tracelab.analysis.stability import ANSWERED, per_problem
 from tracelab.core.stats import share
 
 Floats = NDArray[np.float64]
@@ -29,12 +29,12 @@ def calibrations(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """-> (curves, summary), each with the groups and `confidence`: probability, and with samples vote.
 
-    curves: see `calibration`. summary: ece, brier, mean (of the confidence), accuracy, and of all answers the
-    share that are wrong with a confidence of at least the threshold: sure_wrong, with _low and _high (95 %);
-    threshold, n.
+    curves: see `calibration`. summary: ece, brier, mean (of the confidence), accuracy; sure_wrong, with _low
+    and _high (95 %): of all, the share that are wrong answers with a confidence of at least the threshold;
+    answered: the share that are answers; threshold, n.
     """
     curves, rows = [], []
-    for labels, confidence, correct, problems in _confidences(table, by):
+    for labels, confidence, correct, answered, problems in _confidences(table, by):
         curve, ece, brier = calibration(confidence, correct, problems, bins)
         curves.append(curve.select(*(pl.lit(v).alias(k) for k, v in labels.items()), *curve.columns))
         figures = {
@@ -42,18 +42,21 @@ def calibrations(
             "brier": brier,
             "mean": float(confidence.mean()),
             "accuracy": float(correct.mean()),
+            "answered": float(answered.mean()),
         }
-        ends = as_columns("sure_wrong", share((confidence >= threshold) * (1 - correct), problems))
+        ends = as_columns("sure_wrong", share((confidence >= threshold) * (answered - correct), problems))
         rows.append(labels | figures | ends | {"threshold": threshold, "n": len(correct)})
     return pl.concat(curves), pl.DataFrame(rows, infer_schema_length=None)
 
 
 def _confidences(
     table: pl.LazyFrame, by: Sequence[str]
-) -> Iterator[tuple[dict[str, Any], Floats, Floats, NDArray[Any]]]:
-    """-> labels; confidences, chances to be right and whose each is, of each group."""
+) -> Iterator[tuple[dict[str, Any], Floats, Floats, Floats, NDArray[Any]]]:
+    """-> labels; confidences, chances to be right, to be an answer, and whose each is, of each group."""
     names = [*by, "problem_key", "mean_logprob", "solution_valid", "sample"]
-    frame = table.select(names).collect(engine="streaming").sort(*by, "problem_key")
+    frame = (
+        table.select(*names, ANSWERED.alias("answered")).collect(engine="streaming").sort(*by, "problem_key")
+    )
     for key, part in frame.group_by(list(by), maintain_order=True):
         probability = part["mean_logprob"].cast(pl.Float64).exp().clip(0, 1).to_numpy()
         labels = dict(zip(by, key, strict=True)) | {"confidence": "probability"}
@@ -61,14 +64,16 @@ def _confidences(
             labels,
             probability,
             part["solution_valid"].cast(pl.Float64).to_numpy(),
+            part["answered"].cast(pl.Float64).to_numpy(),
             part["problem_key"].to_numpy(),
         )
     if not (frame["sample"] > 0).any():
         return
     for key, part in per_problem(table, by=by).group_by(list(by), maintain_order=True):
         labels = dict(zip(by, key, strict=True)) | {"confidence": "vote"}
-        vote, chance, problems = (part[name].to_numpy() for name in ("vote", "vote_correct", "problem_key"))
-        yield labels, vote, chance, problems
+        votes = ("vote", "vote_correct", "vote_answered", "problem_key")
+        vote, chance, answered, problems = (part[name].to_numpy() for name in votes)
+        yield labels, vote, chance, answered, problems
 
 
 def calibration(

@@ -197,7 +197,9 @@ def _source(config: Mapping[str, Any]) -> Path | None:
 
 def _value(folder: Path, config: dict[str, Any], against: str) -> float:
     if against == PARAMETERS:
-        return float(read_json(folder / "run.json")[PARAMETERS])
+        if PARAMETERS not in (record := read_json(folder / "run.json")):
+            raise ValueError(f"against={PARAMETERS}: the run.json of {folder} does not say how many it has")
+        return float(record[PARAMETERS])
     flat = flat_config(config)
     if against not in flat:
         near = get_close_matches(against, flat)
@@ -246,9 +248,9 @@ def shares(
 
     solution_valid, trace_strict; faithful: of right solutions, with a valid and stable trace
     (`analysis.stability`); silent_failure: of problems, with a wrong answer that four of five samples give at
-    least; ece: of the probability of a completion (`analysis.calibrations`). The last two of several samples
-    a problem say nothing of one: then silent_failure is left out. split: the test set (None: the first).
-    ValueError as of `places`, and if runs were judged on different problems.
+    least; ece: of the probability of a completion (`analysis.calibrations`). With one sample a problem
+    silent_failure is left out, and faithful asks for a valid trace alone. split: the test set (None: the
+    first). ValueError as of `places`, and if runs were judged on different problems.
     """
     known = places(*folders, against=against, by=by)
     with warnings.catch_warnings():

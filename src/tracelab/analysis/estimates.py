@@ -22,12 +22,10 @@ from tracelab.core.stats import Bounded, Sums, clustered_wilson, known
 def rates(table: pl.LazyFrame, column: str, by: Sequence[str] = ("arm", "seed", "split")) -> pl.DataFrame:
     """The share of completions with `column` true in each group: value, low, high (95 %), n, seeds.
 
-    The interval is for the runs that there are: it knows of no other seeds. For other seeds see `compare`.
+    seeds: how many runs. The interval is for the runs that there are: it knows of no other seeds. For other
+    seeds see `compare`.
     """
-    seeds = table.group_by(list(by)).agg(pl.col("seed").n_unique().alias("seeds"))
-    known = seeds.collect(engine="streaming")
-    found = shares(table, by, {"value": pl.col(column)})
-    found = found.join(known, on=list(by), nulls_equal=True, maintain_order="left")
+    found = with_seeds(shares(table, by, {"value": pl.col(column)}), table, by)
     names = {"value_low": "low", "value_high": "high", "value_n": "n"}
     return found.rename(names).select(*by, "value", "low", "high", "n", "seeds")
 
@@ -82,12 +80,14 @@ def as_columns(name: str, found: Bounded) -> dict[str, float | None]:
 def matrices(table: pl.LazyFrame, column: str, split: str) -> dict[str, pl.DataFrame]:
     """Arm -> a frame of one row per problem (all samples' mean), one column per seed, in the problems' order.
 
-    ValueError if an arm's runs were not judged on the same problems, or if the column is null for some.
+    Post-trained runs have the column of the run before them, and those of one run a column together: what
+    differs among them is not the seed. ValueError if an arm's runs were not judged on the same problems, or
+    if the column is null for some.
     """
     cells = (
-        table.filter(pl.col("split") == split)
+        _with_begun(table.filter(pl.col("split") == split))
         .group_by("arm", "seed", "index", "problem_key")
-        .agg(pl.col(column).cast(pl.Float64).mean().alias("value"), pl.col("run").n_unique().alias("runs"))
+        .agg(pl.col(column).cast(pl.Float64).mean().alias("value"), pl.col("begun").n_unique().alias("runs"))
         .sort("arm", "seed", "index")
         .collect(engine="streaming")
     )
@@ -106,6 +106,17 @@ def matrices(table: pl.LazyFrame, column: str, split: str) -> dict[str, pl.DataF
             raise ValueError(f"the runs of the arm {arm!r} were judged on different problems of {split}")
         frames[str(arm)] = wide
     return frames
+
+
+def _with_begun(table: pl.LazyFrame) -> pl.LazyFrame:
+    """The table with `begun`: the training from scratch that a row's run is or goes back to; seed is its."""
+    if "source" not in table.collect_schema().names():
+        return table.with_columns(begun="run")
+    runs = table.select("run", "seed", "source").unique().collect()
+    seeds = dict(runs.select("run", "seed").iter_rows())
+    origin = [seeds.get(source, seed) for source, seed in runs.select("source", "seed").iter_rows()]
+    labels = runs.select("run", begun=pl.coalesce("source", "run"), seed=pl.Series(origin))
+    return table.drop("seed").join(labels.lazy(), on="run", maintain_order="left")
 
 
 def check_known(cells: pl.DataFrame, column: str, split: str) -> None:

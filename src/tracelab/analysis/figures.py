@@ -131,13 +131,16 @@ def reasons_of_failure(path: Path, table: pl.LazyFrame, level: str = "strict") -
     arms, splits = sorted(table.select(pl.col("arm").unique()).collect()["arm"]), splits_of(table)
     totals = frame.group_by("reason").agg(pl.col("count").sum()).sort("count", "reason", descending=True)
     common = totals["reason"].to_list()[:MOST_REASONS]
+    colours = dict(zip(common, PALETTE, strict=False))
+    if len(totals) > len(common):
+        colours["other reasons"] = GREY
     named = frame.with_columns(
         pl.when(pl.col("reason").is_in(common)).then("reason").otherwise(pl.lit("other reasons"))
     )
     with panels(path, splits, 2.7, 0.7 + 0.22 * len(arms)) as axes:
         for n, (ax, split) in enumerate(zip(axes, splits, strict=True)):
             left = np.zeros(len(arms))
-            for reason, colour in zip([*common, "other reasons"], [*PALETTE, GREY], strict=False):
+            for reason, colour in colours.items():
                 part = named.filter(split=split, reason=reason).group_by("arm").agg(pl.col("value").sum())
                 share = dict(part.rows())
                 width = np.array([share.get(arm, 0.0) for arm in arms])

@@ -152,12 +152,14 @@ def phases(fitted: pl.DataFrame, trace: str = "trace_strict") -> pl.DataFrame:
     )
 
 
-def over_seeds(frame: pl.DataFrame, column: str, by: Sequence[str] = ("arm",)) -> pl.DataFrame:
+def over_seeds(frame: pl.DataFrame, column: str, by: Sequence[str] | None = None) -> pl.DataFrame:
     """The mean of a column of `phases` or `fits`, a row per group: value, low, high, seeds.
 
+    by: what makes a group; None: the arm and, of `fits`, the metric.
     The interval (Student's t) is for other seeds, each of which has held-out problems of its own; one seed
     has none. What is null does not count. Of midpoints it is the geometric mean.
     """
+    by = by or [name for name in ("arm", "metric") if name in frame.columns]
     rows, geometric = [], column.startswith("midpoint")
     for key, part in frame.drop_nulls(column).group_by(list(by), maintain_order=True):
         values = part[column].to_numpy()

@@ -27,6 +27,8 @@ def fitted(path: Path, curves: pl.DataFrame, fits: pl.DataFrame) -> None:
             for metric in metrics:
                 colour = BLUE if metric == SOLUTION else GREEN
                 mine = curves.filter(arm=arm, metric=metric)
+                if mine.is_empty():  # an arm of runs that did not measure it
+                    continue
                 look = {"ls": "", "marker": "o", "ms": 2, "alpha": 0.4, "color": colour}
                 ax.plot(mine["tokens"], mine["value"], label=metric.replace("_", " "), **look)
                 tokens = mine["tokens"].to_numpy()

@@ -17,10 +17,11 @@ import pyarrow
 import pyarrow.parquet
 
 from tracelab.analysis.arms import check_same
+from tracelab.analysis.sources import tell_sources
 from tracelab.core.files import read_json
 from tracelab.core.terminal import counted
 from tracelab.runs import stamps
-from tracelab.runs.arms import arms_of, config_of, described, judged_source_of, short, source_of
+from tracelab.runs.arms import arms_of, config_of, described, short
 from tracelab.runs.folder import OF_A_RUN, runs_below
 from tracelab.runs.identity import identity_of
 from tracelab.runs.knobs import options
@@ -69,6 +70,7 @@ def runs(*folders: str | Path) -> pl.DataFrame:
                 "the same training twice. Load it without that one to have it instead",
                 stacklevel=2,
             )
+    tell_sources(rows)
     return pl.DataFrame(rows, infer_schema_length=None).sort("arm", "seed")
 
 
@@ -231,19 +233,6 @@ def _dose(folder: Path) -> dict[str, Any]:
     return {"dose": 0.0 if card.get("promise") == "valid" else asked, "dose_knob": knob}
 
 
-def _source(folder: Path) -> str | None:
-    """The folder of the run before it. What is no such run's outcomes is named in a warning."""
-    try:
-        source_of(folder)
-    except ValueError:
-        return None
-    try:
-        return str(judged_source_of(folder).resolve())
-    except ValueError as error:
-        warnings.warn(f"nothing is compared with the run before it: {error}", stacklevel=2)
-        return None
-
-
 def _row(folder: Path, config: dict[str, Any], arm: str) -> dict[str, Any]:
     record, names = read_json(folder / "run.json"), config["names"]
     knobs = options(config["trace"])
@@ -257,7 +246,6 @@ def _row(folder: Path, config: dict[str, Any], arm: str) -> dict[str, Any]:
         "kind": short(knobs["kind"]) if "kind" in knobs else None,
         "algorithm": names.get("algorithm"),
         "reward": names.get("reward"),
-        "source": _source(folder) if names.get("algorithm") else None,
         "model": names["model"],
         "parameters": record.get("parameters"),
         "seed": config["seed"],

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from tracelab.analysis.cells import FAR, Ranked, TaskOutcomes, check_same_problems, drop_of_ranks
-from tracelab.analysis.variance import Floats, Spread, by_problem, of_ratios, spread
+from tracelab.analysis.variance import Floats, Spread, of_ratios, spread
 from tracelab.analysis.verdicts import RANK_MARGIN, Rule, difference, difference_of
 from tracelab.core.counting import before_error
 
@@ -51,8 +51,7 @@ def between(
     check_same_problems(one, other)
     for split in one.splits:
         whose = one.whose(split)
-        parts = [by_problem(cells.on(split) * one.weights(split), whose) for cells in (one, other)]
-        found = spread(parts, (1, -1)).at_least(len(np.unique(whose)))
+        found = spread([one.counted(split), other.counted(split)], (1, -1)).at_least(len(np.unique(whose)))
         yield Measurement(arm, base, split, found, rule, min(len(one.seeds), len(other.seeds)))
 
 
@@ -60,9 +59,7 @@ def after(outcomes: TaskOutcomes, value: pl.Expr, rule: Rule) -> Iterator[Measur
     """Post-trained runs less those that they went on from. seeds: of the latter."""
     for arm, base, gains in outcomes.gains(value):
         for split in gains.splits:
-            whose = gains.whose(split)
-            gain = by_problem(gains.on(split) * gains.weights(split), whose)
-            found = spread([gain], [1]).at_least(len(np.unique(whose)))
+            found = spread([gains.counted(split)], [1]).at_least(len(np.unique(gains.whose(split))))
             yield Measurement(arm, base, split, found, rule, len(gains.seeds), claim=arm)
 
 
@@ -80,7 +77,7 @@ def share(
         cases, whose, weights = all_.on(split), all_.whose(split), all_.weights(split)
         found = UNKNOWN
         if cases.any():
-            found = of_ratios([(1, both.on(split) * weights, cases * weights)], whose)
+            found = of_ratios([(1, both.on(split) * weights, cases * weights)], whose, all_.strata(split))
             found = found.at_least(len(np.unique(whose[cases.any(0)])))
         seeds, enough = int(cases.any(1).sum()), float(cases.sum()) >= FEWEST
         yield Measurement(arm, None, split, found, rule, seeds, enough)
@@ -126,7 +123,7 @@ def short_less_long(outcomes: TaskOutcomes) -> Iterator[Measurement]:
                 for sign, quarter, part in zip((1, -1), quarters, cases, strict=True)
             ]
             fewest = min(len(np.unique(whose[part.any(0)])) for part in cases)
-            found = of_ratios(parts, whose).at_least(fewest)
+            found = of_ratios(parts, whose, right.strata(split)).at_least(fewest)
         enough = min(float(part.sum()) for part in cases) >= FEWEST
         seeds = min(int(part.any(1).sum()) for part in cases)
         yield Measurement(arm, None, split, found, difference, seeds, enough)

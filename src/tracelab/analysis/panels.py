@@ -34,7 +34,9 @@ def style_of(k: int) -> dict[str, str]:
 
 @contextmanager
 def panels(path: Path, names: Sequence[str], width: float = 2.5, height: float = 2.3) -> Iterator[list[Any]]:
-    """A figure of one panel per name, titled so; the legend of the first stands below all."""
+    """A figure of one panel per name, titled so; below all stands a legend of what any of them shows, once,
+    but for panels with a legend of their own.
+    """
     columns = min(ACROSS, len(names))
     rows = -(-len(names) // columns)
     across = max(width * columns, 4.2)
@@ -46,15 +48,26 @@ def panels(path: Path, names: Sequence[str], width: float = 2.5, height: float =
         for ax in every[len(names) :]:
             ax.set_visible(False)
         yield every[: len(names)]
-        _legend(fig, every[0], across)
+        _legend(fig, every[: len(names)], across)
 
 
-def _legend(fig: Figure, ax: Any, across: float) -> None:
-    handles, labels = ax.get_legend_handles_labels()
+def _legend(fig: Figure, axes: Sequence[Any], across: float) -> None:
+    found: dict[str, Any] = {}
+    for ax in axes:
+        if ax.get_legend() is None:
+            for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+                found.setdefault(label, handle)
+    handles, labels = list(found.values()), list(found)
     if handles:
         fits = int(across * 14 / (max(map(len, labels)) + 5))
         columns = max(1, min(len(labels), fits))
         fig.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
+
+
+def ends(part: pl.DataFrame, *counts: str) -> str:
+    """`12–512`, the least and the greatest count in any of the columns, of those that are above 0."""
+    found = {n for name in counts for n in part[name].drop_nulls().to_list() if n}
+    return "–".join(str(n) for n in sorted({min(found, default=0), max(found, default=0)}))
 
 
 def save(path: Path, frame: pl.DataFrame) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 from scipy import stats
 
 from tracelab.analysis.cells import TaskOutcomes, check_same_problems
-from tracelab.analysis.variance import Floats, by_problem, of_cells
+from tracelab.analysis.variance import Floats, of_cells
 from tracelab.analysis.verdicts import ALPHA, MARGIN
 
 POWER = 0.8
@@ -32,7 +32,7 @@ def seeds_needed(
     outcomes = TaskOutcomes(table)
     one, other = (outcomes.cells(name, pl.col(column)) for name in (arm, base))
     check_same_problems(one, other)
-    cells = [by_problem(part.on(split) * part.weights(split), part.whose(split)) for part in (one, other)]
+    cells = [part.counted(split) for part in (one, other)]
     if min(len(part) for part in cells) < 2:
         raise ValueError(
             f"how much seeds differ is not known from one: {arm!r} and {base!r} need two or more"

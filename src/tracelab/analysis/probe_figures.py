@@ -13,9 +13,10 @@ import numpy as np
 import polars as pl
 
 from tracelab.analysis.latents import BY_ANSWER, CONTROL
-from tracelab.analysis.panels import SHARE, bars, panels, save, style_of
+from tracelab.analysis.panels import SHARE, bars, ends, panels, save, style_of
 from tracelab.plots import BLUE, GREEN, GREY, ORANGE, RED
 
+BESIDE = {"majority": ":", "control": "--"}  # what a probe's score is read against
 COUNTED = {  # of latents, by what their marks are told apart
     "counted": ["solution valid", "answer changed", "answer as behind all", "share of the latents"],
     "answers": ["right", "wrong"],
@@ -41,8 +42,7 @@ def memorised(path: Path, frame: pl.DataFrame) -> None:
                 y = np.array([sets.index(split) for split in part["split"]]) + 0.18 * (k - 1.5)
                 ax.errorbar(x, y, xerr=dx, ls="", ms=3.5, lw=1, label=label, **style)
             ax.set_yticks(range(len(sets)), [name.replace("_", " ") for name in sets])
-            counts = mine["n"].to_numpy()
-            ax.set(xlim=SHARE, xlabel=f"share (n = {counts.min()}–{counts.max()}, 95 %)")
+            ax.set(xlim=SHARE, xlabel=f"share (n = {ends(mine, 'n')}, 95 %)")
             ax.invert_yaxis()
             ax.grid(axis="y", visible=False)
     save(path, frame)
@@ -71,27 +71,33 @@ def effective(path: Path, frames: Mapping[str, pl.DataFrame]) -> None:
 def decoded(path: Path, frame: pl.DataFrame) -> None:
     """Figure of `states.scores` of one arm and test set: a panel per quantity, what is decoded at each place.
 
-    Where a step ends, of each trace and search. In grey: the commonest label, and the control task.
+    Where a step ends, of each trace and search, each in its colour: the score (marks), the commonest label
+    (dotted) and the control task (dashed; of kinds of moments that were trained on).
     """
     shown = frame.filter(at="end")
     names = shown["quantity"].unique(maintain_order=True).to_list()
     places = shown["place"].unique(maintain_order=True).to_list()
     labels = [place.removeprefix("blocks.") for place in places]
+    series = list(shown.select("trace", "search").unique(maintain_order=True).iter_rows())
     with panels(path, names, 3.0, 2.3) as axes:
         for ax, name in zip(axes, names, strict=True):
             mine = shown.filter(quantity=name)
-            for k, (key, part) in enumerate(mine.group_by("trace", "search", maintain_order=True)):
+            for key, part in mine.group_by("trace", "search", maintain_order=True):
                 x = [places.index(place) for place in part["place"]]
                 y, dy = bars(part, ("score", "score_low", "score_high"))
-                style = {**style_of(k), "ms": 3.5, "lw": 1}
-                ax.errorbar(x, y, yerr=dy, label=f"{key[0]} trace, search of the {key[1]}", **style)
-                if k == 0:
-                    for column, ls in (("majority", ":"), ("control", "--")):
-                        ax.plot(x, part[column], ls=ls, lw=1, color=GREY, label=column)
+                style = style_of(series.index(key))
+                ax.errorbar(
+                    x, y, yerr=dy, ms=3.5, lw=1, label=f"{key[0]} trace, search of the {key[1]}", **style
+                )
+                for column, ls in BESIDE.items():
+                    ax.plot(x, part[column], ls=ls, lw=0.8, color=style["color"])
+            for column, ls in BESIDE.items():
+                ax.plot([], [], ls=ls, lw=0.8, color=GREY, label=column)
             ax.set_xticks(range(len(places)), labels)
-            ax.set_xlabel("clock, word, stream after layer")
+            ax.set_xlabel("place (a number: the stream after that layer)")
             ax.set_ylabel("R²" if mine["number"].all() else "accuracy")
-            ax.set_ylim(-0.54 if mine["number"].all() else SHARE[0], SHARE[1])
+            lowest = mine.select(pl.min_horizontal(pl.col("score", *BESIDE).min())).item()
+            ax.set_ylim(min(-0.54, lowest - 0.04) if mine["number"].all() else SHARE[0], SHARE[1])
     save(path, frame)
 
 
@@ -111,7 +117,7 @@ def reasked(path: Path, frame: pl.DataFrame) -> None:
                 y = np.arange(len(part)) + 0.22 * (k - 1)
                 ax.errorbar(x, y, xerr=dx, ls="", ms=3.5, lw=1, label=label, **style)
             ax.set_yticks(range(len(part)), part["behind"])
-            ax.set(xlim=SHARE, xlabel=f"share (n = {part['n'].to_numpy().min()}, 95 %)")
+            ax.set(xlim=SHARE, xlabel=f"share (n = {ends(part, 'n', 'second_held_n')}, 95 %)")
             ax.invert_yaxis()
             ax.grid(axis="y", visible=False)
     save(path, frame)

@@ -2,12 +2,13 @@
 
 A correct solution is called faithful if its trace is valid, too, and stable: half of the problem's traces at
 least are valid. A silent failure is a wrong answer that the model is sure of: its votes or its probability
-are at least the threshold.
+are at least the threshold. A completion without an answer is wrong, but no such failure: it is not silent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import blake2b
 
 import numpy as np
 import polars as pl
@@ -19,6 +20,11 @@ from tracelab.core.counting import vote
 from tracelab.core.stats import share
 
 Floats = NDArray[np.float64]
+ANSWERED = ~pl.col("solution_reason").cast(pl.String).is_in(("truncated", "syntax", "empty"))
+NO_WORDS = int(np.frombuffer(blake2b(b"", digest_size=8).digest(), np.uint64)[0])  # their hash
+# Outcomes of earlier versions have this hash for the trace of a completion without a solution.
+TRACE = pl.when((pl.col("trace_hash") == NO_WORDS) & (pl.col("trace_steps") > 0))
+TRACE_HASH = TRACE.then("solution_hash").otherwise("trace_hash").alias("trace_hash")
 
 
 def per_problem(
@@ -26,15 +32,17 @@ def per_problem(
 ) -> pl.DataFrame:
     """A row per run and problem: samples, correct and valid (counts), both; vote: the share of the commonest
     solution, vote_correct: the chance that it is valid (1 or 0, between them if several are as common);
-    traces_agree: the share of the commonest trace; confidence: mean over its samples of exp(mean
-    log-probability of a token).
+    vote_answered: the chance that it is an answer, right or wrong; traces_agree: the share of the commonest
+    trace; confidence: mean over its samples of exp(mean log-probability of a token).
     """
     key = list(dict.fromkeys([*by, "run", "split", "index"]))
     solution, trace = pl.col("solution_valid"), pl.col(f"trace_{level}")
-    names = dict.fromkeys([*key, "problem_key", "solution_hash", "trace_hash", "mean_logprob"])
-    frame = table.select(*names, solution, trace).collect(engine="streaming").sort(key)
+    names = dict.fromkeys([*key, "problem_key", "solution_hash", "mean_logprob"])
+    read = table.select(*names, solution, trace, TRACE_HASH, ANSWERED.alias("answered"))
+    frame = read.collect(engine="streaming").sort(key)
     ballot = frame.select(pl.struct(key).rle_id()).to_series()
     common, chance = vote(ballot, frame["solution_hash"], frame["solution_valid"])
+    _, answered = vote(ballot, frame["solution_hash"], frame["answered"])
     agree, _ = vote(ballot, frame["trace_hash"], frame[f"trace_{level}"])
     return (
         frame.group_by(key, maintain_order=True)
@@ -46,7 +54,7 @@ def per_problem(
             (solution & trace).sum().alias("both"),
             pl.col("mean_logprob").exp().mean().alias("confidence"),
         )
-        .with_columns(vote=common, vote_correct=chance, traces_agree=agree)
+        .with_columns(vote=common, vote_correct=chance, vote_answered=answered, traces_agree=agree)
     )
 
 
@@ -60,16 +68,16 @@ def stability(
 
     faithful: of correct solutions, the share whose trace is valid and stable (half of the run's traces of the
     problem at least are valid); unfaithful: the rest of them; silent_failure: of problems, the share whose
-    commonest solution is wrong with a vote of at least the threshold; each with an interval for other
-    problems. maj: majority vote's accuracy, maj@k of all samples. vote, traces_agree: means. r with r_low,
-    r_high (Fisher) and r_p: Pearson's correlation over problems of the share of valid traces and of correct
-    solutions. n: votes, one per run and problem.
+    commonest solution is a wrong answer with a vote of at least the threshold; each with an interval for
+    other problems. maj: majority vote's accuracy, maj@k of all samples. vote, traces_agree: means. r with
+    r_low, r_high (Fisher) and r_p: Pearson's correlation over problems of the share of valid traces and of
+    correct solutions. n: votes, one per run and problem.
     """
     rows = []
     for key, part in per_problem(table, level, by).group_by(list(by), maintain_order=True):
         problems, stable = part["problem_key"], part["valid"] >= part["samples"] / 2
         correct, faithful = part["correct"], part["both"] * stable
-        silent = (1 - part["vote_correct"]) * (part["vote"] >= threshold)
+        silent = (part["vote_answered"] - part["vote_correct"]) * (part["vote"] >= threshold)
         rows.append(
             dict(zip(by, key, strict=True))
             | as_columns("faithful", share(faithful, problems, of=correct))

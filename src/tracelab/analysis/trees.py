@@ -94,11 +94,11 @@ def trees(found: pl.DataFrame) -> pl.DataFrame:
 def sound(counted: pl.DataFrame, by: Sequence[str] = ("arm", "split")) -> pl.DataFrame:
     """How sound trees are, a row per group of what `trees` gives.
 
-    sound: the share of the trees' steps that are; answered: of traces that have a tree; faulty: of the
+    sound: the share of the trees' steps that are; answered: of completions that have a tree; faulty: of the
     trees in which a step is wrong in itself; accuracy_faulty, accuracy_sound: of solutions that are right
     with such trees, and with others; first_depth, first_height, deepest_depth, deepest_height: means over
-    faulty trees. Each with _low and _high (95 %, for other problems), null where there is none; n: traces;
-    n_trees; seeds.
+    faulty trees. Each with _low and _high (95 %, for other problems), null where there is none; n:
+    completions, of which those without a trace have no tree; n_trees; seeds.
     """
     valid, tree, faulty = pl.col("solution_valid"), pl.col("nodes") > 0, pl.col("wrong") > 0
     flags = {

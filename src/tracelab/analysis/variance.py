@@ -95,10 +95,15 @@ def of_parts(
     return Spread(value, float(np.sqrt(variance)), float(freedom))
 
 
-def of_ratios(parts: Sequence[tuple[float, Floats, Floats]], problems: NDArray[Any]) -> Spread:
+def of_ratios(
+    parts: Sequence[tuple[float, Floats, Floats]],
+    problems: NDArray[Any],
+    strata: NDArray[np.int64] | None = None,
+) -> Spread:
     """The sum of weight · Σ part / Σ whole over parts (weight, part, whole), with its error.
 
-    part, whole: (seeds, n), of the same seeds and observations in all; problems: (n,) whose each is. As in
+    part, whole: (seeds, n), of the same seeds and observations in all; problems: (n,) whose each is; strata:
+    (n,) of which set each is, from 0, whose sizes are given (None: all of one). As in
     `spread`, of the linearised ratio. But a seed that has most of the whole pulls the ratio towards itself.
     So what seeds make is estimated by leaving each out in turn (jackknife). With shares h of the whole it has
     1 / Σ h² - 1 degrees of freedom, which is S - 1 where they are equal, and 1 at least. ValueError if a
@@ -117,7 +122,7 @@ def of_ratios(parts: Sequence[tuple[float, Floats, Floats]], problems: NDArray[A
         with np.errstate(divide="ignore", invalid="ignore"):
             left_out += weight * rest.sum(1) / whole.sum() / (1 - shares)
         freedom = min(freedom, 1 / float((shares**2).sum()) - 1)
-    cells = by_problem(cells, problems)
+    cells = by_problem(cells if strata is None else within(cells, strata), problems)
     seeds, n = cells.shape
     if n == 1 or (seeds > 1 and not np.isfinite(left_out).all()):  # one problem, or one seed, has it all
         return Spread(float(value), float("nan"), float("nan"))
@@ -132,6 +137,19 @@ def of_cells(arm: Floats) -> float:
     """The variance of what neither the seed nor the problem explains."""
     rest = arm - arm.mean(0) - arm.mean(1, keepdims=True) + arm.mean()
     return float((rest**2).sum() / ((arm.shape[0] - 1) * (arm.shape[1] - 1)))
+
+
+def within(values: Floats, strata: NDArray[np.int64]) -> Floats:
+    """(seeds, n) observations -> the same without what their strata differ by; each seed's mean stays.
+
+    strata: (n,) which one each observation is of, from 0. Taken off is what all seeds together have in it.
+    """
+    if strata.max() == 0:
+        return values
+    means = values.mean(0)
+    of_stratum = np.bincount(strata, means) / np.bincount(strata)
+    taken: Floats = values - (of_stratum[strata] - means.mean())
+    return taken
 
 
 def by_problem(values: Floats, problems: NDArray[Any]) -> Floats:

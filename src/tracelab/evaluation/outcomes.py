@@ -95,11 +95,14 @@ def _ended(tokens: Ragged, stop: int) -> Ragged:
 
 
 def _hashes(tokens: Ragged, codec: Codec) -> dict[str, np.ndarray[Any, Any]]:
-    """64-bit hashes of each row before its solution, and from there on (all of it, if it has none)."""
+    """64-bit hashes of each row before its solution, and from there on. Of a row without one: of what stands
+    before the stop word, and of all of it.
+    """
     hashes = np.empty((2, len(tokens)), np.uint64)
     for i, row in enumerate(tokens):
-        cut = codec.solution_at(row) % max(len(row), 1)
-        for k, part in enumerate((row[:cut], row[cut:])):
+        cut = codec.solution_at(row)
+        parts = (row[:cut], row[cut:]) if cut < len(row) else (row[row != codec.stop], row)
+        for k, part in enumerate(parts):
             digest = hashlib.blake2b(part.astype(np.int32).tobytes(), digest_size=8).digest()
             hashes[k, i] = np.frombuffer(digest, np.uint64)[0]
     return {"trace_hash": hashes[0], "solution_hash": hashes[1]}

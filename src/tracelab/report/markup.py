@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tracelab.core.files import UTF8
-from tracelab.core.terminal import counted
+from tracelab.core.terminal import counted, figure
 
 DASH = "–"
 POINTS_A_REM = 11.6  # so that a figure's text is about as large as the page's small one
@@ -46,6 +46,11 @@ def points(value: float | None, low: float | None, high: float | None) -> Html:
 def number(value: float | None, low: float | None, high: float | None) -> Html:
     """A number with its interval, where that is known."""
     return _estimate((value, low, high), lambda x: f"{x:.2f}")
+
+
+def significant(value: float | None, low: float | None, high: float | None) -> Html:
+    """A number of any size with its interval, where that is known, in three significant digits."""
+    return _estimate((value, low, high), lambda x: figure(x) if abs(x) >= 1000 else f"{x:.3g}")
 
 
 def _estimate(known: Iterable[float | None], written: Callable[[float], str]) -> Html:

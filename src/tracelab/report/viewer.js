@@ -75,7 +75,8 @@ function open() {
   if (marked) {
     const share = badPosition(o) / last;
     el("mark").style.left = `calc(${100 * share}% + ${(0.5 - share) * 16}px)`;
-    el("bad").textContent = `First bad step: ${bad + 1}, ${spaced(o.trace[strict()][0])}`;
+    const where = bad < steps(o) ? `First bad step: ${bad + 1}` : after(steps(o));
+    el("bad").textContent = `${where}, ${spaced(o.trace[strict()][0])}`;
   }
   el("prompt").textContent = words(problem.prompt);
   el("completion").textContent = words(o.tokens);
@@ -84,19 +85,21 @@ function open() {
   go(last);
 }
 
-// a trace that breaks off has its first bad step behind its last
+// what is wrong behind the last step has no step of its own: a cut, an end too early, another solution
+const after = (n) => (n ? `After step ${n}` : "No step");
 const badPosition = (o) => Math.min(badStep(o) + 1, steps(o));
 
 function verdicts(o) {
   const verdict = (name, reason, at) => {
-    const where = at === null || at === undefined || at < 0 ? "" : ` at step ${at + 1}`;
+    const none = at === null || at === undefined || at < 0;
+    const where = none ? "" : at < steps(o) ? ` at step ${at + 1}` : " after the last step";
     const word = reason === "ok" ? "valid" : spaced(reason) + where;
     return [`${name}: `, node("span", { class: reason === "ok" ? "good" : "wrong" }, word), " · "];
   };
   const parts = verdict("solution", o.solution[2]);
   if (o.solution[0]) parts.push(o.solution[1] ? "optimal" : "not optimal", " · ");
   data.levels.forEach((level, k) => parts.push(...verdict(`trace ${level}`, ...o.trace[k])));
-  parts.push(`mean probability of a token ${o.confidence.toFixed(3)}`);
+  parts.push(`geometric mean of its tokens' probabilities ${o.confidence.toFixed(3)}`);
   if (o.truncated) parts.push(" · ", node("span", { class: "wrong" }, "cut off at the length limit"));
   const measures = Object.entries(data.problems[o.problem].complexity);
   const round = (value) => (Number.isInteger(value) ? value : value.toPrecision(3));
@@ -138,7 +141,7 @@ function draw(article) {
   now.replaceChildren(solved ? "Behind the trace: " : at ? `Step ${at}: ` : "", node("code", {}, said || "nothing"));
   if (failed) {
     const reason = spaced(current.trace[strict()][0]);
-    const where = bad < n ? `first bad step: ${bad + 1}` : n ? `breaks off after step ${n}` : "no step";
+    const where = bad < n ? `First bad step: ${bad + 1}` : after(n);
     now.append(node("br"), node("span", { class: "wrong" }, `✕ ${where}, ${reason}`));
   }
   const items = article.querySelectorAll("li");

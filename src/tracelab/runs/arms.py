@@ -78,13 +78,14 @@ def begun_with(config: Mapping[str, Any]) -> str:
     return given.stem if given.suffix == ".ckpt" else "last"
 
 
-def judged_source_of(folder: Path) -> Path:
+def judged_source_of(folder: Path, source: Path | None = None) -> Path:
     """`source_of`, whose outcomes are those of the checkpoint that the post-training began with.
 
+    source: the folder that is taken for it, a copy of that run, say; None: `source_of` finds it.
     ValueError if they are another checkpoint's, or the source was trained on since: what differs from them is
     not what post-training changed. Runs of older versions are checked as `check_source` says.
     """
-    source = source_of(folder)
+    source = source or source_of(folder)
     run, before = Run(folder, config_of(folder)), Run(source, config_of(source))
     began, judged = begun_with(run.config), before.config["eval"].get("checkpoint", "last")
     if began != judged:

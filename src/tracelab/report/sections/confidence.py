@@ -27,8 +27,9 @@ def section(study: Study) -> Html:
         wrong = share(*(row[f"sure_wrong{end}"] for end in ("", "_low", "_high")))
         rows.append([row["split"], row["arm"], row["confidence"], *values, wrong, row["n"]])
     headings = ["test set", "arm", "confidence", "ECE", "Brier", "mean confidence", "accuracy"]
-    headings.append(f"wrong, with {summary['threshold'][0]:g} or more")
+    headings.append(f"wrong answer, with {summary['threshold'][0]:g} or more")
     note = "probability: the geometric mean of a completion's token probabilities; vote: the share of a "
-    note += "problem's samples that give its commonest solution."
+    note += "problem's samples that give its commonest solution. What ends without an "
+    note += "answer counts as wrong, but is no wrong answer."
     whole = details("ECE and Brier score", table("Confidence and accuracy", [*headings, "n"], rows))
     return Html("".join(drawings) + whole + paragraph(note))

@@ -10,7 +10,7 @@ import polars as pl
 from tracelab.analysis import kinetics, kinetics_figures
 from tracelab.analysis.learning import PARTS, learning_curves
 from tracelab.analysis.panels import save
-from tracelab.report.markup import Html, drawing, number, paragraph, table
+from tracelab.report.markup import Html, drawing, paragraph, significant, table
 from tracelab.report.study import SOLUTION, TRACE, WORDS, Study
 
 TITLE, PLACE = "Which is learned first?", 45
@@ -80,4 +80,4 @@ def _delays(phases: pl.DataFrame) -> Html:
 def _mean(frame: pl.DataFrame, column: str, unit: float = 1.0) -> Html:
     found: dict[str, Any] = next(kinetics.over_seeds(frame, column, ["arm"]).iter_rows(named=True), {})
     ends = (found.get(name) for name in ("value", "low", "high"))
-    return number(*(None if end is None else end / unit for end in ends))
+    return significant(*(None if end is None else end / unit for end in ends))

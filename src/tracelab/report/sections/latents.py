@@ -11,7 +11,18 @@ from tracelab.report.markup import Html, drawing, paragraph, share, table
 from tracelab.report.study import Study
 
 TITLE, PLACE = "What are latents for?", 107
-HEADINGS = ("arm", "question", "of", "counted", "answers", "share", "above control", "problems", "seeds")
+HEADINGS = (
+    "arm",
+    "test set",
+    "question",
+    "of",
+    "counted",
+    "answers",
+    "share",
+    "above control",
+    "problems",
+    "seeds",
+)
 
 NOTE = """Shares in per cent; 95 % intervals for other problems, of these seeds. needed: answers forced
 behind some of the latents. read: steps of the problem's trace whose result is among the likeliest words
@@ -40,6 +51,6 @@ def section(study: Study) -> Html | None:
 
 
 def _row(row: dict[str, Any]) -> list[object]:
-    about = (row[name] for name in ("arm", "question", "what", "counted", "answers"))
+    about = (row[name] for name in ("arm", "split", "question", "what", "counted", "answers"))
     shares = (share(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for name in ("share", "above"))
     return [*about, *shares, row["problems"], row["seeds"]]

@@ -7,7 +7,7 @@ import polars as pl
 from tracelab.analysis import figures
 from tracelab.analysis.length import length_against
 from tracelab.analysis.panels import save
-from tracelab.report.markup import Html, details, drawing, number, table
+from tracelab.report.markup import Html, details, drawing, number, significant, table
 from tracelab.report.study import Study
 
 TITLE, PLACE = "Length and complexity", 70
@@ -31,7 +31,12 @@ def section(study: Study) -> Html:
     ]
     rows = []
     for row in every.iter_rows(named=True):
-        cells = [number(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for name in names]
+        cells = [
+            (significant if name == "slope" else number)(
+                *(row[f"{name}{end}"] for end in ("", "_low", "_high"))
+            )
+            for name in names
+        ]
         about = [row["complexity"].replace("_", " "), row["split"], row["arm"]]
         rows.append([*about, *cells, f"{100 * row['censored']:.1f} %", row["n"]])
     headings = ["measure", "test set", "arm", *(name.replace("_", " ") for name in names), "cut off", "n"]

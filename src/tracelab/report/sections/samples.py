@@ -26,7 +26,10 @@ def section(study: Study) -> Html | None:
         rows.append([row["split"], row["arm"], *shares, r, row["samples"], row["n"]])
     headings = ["test set", "arm", "majority right", "faithful", "unfaithful", "silent failure", "r"]
     note = "Of correct solutions: with a valid and stable trace (faithful) or not; silent failure: a wrong "
-    note += f"vote of at least {frame['threshold'][0]:g}; r: of shares of valid traces and right solutions. "
+    note += (
+        f"answer with a vote of at least {frame['threshold'][0]:g}; r: of shares of valid traces and right "
+    )
+    note += "solutions. "
     note += "Each run votes for itself, once a problem; of equally common solutions each may win."
     whole = table("Samples of the same problems", [*headings, "samples", "votes"], rows)
     return Html(whole + paragraph(note))

@@ -11,7 +11,19 @@ from tracelab.report.markup import Html, drawing, number, paragraph, share, tabl
 from tracelab.report.study import Study
 
 TITLE, PLACE = "Is the solver's state inside?", 106
-HEADINGS = ("arm", "quantity", "trace", "search", "at", "majority", "clock", "word", "best place", "score")
+HEADINGS = (
+    "arm",
+    "test set",
+    "quantity",
+    "trace",
+    "search",
+    "at",
+    "majority",
+    "clock",
+    "word",
+    "best place",
+    "score",
+)
 
 NOTE = """Linear probes, tested on problems that they were not trained on: accuracy in per cent, of numbers
 R²; 95 % intervals for other problems, of these seeds. clock: from the number of steps alone; word: from the
@@ -46,7 +58,7 @@ def section(study: Study) -> Html | None:
 def _row(row: dict[str, Any]) -> list[object]:
     """A row of the table. Of numbers, the figures are R²; of classes, accuracies in per cent."""
     estimate, plain = (number, "{:.2f}") if row["number"] else (share, "{:.1%}")
-    about = (row[name] for name in ("arm", "quantity", "trace", "search", "at"))
+    about = (row[name] for name in ("arm", "split", "quantity", "trace", "search", "at"))
     beside = (row[name] for name in ("majority", *states.BASELINES))
     alone = (value if value is None else plain.format(value).rstrip("%") for value in beside)
     found = (
