@@ -120,6 +120,7 @@ def test_donors_are_measured():
     for donors in (random, matched):
         assert donors["each_once"]
         assert donors["self_donors"] == donors["same_problem"] == 0
+        assert donors["pairs"] == 200
     assert matched["distance"]["trace steps"]["mean"] < 0.1 < random["distance"]["trace steps"]["mean"]
     assert matched["distance"]["expansions"]["mean"] < random["distance"]["expansions"]["mean"]
 

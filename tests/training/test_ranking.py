@@ -70,9 +70,8 @@ def test_twins_are_the_same_problems_with_damaged_traces(sequences):
     for i, row in enumerate(sequences.twin.tokens):
         own, begin = sequences.tokens[i], sequences.prompt[i]
         assert row[:begin].tolist() == own[:begin].tolist() == prompts[i].tolist()
-        assert TASK.codec.words_of(row[begin:]).startswith("trace ") == TASK.codec.words_of(
-            own[begin:]
-        ).startswith("trace ")
+        assert TASK.codec.words_of(row[begin:]).startswith("reasoning ")
+        assert TASK.codec.words_of(own[begin:]).startswith("reasoning ")
         assert row[-1] == own[begin + sequences.trace[i]] == TASK.codec.markers[1]
         assert row[begin:].tolist() != own[begin : begin + sequences.trace[i] + 1].tolist()
     assert sequences.longest >= sequences.twin.tokens.lengths.max()
@@ -133,6 +132,17 @@ def test_the_learners_loss_is_both(sequences, tmp_path):
     torch.testing.assert_close(learners[1].loss(batch._replace(twins=None))[0], plain_loss)
 
 
+def test_nothing_is_right_where_nothing_is_ranked(sequences, tmp_path):
+    """Of a batch whose twins are all valid no share is known; its loss is that of the learner."""
+    learner = build_learner(small(tmp_path, "loss.ranking_weight=2"), plain())
+    batch = collate(sequences, 0)
+    none = batch._replace(twins=batch.twins._replace(invalid=torch.zeros_like(batch.twins.invalid)))
+    torch.testing.assert_close(learner.loss(none)[0], learner.loss(batch._replace(twins=None))[0])
+    learner.loss(none)
+    assert learner.others["ranked_right"].isnan()
+    assert learner.others["ranking_loss"] == 0
+
+
 def test_twins_are_counted_as_read(sequences):
     """In FLOPs and mfu, not in tokens; counted token by token, over one pass."""
     seen = [
@@ -163,3 +173,20 @@ def test_twins_are_counted_as_read(sequences):
 def test_what_cannot_be_ranked_is_refused(words, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         check_parts(small(tmp_path, "loss.ranking_weight=1", *words))
+
+
+@pytest.mark.parametrize(
+    ("word", "weight"),
+    [
+        ("loss.ranking_bound=0.5", "ranking_weight"),
+        ("loss.ranking_rate=0.3", "ranking_weight"),
+        ("loss.ranking_kind=order", "ranking_weight"),
+        ("loss.teacher_weight=3", "distillation_weight"),
+    ],
+)
+def test_a_knob_without_its_weight_is_refused(word, weight, tmp_path):
+    """Else an arm would be called by what it does not do."""
+    for words in ((word,), (word, f"loss.{weight}=0")):
+        knob = word.partition("=")[0]
+        with pytest.raises(ValueError, match=rf"^{knob} has no effect without loss\.{weight}"):
+            check_parts(small(tmp_path, "trace=latent" if "teacher" in word else "trace=correct", *words))

@@ -51,7 +51,12 @@ def test_peaks(device, tera):
     assert peak_flops(device) == pytest.approx(tera * 1e12)
 
 
-@pytest.mark.parametrize("device", ["NVIDIA GeForce RTX 4090", "NVIDIA L40", "Tesla V100-SXM2-16GB", "A1000"])
+MIG = "NVIDIA H100 80GB HBM3 MIG 1g.10gb"  # a slice has less than the chip
+
+
+@pytest.mark.parametrize(
+    "device", ["NVIDIA GeForce RTX 4090", "NVIDIA L40", "Tesla V100-SXM2-16GB", "A1000", MIG]
+)
 def test_no_peak_of_an_unknown_device(device):
     assert peak_flops(device) is None
 

@@ -59,9 +59,9 @@ class Weights:
 def drawn(task: Task, count: int, split: str, seed: int, start: int = 0) -> list[Question]:
     """Problems start..start+count-1 of a split's stream, repetitions included.
 
-    split: train or val, of which a run with this seed sees the same problems without repetitions; test, or a
-    test set out of distribution by its name (dfs), of which it does if its eval.seed is this. ValueError if
-    there is no such split.
+    split: train or val, of which a run with this seed sees the same problems (without repetitions if its
+    data.distinct is true); test, or a test set out of distribution by its name (dfs), of which a run with
+    this eval.seed sees the same without repetitions. ValueError if there is no such split.
     """
     task, split, stream = stream_of(task, split)
     examples = task.generate(rng.keys(seed, split, start, start + count, stream), split)

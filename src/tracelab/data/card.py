@@ -86,7 +86,7 @@ def text(card: Mapping[str, Any]) -> str:
             f"{split}: {counted(s['problems'], 'problem')}, {s['distinct']:,} distinct, {s['drawn']:,} drawn",
         ]
         if (share := card.get("kept", {}).get(split)) is not None:
-            lines.append(f"  {_KEPT:<22}{_percent(share)}: the others' searches are too long")
+            lines.append(f"  {_KEPT:<22}{_percent(share)}: the others are too long, or not for this format")
         for part, d in s["tokens"].items():
             lines.append(f"  {part:<22}{d['mean']:9.1f} tokens on average, {figure(d['max'])} at most")
         for name, r in {**s["solution"], **{f"trace {k}": v for k, v in s["trace"].items()}}.items():
@@ -201,13 +201,16 @@ def _added(asked: float, treated: Treated) -> dict[str, Any]:
 
 
 def _donors(arm: Arm) -> dict[str, Any]:
-    """How far donors are from their receivers, and how many problems are their own donor."""
+    """How far donors are from their receivers, how many problems are their own donor, and how many different
+    pairs of a problem and its donor's there are: near n, unless one donor goes with all copies of a problem.
+    """
     examples, donor = arm.examples, arm.treated.donor
     measures = {"trace steps": examples.trace.lengths, **examples.complexity}
     return {
         "each_once": len(np.unique(donor)) == len(donor),
         "self_donors": int((donor == np.arange(len(donor))).sum()),
         "same_problem": int((examples.identity[donor] == examples.identity).sum()),
+        "pairs": len(np.unique(np.stack([examples.identity, examples.identity[donor]]), axis=1).T),
         "distance": {name: _distribution(np.abs(v - v[donor])) for name, v in measures.items()},
     }
 

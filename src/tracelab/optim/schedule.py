@@ -20,7 +20,7 @@ class Linear:
     floor: Share = 0.0
 
     def __call__(self, steps: int, used: float) -> float:
-        """The factor, in (0, 1]."""
+        """The factor, in [0, 1]: 0 at the end of the budget where `floor` is."""
         left = min(1.0, (1.0 - used) / self.decay) if self.decay else 1.0
         return _warm(steps, self.warmup) * (self.floor + (1.0 - self.floor) * left)
 
@@ -33,7 +33,7 @@ class Cosine:
     floor: Share = 0.1
 
     def __call__(self, steps: int, used: float) -> float:
-        """The factor, in (0, 1]."""
+        """The factor, in [0, 1]: `floor` at the end of the budget."""
         left = 0.5 * (1.0 + math.cos(math.pi * used))
         return _warm(steps, self.warmup) * (self.floor + (1.0 - self.floor) * left)
 

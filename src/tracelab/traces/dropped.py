@@ -5,8 +5,9 @@ creations too, level 4 the whole trace; a level is drawn per example. There it i
 time an example is trained on; with a frozen set it is drawn once, in a stream each problem is seen once.
 
 In a backtracking trace conflicts stand for closings and propagations for creations: what goes first can
-be told from what stays, what goes next is the bulk of the trace. It has no costs: level 2 is level 1.
-In arithmetic definitions by a number go first, then a share of the computations, whatever their operator.
+be told from what stays, what goes next is the bulk of the trace. It has no costs: level 2 is level 1, as in
+deduction and hops. In arithmetic definitions by a number go first, then all numbers (at level 2 a computation
+is left with its operator and its name alone), then a share of the computations, whatever their operator.
 In a deduction failures of goals go first, then a share of the applications of rules; of hops the joins. In a
 game's tree values that are returned go first, then those of leaves and cuts, then a share of the moves.
 

@@ -114,7 +114,7 @@ class Latent(Treatment):
 
 @kernel
 def _mix(keys: Words, share: float, random: Random, stage: Integers) -> None:
-    """Give a share of examples an earlier stage, each as likely."""
+    """Give a share of examples an earlier stage, each as likely: of a frozen set, the same at every stage."""
     for i in range(len(keys)):
         random[0] = keys[i]
         if uniform(random) < share:

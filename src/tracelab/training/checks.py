@@ -42,6 +42,11 @@ LIMITS: dict[str, object] = {
     "overfit_batches": 0.0,
     "fast_dev_run": False,
 }
+# Knobs of the loss that say how something is done that only a weight asks for.
+OF_WEIGHTS = {
+    "ranking_weight": ("ranking_bound", "ranking_rate", "ranking_kind"),
+    "distillation_weight": ("teacher_weight",),
+}
 Whole = Annotated[Count, Strict()]  # 2, not 2.0, on which Lightning fails
 
 
@@ -163,10 +168,14 @@ def check_turns(experiment: Training) -> None:
 
 
 def check_losses(experiment: Training) -> None:
-    """ValueError if no token would have a weight, or something is asked of latents that are not there, or
-    not made so.
+    """ValueError if no token would have a weight, a knob has no effect, or something is asked of latents
+    that are not there, or not made so.
     """
     loss, treatment = experiment.loss, build_treatment(experiment.trace)
+    for weight, knobs in OF_WEIGHTS.items():
+        set_ = [knob for knob in knobs if getattr(loss, knob) is not None]
+        if set_ and not getattr(loss, weight):
+            raise ValueError(f"loss.{set_[0]} has no effect without loss.{weight}: give both, or neither")
     thinks = treatment.thinks
     if loss.solution_weight == 0 and not treatment.writes:
         raise ValueError(

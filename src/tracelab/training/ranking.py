@@ -43,7 +43,8 @@ class RankingLearner(Learner):
         twin = row_means(-self._padded(self.model, tokens, at, targets), at, tokens, torch.ones_like(at))
         valid = row_means(-losses, batch.at, batch.tokens, with_next(batch.trace))
         ranking = ranking_loss(valid, twin, invalid, self.losses.ranking_bound)
-        self.others = {"ranking_loss": ranking.detach(), "ranked_right": share(valid > twin, invalid)}
+        right = ((valid > twin) & invalid).sum() / invalid.sum()  # nan where no pair is ranked
+        self.others = {"ranking_loss": ranking.detach(), "ranked_right": right}
         weight = self.losses.ranking_weight or 0.0
         return total / total_weight(batch.counts, self.part_weights) + weight * ranking, sums
 

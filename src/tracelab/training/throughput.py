@@ -32,7 +32,11 @@ PEAK = {
 
 
 def peak_flops(device: str) -> float | None:
-    """Operations per second of a GPU of this name, in bfloat16; None if it is not in the table."""
+    """Operations per second of a GPU of this name, in bfloat16; None if it is not in the table, or is a
+    slice of one (MIG).
+    """
+    if re.search(r"\bMIG\b", device):
+        return None
     known = (peak * 1e12 for name, peak in PEAK.items() if re.search(rf"\b{name}\b", device))
     return next(known, None)
 
