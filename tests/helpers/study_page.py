@@ -54,6 +54,13 @@ def in_points(cell):
     return cell.replace(" %", "").replace(" [", " points [", 1).replace("-", "−")
 
 
+def difference(row):
+    """A measurement in points, as prose has it."""
+    return in_points(
+        "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * row[name] for name in ("value", "low", "high")))
+    )
+
+
 def row_of_arm(task, arm):
     """A task's row of an arm in the page's table, head -> cell."""
     lines = TEXT.partition(f"## The arms on {task}\n\n")[2].partition("\n\n")[0].splitlines()

@@ -15,8 +15,8 @@ from tests.helpers.study_page import (
     PROSE,
     by_arm,
     by_seed,
+    difference,
     estimate,
-    in_points,
     per_cent,
     row_of_arm,
     seen,
@@ -56,9 +56,10 @@ def test_estimates_in_prose_are_those_measured(measurements, part, split, sign, 
 def test_seeds_in_prose_are_those_measured(outcomes):
     """What each seed ends at, near and far; and that README says the same."""
     near = {arm: by_seed(outcomes, arm, "arithmetic") for arm in ("solution_only", "swapped", "correct")}
-    for arm in ("solution_only", "swapped"):
-        *others, last = per_cent(near[arm])
-        assert f"`{arm}` at {', '.join(others)} and {last} %" in PROSE
+    *others, last = per_cent(near["solution_only"])
+    assert f"`solution_only` at {', '.join(others)} and {last} %" in PROSE
+    *others, last = per_cent(near["swapped"])
+    assert f"they are right in {', '.join(others)} and {last} %, where `correct`" in PROSE
     least, *_, most = per_cent(near["correct"])
     assert f"`correct` between {least} and {most} %" in PROSE
     told = []
@@ -81,6 +82,17 @@ def test_seeds_in_prose_are_those_measured(outcomes):
     assert f"{whole} valid trace in {100 * valid:.0f} % [{told[1]}]" in (CLONE / "README.md").read_text(
         "utf-8"
     )
+
+
+def test_swapped_traces_in_prose(measurements):
+    """And in the README."""
+    gaps = [
+        difference(measurements.filter(part=part, primary=True).row(0, named=True)) for part in ("c1", "c2")
+    ]
+    assert f"where `correct` is right in 95 %: {gaps[0]}. Far away it is {gaps[1]}, where" in PROSE
+    mean, low, high = (float(x) for x in re.findall(r"[\d.]+", row_of_arm("arithmetic", "swapped")["right"]))
+    told = f"Trained on other problems' traces they are right in {mean:.0f} % [{low:.0f}, {high:.0f}]"
+    assert told in (CLONE / "README.md").read_text("utf-8")
 
 
 def test_the_pilot_of_correct_and_the_control_are_told_as_recorded():
@@ -236,17 +248,9 @@ def test_interventions_in_prose_are_those_measured(page):
     assert f"its own problem's in {right}" in PROSE
     assert f"behind no trace it is right in {correct['none']}" in PROSE
     assert correct["the reference"].startswith("100.0 %")
-    for name in ("another problem's less own", "the reference less own"):
-        assert in_points(swapped[name]) in PROSE
-    table = load_interventions(folder).filter(pl.col("dose").is_null())
-    for kind, words in (
-        ("none", "Without any they are right in {}, {}, {}, {} and {} %"),
-        ("own", "behind their own in {}, {}, {}, {} and {} %"),
-    ):
-        mine = by_seed(table.filter(pl.col("intervention") == kind), "swapped", "arithmetic", "valid")
-        assert words.format(*(f"{100 * value:.0f}" for value in mine)) in PROSE
-    last = table.filter(pl.col("split") == "arithmetic", arm="swapped", seed=4)
-    assert f"seed 4 gains {in_points(page.asked.gap(last, 'correct'))} behind the reference's" in PROSE
+    of_another = swapped["another problem's: that one's answer"]
+    assert f"behind another problem's, {of_another} are that problem's" in PROSE
+    assert f"behind the reference's, {swapped['the reference']} are right" in PROSE
     first = [again[arm]["own: first"].split(" [")[0] for arm in ("correct", "solution_only")]
     assert f"answers the first question in {first[0]}." in PROSE
     assert f"does so in {first[1]}." in PROSE

@@ -13,6 +13,7 @@ from tests.helpers.study_page import (
     as_prose,
     by_arm,
     by_seed,
+    difference,
     estimate,
     in_points,
     per_cent,
@@ -42,13 +43,6 @@ def measurements(outcomes):
     return measured.measurements({"countdown": outcomes})
 
 
-def difference(row):
-    """A measurement in points, as prose has it."""
-    return in_points(
-        "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * row[name] for name in ("value", "low", "high")))
-    )
-
-
 def test_accuracy_in_prose_is_what_was_measured(measurements):
     right = {arm: as_prose(row_of_arm("countdown", arm)["right"]) for arm in ("correct", "solution_only")}
     assert f"models are right in {right['correct']} of the problems of the training range" in PROSE
@@ -58,10 +52,7 @@ def test_accuracy_in_prose_is_what_was_measured(measurements):
     )
     assert told in README
     row = measurements.filter(part="a", split=NEAR).row(0, named=True)
-    difference = in_points(
-        "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * row[x] for x in ("value", "low", "high")))
-    )
-    assert f"{difference} on as many tokens" in PROSE
+    assert f"{difference(row)} on as many tokens" in PROSE
 
 
 def test_the_control_in_prose_is_what_was_measured(page):
