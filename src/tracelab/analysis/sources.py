@@ -28,13 +28,14 @@ def tell_sources(rows: list[dict[str, Any]]) -> None:
 
 
 def _source(folder: Path, labels: Mapping[Path, str], label: str | None) -> str | None:
-    """The run that a post-trained one went on from. labels: of the runs at hand, by place; label: of a run
-    at hand that has its id.
+    """The run that a post-trained one went on from; None if nothing says so. labels: of the runs at hand, by
+    place; label: of a run at hand that has its id.
     """
     try:
         place = Path(label).resolve() if label else source_of(folder).resolve()
     except ValueError:  # it is gone
-        return str(config_of(folder)["run"])
+        gone: str | None = config_of(folder).get("run")
+        return gone
     try:
         judged_source_of(folder, place)
     except ValueError as error:
