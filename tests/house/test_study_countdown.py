@@ -80,8 +80,9 @@ def test_where_right_answers_come_from_in_prose(page, outcomes, measurements):
     told = "{} % [{}, {}] of them in distribution, {} % [{}, {}] far away"
     assert told.format(*near, *far) in PROSE
     task = page.build_task(page.Run.open(analysis.runs(FOLDER)["run"][0]).settings.task)
-    row, swapped = rows_of(page.origin_table(outcomes, task))
-    assert (row["arm"], swapped["arm"], swapped["rebuilt"]) == ("correct", "swapped", "100.0")
+    found = {row["arm"]: row for row in rows_of(page.origin_table(outcomes, task))}
+    row = found["correct"]
+    assert found["swapped"]["rebuilt"] == "100.0"
     assert row["right behind invalid traces"] == "696"
     assert f"{float(row['unused']):.0f} % of the 696 right answers behind invalid traces rest on" in PROSE
     assert f"{float(row['led']):.0f} % rest on a wrong step" in PROSE
@@ -104,9 +105,10 @@ def test_first_failures_in_prose(outcomes):
 
 
 def test_new_numbers_in_prose(page):
-    rows = rows_of(page.ranges.lines(analysis.load(FOLDER))[2:16])
-    assert [row["test set"] for row in rows] == [FAR[0], FAR[0], FAR[1], FAR[1]] * 3
-    told = [row for row in rows if row["arm"] != "swapped"]
+    lines = page.ranges.lines(analysis.load(FOLDER))[2:]
+    rows = rows_of(lines[: lines.index("")])
+    assert [row["test set"] for row in rows] == [FAR[0], FAR[0], FAR[1], FAR[1]] * 5
+    told = [row for row in rows if row["arm"] in ("correct", "solution_only")]
     old, new = told[::2], told[1::2]
     shares = [round(float(row["right"].split()[0])) for row in old]
     assert f"{shares[0]} and {shares[1]} % by `correct`, {shares[2]} % by `solution_only`" in PROSE
@@ -154,6 +156,30 @@ def test_what_was_asked_in_prose(page):
         shares = [float(cell.split(" %")[0]) for head, cell in likelier[arm].items() if " (" in head]
         assert len(shares) == 5
         assert f"in {np.min(shares):.1f} to {np.max(shares):.1f} %{words}" in PROSE
+
+
+def test_damaged_traces_in_prose(outcomes, measurements):
+    """What rules say of three seeds is open; no training trace is valid."""
+    little, every, correct = (
+        row_of_arm("countdown", arm) for arm in ("corrupted rate=0.1", "corrupted rate=1.0", "correct")
+    )
+    gaps = [
+        difference(measurements.filter(part=part, primary=True).row(0, named=True)) for part in ("i1", "i2")
+    ]
+    assert f"right in {as_prose(little['right'])} of the problems: {gaps[0]} against `correct`" in PROSE
+    assert f"they are right in {as_prose(every['right'])}, and write none: " in PROSE
+    assert f"{gaps[1].replace(' points', ' points less')}" in PROSE
+    assert every["strictly valid"].startswith("0.0 ")
+    strict = [
+        "{:.0f} % [{:.0f}, {:.0f}]".format(*map(float, re.findall(r"[\d.]+", row["strictly valid"])))
+        for row in (little, correct)
+    ]
+    each = [f"{100 * x:.0f}" for x in by_seed(outcomes, "corrupted rate=0.1", NEAR, "trace_strict")]
+    told = f"(by seed {', '.join(each[:-1])} and {each[-1]} %)"
+    assert f"a strictly valid trace in {strict[0]} {told}, `correct` in {strict[1]}." in PROSE
+    assert set(measurements.filter(part="i1")["seeds"]) == {3}
+    for path in FOLDER.glob("*corrupted_*/data_card.json"):
+        assert read_json(path)["splits"]["train"]["trace"]["strict"]["successes"] == 0
 
 
 def test_swapped_traces_in_prose(page, outcomes, measurements):
