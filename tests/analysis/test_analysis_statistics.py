@@ -136,6 +136,8 @@ def test_an_error_of_nothing_is_no_certainty():
     found = alike.at_least(3)
     assert found.p == pytest.approx(0.046, abs=0.001)
     assert found.interval()[0] == pytest.approx(1 - stats.t.ppf(0.975, 2) * 20**-0.5)
+    two = gap((np.ones((1, 8)), np.zeros((1, 3)))).at_least(8, 3)
+    assert (two.error, two.freedom) == pytest.approx(((1 / 20 + 1 / 90) ** 0.5, 2)), "each may differ"
 
 
 def _solves(difficulty, shift, of_seeds):

@@ -31,7 +31,7 @@ def gaps(table: pl.LazyFrame, column: str, base: str, splits: Sequence[str] | No
             if there.columns[2:] != here.columns[2:]:
                 raise ValueError(f"the arm {arm!r} has other seeds on {name} than on {base}")
             pair = values_of(there), values_of(here)
-            found = gap(pair).at_least(min(part.shape[1] for part in pair))
+            found = gap(pair).at_least(*(part.shape[1] for part in pair))
             low, high = found.interval()
             figures = {"value": pair[0].mean(), "base_value": pair[1].mean(), "difference": found.value}
             spread = {"low": low, "high": high, "p": found.p, "n": pair[0].shape[1], "seeds": len(pair[0])}

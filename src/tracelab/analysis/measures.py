@@ -122,8 +122,8 @@ def short_less_long(outcomes: TaskOutcomes) -> Iterator[Measurement]:
                 (sign, both.on(split) * quarter * counts, part * counts)
                 for sign, quarter, part in zip((1, -1), quarters, cases, strict=True)
             ]
-            fewest = min(len(np.unique(whose[part.any(0)])) for part in cases)
-            found = of_ratios(parts, whose, right.strata(split)).at_least(fewest)
+            problems = [len(np.unique(whose[part.any(0)])) for part in cases]
+            found = of_ratios(parts, whose, right.strata(split)).at_least(*problems)
         enough = min(float(part.sum()) for part in cases) >= FEWEST
         seeds = min(int(part.any(1).sum()) for part in cases)
         yield Measurement(arm, None, split, found, difference, seeds, enough)

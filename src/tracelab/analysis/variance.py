@@ -32,15 +32,16 @@ class Spread:
         half = float(stats.t.ppf(0.5 + level / 2, self.freedom)) * self.error
         return self.value - half, self.value + half
 
-    def at_least(self, n: int) -> Spread:
-        """The same, with no less error than n verdicts have that are all alike: the next may differ.
+    def at_least(self, *groups: int) -> Spread:
+        """The same, with no less error than verdicts have that are all alike: the next may differ.
 
-        Two are counted more, one for and one against, as in `_of_mean`.
+        groups: how many verdicts; several, of a difference of groups of different problems. Of each two are
+        counted more, one for and one against, as in `_of_mean`.
         """
-        least = float(((n + 1) * (n + 2)) ** -0.5)
+        least = sum(1 / ((n + 1) * (n + 2)) for n in groups) ** 0.5
         if not self.error < least:
             return self
-        return Spread(self.value, least, min(self.freedom, max(n - 1.0, 1.0)))
+        return Spread(self.value, least, min(self.freedom, max(min(groups) - 1.0, 1.0)))
 
     @property
     def p(self) -> float:
