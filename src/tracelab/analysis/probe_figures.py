@@ -117,7 +117,7 @@ def reasked(path: Path, frame: pl.DataFrame) -> None:
                 y = np.arange(len(part)) + 0.22 * (k - 1)
                 ax.errorbar(x, y, xerr=dx, ls="", ms=3.5, lw=1, label=label, **style)
             ax.set_yticks(range(len(part)), part["behind"])
-            ax.set(xlim=SHARE, xlabel=f"share (n = {ends(part, 'n', 'second_held_n')}, 95 %)")
+            ax.set(xlim=SHARE, xlabel=f"share (n = {ends(part, 'n')}, 95 %)")
             ax.invert_yaxis()
             ax.grid(axis="y", visible=False)
     save(path, frame)

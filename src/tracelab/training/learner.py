@@ -179,13 +179,6 @@ class Learner(Budgeted):
         _, sums = self.loss(batch)
         self._sums = with_those_of(self._sums, sums)
 
-    def on_validation_start(self) -> None:
-        """Count the time of training since a batch was counted last."""
-        if not self.trainer.sanity_checking:
-            minutes = self._elapsed()
-            self.progress.minutes += minutes
-            self._throughput.minutes += minutes
-
     def on_validation_epoch_end(self) -> None:
         """Log the means over the validation set, and when it was; its time is not training time."""
         self._log_losses("val", self._sums)
@@ -213,9 +206,17 @@ class Learner(Budgeted):
             self.attention = before
 
     def _count(self, batch: Batch | Packed) -> None:
-        """Count a batch, and the time since the one before."""
-        starting, minutes = self._is_starting, self._elapsed()
-        self._begun += starting
+        """Count a batch. While a GPU starts its minutes do not count: budget and rates are of training."""
+        now = time.perf_counter()
+        minutes = (now - self._clock) / 60
+        self._clock = now
+        starting = self._on_gpu and self._begun < STARTING
+        if starting:
+            self._begun += 1
+            self._starting += 60 * minutes
+            minutes = 0.0
+        if self.recipe.budget.unit == "minutes":  # rates follow it, so it must be the same everywhere
+            minutes = most(minutes)
         counts, progress = batch.counts, self.progress
         progress.tokens += counts.tokens
         progress.completion_tokens += counts.completion_tokens
@@ -226,21 +227,6 @@ class Learner(Budgeted):
         loader.trained = batch.after  # by itself it would be batches ahead
         if not starting:
             self._throughput.add(counts, minutes)
-
-    @property
-    def _is_starting(self) -> bool:
-        """Does a GPU start, whose minutes then do not count? Budget and rates are of training."""
-        return self._on_gpu and self._begun < STARTING
-
-    def _elapsed(self) -> float:
-        """Minutes since the last time; 0 while a GPU starts."""
-        before, self._clock = self._clock, time.perf_counter()
-        minutes = (self._clock - before) / 60
-        if self._is_starting:
-            self._starting, minutes = self._starting + 60 * minutes, 0.0
-        if self.recipe.budget.unit == "minutes":  # rates follow it, so it must be the same everywhere
-            minutes = most(minutes)
-        return minutes
 
     def _refuse_unless_finite(self) -> None:
         largest = float(self._largest)
