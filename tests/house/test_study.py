@@ -91,6 +91,10 @@ def test_swapped_traces_in_prose(measurements):
     ]
     assert f"where `correct` is right in 95 %: {gaps[0]}. Far away it is {gaps[1]}, where" in PROSE
     mean, low, high = (float(x) for x in re.findall(r"[\d.]+", row_of_arm("arithmetic", "swapped")["right"]))
+    fewer = by_seed(analysis.load(DATA / "arithmetic_examples"), "solution_only", "arithmetic")
+    assert f"are right in {100 * fewer.mean():.1f} % [19.5, 100.0] on as many examples" in PROSE
+    assert f"the worst of them in {100 * fewer.min():.0f} %" in PROSE
+    assert "| as many examples | 58,310 | 63.2 [19.5, 100.0] |" in PAGE.read_text(encoding="utf-8")
     told = f"Trained on other problems' traces they are right in {mean:.0f} % [{low:.0f}, {high:.0f}]"
     assert told in (CLONE / "README.md").read_text("utf-8")
 
