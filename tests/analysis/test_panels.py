@@ -102,3 +102,16 @@ def test_counts_are_told_from_the_least_to_the_most():
     assert panels.ends(part, "n") == "12–40"
     assert panels.ends(part, "n", "first_n") == "3–40"
     assert panels.ends(part.head(1), "n", "first_n") == "12"
+
+
+def test_an_arm_looks_alike_beside_any_others():
+    """And no two alike, as long as there are enough colours; arms of other names begin at the first one."""
+    few = panels.styles_of(["swapped", "correct", "swapped"])
+    many = panels.styles_of(
+        ["swapped", "corrupted rate=0.1", "corrupted rate=1.0", "correct", "solution_only"]
+    )
+    assert list(few) == ["correct", "swapped"]
+    assert {name: many[name] for name in few} == few
+    assert len({style["color"] for style in many.values()}) == len(many)
+    other = panels.styles_of(["deep", "wide"])
+    assert list(other.values()) == [panels.style_of(0), panels.style_of(1)]

@@ -16,7 +16,7 @@ from tracelab.analysis.estimates import rates
 from tracelab.analysis.joint import reasons
 from tracelab.analysis.length import binned
 from tracelab.analysis.loading import splits_of
-from tracelab.analysis.panels import ACROSS, ENDS, PALETTE, SHARE, bars, panels, save, style_of
+from tracelab.analysis.panels import ACROSS, ENDS, PALETTE, SHARE, bars, panels, save, styles_of
 from tracelab.plots import BLUE, GREEN, GREY, RED
 
 MOST_REASONS = 6  # that have a colour of their own
@@ -30,12 +30,12 @@ def validity_against_accuracy(path: Path, table: pl.LazyFrame, level: str = "str
         trace = rates(table, f"trace_{level}", by).drop("seeds", "n")
         parts.append(solution.join(trace, on=by, suffix="_trace"))
     whole, seeds = parts
-    arms, splits = sorted(set(whole["arm"])), splits_of(table)
+    arms, splits = styles_of(whole["arm"]), splits_of(table)
     with panels(path, splits) as axes:
         for ax, split in zip(axes, splits, strict=True):
-            for k, arm in enumerate(arms):
+            for arm, style in arms.items():
                 mine = (pl.col("arm") == arm) & (pl.col("split") == split)
-                own, style = seeds.filter(mine), style_of(k)
+                own = seeds.filter(mine)
                 ax.plot(own["value"], own["value_trace"], ls="", ms=3.5, alpha=0.35, clip_on=False, **style)
                 x, dx = bars(whole.filter(mine))
                 y, dy = bars(whole.filter(mine), [f"{end}_trace" for end in ENDS])
@@ -52,14 +52,14 @@ def calibration(path: Path, curves: pl.DataFrame, splits: Sequence[str]) -> None
     """Figure of `confidence.calibrations`: a panel per test set, accuracy against confidence, a line per arm
     (95 %). The dotted line is perfect calibration: what is said with confidence c is right with frequency c.
     """
-    arms = sorted(set(curves["arm"]))
+    arms = styles_of(curves["arm"])
     with panels(path, splits) as axes:
         for ax, split in zip(axes, splits, strict=True):
             ax.plot([0, 1], [0, 1], ":", color=GREY, lw=1)
-            for k, arm in enumerate(arms):
+            for arm, style in arms.items():
                 mine = curves.filter(arm=arm, split=split)
                 y, dy = bars(mine, ("accuracy", "accuracy_low", "accuracy_high"))
-                ax.errorbar(mine["confidence_mean"], y, dy, ms=4, lw=1, label=arm, **style_of(k))
+                ax.errorbar(mine["confidence_mean"], y, dy, ms=4, lw=1, label=arm, **style)
             ax.set(xlim=SHARE, ylim=SHARE)
         for ax in axes[::ACROSS]:
             ax.set_ylabel("solution valid")
@@ -76,13 +76,12 @@ def length_against_complexity(
     """
     names = ["arm", "split", complexity, length, "truncated"]
     frame = table.select(names).collect(engine="streaming")
-    arms, splits, parts = sorted(set(frame["arm"])), splits_of(table), []
+    arms, splits, parts = styles_of(frame["arm"]), splits_of(table), []
     with panels(path, splits) as axes:
         for ax, split in zip(axes, splits, strict=True):
-            for k, arm in enumerate(arms):
+            for arm, style in arms.items():
                 part = binned(frame.filter(arm=arm, split=split), complexity, length)
                 parts.append(part)
-                style = style_of(k)
                 ax.plot(part["complexity"], part["q50"], ms=3.5, lw=1.2, label=arm, **style)
                 ax.fill_between(
                     part["complexity"], part["q25"], part["q75"], color=style["color"], alpha=0.12, lw=0
@@ -101,15 +100,15 @@ def rank_correlations(path: Path, frame: pl.DataFrame, splits: Sequence[str]) ->
     """Spearman's correlations of `length_against`, a row per test set, a point per arm; grey: the reference
     solver's steps.
     """
-    arms, measure = sorted(set(frame["arm"])), frame["complexity"][0]
+    arms, measure = styles_of(frame["arm"]), frame["complexity"][0]
     with panels(path, [""], 5.2, 0.9 + len(splits) * (0.2 + 0.08 * len(arms))) as (ax,):
         step = 0.7 / len(arms)
-        for k, arm in enumerate(arms):
+        for k, (arm, style) in enumerate(arms.items()):
             rows = _in_order(frame.filter(arm=arm), "split", splits)
             y = np.array([splits.index(s) for s in rows["split"]]) + step * (k - (len(arms) - 1) / 2)
             x, dx = bars(rows, ("spearman", "spearman_low", "spearman_high"))
-            ax.errorbar(x, y, xerr=dx, ls="", ms=4, lw=1.2, label=arm, **style_of(k))
-        reference = _in_order(frame.filter(arm=arms[0]), "split", splits)
+            ax.errorbar(x, y, xerr=dx, ls="", ms=4, lw=1.2, label=arm, **style)
+        reference = _in_order(frame.filter(arm=next(iter(arms))), "split", splits)
         at = [splits.index(s) for s in reference["split"]]
         ax.plot(reference["reference_spearman"], at, "|", color=GREY, ms=16, mew=2, label="reference solver")
         ax.axvline(0, color=GREY, lw=0.8)
@@ -189,14 +188,14 @@ def dose_response(path: Path, frame: pl.DataFrame, splits: Sequence[str]) -> Non
 
     frame: as of `doses`, with a column metric.
     """
-    series, metrics = sorted(set(frame["series"])), sorted(set(frame["metric"]))
+    series, metrics = styles_of(frame["series"]), sorted(set(frame["metric"]))
     with panels(path, splits) as axes:
         for ax, split in zip(axes, splits, strict=True):
-            for k, name in enumerate(series):
+            for name, style in series.items():
                 for metric in metrics:
                     part = frame.filter(series=name, split=split, metric=metric).sort("dose")
                     y, dy = bars(part)
-                    solution, style = metric == "solution_valid", style_of(k)
+                    solution = metric == "solution_valid"
                     look = {"ls": "-"} if solution else {"ls": ":", "mfc": "white"}
                     label = f"{name}, {'solution' if solution else 'trace'}"
                     ax.errorbar(part["dose"], y, dy, ms=4, lw=1.2, label=label, **style, **look)

@@ -10,17 +10,16 @@ from pathlib import Path
 import polars as pl
 
 from tracelab.analysis.learning import means, metrics_of
-from tracelab.analysis.panels import ACROSS, SHARE, panels, save, style_of
+from tracelab.analysis.panels import ACROSS, SHARE, panels, save, styles_of
 
 
 def learning(path: Path, curves: pl.DataFrame) -> None:
     """Figure of `learning_curves`, a panel per metric. A line per arm: the mean of seeds; thin: each seed."""
-    whole, metrics, arms = means(curves), metrics_of(curves), sorted(set(curves["arm"]))
+    whole, metrics, arms = means(curves), metrics_of(curves), styles_of(curves["arm"])
     with panels(path, metrics) as axes:
         for ax, metric in zip(axes, metrics, strict=True):
-            for k, arm in enumerate(arms):
+            for arm, style in arms.items():
                 mine = curves.filter(arm=arm, metric=metric)
-                style = style_of(k)
                 for _, seed in mine.group_by("run", maintain_order=True):
                     ax.plot(seed["tokens"] / 1e6, seed["value"], lw=0.6, alpha=0.45, color=style["color"])
                 mean = whole.filter(arm=arm, metric=metric)

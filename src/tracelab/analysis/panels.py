@@ -1,13 +1,13 @@
 """What figures across arms are made of: panels, an arm's colour and marker, error bars, the CSV beside them.
 
 with panels(path, ["wilson", "dfs"]) as axes:
-    axes[0].errorbar(*bars(frame), **style_of(0))
+    axes[0].errorbar(*bars(frame), **styles_of(["correct"])["correct"])
 save(path, frame)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,12 +24,24 @@ PALETTE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 MARKERS = "os^DvP"
 ACROSS = 3  # panels beside each other
 SHARE = (-0.04, 1.04)
+OWN = ("correct", "corrupted", "solution_only", "swapped")  # arms that look alike in all figures
 ENDS = ("value", "low", "high")
 
 
 def style_of(k: int) -> dict[str, str]:
     """The k-th arm's colour and marker; colours repeat with other markers."""
     return {"color": PALETTE[k % 6], "marker": MARKERS[(k + k // 6) % 6]}
+
+
+def styles_of(arms: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Arm -> its colour and marker, in alphabetical order. Those of OWN have theirs whatever stands beside
+    them; where one of them is shown, no other arm has it.
+    """
+    names = sorted(set(arms))
+    others = [name for name in names if name not in OWN]
+    first = len(OWN) if len(others) < len(names) else 0
+    places = {name: k for start, of in ((0, OWN), (first, others)) for k, name in enumerate(of, start)}
+    return {name: style_of(places[name]) for name in names}
 
 
 @contextmanager
