@@ -65,6 +65,7 @@ class Sudoku(Assigning, Perturbed):
 
     name = "sudoku"
     levels, reasons, complexities = LEVELS, NAMES, (*batch.MEASURES, "clues")
+    farthest = {"size": 16}
     legend, picture_legend = LEGEND, PICTURE_LEGEND
 
     def __post_init__(self) -> None:

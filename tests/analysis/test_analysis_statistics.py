@@ -264,6 +264,8 @@ def test_mcnemar_is_statsmodels():
 def test_effects_and_corrections():
     assert cohens_h(0.8, 0.5) == pytest.approx(proportion_effectsize(0.8, 0.5))
     assert holm(np.array([0.01, 0.04, 0.03])).tolist() == pytest.approx([0.03, 0.06, 0.06])
+    untested = holm(np.array([np.nan, 0.01, np.nan, 0.04, 0.03])).tolist()
+    assert untested == pytest.approx([np.nan, 0.03, np.nan, 0.06, 0.06], nan_ok=True)
     draw = np.random.default_rng(0)
     for n in (0, 1, 2, 7, 40):
         p = draw.random(n).round(2) ** 3  # with ties

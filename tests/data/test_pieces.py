@@ -29,6 +29,17 @@ def cache(own_cache, monkeypatch):
     monkeypatch.setattr(pieces, "PIECE", 32)
 
 
+@pytest.mark.parametrize(
+    ("count", "sizes"),
+    [(1, [1]), (200, [200]), (202, [202]), (203, [200, 3]), (400, [200, 200]), (401, [200, 201])],
+)
+def test_no_piece_is_too_small_for_donors(monkeypatch, count, sizes):
+    """A rest of one problem would have nobody to exchange its trace with."""
+    monkeypatch.setattr(pieces, "PIECE", 200)
+    frozen = Frozen(Maze(size=3), seed=5, split="train", count=count)
+    assert [frozen.size(k) for k in range(len(frozen))] == sizes
+
+
 def test_pieces_are_the_set(monkeypatch):
     chunks = Frozen(TASK, 0, "train", 100)
     parts = [chunks[i] for i in range(len(chunks))]

@@ -278,6 +278,7 @@ def test_a_batch_may_mix_sizes():
         ({"tie_break": "lifo"}, "task.tie_break='lifo' is unknown"),
         ({"max_steps": 0}, "task.max_steps=0 must be 1 or more"),
         ({"reach": {"size": 4}}, "task.reach: size=4 is below the 6 in use"),
+        ({"reach": {"size": 17}}, "task.reach: size=17 is above 16"),
     ],
 )
 def test_impossible_knobs(knobs, message):

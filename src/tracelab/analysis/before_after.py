@@ -89,7 +89,7 @@ def moves(table: pl.LazyFrame) -> pl.DataFrame:
             rows.append({"arm": arm, "split": split, "of": name, **_moved(each, name)})
     frame = pl.DataFrame(rows, infer_schema_length=None)
     parts = [
-        part.with_columns(p_holm=pl.Series(holm(part["p"].fill_nan(1.0).to_numpy())))
+        part.with_columns(p_holm=pl.Series(holm(part["p"].to_numpy())))
         for part in frame.partition_by("split", maintain_order=True)
     ]
     return pl.concat(parts)

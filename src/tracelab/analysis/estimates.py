@@ -200,12 +200,12 @@ def cohens_h(p: float, q: float) -> float:
 
 
 def holm(p: Floats) -> Floats:
-    """P values adjusted for how many there are (Holm 1979).
+    """P values adjusted for how many there are (Holm 1979). nan, where nothing was tested, stays and is none.
 
     As statsmodels' `multipletests`, which collects garbage at each call: four fifths of a table's time.
     """
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate(np.arange(len(p), 0, -1) * p[order])
-    adjusted = np.empty_like(p)
+    order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]  # nan comes last
+    stepped = np.maximum.accumulate(np.arange(len(order), 0, -1) * p[order])
+    adjusted = np.full_like(p, np.nan)
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted

@@ -4,7 +4,8 @@
     chunks[chunks.piece(k)]                 # the problems that the k-th stretch of a training goes over
 
 A set of up to PIECE problems is one piece and one file. A larger one is as many files as it takes, each read
-when its turn comes, in another order at every pass; treatments look for donors within a piece.
+when its turn comes, in another order at every pass. Treatments look for donors within a piece, so a rest of
+less than a hundredth of one belongs to the piece before it.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Frozen:
     workers: Workers = HERE
 
     def __len__(self) -> int:
-        return 1 if self.distinct else max(1, -(-self.count // PIECE))
+        return 1 if self.distinct else max(1, -(-(self.count - PIECE // 100) // PIECE))
 
     def __getitem__(self, piece: int) -> Examples:
         """The problems of a piece, drawn now or before."""
@@ -65,7 +66,7 @@ class Frozen:
 
     def size(self, piece: int) -> int:
         """How many problems a piece has."""
-        return self.count if len(self) == 1 else min(PIECE, self.count - piece * PIECE)
+        return PIECE if piece < len(self) - 1 else self.count - piece * PIECE
 
     def piece(self, k: int) -> int:
         """The piece whose turn is k-th: every pass takes all, in an order of its own."""
