@@ -39,20 +39,21 @@ def ended(watcher):
     return {job: watcher.get_state(job, "cache") for job in JOBS if watcher.is_done(job, "cache")}
 
 
-def test_a_job_that_is_preempted_has_ended_unless_it_is_queued_again(answers, watcher):
-    """Accounts call it PREEMPTED either way, and by and by PENDING where it was put back."""
-    accounts = dict(zip(JOBS, ("PREEMPTED", "PREEMPTED", "RUNNING", "CANCELLED by 1000"), strict=True))
+@pytest.mark.parametrize("state", ["PREEMPTED", "NODE_FAIL", "BOOT_FAIL"])
+def test_a_job_that_lost_its_node_has_ended_unless_it_is_queued_again(answers, watcher, state):
+    """Accounts call it so either way, and by and by PENDING where it was put back."""
+    accounts = dict(zip(JOBS, (state, state, "RUNNING", "CANCELLED by 1000"), strict=True))
     answers(sacct=accounts, squeue={"7_1": "PENDING", "7_2": "RUNNING"})
-    cancelled = {"7_0": f"PREEMPTED, {FORGOTTEN}", "7_3": "CANCELLED by 1000"}
+    cancelled = {"7_0": f"{state}, {FORGOTTEN}", "7_3": "CANCELLED by 1000"}
     assert ended(watcher) == cancelled
     answers(sacct=accounts | {"7_1": "RUNNING"}, squeue={"7_1": "RUNNING"})
     assert ended(watcher) == cancelled
-    answers(sacct=accounts | {"7_1": "COMPLETED", "7_2": "PREEMPTED"}, squeue=None)
+    answers(sacct=accounts | {"7_1": "COMPLETED", "7_2": state}, squeue=None)
     assert ended(watcher) == cancelled | {"7_1": "COMPLETED"}, "the queue did not answer"
     answers(squeue={"7_2": "COMPLETING"})
     assert ended(watcher).keys() == {"7_0", "7_1", "7_3"}
     answers(squeue={})
-    assert ended(watcher)["7_2"] == f"PREEMPTED, {FORGOTTEN}"
+    assert ended(watcher)["7_2"] == f"{state}, {FORGOTTEN}"
 
 
 def test_without_accounts_the_queue_is_asked(answers, watcher):

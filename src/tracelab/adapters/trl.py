@@ -50,10 +50,11 @@ def reward(weights: Weights | None = None, native: bool = False) -> Callable[...
         """A reward for each completion; TRL passes the data set's columns and its loggers by name."""
         answers = [said if isinstance(said, str) else _last(said) for said in completions]
         parts = scores(reference, answers, weights.level, native)
-        if log_metric:
-            for name, value in _means(parts).items():
-                log_metric(name, value)
-        if log_extra:
+        if log_metric is not None:
+            for part in parts:
+                for name, value in _logged(part).items():
+                    log_metric(name, value)
+        if log_extra is not None:
             for name in ("solution_reason", "trace_reason", "first_bad_step"):
                 log_extra(name, [part[name] for part in parts])
         return [weights.of(part) for part in parts]
@@ -66,15 +67,8 @@ def _last(messages: Sequence[dict[str, Any]]) -> str:
     return str(messages[-1].get("content") or "") if messages else ""
 
 
-def _means(parts: Sequence[Parts]) -> dict[str, float]:
-    """Shares over a batch, of a level that some tasks lack over the others' answers; the mean first bad step
-    over those traces that have one.
-    """
-    values: dict[str, list[float]] = {}
-    for part in parts:
-        for name, value in part.items():
-            if isinstance(value, float):
-                values.setdefault(name, []).append(value)
-    means = {name: sum(each) / len(each) for name, each in values.items()}
-    places = [part["first_bad_step"] for part in parts if part["first_bad_step"] >= 0]
-    return {**means, "first_bad_step": sum(places) / len(places)} if places else means
+def _logged(part: Parts) -> dict[str, float]:
+    """What is logged of an answer: TRL means each name over all who have it, on all processes."""
+    values = {name: value for name, value in part.items() if isinstance(value, float)}
+    place = part["first_bad_step"]
+    return {**values, "first_bad_step": float(place)} if place >= 0 else values

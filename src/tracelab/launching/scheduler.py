@@ -3,8 +3,8 @@
     python -m tracelab.train -m hydra/launcher=submitit_slurm hydra.launcher.partition=gpu seed=0,1,2
 
 All are waited for, whatever becomes of each. One that is warned that its time is up saves what it has and is
-queued again. One that leaves no result (killed, cancelled, its node lost) is noted as failed, with the state
-that the scheduler gives it.
+queued again; most clusters also queue one again whose node is lost. One that leaves no result (killed,
+cancelled) is noted as failed, with the state that the scheduler gives it.
 """
 
 from __future__ import annotations

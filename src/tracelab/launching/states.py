@@ -18,17 +18,16 @@ QUEUE = ("squeue", "--me", "--states=all", "--array", "--noheader", "--format=%i
 EVERY = 120  # seconds, at most: the queue forgets jobs some minutes after their end (SLURM's MinJobAge)
 FORGOTTEN = "no longer in the queue"
 ENDED = (
-    "BOOT_FAIL",
     "CANCELLED",  # by whom
     "COMPLETED",
     "DEADLINE",
     "FAILED",
-    "NODE_FAIL",
     "OUT_OF_MEMORY",
     "REVOKED",
     "TIMEOUT",
 )
-PREEMPTED = "PREEMPTED"  # and either cancelled or queued again, as the cluster does it: the queue knows
+# Accounts call a job so, too, that SLURM has put back into the queue (JobRequeue, PreemptMode): the queue knows.
+PERHAPS_ENDED = ("BOOT_FAIL", "NODE_FAIL", "PREEMPTED")
 
 
 class Watcher(SlurmInfoWatcher):
@@ -48,7 +47,7 @@ class Watcher(SlurmInfoWatcher):
         self._last_status_check = time.time()
         whole = self.read_info(said(self._make_command() or ()) or "")  # of arrays, with what has ended
         found = {job: whole[job] for job in asked & whole.keys()}
-        known = {job for job, each in found.items() if not each["State"].startswith(PREEMPTED)}
+        known = {job for job, each in found.items() if not each["State"].startswith(PERHAPS_ENDED)}
         unknown = asked - known  # without accounts, all; else what was cancelled before it began, too
         if unknown and (answer := said(QUEUE)) is not None:
             queue = self.read_info(HEADER + answer)
