@@ -10,6 +10,10 @@ from tracelab.adapters.prompts import APART, prompt_of, tagged
 from tracelab.adapters.rules import TASKS
 from tracelab.adapters.words import Weights, between, drawn, scores
 from tracelab.data import frozen
+from tracelab.search.backtracking.problem import RULES
+from tracelab.tasks.countdown import space as countdown
+from tracelab.tasks.planning import heuristics as planning
+from tracelab.tasks.sokoban import space as sokoban
 
 PUBLISHED = {
     "outer_walls": True,
@@ -134,6 +138,111 @@ def test_a_prompt_says_what_there_is_to_know(task, questions):
     other = questions[1]
     shown = prompt_of(task, questions[0].problem, (other.problem, other.answer))
     assert other.answer in shown.partition(questions[0].problem)[0]
+
+
+# What each reason of a verdict on a trace is told by, in the rules of its grammar or, TASKS, of a task.
+TOLD = {
+    "maze": {
+        "not_a_state": "never into a wall",
+        "nothing_closed": "At first the start alone is open",
+        "not_a_successor": "`create` names a successor of the state closed last",
+        "already_closed": "one that was never created, or",
+        "no_improvement": "one that is open and reached at less cost than before",
+        "wrong_g": "with its true costs",
+        "wrong_h": "h the Manhattan distance to the goal",
+        "not_open": "`close` names an open state",
+        "cost_mismatch": "with the costs of its latest creation",
+        "not_best": "each closed state is one of the first in its order",
+        "missing_successor": "all that can legally be created after a closing is created before the next",
+        "after_goal": "no step follows it",
+        "goal_not_closed": "a goal is closed last",
+        "solution_differs": "the solution is the way that was found",
+        "wrong_move": "or says how that state leads to it",
+    },
+    "sat": {
+        "no_such_variable": "what is decided is open",
+        "already_assigned": "what is propagated is open",
+        "not_in_domain": "its value one that it may have",
+        "does_not_follow": "and follows",
+        "not_a_conflict": "a conflict is real",
+        "no_conflict": "comes only after a conflict, of which there was none since",
+        "no_decision": "the latest decision with a value left",
+        "wrong_decision": "gives the latest decision with a value left",
+        "value_tried": "one of the values left",
+        "conflict_left": "`backtrack` follows a conflict at once",
+        "conflict_missed": "nothing is decided while there is a conflict",
+        "propagation_missed": "or something follows",
+        "wrong_variable": "decisions are those of the setting `rule`",
+        "after_end": "and not beyond",
+        "unfinished": "the search ends where everything has its value without a conflict, or",
+        "solution_differs": "The solution is what it ends in",
+    },
+    "deduction": {
+        "not_given": "its statement is given",
+        "wrong_rule": "with its own rule",
+        "premise_missing": "its premises are given or derived before it",
+        "wrong_premise": "as it names them",
+        "wrong_conclusion": "its result is what the rule gives",
+        "repeated": "nothing is derived twice",
+        "not_needed": "nothing is done that the setting's solver has no need of",
+        "after_answer": "none follows it",
+        "unanswered": "the last step answers the question",
+        "solution_differs": "the solution is what was derived",
+        "other_search": "with solver=backward `try` opens a goal",
+        "not_a_goal": "a premise of a rule for an open goal",
+        "rule_left": "gives one up for which no rule is left",
+    },
+    "game": {
+        "illegal_move": "moves are legal",
+        "game_over": "none is entered where the game is over",
+        "not_over": "`leaf` stands where it is over, and nowhere else",
+        "moves_left": "is returned once every legal move was entered",
+        "not_settled": "a cut comes where the best value so far is the highest there is, or no better",
+        "wrong_value": "a value is that of the rules or the best of what came back",
+        "repeated": "no move is entered twice in a position",
+        "cut_missed": "alphabeta does where it may",
+        "not_pruned": "minimax never cuts",
+        "nothing_left": "and a legal move is left",
+        "after_end": "no step follows the value of the first position",
+        "unfinished": "the first position gets its value last",
+        "solution_differs": "the solution is a move that was found to be best",
+    },
+}
+OF_ANY_TRACE = {"ok", "syntax", "truncated", "empty"}
+OF_SOLUTIONS = {
+    "maze": {"wrong_start", "illegal_move", "goal_not_reached"},
+    "sat": {"repeated", "incomplete", "violated", "satisfiable"},
+    "deduction": {"wrong_answer", "too_much"},
+    "game": {"too_much", "worse_move"},
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_every_reason_to_reject_a_trace_is_told(name):
+    """A model that keeps to the prompt's rules is not rejected for one that it was not told."""
+    task = task_named(name)
+    prompt = drawn(task, 1, "train", seed=0)[0].prompt
+    assert {*TOLD[name], *OF_ANY_TRACE, *OF_SOLUTIONS[name]} == set(task.reasons)
+    assert [words for words in TOLD[name].values() if words not in prompt] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("planning", planning.HEURISTICS),
+        ("sokoban", sokoban.HEURISTICS),
+        ("countdown", countdown.HEURISTICS[1:]),
+    ],
+)
+def test_every_heuristic_is_told(name, choices):
+    """h stands in the trace: who is not told what it is cannot write one."""
+    assert [choice for choice in choices if f"heuristic={choice}" not in TASKS[name]] == []
+
+
+@pytest.mark.parametrize("name", ["sat", "sudoku", "knights_knaves"])
+def test_every_rule_of_decisions_is_told(name):
+    assert RULES == ("first", "most_constrained", "any")
+    assert all(words in TASKS[name] for words in ("(rule=first: ", "; most_constrained: "))
 
 
 def test_every_task_is_said_in_english():

@@ -70,11 +70,14 @@ def _words(words: tuple[str, ...]) -> str:
 
 def _form(task: Task) -> str:
     """How to answer, and how the answer is judged."""
-    levels = "\n".join(f"  {level}: {meaning}" for level, meaning in levels_of(task).items())
+    meanings = levels_of(task)
+    levels = "\n".join(f"  {level}: {meaning}" for level, meaning in meanings.items())
+    apart = ", but for `paper`" if "paper" in meanings else ""
     return (
         "Answer with the search and then the solution, in this form; think before it as you like. Of several "
         "the last counts, and nothing but steps and solution may stand between the tags.\n"
         f"{tagged('the steps, one after another', 'the solution')}\n"
-        "The solution and the search are judged apart. The search is judged at levels, from weak to strong:\n"
+        "The solution and the search are judged apart. The search is judged at levels, from weak to strong"
+        f"{apart}:\n"
         f"{levels}"
     )
