@@ -1,12 +1,13 @@
 """Sets that clusters draw: a worker is killed in the middle, and the bytes are those of one machine."""
 
 import os
+import threading
 from importlib.util import find_spec
 
 import pytest
 
 from tests.helpers.deadly import DEADLY, Deadly
-from tracelab.data import store
+from tracelab.data import store, workers
 from tracelab.data.frozen import _columns, problems
 from tracelab.data.workers import Workers
 from tracelab.tasks.maze import Maze
@@ -21,6 +22,26 @@ def is_alive(process):
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.filterwarnings("ignore")  # of the clusters' packages
+def test_a_cluster_without_workers_is_waited_for_and_then_named(own_cache, monkeypatch):
+    """Who comes late is waited for: after a kill the only worker may just be starting again."""
+    if not find_spec("distributed"):
+        pytest.skip("distributed is not installed: it comes with the extra cluster")
+    from distributed import LocalCluster
+
+    monkeypatch.setattr(workers, "WAIT", 0.5)
+    with LocalCluster(n_workers=0, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        with pytest.raises(ValueError, match=f"address={address}: no worker came within 0.5 seconds"):
+            problems(Maze(**KNOBS), seed=0, split="train", count=64, workers=Workers(None, "dask", address))
+        monkeypatch.setattr(workers, "WAIT", 60)
+        timer = threading.Timer(1.0, cluster.scale, (1,))
+        timer.start()
+        late = problems(Maze(**KNOBS), seed=0, split="train", count=64, workers=Workers(1, "dask", address))
+        timer.join()
+    assert len(late) == 64
 
 
 @pytest.mark.slow

@@ -288,6 +288,25 @@ def test_a_post_training_elsewhere_has_its_sources_name_as_it_was(tmp_path):
     assert post_training(*words).names.source == "its name"
 
 
+def test_what_went_on_elsewhere_goes_on_from_its_own_checkpoint(base, tmp_path, capsys):
+    """The same command again: what was trained there since is not thrown away. Nor is the source needed."""
+    source = shutil.copytree(base.folder, tmp_path / "source")
+    words = (*FEW[1:], f"ckpt_path={source}/checkpoints/last.ckpt")
+    run = train(small(tmp_path / "there", *words, "budget.steps=6")).run
+    longer = small(tmp_path / "there", *words, "budget.steps=7")
+    went = before(longer)
+    assert (went.checkpoint, went.steps) == (run.checkpoint(), 6)
+    assert f"is further than ckpt_path={source}" in capsys.readouterr().err
+    shutil.rmtree(source)
+    assert train(small(tmp_path / "there", *words, "budget.steps=6")).state == "skipped"
+    after = train(longer)
+    assert after.state == "resumed"
+    assert load_progress(run.checkpoint())["steps"] == 7
+    assert after.run.read_json("run.json")["extended_from"] == ["3 steps", "6 steps"]
+    with pytest.raises(ValueError, match="there is no such file"):
+        train(small(tmp_path / "nowhere", *words, "budget.steps=6"))
+
+
 def test_the_best_checkpoint_until_then_is_brought_along(base, tmp_path, capsys):
     """Without it, a run that finds no better one could not be judged by its best."""
     vocabulary = tuple(base.read_json("vocab.json"))

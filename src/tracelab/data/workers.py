@@ -17,6 +17,7 @@ import joblib
 
 BACKENDS = ("threading", "loky", "dask", "ray")
 RETRIES = 3  # of a piece whose worker died, under ray; dask has as many
+WAIT = 300  # seconds, for a first worker of a cluster: of one on this machine all may just be starting again
 AHEAD = 2  # pieces of each worker's that are begun before the next result is taken
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]  # as `joblib.delayed` makes them
 Parallel = Callable[[Iterable[Call]], Iterable[Any]]
@@ -47,7 +48,7 @@ class Workers:
         """What does `joblib.delayed` calls, while it is needed, and gives results as they come, in order.
 
         What a worker of a cluster was at when it died is done by another. ValueError if the backend's package
-        is missing.
+        is missing, or the cluster has no worker.
         """
         with ExitStack() as stack:
             try:
@@ -60,9 +61,9 @@ class Workers:
 
 
 @contextmanager
-def _joblib(workers: Workers) -> Iterator[Parallel]:
+def _joblib(workers: Workers, **options: Any) -> Iterator[Parallel]:
     with (
-        joblib.parallel_config(workers.backend, n_jobs=workers.count or -1),
+        joblib.parallel_config(workers.backend, n_jobs=workers.count or -1, **options),
         joblib.Parallel(return_as="generator") as parallel,
     ):
         yield parallel
@@ -73,7 +74,15 @@ def _dask(workers: Workers) -> Iterator[Parallel]:
     from distributed import Client
 
     local: dict[str, Any] = {"n_workers": workers.count, "threads_per_worker": 1, "dashboard_address": None}
-    with Client(workers.address, **({} if workers.address else local)), _joblib(workers) as parallel:
+    with ExitStack() as stack:
+        stack.enter_context(Client(workers.address, **({} if workers.address else local)))
+        try:
+            parallel = stack.enter_context(_joblib(workers, wait_for_workers_timeout=WAIT))
+        except TimeoutError as error:
+            raise ValueError(
+                f"address={workers.address}: no worker came within {WAIT} seconds; start some with "
+                f"`dask worker {workers.address}` on machines that reach it"
+            ) from error
         yield parallel
 
 

@@ -26,7 +26,7 @@ ENDED = (
     "REVOKED",
     "TIMEOUT",
 )
-# Accounts call a job so, too, that SLURM has put back into the queue (JobRequeue, PreemptMode): the queue knows.
+# So accounts call a job, too, that SLURM has put back into the queue (JobRequeue, PreemptMode), which knows.
 PERHAPS_ENDED = ("BOOT_FAIL", "NODE_FAIL", "PREEMPTED")
 
 

@@ -29,6 +29,7 @@ from tracelab.runs.treatments import build_treatment
 from tracelab.training.curriculum import quotas
 from tracelab.training.devices import check_count
 from tracelab.training.processes import wished
+from tracelab.training.resuming import latest
 from tracelab.training.settings import Training
 
 # What would end a training before or after its budget is used, and the values (null too) that limit nothing.
@@ -66,7 +67,8 @@ class Ranges:
 
 def check(experiment: Experiment) -> Task:
     """The experiment's task. ValueError if a part refuses its knobs, or parts do not go together."""
-    if experiment.ckpt_path and not Path(experiment.ckpt_path).is_file():
+    gone = experiment.ckpt_path and not Path(experiment.ckpt_path).is_file()
+    if gone and latest(experiment.run_dir) is None:
         raise ValueError(f"ckpt_path={experiment.ckpt_path}: there is no such file")
     task = build_task(experiment.task)
     build_treatment(experiment.trace).check(task)

@@ -41,18 +41,40 @@ class Before:
 
 
 def before(experiment: Experiment) -> Before | None:
-    """What an experiment goes on from, if anything. ValueError if it is given and is no part of it."""
-    given = experiment.ckpt_path
-    own = Path(experiment.run_dir) / "checkpoints"
-    path = Path(given) if given else sound(own / "last.ckpt", own / "best.ckpt")
+    """What an experiment goes on from, if anything. ValueError if it is given and is no part of it.
+
+    A run that went on from a checkpoint elsewhere, and was stopped further on, goes on from its own.
+    """
+    path: Path | None
+    given = Path(experiment.ckpt_path) if experiment.ckpt_path else None
+    if given is not None and given.is_file():
+        check_same_run(_run_of(given), experiment)
+        path = _further(given, experiment.run_dir)
+    else:
+        path = latest(experiment.run_dir)
     if path is None:
         return None
-    source = _run_of(path) if given else Run.open(experiment.run_dir)
-    check_same_run(source, experiment)
+    source = Run.open(path.parents[1])
     record = source.read_json("run.json") or {}
     budgets = [*had(source), extended(source.settings.budget, experiment.budget)]
     seconds = {"training": load_seconds(path), "judging": record.get("seconds", {}).get("judging", 0.0)}
-    return Before(path, record, load_progress(path)["steps"], tuple(filter(None, budgets)), seconds)
+    return Before(path, record, _steps(path), tuple(filter(None, budgets)), seconds)
+
+
+def latest(folder: str) -> Path | None:
+    """The checkpoint in a run's folder that it goes on from, if it has one."""
+    own = Path(folder) / "checkpoints"
+    return sound(own / "last.ckpt", own / "best.ckpt")
+
+
+def _further(given: Path, folder: str) -> Path:
+    """The checkpoint of a run's folder, if it is of later steps than one that is given of elsewhere."""
+    with suppress(ValueError):  # of what is damaged
+        own = latest(folder)
+        if own is not None and own.parent.resolve() != given.parent.resolve() and _steps(own) > _steps(given):
+            say(f"{folder} is further than ckpt_path={given}")
+            return own
+    return given
 
 
 def had(run: Run) -> list[str]:
@@ -135,8 +157,14 @@ def bring_best(run: Run, went: Before) -> None:
 def _is_of(best: Path, steps: int) -> bool:
     """Is a best checkpoint one of so many steps? What is damaged is none."""
     with suppress(ValueError):
-        return bool(load_progress(best)["steps"] <= steps)
+        return _steps(best) <= steps
     return False
+
+
+def _steps(checkpoint: Path) -> int:
+    """After how many steps a checkpoint was written. ValueError if it is damaged."""
+    steps: int = load_progress(checkpoint)["steps"]
+    return steps
 
 
 def check_shards(path: Path, wished: bool) -> None:
