@@ -7,15 +7,17 @@ import torch
 from torch.nn.functional import one_hot
 
 from tracelab.analysis.interventions import of_run
+from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import drawn
 from tracelab.evaluation.outcomes import write
 from tracelab.models.base import Model, Words
 from tracelab.models.past import Past
 from tracelab.probes import interventions
-from tracelab.probes.imposing import opening, solutions
-from tracelab.probes.interventions import table
+from tracelab.probes.imposing import Imposed, opening, solutions, trace_and_solution
+from tracelab.probes.interventions import _follows, table
 from tracelab.runs.settings import Sampling
 from tracelab.runs.tables import print_interventions
+from tracelab.tasks.arithmetic import Arithmetic
 from tracelab.tasks.maze import Maze
 from tracelab.traces.base import reference
 
@@ -123,6 +125,32 @@ def test_who_reads_it_off_the_trace_goes_where_that_leads():
         assert found[its]["reference_logprob"] < -100
     for its in (("none", None), ("prefix", 0.0), ("corrupted", 1.0), ("filler", None)):
         assert (found[its]["valid"], found[its]["changed"], found[its]["follows"]) == (0, 1, None)
+
+
+def test_who_is_right_for_both_problems_follows_no_trace():
+    """Modulo 4 some donors' answers are right here as well, and say nothing of the trace."""
+    task = Arithmetic(modulus=4, operations=[2, 4], distractors=0, ood=[])
+    examples = drawn(task, 0, "test", "problem", 0, 40)
+    donors = examples.take(np.roll(np.arange(40), 1))
+    theirs, own = solutions(task, donors), solutions(task, examples)
+    same = [np.array_equal(a, b) for a, b in zip(theirs, own, strict=True)]
+    assert 0 < sum(same) < 40
+    imposed = Imposed("swapped", None, opening(task, reference(task, donors)), theirs)
+    rows = np.arange(40)
+    for answers, follows in ((theirs, True), (own, False)):
+        found = _follows(task, examples, answers, imposed, rows).to_pylist()
+        assert found == [None if alike else follows for alike in same]
+
+
+def test_a_completion_without_solution_ends_before_its_stop_word():
+    """The stop word is no part of its trace: imposed, it would end the answer before it begins."""
+    codec = TASK.codec
+    trace, solution = next(iter(RIGHT.values()))
+    steps = trace[1:-1]
+    completions = [[*trace, *solution], [trace[0], *steps, codec.stop], [trace[0], *steps], [codec.stop]]
+    traces, answers = trace_and_solution(TASK, Ragged.of(completions))
+    assert [row.tolist() for row in traces] == [steps, steps, steps, []]
+    assert [row.tolist() for row in answers] == [solution, [], [], []]
 
 
 def test_the_table_says_of_how_many_problems_a_figure_is(tmp_path, capsys):

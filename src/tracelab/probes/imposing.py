@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from hydra.utils import get_class, instantiate
+from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from tracelab.core import rng
@@ -103,12 +104,15 @@ def opening(task: Task, trace: Ragged, always: bool = True) -> Ragged:
 
 
 def trace_and_solution(task: Task, tokens: Ragged) -> tuple[Ragged, Ragged]:
-    """Completions -> traces without opening word, solutions from behind theirs (empty if there is none)."""
+    """Completions -> traces without opening word, solutions from behind theirs (empty if there is none).
+
+    What has no solution ends before its stop word.
+    """
     codec = task.codec
     traces, solutions = [], []
     for row in tokens:
-        places = np.flatnonzero(row == codec.token[codec.format.solution_open])
-        cut = int(places[0]) if len(places) else len(row)
+        ends = (row == codec.token[codec.format.solution_open]) | (row == codec.stop)
+        cut = int(np.argmax(ends)) if ends.any() else len(row)
         opened = int(cut > 0 and row[0] == codec.token[codec.format.trace_open])
         traces.append(row[opened:cut])
         solutions.append(row[cut + 1 :])
@@ -126,6 +130,12 @@ def _first(task: Task, trace: Ragged, share: float) -> Ragged:
         else:
             kept.append(row[: int(share * len(row) + 1e-9)])
     return Ragged.of(kept)
+
+
+def right_for(task: Task, examples: Examples, written: Ragged) -> NDArray[np.bool_]:
+    """(n,): are these solutions (tokens) right for the problems?"""
+    nothing = opening(task, Ragged.of([[]] * len(examples)), always=False)
+    return task.judge(examples, nothing.joined(written)).solution_valid
 
 
 def solutions(task: Task, examples: Examples) -> Ragged:

@@ -20,7 +20,14 @@ from tracelab.core.types import Examples, Task
 from tracelab.decoding.logprobs import sums, teacher_forced
 from tracelab.decoding.sampling import generate
 from tracelab.models.base import Model
-from tracelab.probes.imposing import Imposed, check_words, interventions, solutions, trace_and_solution
+from tracelab.probes.imposing import (
+    Imposed,
+    check_words,
+    interventions,
+    right_for,
+    solutions,
+    trace_and_solution,
+)
 from tracelab.probes.tested import tested
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
@@ -34,10 +41,10 @@ def intervene(
 
     valid, optimal, reason: of the solution; changed: does it differ from the one behind the model's own
     trace?; follows: is it the one that the imposed trace leads to, where that is another problem's? (null
-    where no other problem gave it); reference_logprob: log-probability, in
-    nats, that the model gives the reference solution there (teacher forced); reference_tokens: of how many
-    tokens; trace_tokens: how long the imposed trace is. ValueError for formats without words that open trace
-    and solution, before the model writes anything.
+    where no other problem gave it, and where that one's answer is right here, too, so that it says nothing);
+    reference_logprob: log-probability, in nats, that the model gives the reference solution there (teacher
+    forced); reference_tokens: of how many tokens; trace_tokens: how long the imposed trace is. ValueError for
+    formats without words that open trace and solution, before the model writes anything.
     """
     check_words(task)
     prompts = model.opened(task.prompts(examples))
@@ -64,7 +71,7 @@ def intervene(
                 "optimal": verdicts.solution_optimal,
                 "reason": np.array(task.reasons)[verdicts.solution_reason],
                 "changed": ~_equal(answers, before.take(rows)),
-                "follows": _follows(answers, imposed, rows),
+                "follows": _follows(task, examples.take(rows), answers, imposed, rows),
                 "reference_logprob": sums(teacher_forced(model, whole.take(rows), reference.take(rows))),
                 "reference_tokens": reference.lengths[rows],
                 "trace_tokens": imposed.opening.lengths[rows] - 1,
@@ -72,11 +79,16 @@ def intervene(
         )
 
 
-def _follows(answers: Ragged, imposed: Imposed, rows: NDArray[np.int64]) -> pa.Array:
-    """Are the answers those of the problems whose traces were imposed? Nulls where there are none."""
+def _follows(
+    task: Task, examples: Examples, answers: Ragged, imposed: Imposed, rows: NDArray[np.int64]
+) -> pa.Array:
+    """Are the answers those of the problems whose traces were imposed? Nulls where there are none, or where
+    these are right for the examples themselves.
+    """
     if imposed.follows is None:
         return pa.nulls(len(answers), pa.bool_())
-    return pa.array(_equal(answers, imposed.follows.take(rows)))
+    theirs = imposed.follows.take(rows)
+    return pa.array(_equal(answers, theirs), mask=right_for(task, examples, theirs))
 
 
 def _equal(one: Ragged, other: Ragged) -> NDArray[np.bool_]:

@@ -29,7 +29,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.core.types import Examples, Task
 from tracelab.decoding.sampling import generate
 from tracelab.models.base import Model
-from tracelab.probes.imposing import check_words, opening, solutions, trace_and_solution
+from tracelab.probes.imposing import check_words, opening, right_for, solutions, trace_and_solution
 from tracelab.probes.tested import tested
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
@@ -53,17 +53,11 @@ def pairs_of(task: Any, examples: Examples, seed: int) -> Pairs:
         raise ValueError(f"task {task.name} has no `ask_again` and `needed`: it cannot ask a second question")
     second = task.ask_again(examples, rng.keys(seed, "test", 0, len(examples), "question"))
     first = examples.take(np.flatnonzero(np.isin(examples.index, second.index)))
-    apart = ~_right(task, first, second) & ~_right(task, second, first)
-    rows = np.flatnonzero(apart)
+    answers = solutions(task, first), solutions(task, second)
+    rows = np.flatnonzero(~right_for(task, first, answers[1]) & ~right_for(task, second, answers[0]))
     if not len(rows):
         raise ValueError("no problem has a second question with another answer: take more, with problems")
     return Pairs(first.take(rows), second.take(rows), len(examples) - len(rows))
-
-
-def _right(task: Task, asked: Examples, answered: Examples) -> NDArray[np.bool_]:
-    """(n,): do the reference solutions of one answer the questions of the other?"""
-    nothing = opening(task, Ragged.of([[]] * len(asked)), always=False)
-    return task.judge(asked, nothing.joined(solutions(task, answered))).solution_valid
 
 
 def completing(model: Model, **options: Any) -> Complete:
