@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from tests.helpers.runs import small
 from tracelab.analysis.interventions import load_interventions
-from tracelab.analysis.loading import having, runs
+from tracelab.analysis.loading import having, load_beside, runs
 from tracelab.core.paths import PACKAGE
 from tracelab.evaluation.judging import evaluate
 from tracelab.evaluation.outcomes import write
@@ -66,6 +66,26 @@ def test_once_more_and_older_files_are_taken(run, tmp_path):
     write(table.replace_schema_metadata(None), folder / FILE)
     assert stamps.read(pyarrow.parquet.read_schema(folder / FILE).metadata) is None
     assert load_interventions(folder).select(pl.len()).collect().item() == len(table)
+
+
+def test_runs_that_were_asked_different_things_are_no_seeds_of_one_answer(run, tmp_path):
+    """A direction between two kinds of step, and one between two others, have no mean. Each alone is read."""
+    table = pyarrow.parquet.read_table(run.folder / FILE)
+    folders = []
+    for seed, asked in enumerate(("kind=close", "kind=create", None)):
+        copied = Run.open(shutil.copytree(run.folder, tmp_path / f"seed-{seed}"))
+        config = OmegaConf.merge(copied.config, {"seed": seed, "run_dir": str(copied.folder)})
+        copied.write_text("config.yaml", OmegaConf.to_yaml(config))
+        column = pyarrow.array([asked] * len(table), pyarrow.string())
+        write(table.append_column("asked", column), copied.folder / FILE, copied)
+        folders.append(copied.folder)
+    close, create, older = folders
+    with pytest.raises(
+        ValueError, match=r"asked different things .*kind=close; .*kind=create\): ask them alike"
+    ):
+        load_beside(FILE, "steer", close, create, older)
+    for together in ([close], [create], [close, older]):
+        assert load_beside(FILE, "steer", *together).collect()["run"].n_unique() == len(together)
 
 
 def test_a_reports_sections_call_arms_as_the_page_does(run, tmp_path):

@@ -36,7 +36,7 @@ from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_weights, save_weights
 from tracelab.runs.entry import compose
 from tracelab.runs.folder import Run
-from tracelab.runs.identity import lineage
+from tracelab.runs.identity import arm_of, lineage
 from tracelab.runs.settings import Sampling
 from tracelab.steer import main as steer
 from tracelab.training.experiment import train
@@ -115,6 +115,15 @@ def test_the_vector_between_two_runs_moves_a_third(world, tmp_path, scale):
     for name, weight in found.items():
         a, b, c = (part[name].double() for part in parts)
         torch.testing.assert_close(weight, (a + scale * (b - c)).float(), atol=1e-8, rtol=0)
+
+
+def test_a_sum_is_judged_with_the_longest_limits_of_all_its_runs(world, tmp_path):
+    """As they were judged: eval.max_new of the base does not cut off what the others may write."""
+    folder = shutil.copytree(world["tuned"].folder, tmp_path / "longer")
+    config = OmegaConf.merge(world["tuned"].config, {"eval": {"max_new": 30}})
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(config))
+    found = merge(Merge(base=world["base"], models=((Run.open(folder), 1.0),)), tmp_path / "sum")
+    assert found.settings.eval.limit(found.read_json("run.json")) == 30
 
 
 def planted(run, to, change):
@@ -394,6 +403,11 @@ def test_heads_that_are_edited_write_nothing_along_the_direction(world, model, w
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
 
 
+def steering_asked(other):
+    fit = "fit.problems=8, fit.samples=1, fit.temperature=1.0"
+    return f"{fit}, other={arm_of(other)}, heads=0.04"
+
+
 def test_steering_by_the_command(world, tmp_path, monkeypatch, capsys):
     base, tuned = world["base"], world["tuned"]
     words = [
@@ -415,8 +429,14 @@ def test_steering_by_the_command(world, tmp_path, monkeypatch, capsys):
         added = rows.filter(way="add", direction=direction)
         assert added.filter(scale=0.0).select(figures).equals(as_it_is)
         assert not added.filter(scale=50.0).select(figures).equals(as_it_is)
+    assert set(rows["asked"].unique()) == {steering_asked(tuned)}
     shown = steered(study_of([base.folder], tmp_path / "page.html"))
-    assert "Outcomes under steering" in shown
+    assert all(words in shown for words in ("Outcomes under steering", "<svg"))
+    monkeypatch.setattr(sys, "argv", ["steer", *words, "ways=[project_out]"])
+    steer()
+    shown = steered(study_of([base.folder], tmp_path / "page.html"))
+    assert "project_out" in shown
+    assert "<svg" not in shown, "what is taken out has no scale"
     with pytest.raises(ValueError, match=r"name it, other=runs/"):
         of_run(base, asked("add"), None, None, 2)
 

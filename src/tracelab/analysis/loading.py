@@ -27,6 +27,7 @@ from tracelab.runs.identity import identity_of
 from tracelab.runs.knobs import options
 
 Runs = str | Path | pl.DataFrame  # a folder at or below which runs lie, or rows of `runs`
+ASKED = "asked"  # the column with a probe's knobs, of those that make its answer
 NEEDED = (
     "split",
     "problem_key",
@@ -143,7 +144,28 @@ def load_beside(name: str, command: str, *folders: Runs) -> pl.LazyFrame:
             parts.append(table.with_columns(pl.lit(v).alias(k) for k, v in labels.items()))
     if not parts:
         raise ValueError(f"no run there has {name}: run python -m tracelab.{command} run=... first")
-    return pl.concat(parts, how="diagonal_relaxed")
+    whole = pl.concat(parts, how="diagonal_relaxed")
+    _check_asked(whole, command)
+    return whole
+
+
+def _check_asked(table: pl.LazyFrame, command: str) -> None:
+    """ValueError if runs of an arm were asked different things, whose answers are no seeds of one another.
+
+    Files of older versions do not say what was asked.
+    """
+    known = table.collect_schema().names()
+    if ASKED not in known:
+        return
+    arms = [name for name in ("arm", "contrast") if name in known]
+    each = table.select(*arms, "run", ASKED).unique().collect()
+    for (arm, *_), part in each.drop_nulls(ASKED).sort("run").group_by(arms, maintain_order=True):
+        if part[ASKED].n_unique() > 1:
+            found = "; ".join(f"{run}: {asked}" for run, asked in part.select("run", ASKED).rows())
+            raise ValueError(
+                f"runs of the arm {arm!r} were asked different things by tracelab.{command} ({found}): "
+                "ask them alike, or load them apart"
+            )
 
 
 def having(name: str, found: pl.DataFrame) -> pl.DataFrame:

@@ -46,8 +46,7 @@ def steered(path: Path, frame: pl.DataFrame, level: str = "strict") -> None:
     """
     by = ["arm", "split", "contrast"]
     as_it_is = frame.filter(way="none").with_columns(pl.lit(0.0).alias("scale")).drop("place", "direction")
-    added = frame.filter(way="add")
-    groups = list(added.group_by(*by, "place", maintain_order=True)) or list(as_it_is.group_by(by))
+    groups = list(frame.filter(way="add").group_by(*by, "place", maintain_order=True))
     shown = {"solution": {"ls": "-"}, f"trace_{level}": {"ls": ":", "mfc": "white"}}
     names = [fill(", ".join(map(str, name)), TITLE) for name, _ in groups]
     with panels(path, names, 3.4) as axes:

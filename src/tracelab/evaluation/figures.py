@@ -63,10 +63,15 @@ def examples(path: Path, task: Any, picks: Sequence[Mapping[str, Any]]) -> None:
             trace_verdict = (
                 "strictly valid"
                 if pick["trace_strict"]
-                else f"{pick['trace_strict_reason'].replace('_', ' ')} at step {at} of {pick['trace_steps']}"
+                else f"{pick['trace_strict_reason'].replace('_', ' ')} {_where(at, pick['trace_steps'])}"
             )
             ax.set_xlabel(task.picture_legend, fontsize=6.5, loc="left")
             ax.set_title(f"solution: {verdict}\ntrace: {trace_verdict}", fontsize=8, loc="left")
+
+
+def _where(at: int, steps: int) -> str:
+    """Which of a trace's steps is wrong, in words: the first is step 1."""
+    return f"at step {at + 1} of {steps}" if at < steps else f"after step {steps}" if steps else "without a step"
 
 
 def picks_of(table: Any, split: str, count: int = 3) -> list[dict[str, Any]]:

@@ -171,6 +171,14 @@ def labels(run: Run) -> dict[str, Any]:
     }
 
 
+def knobs_of(**knobs: Any) -> str:
+    """What a probe was asked, in one column: `kind=close, fit.samples=4`.
+
+    Runs that were asked differently are no seeds of one answer (`analysis.loading.load_beside`).
+    """
+    return ", ".join(f"{name.replace('__', '.')}={value}" for name, value in knobs.items())
+
+
 def draw(run: Run, table: pa.Table, metrics: dict[str, Any], tests: TestSets, folder: Path) -> None:
     """The figures of a run."""
     from tracelab.evaluation import curves, figures

@@ -1,6 +1,6 @@
 """Learning-rate schedules: functions of (steps done, share of the budget used) -> factor on the rate.
 
-The share may be of tokens, steps, examples or minutes, so a schedule is written once for all budgets.
+The share may be of tokens, steps, examples, minutes or FLOPs, so a schedule is written once for all budgets.
 """
 
 from __future__ import annotations

@@ -41,7 +41,6 @@ VECTORS, COSINES = "task_vectors.parquet", "task_cosines.parquet"
 SUM, CONTROL = "sum", "control"  # of the vectors; what is added in its place
 ALL = "all"  # matrices, together
 ABOUT_A_RUN = ("seed", "parameters", "precision")  # as the base's run.json has them
-LIMITS = ("context", "max_new")  # the largest of all
 
 
 @dataclass(frozen=True)
@@ -174,12 +173,13 @@ def config_of(asked: Merge, to: Path) -> Config:
     ours = {field.name for field in fields(Experiment)}
     config = {name: value for name, value in asked.base.config.items() if name in ours}
     names = {**config["names"], "source": asked.source(), "algorithm": None, "reward": None}
+    limit = limits_of(asked)["max_new"] if config["eval"].get("max_new") else None  # then run.json says it
     places: Config = {
         "run_dir": str(to),
         "logger": {},
         "ckpt_path": None,
         "init_from": str(asked.base.folder),
-        "eval": {**config["eval"], "checkpoint": "last"},
+        "eval": {**config["eval"], "checkpoint": "last", "max_new": limit},
     }
     return {**config, **places, "names": names, "merge": asked.knobs()}
 
@@ -193,12 +193,20 @@ def record_of(asked: Merge) -> Config:
         "id": secrets.token_hex(8),
         "ancestors": list(dict.fromkeys(who for line in before for who in line)),
         **{name: theirs[name] for name in ABOUT_A_RUN if name in theirs},
-        **{name: max(run.read_json("run.json")[name] for run in runs) for name in LIMITS},
+        **limits_of(asked),
         "began": stamp_of(asked.base, asked.checkpoint),
         "progress": NOTHING,
         "merge": asked.recipe(),
         "status": "trained",
     }
+
+
+def limits_of(asked: Merge) -> dict[str, int]:
+    """The longest context of all its models, and the longest completions, as they were judged."""
+    runs = [asked.base, *(run for run, _ in asked.models)]
+    records = [run.read_json("run.json") for run in runs]
+    judged = [run.settings.eval.limit(record) for run, record in zip(runs, records, strict=True)]
+    return {"context": max(record["context"] for record in records), "max_new": max(judged)}
 
 
 def table(vectors: dict[str, Weights], base: Weights, stacks: Stacks, tolerance: float) -> pa.Table:

@@ -21,7 +21,7 @@ import pyarrow as pa
 from tracelab.analysis.diff import ADAPTED, AFTER, BEFORE, RANDOM, START, TOP, name_of
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
-from tracelab.evaluation.judging import outcomes
+from tracelab.evaluation.judging import knobs_of, outcomes
 from tracelab.models.base import Model
 from tracelab.probes.activations import Written, readable
 from tracelab.probes.diffing import Pair, divergences, fit
@@ -50,6 +50,12 @@ class Asked:
     removed: tuple[int, ...]
     least: float
     seed: int
+
+    def text(self) -> str:
+        """What makes the adapted model and its features."""
+        fit = {f"fit__{name}": getattr(self.fit, name) for name in ("problems", "samples", "temperature")}
+        own = {"backbone": self.backbone, "features": self.features, "least": self.least}
+        return knobs_of(**own, **fit, **vars(self.fitting))
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,7 @@ def of_runs(
     transcoders = beside(pair.before, asked.features, asked.seed)
     loss = fit(pair, transcoders, texts, asked.fitting, asked.seed)
     first = [Variant(BEFORE, model_before), Variant(AFTER, known.model)]
+    known.about["asked"] = asked.text()
     tables = [judged(variant, known) for variant in first]
     held_out = readable(read_again(tables[1], known), model_before.context)
     rows = largest_first(features(pair.before, transcoders, held_out, task, asked.least))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tracelab.core.types import Task
-from tracelab.evaluation.judging import judge_model, trained_model
+from tracelab.evaluation.judging import judge_model, knobs_of, trained_model
 from tracelab.models.base import Model
 from tracelab.models.places import check_places
 from tracelab.probes.activations import Written
@@ -24,7 +25,7 @@ from tracelab.runs import sets
 from tracelab.runs.arms import begun_with
 from tracelab.runs.build import build, build_task
 from tracelab.runs.folder import Run
-from tracelab.runs.identity import went_on
+from tracelab.runs.identity import arm_of, went_on
 from tracelab.runs.knobs import options
 from tracelab.runs.settings import Sampling
 from tracelab.runs.trained import check_as_begun
@@ -58,6 +59,21 @@ class Asked:
     heads: float
     control: bool
     transfer: Transfer | None = None
+
+    def text(self, other: Run | None) -> str:
+        """What makes the directions, beside the contrast; runs by what they are, not by where they lie."""
+        of: dict[str, dict[str, Any]] = {"steps": {"kind": self.kind}, "length": {"match": self.match}}
+        more: dict[str, Any] = {
+            **of.get(self.contrast, {}),
+            **{f"fit__{name}": getattr(self.fit, name) for name in ("problems", "samples", "temperature")},
+            "other": other and arm_of(other),
+        }
+        if (carried := self.transfer) is not None:
+            more |= {"transfer": arm_of(carried.run), "rank": carried.rank, "tokens": carried.tokens}
+            more |= {"transfer__places": carried.places}
+        if EDIT_HEADS in self.ways:
+            more |= {"heads": self.heads}
+        return knobs_of(**{name: value for name, value in more.items() if value is not None})
 
 
 def written_of(run: Run, task: Task, model: Model, fit: Sampling, max_new: int) -> Written:

@@ -23,6 +23,7 @@ from tracelab.core import rng
 from tracelab.core.knobs import one_of
 from tracelab.core.settings import Count, Positive, Seed
 from tracelab.core.types import Examples
+from tracelab.evaluation.judging import knobs_of
 from tracelab.probes.base import Shown
 from tracelab.probes.chaining import CHAINED, Versions, chains, versions_of
 from tracelab.probes.forcing import Answers, Forced, Forcing, forced
@@ -79,7 +80,8 @@ class Latents:
         ((split, (task, examples)),) = asked.tests.items()
         self.check(task)
         own = forced(asked.model, task, examples, asked.sampling, asked.max_new)
-        about = {**asked.about, "split": split}
+        knobs = {name: getattr(self, name) for name in ("top", "controls", "changes", "noise")}
+        about = {**asked.about, "split": split, "asked": knobs_of(**knobs)}
         n, parts = len(examples), []
         for one in self.counts(asked, task, examples, own):
             fixed = {**about, "question": one.question, "what": one.what, "counted": one.counted}

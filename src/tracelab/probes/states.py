@@ -27,7 +27,7 @@ from tracelab.core.settings import Count, Seed
 from tracelab.core.types import Examples, Quantity, Task
 from tracelab.data.frozen import references
 from tracelab.decoding.sampling import generate
-from tracelab.evaluation.judging import labels, trained_model
+from tracelab.evaluation.judging import knobs_of, labels, trained_model
 from tracelab.models.base import Model
 from tracelab.models.places import check_places
 from tracelab.probes.base import Shown
@@ -102,7 +102,7 @@ class States:
         model = trained_model(run, task, sampling.checkpoint, record["context"])
         check_places(model, self.places or ())
         options = {"max_new": sampling.limit(record), "batch_size": sampling.batch_size}
-        about = {**labels(run), "split": split}
+        about = {**labels(run), "split": split, "asked": knobs_of(steps=self.steps, entities=self.entities)}
         rows = [row for name in self.traces for row in self.rows(model, task, examples, name, options)]
         if not rows:
             raise ValueError(

@@ -101,7 +101,7 @@ def of_run(
     every = list(changes(model, vectors, asked, sampling.seed))
     if editing:
         every += edits(model, found, asked, sampling.seed)
-    fixed = {**labels(run), "contrast": asked.contrast}
+    fixed = {**labels(run), "contrast": asked.contrast, "asked": asked.text(other)}
     outcomes = [
         outcome
         for change in every

@@ -33,7 +33,8 @@ def section(study: Study) -> Html | None:
     kinds = by_kind(living, has)
     note = f"Of {len(has)} of {counted(len(study.runs), 'run')}. adapted: the model before, with sparse "
     note += "features beside its MLPs; less top, less random: without those that add most, and as many "
-    note += "that are drawn by chance."
+    note += "that are drawn by chance. With backbone=after all but the MLPs is of the model after, and `MLPs "
+    note += "before` is that without features."
     where = table(
         "Living features by where they add most",
         ["arm", "part of a completion", "features", "add, % of all MLPs"],

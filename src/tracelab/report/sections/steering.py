@@ -20,15 +20,19 @@ def section(study: Study) -> Html | None:
     if has.is_empty():
         return None
     frame, path = by_change(load_steering(has)), study.data / "steering"
-    weight_figures.steered(path, frame, STRICT)
     note = f"Of {len(has)} of {counted(len(study.runs), 'run')}. random: a direction of equal length, or "
-    note += "heads drawn by chance. A scale of 1 is the difference of the two groups' means. 95 % intervals "
-    note += "are for other problems, of these seeds."
+    note += "heads drawn by chance. A scale of 1 is the difference of the two groups' means, or what came "
+    note += "of another model's where directions were carried over. 95 % intervals are for other problems, "
+    note += "of these seeds."
     headings = ["arm", "test set", "contrast", "change", "place", "direction", "scale"]
     headings += ["solution valid, %", "trace valid, %", "steps", "commonest fault", "n", "seeds"]
     rows = [_cells(row) for row in frame.iter_rows(named=True)]
     whole = table("Outcomes under steering", headings, rows)
-    return Html(drawing(path, "Outcomes against scale.", study.data.name) + whole + paragraph(note))
+    drawn = Html("")
+    if "add" in frame["way"]:  # what is taken out has no scale
+        weight_figures.steered(path, frame, STRICT)
+        drawn = drawing(path, "Outcomes against scale.", study.data.name)
+    return Html(drawn + whole + paragraph(note))
 
 
 def _cells(row: dict[str, Any]) -> list[object]:
