@@ -7,6 +7,8 @@ import pytest
 
 from tests.helpers.bench import script
 from tests.helpers.runs import KEPT
+from tracelab.core.files import read_json
+from tracelab.core.paths import CLONE
 
 
 @pytest.fixture
@@ -36,3 +38,13 @@ def test_passes_of_a_post_training_are_compared(kills, tmp_path):
             (tmp_path / "after" / name).write_text(json.dumps({"pass@1": value}))
         found.append(kills.CASES["posttrain"].left(tmp_path))
     assert kills.differing(*found) == ["all.passes_after.json.pass@1"]
+
+
+def test_the_page_says_what_was_counted(kills):
+    counts = read_json(CLONE / "bench" / "results" / "kills.json")["counts"]
+    killed, commands, different = (
+        sum(count[name] for count in counts.values()) for name in ("kills", "commands", "different")
+    )
+    assert (different, set(counts)) == (0, set(kills.CASES))
+    told = f"were hit by SIGKILL {killed} times at random moments, in {commands} commands"
+    assert told in (CLONE / "docs" / "training.md").read_text("utf-8")

@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import polars as pl
@@ -19,6 +21,7 @@ from tracelab.data.workers import Workers
 from tracelab.posttraining.rollout import Rollout
 from tracelab.runs.entry import compose, composed_config, run_name
 from tracelab.runs.settings import shared
+from tracelab.runs.signals import STOPS, as_ctrl_c
 from tracelab.runs.words import SWEPT, axes_of
 from tracelab.training.settings import Training
 
@@ -217,6 +220,36 @@ def test_each_command_has_help(command, tmp_path):
     groups = {name for name in re.findall(r"^(\w+): ", done.stdout, re.MULTILINE) if (CONF / name).is_dir()}
     taken = {axis for axis in axes_of(command) if (CONF / axis).is_dir()}
     assert groups == (taken if command in SWEPT else set())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+def test_what_ends_a_job_ends_any_command_as_ctrl_c_does(tmp_path, number):
+    """A batch script tells by the status 130 that time was up, whatever the command was at."""
+    words = ("-m", "tracelab.generate", "task=maze", "count=100000000", "output=mazes.jsonl")
+    with forked.start(*words, cwd=tmp_path) as process:
+        said = process.said[1]
+        while not said.is_file() or "Drawing problems" not in said.read_text():
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(number)
+        ended = process.wait(60)
+    assert ended.returncode == 130
+    assert "Interrupted. What was written is kept." in ended.stderr
+
+
+def test_what_is_ignored_stays_ignored():
+    """As `nohup` has SIGHUP."""
+    before = {number: signal.getsignal(number) for number in STOPS}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with as_ctrl_c():
+            signal.raise_signal(signal.SIGHUP)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before[signal.SIGHUP])
+    assert {number: signal.getsignal(number) for number in STOPS} == before
 
 
 @pytest.mark.parametrize("word", ["-m", "--multirun", "hydra.mode=MULTIRUN"])

@@ -28,6 +28,7 @@ from tracelab.loggers import CSV
 from tracelab.optim.adamw import adamw
 from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.entry import compose
+from tracelab.runs.signals import passed_on
 from tracelab.tasks.maze import Maze
 from tracelab.traces.correct import Correct
 from tracelab.training import processes
@@ -209,7 +210,23 @@ def test_processes_that_are_told_to_stop_before_they_train(monkeypatch):
     """They have not failed: there is nothing to save."""
     monkeypatch.setattr(processes, "PATIENCE", 0.5)
     monkeypatch.setattr(processes, "start_processes", FORKED)
-    together(2, wait, os.getpid())
+    assert not together(2, wait, os.getpid())
+
+
+def told(first):
+    """As a training that a signal meets in its last validation: what it has is saved, and it ends."""
+    with passed_on(list) as came:
+        if os.environ["LOCAL_RANK"] == "1":
+            os.kill(first, signal.SIGUSR1)
+        while not came:
+            time.sleep(0.01)
+
+
+def test_processes_that_were_told_to_stop_at_the_end_are_not_finished(monkeypatch, tmp_path):
+    """Else the evaluation would begin, though time is up."""
+    monkeypatch.setattr(processes, "start_processes", FORKED)
+    assert not together(2, told, os.getpid())
+    assert together(2, len, "two")
 
 
 def test_processes_do_not_hear_that_time_is_up(monkeypatch):

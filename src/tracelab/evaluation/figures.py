@@ -70,8 +70,10 @@ def examples(path: Path, task: Any, picks: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _where(at: int, steps: int) -> str:
-    """Which of a trace's steps is wrong, in words: the first is step 1."""
-    return f"at step {at + 1} of {steps}" if at < steps else f"after step {steps}" if steps else "without a step"
+    """The place of a trace's first bad step, in words: the first of all is step 1."""
+    if at < steps:
+        return f"at step {at + 1} of {steps}"
+    return f"after step {steps}" if steps else "without a step"
 
 
 def picks_of(table: Any, split: str, count: int = 3) -> list[dict[str, Any]]:

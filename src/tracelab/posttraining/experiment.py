@@ -140,8 +140,8 @@ def origin(experiment: PostTraining, source: Run, went: Before | None) -> dict[s
     return {**found, **known, "began": noted.get("began")}
 
 
-def take_part(folder: str) -> None:
-    """Post-train the run in a folder as one of several processes."""
+def take_part(folder: str) -> bool:
+    """Post-train the run in a folder as one of several processes -> is it finished?"""
     run = Run.open(folder)
     experiment = read(PostTraining, run.config)
     accelerate.start(experiment.threads, wished_here(experiment.trainer))
@@ -150,7 +150,7 @@ def take_part(folder: str) -> None:
     precision = Precision(**record["precision"])
     learner = build_learner(experiment, build_task(experiment.task), precision, record, torch.device("cpu"))
     with tracking(run) as loggers:
-        fit_rounds(run, learner, went.checkpoint if went else None, began, loggers)
+        return fit_rounds(run, learner, went.checkpoint if went else None, began, loggers)
 
 
 def fit_rounds(

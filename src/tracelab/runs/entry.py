@@ -30,6 +30,7 @@ from tracelab.runs.choices import check_choices
 from tracelab.runs.knobs import UNNAMED, within
 from tracelab.runs.older import admitted, as_typed, in_todays_words, parts_of
 from tracelab.runs.refusals import check_given, refusal, remove_empty
+from tracelab.runs.signals import as_ctrl_c
 from tracelab.runs.words import axes_of, check_inherited, check_single, check_taken, choices
 
 T = TypeVar("T")
@@ -134,7 +135,7 @@ def entry(config: str, settings: type[T]) -> Callable[[Callable[[T], Any]], Call
             check_taken(config, sys.argv[1:])
             check_inherited(config, sys.argv[1:])
             sys.argv[1:] = admitted(chosen(config, sys.argv[1:]))
-            with interruptible("What was written is kept."):
+            with interruptible("What was written is kept."), as_ctrl_c():
                 start(hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(run))
 
         main.__doc__ = function.__doc__

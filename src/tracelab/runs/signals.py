@@ -19,6 +19,25 @@ def heeded() -> list[signal.Signals]:
 
 
 @contextmanager
+def as_ctrl_c() -> Iterator[None]:
+    """While this lasts, what batch systems send stops the program as Ctrl-C does, whatever it is at.
+
+    What is heeded or ignored already stays so.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    taken = [number for number in heeded() if signal.getsignal(number) == signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
 def held() -> Iterator[None]:
     """While this lasts, signals that stop wait. Processes that are started within never get them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)

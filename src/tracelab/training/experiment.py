@@ -161,8 +161,8 @@ def describe(run: Run, experiment: Training, data: Data, precision: Precision) -
         )
 
 
-def take_part(folder: str) -> None:
-    """Train the run in a folder as one of several processes."""
+def take_part(folder: str) -> bool:
+    """Train the run in a folder as one of several processes -> is it finished?"""
     run = Run.open(folder)
     experiment = read(Training, run.config)
     accelerate.start(experiment.threads, wished_here(experiment.trainer))
@@ -173,7 +173,7 @@ def take_part(folder: str) -> None:
     model = build_initial(experiment, data.vocabulary, record["context"], precision, went is not None)
     learner, resume = build_learner(experiment, model), went.checkpoint if went else None
     with tracking(run) as loggers:
-        fit_validated(run, experiment, learner, data, resume, began, loggers)
+        return fit_validated(run, experiment, learner, data, resume, began, loggers)
 
 
 def fit_validated(

@@ -91,13 +91,13 @@ def is_shared(experiment: Experiment) -> bool:
     return "strategy" in experiment.trainer or wished(experiment.trainer) > 1
 
 
-def fit_together(run: Run, take_part: Callable[[str], None]) -> tuple[Progress, bool]:
+def fit_together(run: Run, take_part: Callable[[str], bool]) -> tuple[Progress, bool]:
     """Train in several processes -> how far they came, and is it finished? take_part: of the run's folder."""
-    together(wished(run.settings.trainer), take_part, str(run.folder))
+    undisturbed = together(wished(run.settings.trainer), take_part, str(run.folder))
     if not run.checkpoint().is_file():
         return Progress(), False
     progress = Progress(**load_progress(run.checkpoint()))
-    return progress, build_budget(run.settings.budget).used(progress) >= 1.0
+    return progress, undisturbed and build_budget(run.settings.budget).used(progress) >= 1.0
 
 
 def conclude(

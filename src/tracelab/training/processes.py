@@ -61,12 +61,14 @@ def in_shards(trainer: Part) -> bool:
     return isinstance(strategy, dict) and strategy["_target_"].endswith("ModelParallelStrategy")
 
 
-def together(count: int, function: Callable[..., None], *arguments: Any) -> None:
-    """Call a function in as many processes, which Lightning joins. RuntimeError if one fails; all end."""
+def together(count: int, function: Callable[..., Any], *arguments: Any) -> bool:
+    """Call a function in as many processes, which Lightning joins -> did nothing stop them before the end?
+
+    function: gives False if it was stopped. RuntimeError if one fails; all end.
+    """
     if JOINED.get() is not None:
         tell((function, arguments))
-        function(*arguments)
-        return
+        return function(*arguments) is not False
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(find_free_network_port()), "NODE_RANK": "0"}
     with unwarned():
         started: Any = start_processes(_part, (place, function, arguments), nprocs=count, join=False)
@@ -76,15 +78,16 @@ def together(count: int, function: Callable[..., None], *arguments: Any) -> None
                 pass
     except ProcessException as error:
         if came and getattr(error, "exit_code", 0) == -came[0]:
-            return  # one that had not begun to train, and has nothing to save
+            return False  # one that had not begun to train, and has nothing to save
         raise RuntimeError(f"one of {counted(count, 'process')} failed: {_what(str(error))}") from error
     finally:
         for process in started.processes:
             process.kill()
+    return not came
 
 
 def _part(
-    rank: int, place: dict[str, str], function: Callable[..., None], arguments: tuple[Any, ...]
+    rank: int, place: dict[str, str], function: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> None:
     endure()
     os.setpgrp()  # Ctrl-C is the first process's to pass on

@@ -162,7 +162,7 @@ def _is_of(best: Path, steps: int) -> bool:
 
 
 def _steps(checkpoint: Path) -> int:
-    """After how many steps a checkpoint was written. ValueError if it is damaged."""
+    """How many steps were taken before a checkpoint. ValueError if it is damaged."""
     steps: int = load_progress(checkpoint)["steps"]
     return steps
 
