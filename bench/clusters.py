@@ -35,6 +35,7 @@ from tracelab.runs.build import build_task
 from tracelab.runs.entry import compose
 
 CLUSTERS = ("dask", "ray")
+READY = 30  # seconds that a worker takes to start, at most
 OF_A_WORKER = {"dask": "multiprocessing.spawn", "ray": "ray::"}  # in its command
 
 
@@ -57,11 +58,15 @@ def ray(count: int) -> Iterator[Workers]:
 
 
 def kill_one(side: str, chance: random.Random, killed: list[int]) -> None:
-    """SIGKILL a worker of the cluster that this process has started."""
+    """SIGKILL a worker of the cluster that this process has started, if another one is left.
+
+    One that is just starting again is let be: dask gives up a worker that dies before it has begun.
+    """
     children = psutil.Process().children(recursive=True)
-    workers = [child.pid for child in children if OF_A_WORKER[side] in " ".join(child.cmdline())]
-    if workers:
-        killed.append(chance.choice(workers))
+    workers = [child for child in children if OF_A_WORKER[side] in " ".join(child.cmdline())]
+    ready = [worker.pid for worker in workers if time.time() - worker.create_time() > READY]
+    if len(ready) > 1:
+        killed.append(chance.choice(ready))
         os.kill(killed[-1], signal.SIGKILL)
 
 

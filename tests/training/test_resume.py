@@ -215,6 +215,30 @@ def test_best_is_kept_over_a_resume(tmp_path):
     assert (tmp_path / "best.ckpt").read_bytes() == best
 
 
+def test_the_best_after_the_last_checkpoint_is_the_one_to_beat(tmp_path):
+    """The last validation comes after `last.ckpt`, which knows of earlier ones alone."""
+    train(tmp_path, steps=17)
+    best, last = (full_state(tmp_path / f"{name}.ckpt") for name in ("best", "last"))
+    key = Checkpoints(tmp_path).state_key
+    least, earlier = (state["callbacks"][key]["best"] for state in (best, last))
+    assert best["progress"]["steps"] == 17
+    assert least < earlier
+
+    to_beat, checkpoints = [], Checkpoints(tmp_path, 100)
+
+    class Look(lightning.Callback):
+        def on_train_batch_end(self, *_):
+            to_beat.append(checkpoints.best)
+
+    fit(
+        learner(Budget(steps=20), trace_weight=0.5),
+        callbacks=[Look(), checkpoints],
+        resume=tmp_path / "last.ckpt",
+        val_check_interval=8,
+    )
+    assert to_beat == [least] * 3
+
+
 def test_the_best_is_of_what_is_there(tmp_path):
     """Where none is, whoever goes on there finds one at the end, if it is no better than one elsewhere."""
     train(tmp_path / "a", steps=17)
@@ -247,6 +271,20 @@ def test_a_resumed_log_has_every_row_of_one_that_was_not(tmp_path):
     with pytest.raises(RuntimeError, match="crash"):
         logged(tmp_path / "cut", 20, callbacks=[StopAt(18, RuntimeError("crash"))])
     assert logged(tmp_path / "cut", 20) == whole
+
+
+def test_a_log_that_goes_on_from_the_best_numbers_its_rows_by_steps(tmp_path):
+    """A checkpoint that was written in a validation has one batch less behind it, by Lightning's count."""
+    found = []
+    for name in ("last", "best"):
+        folder = tmp_path / name
+        logged(folder, 4)
+        assert full_state(folder / "best.ckpt")["progress"]["steps"] == 4
+        shutil.copy(folder / f"{name}.ckpt", folder / "last.ckpt.of")
+        (folder / "last.ckpt.of").replace(folder / "last.ckpt")
+        found.append(logged(folder, 15))
+    assert [row["step"] for row in found[0]] == [row["step"] for row in found[1]]
+    assert [row["train/tokens"] for row in found[0]] == [row["train/tokens"] for row in found[1]]
 
 
 def test_an_extended_log_keeps_the_last_row_that_it_had(tmp_path):

@@ -49,6 +49,13 @@ EASY = "data.teacher={knob:size,values:[4,5,6],bound:0.0}"  # what any model rea
 SETS = [[sequences(20, seed=10 * level + k) for k in range(3)] for level in range(3)]
 
 
+def test_a_look_before_there_are_batches_moves_nothing(tmp_path):
+    """Lightning's, of so many validation batches, which it makes before it lays any out to train on."""
+    words = (*TEACHER, EASY, "trainer.num_sanity_val_steps=2", "budget.steps=12")
+    moves = train(small(tmp_path, *words)).run.read_json("run.json")["moves"]
+    assert [move["step"] for move in moves] == [10, 12]
+
+
 def taught():
     levels = [lambda k, level=level: SETS[level][k % 3] for level in range(3)]
     return Taught(levels, batch_tokens=64, context=64, seed=3)
@@ -216,6 +223,8 @@ def test_sets_are_of_their_levels(tmp_path):
     ("knobs", "message"),
     [
         (("data.teacher={knob:sise,values:[4,6],bound:1}",), "data.teacher.knob='sise' is unknown"),
+        ((EASY, "+trainer.limit_val_batches=0"), "data.teacher never goes on"),
+        ((EASY, "trainer.check_val_every_n_epoch=2"), "data.teacher never goes on"),
         (("data.teacher={knob:size,values:[6],bound:1}",), "at least 2 items"),
         (("data.teacher={knob:size,values:[4,6],bound:2}",), "data.teacher.bound=2"),
         (("task.size=5",), r"values=\[4, 5, 6\] do not end with task.size=5"),

@@ -56,6 +56,12 @@ def load_seconds(path: str | Path) -> float:
     return seconds_of(_read(path))
 
 
+def best_of(path: str | Path, state_key: str) -> float:
+    """The least value until then that a checkpoint has in the state of the callback with this key."""
+    state: dict[str, float] = _read(path).get("callbacks", {}).get(state_key, {})
+    return state.get("best", float("inf"))
+
+
 def seconds_of(checkpoint: dict[str, Any]) -> float:
     """The same of a checkpoint's content; before it was recorded, the steps alone are known."""
     steps: float = 60 * checkpoint["progress"]["minutes"]

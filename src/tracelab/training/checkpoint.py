@@ -14,6 +14,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from tracelab.loggers.rows import CSV
-from tracelab.runs.checkpoints import save, seconds_of
+from tracelab.runs.checkpoints import best_of, save, seconds_of
 from tracelab.runs.signals import heeded
 from tracelab.training.processes import most
 
@@ -60,10 +61,13 @@ class Checkpoints(lightning.Callback):
                 left.unlink()
         if self.row:
             make_up(trainer, self.row, learner.progress.steps - 1)
-        if not trainer.strategy.broadcast((self.folder / "best.ckpt").is_file()):
-            self.best = float("inf")  # of what is here
+        self.best = trainer.strategy.broadcast(self._best_here())
         if self._not_validated(trainer, learner):
             validate(trainer)
+
+    def on_train_batch_start(self, trainer: lightning.Trainer, learner: Any, *_: Any) -> None:
+        """Number the log's rows by the steps: Lightning counts one less after a validation's checkpoint."""
+        trainer.fit_loop.epoch_loop._batches_that_stepped = learner.progress.steps
 
     def on_train_batch_end(self, trainer: lightning.Trainer, learner: Any, *_: Any) -> None:
         """Save when it is time to, or when this was the last step."""
@@ -117,6 +121,15 @@ class Checkpoints(lightning.Callback):
         """Go on from there."""
         self.best, self.validated = state_dict["best"], state_dict.get("validated", -1)
         self.row = state_dict.get("row", {})
+
+    def _best_here(self) -> float:
+        """The value of the best checkpoint that lies here, which may have been written after `last.ckpt`."""
+        path = self.folder / "best.ckpt"
+        if not path.is_file():
+            return float("inf")
+        with suppress(ValueError):  # of a damaged one
+            return min(self.best, best_of(path, self.state_key))
+        return self.best
 
     def _not_validated(self, trainer: lightning.Trainer, learner: Any) -> bool:
         """Has a run that is resumed not seen the validation that was due after its last step?"""

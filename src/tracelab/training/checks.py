@@ -197,17 +197,20 @@ def check_losses(experiment: Training) -> None:
 
 
 def check_best(experiment: Training) -> None:
-    """ValueError if a run is to be judged by its best weights, and nothing would say which these are."""
+    """ValueError if a run is to be judged by its best weights, or led by a teacher, and none is validated."""
     trainer = experiment.trainer
+    if experiment.eval.checkpoint == "best":
+        why = "no weights are known to be the best: leave it out, or take eval.checkpoint=last"
+    elif experiment.data.teacher is not None:
+        why = "data.teacher never goes on: leave it out, or take data.teacher=null"
+    else:
+        return
     never = {
         "limit_val_batches": trainer.get("limit_val_batches") == 0,
         "check_val_every_n_epoch": trainer.get("check_val_every_n_epoch") not in (None, 1),
     }
-    for knob in (knob for knob, does in never.items() if does and experiment.eval.checkpoint == "best"):
-        raise ValueError(
-            f"trainer.{knob}={trainer[knob]}: nothing would be validated, so that no weights are known to be "
-            "the best: leave it out, or take eval.checkpoint=last"
-        )
+    for knob in (knob for knob, does in never.items() if does):
+        raise ValueError(f"trainer.{knob}={trainer[knob]}: nothing would be validated, so that {why}")
 
 
 def check_devices(trainer: Part) -> None:

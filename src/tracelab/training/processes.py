@@ -86,9 +86,7 @@ def together(count: int, function: Callable[..., Any], *arguments: Any) -> bool:
     return not came
 
 
-def _part(
-    rank: int, place: dict[str, str], function: Callable[..., Any], arguments: tuple[Any, ...]
-) -> None:
+def _part(rank: int, place: dict[str, str], function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     endure()
     os.setpgrp()  # Ctrl-C is the first process's to pass on
     os.environ |= {**place, "LOCAL_RANK": str(rank), RANK: str(rank)}

@@ -163,6 +163,8 @@ class Teaching(Validation):
 
     def on_validation_epoch_end(self, trainer: lightning.Trainer, learner: Any) -> None:
         """Log the figures; go on to the next level if they are good enough."""
+        if trainer.sanity_checking:  # before there is anything to train on
+            return
         loader: Any = trainer.train_dataloader
         level = loader.level
         value, self.held_out = self.levels[level]
@@ -171,7 +173,7 @@ class Teaching(Validation):
         shown = {f"val/{name}": figure for name, figure in figures.items()}
         learner.log_dict({**shown, "val/level": float(level)}, batch_size=1)
         right = figures["solution_valid"]
-        if trainer.sanity_checking or level + 1 == len(self.levels) or right < self.bound:
+        if level + 1 == len(self.levels) or right < self.bound:
             return
         following, progress = self.levels[level + 1][0], learner.progress
         known = {"step": progress.steps, "tokens": progress.tokens, "solution_valid": right}
