@@ -28,6 +28,7 @@ from omegaconf import DictConfig
 from tracelab.core.files import read_json, write_json, write_text
 from tracelab.core.full_disk import disk_full
 from tracelab.core.terminal import endure, log
+from tracelab.runs.claims import is_claimed
 from tracelab.runs.entry import prepare_process, say
 from tracelab.runs.knobs import UNNAMED, effectless, within
 
@@ -88,7 +89,9 @@ class Sweep(Callback):
         if self.records is None:
             return
         error, failed = Path(config.run_dir) / "error.txt", ""
-        error.unlink(missing_ok=True)
+        another = is_claimed(Path(config.run_dir))  # whose run it is: nothing there is said of this job
+        if not another:
+            error.unlink(missing_ok=True)
         if job_return.status == JobStatus.FAILED:
             failure = job_return._return_value
             failed = "".join(traceback.format_exception(failure))
@@ -103,7 +106,7 @@ class Sweep(Callback):
             self.terminal = None
         say(f"Job {config.hydra.job.num}: {': '.join(v for v in outcome.values() if isinstance(v, str))}")
         self._write(config, **outcome)
-        if failed:
+        if failed and not another:
             write_text(error, failed)
 
     def expect(self, number: int, overrides: Sequence[str]) -> None:

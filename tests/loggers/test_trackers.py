@@ -137,6 +137,27 @@ def test_tensorboard_has_it_all(sweep):
     assert set(events.Tags()["images"]) == {f"figures/{picture.stem}" for picture in results.pictures}
 
 
+@pytest.mark.skipif("tensorboard" not in INSTALLED, reason="the extra `trackers` is not installed")
+def test_steps_that_are_taken_again_replace_those_of_tensorboard(tmp_path):
+    """All but the first: a figure of before, at the step that is gone on from, stays."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from tracelab.loggers.on_tensorboard import TensorBoard
+
+    folder = tmp_path / "tensorboard"
+    for begun, steps, more in ((None, (5, 10, 15, 20), 0.0), (10, (10, 15, 20), 0.5)):
+        tracker = TensorBoard(folder)
+        tracker.config = {}
+        logger = tracker.begin(begun)
+        for step in steps:
+            logger.log_metrics({"train/loss": step + more}, step)
+        logger.finalize("success")
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    seen = [(event.step, event.value) for event in events.Scalars("train/loss")]
+    assert seen == [(5, 5.0), (10, 10.0), (10, 10.5), (15, 15.5), (20, 20.5)]
+
+
 @pytest.mark.skipif("mlflow" not in INSTALLED, reason="the extra `trackers` is not installed")
 def test_mlflow_has_it_all(sweep, monkeypatch):
     """In one run of its store, though it was resumed; and a run that fails is a failed one there."""

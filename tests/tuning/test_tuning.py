@@ -42,7 +42,7 @@ def asked(folder, **knobs):
 
 
 def study(folder, words=(RATE, LAYERS), config=None, **knobs):
-    return Study(asked(folder, **knobs), space_of(words), config or {"seed": 0})
+    return Study(asked(folder, **knobs), space_of(words), config or {"seed": 0}, folder)
 
 
 def went(trial):
@@ -217,6 +217,20 @@ def test_another_search_is_refused(tmp_path, changed, name):
         study(tmp_path, **changed)
     same = study(tmp_path, config={"seed": 0, "threads": 1}, n_trials=2, seed=4)
     assert len(told(same)) == 1, "what changes no number may differ"
+
+
+def test_a_study_whose_runs_lie_elsewhere_is_refused(tmp_path):
+    """In a database that several commands share: it would run another's trial, which runs there already."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    trial = study(one).next()
+    wanted = rf"has its runs in {one}: go on with hydra.sweep.dir={one}, or name .*study_name=other"
+    with pytest.raises(ValueError, match=wanted):
+        study(other, storage=asked(one).storage)
+    assert study(other, storage=asked(one).storage, study_name="other").next().number == trial.number == 0
+    moved = one.rename(tmp_path / "moved")
+    assert study(moved).next() == trial, "a sweep that was moved goes on"
 
 
 def test_a_study_of_somebody_else_is_refused(tmp_path):

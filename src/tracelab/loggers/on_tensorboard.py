@@ -17,7 +17,9 @@ from tracelab.loggers.tracker import Tracker
 
 
 class TensorBoard(Tracker):
-    """Event files in a folder. A resumed run adds one, which takes the place of what it logs once more."""
+    """Event files in a folder. A resumed run adds one, which takes the place of what it logs once more, but
+    for the first step of that.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__("tensorboard")

@@ -218,7 +218,7 @@ def print_sweep(jobs: list[dict[str, Any]]) -> None:
     for job in jobs:
         if "reason" in job:
             console.print(f"Job {job['number']} failed: {job['reason']}", highlight=False)
-            if job["folder"]:
+            if job["folder"] and (Path(job["folder"]) / "error.txt").is_file():
                 console.print(f"  {job['folder']}/error.txt", highlight=False, soft_wrap=True)
     if any(job["state"] in ("failed", "unfinished", "not begun") for job in jobs):
         console.print("The same command goes on: it skips what is finished and resumes what was begun.")

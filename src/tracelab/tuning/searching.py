@@ -54,7 +54,7 @@ def search(
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(config, folder / "multirun.yaml")
         with alone(folder):
-            study = Study(asked, space, made_of)
+            study = Study(asked, space, made_of, folder)
             return run_all(study, sweep_of(context), launch, folder, problems_of(made_of))
     except ValueError as error:
         sys.exit(str(error))

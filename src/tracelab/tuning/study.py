@@ -1,6 +1,6 @@
 """A study of Optuna that is kept in a database and goes on where it was.
 
-    study = Study(asked, space, made_of)
+    study = Study(asked, space, made_of, Path("runs/sweep"))
     while trials := study.batch():
         for trial in trials:
             study.tell(trial, value, folder)
@@ -12,6 +12,7 @@ failed under an earlier command, each once more; then new ones, up to as many as
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import optuna
@@ -28,7 +29,12 @@ from tracelab.runs.columns import VALIDATION
 from tracelab.runs.knobs import WITHOUT_EFFECT, differences
 from tracelab.tuning.spaces import Space
 
-MADE_OF, FOLDER, AGAIN = "tracelab", "folder", "again"  # what is noted of a study, and of a trial
+MADE_OF, PLACE, FOLDER, AGAIN = (
+    "tracelab",
+    "place",
+    "folder",
+    "again",
+)  # what is noted of a study, and of a trial
 # What may differ between two commands of one search; how many held-out problems there are is its objective.
 FREE = tuple(name for name in WITHOUT_EFFECT if name != "validate_problems")
 LOSS = "loss"
@@ -70,9 +76,11 @@ class Trial(NamedTuple):
 
 
 class Study:
-    """A study of a database. made_of: the config that all its trials share; ValueError if it was another."""
+    """A study of a database. made_of: the config that all its trials share; folder: in which their runs lie.
+    ValueError if either was another.
+    """
 
-    def __init__(self, asked: Asked, space: Space, made_of: dict[str, Any]) -> None:
+    def __init__(self, asked: Asked, space: Space, made_of: dict[str, Any], folder: Path) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.asked, self.space = asked, space
         self.given = sampler(asked, None) if "seed" in asked.sampler else None
@@ -87,6 +95,7 @@ class Study:
             direction=asked.direction,
             load_if_exists=True,
         )
+        self._check_place(folder.resolve())
         self._check_same(made_of)
         self.unfinished = self._unfinished()
         self._ask_again()
@@ -135,6 +144,20 @@ class Study:
         complete = any(trial.state == TrialState.COMPLETE for trial in self.trials())
         return self.study.best_trial if complete else None
 
+    def _check_place(self, folder: Path) -> None:
+        """Note where the runs lie. ValueError if they lie elsewhere: another command's trials are not this
+        one's. A study that lies beside its runs may have been moved with them.
+        """
+        there = self.study.user_attrs.get(PLACE)
+        moved = there is not None and self.asked.storage.startswith("sqlite") and not Path(there).exists()
+        if there not in (None, str(folder)) and not moved:
+            raise ValueError(
+                f"the study {self.asked.study_name} in {self.asked.storage} has its runs in {there}: go on "
+                f"with hydra.sweep.dir={there}, or name another study by hydra.sweeper.study_name=other"
+            )
+        if there != str(folder):
+            self.study.set_user_attr(PLACE, str(folder))
+
     def _check_same(self, made_of: dict[str, Any]) -> None:
         """Note what the study is made of. ValueError if it was begun with something else."""
         space = {knob: distribution_to_json(each) for knob, each in self.space.swept.items()}
@@ -148,8 +171,8 @@ class Study:
         if different:
             raise ValueError(
                 f"the study {self.asked.study_name} in {self.asked.storage} is another search (it differs in "
-                f"{', '.join(different)}): give the command that began it, or name another sweep by "
-                "hydra.sweep.dir=runs/other"
+                f"{', '.join(different)}): give the command that began it, or name another one by "
+                "hydra.sweep.dir=runs/other, or by hydra.sweeper.study_name=other in a shared storage"
             )
         if begun != now:
             self.study.set_user_attr(MADE_OF, now)
