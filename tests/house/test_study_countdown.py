@@ -151,7 +151,7 @@ def test_what_was_asked_in_prose(page):
     assert f"by seed {', '.join(others)} and {last} % of the answers are that" in PROSE
     assert by_seed(given, "correct", NEAR, "valid").max() == 0, "they fit neither"
     likelier = by_arm(page.asked.assessed_table(FOLDER, NEAR))
-    told = {"correct": ", whatever the kind of damage", "swapped": ". That may be because"}
+    told = {"correct": ", whatever the kind of damage", "swapped": "; so do the `corrupted` arms"}
     for arm, words in told.items():
         shares = [float(cell.split(" %")[0]) for head, cell in likelier[arm].items() if " (" in head]
         assert len(shares) == 5
@@ -159,16 +159,20 @@ def test_what_was_asked_in_prose(page):
 
 
 def test_damaged_traces_in_prose(outcomes, measurements):
-    """What rules say of three seeds is open; no training trace is valid."""
+    """The first part is replicated, the second open; no training trace is valid."""
     little, every, correct = (
         row_of_arm("countdown", arm) for arm in ("corrupted rate=0.1", "corrupted rate=1.0", "correct")
     )
     gaps = [
         difference(measurements.filter(part=part, primary=True).row(0, named=True)) for part in ("i1", "i2")
     ]
-    assert f"right in {as_prose(little['right'])} of the problems: {gaps[0]} against `correct`" in PROSE
+    told = f"right in {as_prose(little['right'])} of the problems: {gaps[0]} against `correct`"
+    assert f"{told} (this part is replicated)" in PROSE
     assert f"they are right in {as_prose(every['right'])}, and write none: " in PROSE
     assert f"{gaps[1].replace(' points', ' points less')}" in PROSE
+    decided = rows_of(TEXT.partition("## What decides\n\n")[2].partition("\n\n")[0].splitlines())
+    verdicts = {row["part"]: row["verdict"] for row in decided if row["task"] == "countdown"}
+    assert (verdicts["i1"], verdicts["i2"]) == ("replicated", "open")
     assert every["strictly valid"].startswith("0.0 ")
     strict = [
         "{:.0f} % [{:.0f}, {:.0f}]".format(*map(float, re.findall(r"[\d.]+", row["strictly valid"])))
@@ -177,9 +181,40 @@ def test_damaged_traces_in_prose(outcomes, measurements):
     each = [f"{100 * x:.0f}" for x in by_seed(outcomes, "corrupted rate=0.1", NEAR, "trace_strict")]
     told = f"(by seed {', '.join(each[:-1])} and {each[-1]} %)"
     assert f"a strictly valid trace in {strict[0]} {told}, `correct` in {strict[1]}." in PROSE
-    assert set(measurements.filter(part="i1")["seeds"]) == {3}
-    for path in FOLDER.glob("*corrupted_*/data_card.json"):
+    assert set(measurements.filter(pl.col("part").is_in(["i1", "i2"]))["seeds"]) == {5}
+    cards = [*FOLDER.glob("*corrupted_*/data_card.json")]
+    assert len(cards) == 10
+    for path in cards:
         assert read_json(path)["splits"]["train"]["trace"]["strict"]["successes"] == 0
+
+
+def test_what_damaged_arms_were_asked_in_prose(page):
+    told = by_arm(page.asked.imposed_table(FOLDER, NEAR))
+    little, every = (told[f"corrupted rate={rate}"] for rate in ("0.1", "1.0"))
+    right, that = "another problem's: right", "another problem's: that one's answer"
+    words = (
+        f"`corrupted` at rate 0.1 is right in {little[right]}, as `correct` is; at rate 1 in {every[right]}"
+    )
+    assert (
+        f"{words}, by seed between 34 and 57 %; `swapped` is in {told['swapped'][right].split(' [')[0]}."
+        in PROSE
+    )
+    assert little[right] == told["correct"][right]
+    given = load_interventions(FOLDER).filter(intervention="swapped")
+    seeds = 100 * by_seed(given, "corrupted rate=1.0", NEAR, "valid")
+    assert [f"{x:.0f}" for x in (seeds.min(), seeds.max())] == ["34", "57"]
+    assert by_seed(given, "corrupted rate=1.0", NEAR, "follows").max() == 0
+    assert f"of rate 0.1's, {little[that]} are" in PROSE
+    more = in_points(every["the reference less own"])
+    assert f"it is right in {every['the reference']}, {more} more than behind its own" in PROSE
+    assert {row[name] for row in (little, every) for name in ("none", "filler")} == {"0.0 % [0.0, 0.4]"}
+    likelier = by_arm(page.asked.assessed_table(FOLDER, NEAR))
+    ends = []
+    for rate in ("0.1", "1.0"):
+        cells = likelier[f"corrupted rate={rate}"].items()
+        shares = [float(cell.split(" %")[0]) for head, cell in cells if " (" in head]
+        ends.append(f"{min(shares):.1f} to {max(shares):.1f} %")
+    assert f"in {ends[0]} at rate 0.1 and {ends[1]} at rate 1." in PROSE
 
 
 def test_swapped_traces_in_prose(page, outcomes, measurements):
