@@ -405,7 +405,7 @@ def test_heads_that_are_edited_write_nothing_along_the_direction(world, model, w
 
 def steering_asked(other):
     fit = "fit.problems=8, fit.samples=1, fit.temperature=1.0"
-    return f"{fit}, other={arm_of(other)}, heads=0.04"
+    return f"other={arm_of(other)}, heads=0.04, {fit}"
 
 
 def test_steering_by_the_command(world, tmp_path, monkeypatch, capsys):

@@ -171,12 +171,15 @@ def labels(run: Run) -> dict[str, Any]:
     }
 
 
-def knobs_of(**knobs: Any) -> str:
+def knobs_of(fit: Sampling | None = None, **knobs: Any) -> str:
     """What a probe was asked, in one column: `kind=close, fit.samples=4`.
 
-    Runs that were asked differently are no seeds of one answer (`analysis.loading.load_beside`).
+    fit: of the completions that it is fitted to. Runs that were asked differently are no seeds of one answer
+    (`analysis.loading.load_beside`).
     """
-    return ", ".join(f"{name.replace('__', '.')}={value}" for name, value in knobs.items())
+    if fit is not None:
+        knobs |= {f"fit.{name}": getattr(fit, name) for name in ("problems", "samples", "temperature")}
+    return ", ".join(f"{name}={value}" for name, value in knobs.items())
 
 
 def draw(run: Run, table: pa.Table, metrics: dict[str, Any], tests: TestSets, folder: Path) -> None:

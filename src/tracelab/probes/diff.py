@@ -53,9 +53,8 @@ class Asked:
 
     def text(self) -> str:
         """What makes the adapted model and its features."""
-        fit = {f"fit__{name}": getattr(self.fit, name) for name in ("problems", "samples", "temperature")}
         own = {"backbone": self.backbone, "features": self.features, "least": self.least}
-        return knobs_of(**own, **fit, **vars(self.fitting))
+        return knobs_of(self.fit, **own, **vars(self.fitting))
 
 
 @dataclass(frozen=True)

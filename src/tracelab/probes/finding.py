@@ -63,17 +63,13 @@ class Asked:
     def text(self, other: Run | None) -> str:
         """What makes the directions, beside the contrast; runs by what they are, not by where they lie."""
         of: dict[str, dict[str, Any]] = {"steps": {"kind": self.kind}, "length": {"match": self.match}}
-        more: dict[str, Any] = {
-            **of.get(self.contrast, {}),
-            **{f"fit__{name}": getattr(self.fit, name) for name in ("problems", "samples", "temperature")},
-            "other": other and arm_of(other),
-        }
+        more = {**of.get(self.contrast, {}), "other": other and arm_of(other)}
         if (carried := self.transfer) is not None:
             more |= {"transfer": arm_of(carried.run), "rank": carried.rank, "tokens": carried.tokens}
-            more |= {"transfer__places": carried.places}
+            more |= {"transfer.places": carried.places}
         if EDIT_HEADS in self.ways:
             more |= {"heads": self.heads}
-        return knobs_of(**{name: value for name, value in more.items() if value is not None})
+        return knobs_of(self.fit, **{name: value for name, value in more.items() if value is not None})
 
 
 def written_of(run: Run, task: Task, model: Model, fit: Sampling, max_new: int) -> Written:
