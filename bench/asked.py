@@ -39,6 +39,11 @@ GAPS = {  # column -> what was imposed; its right answers are held against those
     "the reference less own": "correct",
     "another problem's less own": "swapped",
 }
+DAMAGED = {  # column -> what was imposed, and its dose
+    "whole": ("correct", None),
+    **{f"{rate} damaged": ("corrupted", rate) for rate in (0.1, 0.5, 1.0)},
+    "shuffled": ("shuffled", None),
+}
 ASKED = {  # column -> behind which trace, and which question the answer fits
     "no trace: second": ("none", "second"),
     "own: second": ("own", "second"),
@@ -90,6 +95,16 @@ def imposed_table(data: Path, split: str) -> list[str]:
         head: share(pl.col("intervention") == name, pl.col(flag)) for head, (name, flag) in IMPOSED.items()
     }
     return by_arm(table, columns | {head: partial(gap, imposed=name) for head, name in GAPS.items()})
+
+
+def damaged_table(data: Path, split: str) -> list[str]:
+    """Right answers behind the reference's trace, whole, damaged, and with its steps in another order."""
+    table = load_interventions(data).filter(pl.col("split") == split)
+    chosen = {
+        head: (pl.col("intervention") == name) & pl.col("dose").eq_missing(pl.lit(dose, pl.Float64))
+        for head, (name, dose) in DAMAGED.items()
+    }
+    return by_arm(table, {head: share(where, pl.col("valid")) for head, where in chosen.items()})
 
 
 def asked_table(data: Path, split: str) -> list[str]:
@@ -163,6 +178,12 @@ TABLES: list[tuple[str, str, Callable[[Path, str], list[str]]]] = [  # a probe's
         "Right answers in per cent behind traces that are imposed; behind another problem's trace, answers "
         "that are that problem's; and differences of right answers, problem by problem, in points:",
         imposed_table,
+    ),
+    (
+        "interventions.parquet",
+        "Right answers in per cent behind the problem's own reference trace, whole, damaged as `corrupted` "
+        "is at a share of its places, and with its steps shuffled:",
+        damaged_table,
     ),
     (
         "reasked.parquet",

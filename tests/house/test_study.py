@@ -282,6 +282,12 @@ def test_two_kinds_of_models_of_one_arm_in_prose():
     assert f"Two are right in {told(own[reads])} and do look" in PROSE
     assert f"{told(theirs[reads])} of their answers are that problem's" in PROSE
     assert theirs[~reads].max() < 12, "which is what a guess comes to"
+    every = (pl.col("intervention") == "corrupted") & (pl.col("dose") == 1)
+    damaged = 100 * by_seed(
+        load_interventions(DATA / "arithmetic").filter(every), "corrupted", "arithmetic", "valid"
+    )
+    withstood = " and ".join(f"{value:.0f}" for value in damaged[reads])
+    assert f"damaged so at every place, they are right in {withstood} %." in PROSE
     reference = seeds("correct")
     assert f"all five are right in {reference.min():.1f} to {reference.max():.0f} %" in PROSE
     row = row_of_arm("arithmetic", "corrupted")["right"]

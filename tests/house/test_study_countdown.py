@@ -92,8 +92,8 @@ def test_where_right_answers_come_from_in_prose(page, outcomes, measurements):
 def test_first_failures_in_prose(outcomes):
     near = outcomes.filter(pl.col("arm") == "correct", pl.col("split") == NEAR).collect()
     counts = dict(near["trace_strict_reason"].value_counts().iter_rows())
-    told = f"{counts['wrong_h']} of the {len(near) - counts['ok']} invalid traces fail first at a wrong h"
-    assert f"{told}, {counts['cost_mismatch']} at costs" in PROSE
+    told = f"{counts['wrong_h']} of the {len(near) - counts['ok']} invalid traces of `correct` fail first at"
+    assert f"{told} a wrong h, {counts['cost_mismatch']} at costs" in PROSE
     strict = [float(x) for x in re.findall(r"[\d.]+", row_of_arm("countdown", "correct")["strictly valid"])]
     assert "strictly valid in {:.0f} % [{:.0f}, {:.0f}]".format(*strict) in PROSE
     *others, last = per_cent(by_seed(outcomes, "correct", NEAR, "trace_strict"))
@@ -151,7 +151,7 @@ def test_what_was_asked_in_prose(page):
     assert f"by seed {', '.join(others)} and {last} % of the answers are that" in PROSE
     assert by_seed(given, "correct", NEAR, "valid").max() == 0, "they fit neither"
     likelier = by_arm(page.asked.assessed_table(FOLDER, NEAR))
-    told = {"correct": ", whatever the kind of damage", "swapped": "; so do the `corrupted` arms"}
+    told = {"correct": ", whatever the kind of damage", "swapped": "; `corrupted` at rate 1 writes none"}
     for arm, words in told.items():
         shares = [float(cell.split(" %")[0]) for head, cell in likelier[arm].items() if " (" in head]
         assert len(shares) == 5
@@ -168,8 +168,8 @@ def test_damaged_traces_in_prose(outcomes, measurements):
     ]
     told = f"right in {as_prose(little['right'])} of the problems: {gaps[0]} against `correct`"
     assert f"{told} (this part is replicated)" in PROSE
-    assert f"they are right in {as_prose(every['right'])}, and write none: " in PROSE
-    assert f"{gaps[1].replace(' points', ' points less')}" in PROSE
+    assert f"they are right in {as_prose(every['right'])}, and write no valid trace: " in PROSE
+    assert gaps[1].replace(" points", " points less than at a tenth") in PROSE
     decided = rows_of(TEXT.partition("## What decides\n\n")[2].partition("\n\n")[0].splitlines())
     verdicts = {row["part"]: row["verdict"] for row in decided if row["task"] == "countdown"}
     assert (verdicts["i1"], verdicts["i2"]) == ("replicated", "open")
@@ -180,25 +180,33 @@ def test_damaged_traces_in_prose(outcomes, measurements):
     ]
     each = [f"{100 * x:.0f}" for x in by_seed(outcomes, "corrupted rate=0.1", NEAR, "trace_strict")]
     told = f"(by seed {', '.join(each[:-1])} and {each[-1]} %)"
-    assert f"a strictly valid trace in {strict[0]} {told}, `correct` in {strict[1]}." in PROSE
+    assert (
+        f"a strictly valid trace in {strict[0]} {told}, `correct` in {strict[1]}; both still rise." in PROSE
+    )
+    curves = analysis.learning_curves(FOLDER).filter(metric="trace_strict").sort("tokens")
+    for arm in ("corrupted rate=0.1", "correct"):
+        looks = curves.filter(arm=arm).group_by("seed").agg(pl.col("value").tail(2))
+        before, last = np.array(looks["value"].to_list()).T
+        assert np.mean(last - before) > 0.05, arm
     assert set(measurements.filter(pl.col("part").is_in(["i1", "i2"]))["seeds"]) == {5}
     cards = [*FOLDER.glob("*corrupted_*/data_card.json")]
     assert len(cards) == 10
     for path in cards:
-        assert read_json(path)["splits"]["train"]["trace"]["strict"]["successes"] == 0
+        train = read_json(path)["splits"]["train"]
+        assert train["trace"]["strict"]["successes"] == 0
+        if "corrupted_100" in str(path):
+            stand = (
+                f"{100 * train['damage']['verbatim']:.0f} % of the search's steps still stand word for word"
+            )
+            assert f"With every place damaged, where {stand}" in PROSE
 
 
 def test_what_damaged_arms_were_asked_in_prose(page):
     told = by_arm(page.asked.imposed_table(FOLDER, NEAR))
     little, every = (told[f"corrupted rate={rate}"] for rate in ("0.1", "1.0"))
     right, that = "another problem's: right", "another problem's: that one's answer"
-    words = (
-        f"`corrupted` at rate 0.1 is right in {little[right]}, as `correct` is; at rate 1 in {every[right]}"
-    )
-    assert (
-        f"{words}, by seed between 34 and 57 %; `swapped` is in {told['swapped'][right].split(' [')[0]}."
-        in PROSE
-    )
+    assert f"behind another problem's in {every[right]}, by seed between 34 and 57 %." in PROSE
+    assert f"(`correct` and rate 0.1 are right there in {little[right]}.)" in PROSE
     assert little[right] == told["correct"][right]
     given = load_interventions(FOLDER).filter(intervention="swapped")
     seeds = 100 * by_seed(given, "corrupted rate=1.0", NEAR, "valid")
@@ -207,14 +215,31 @@ def test_what_damaged_arms_were_asked_in_prose(page):
     assert f"of rate 0.1's, {little[that]} are" in PROSE
     more = in_points(every["the reference less own"])
     assert f"it is right in {every['the reference']}, {more} more than behind its own" in PROSE
-    assert {row[name] for row in (little, every) for name in ("none", "filler")} == {"0.0 % [0.0, 0.4]"}
+    (none,) = {row[name] for row in (little, every) for name in ("none", "filler")}
+    assert f"which they have not seen in training, both arms are right in {none}." in PROSE
     likelier = by_arm(page.asked.assessed_table(FOLDER, NEAR))
     ends = []
     for rate in ("0.1", "1.0"):
         cells = likelier[f"corrupted rate={rate}"].items()
         shares = [float(cell.split(" %")[0]) for head, cell in cells if " (" in head]
         ends.append(f"{min(shares):.1f} to {max(shares):.1f} %")
-    assert f"in {ends[0]} at rate 0.1 and {ends[1]} at rate 1." in PROSE
+    assert f"and does so in {ends[1]}; at rate 0.1 it is {ends[0]}." in PROSE
+
+
+def test_what_damage_does_behind_a_trace_in_prose(page):
+    told = by_arm(page.asked.damaged_table(FOLDER, NEAR))
+    arms = ("correct", "corrupted rate=0.1", "corrupted rate=1.0")
+    tenth, every = ([told[arm][f"{rate} damaged"] for arm in arms] for rate in ("0.1", "1.0"))
+    words = (
+        "at a tenth of its places, `correct` is right in {}, `corrupted` at rate 0.1 in {}, at rate 1 in {};"
+    )
+    assert words.format(*tenth) in PROSE
+    assert "damaged at every place in {}, {} and {}.".format(*every) in PROSE
+    own = by_arm(page.asked.imposed_table(FOLDER, NEAR))["corrupted rate=1.0"]["own"]
+    assert float(own.split(" %")[0]) < float(every[2].split("[")[1].split(",")[0]), "less than behind damage"
+    swapped = told["swapped"]
+    words = "damaged at every place, it is right in {}, with its steps shuffled in {}."
+    assert words.format(swapped["1.0 damaged"], swapped["shuffled"]) in PROSE
 
 
 def test_swapped_traces_in_prose(page, outcomes, measurements):
