@@ -235,6 +235,8 @@ def test_what_damage_does_behind_a_trace_in_prose(page):
     )
     assert words.format(*tenth) in PROSE
     assert "damaged at every place in {}, {} and {}.".format(*every) in PROSE
+    words = "models trained on such traces are right in {}, those trained on correct ones in {}."
+    assert words.format(every[2], every[0]) in README
     own = by_arm(page.asked.imposed_table(FOLDER, NEAR))["corrupted rate=1.0"]["own"]
     assert float(own.split(" %")[0]) < float(every[2].split("[")[1].split(",")[0]), "less than behind damage"
     swapped = told["swapped"]
