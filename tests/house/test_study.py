@@ -295,6 +295,18 @@ def test_two_kinds_of_models_of_one_arm_in_prose():
     assert f"one arm's mean, {mean:.0f} % [{low:.0f}, {high:.0f}]" in PROSE
 
 
+def test_answers_that_are_right_for_both_problems_in_prose():
+    mine = (
+        (pl.col("intervention") == "swapped")
+        & (pl.col("arm") == "correct")
+        & (pl.col("split") == "arithmetic")
+    )
+    found = load_interventions(DATA / "arithmetic").filter(mine).collect()
+    both = (found["valid"] & found["follows"]).mean()
+    assert f"of those of `correct`, {100 * both:.1f} % are, which is nearly all that are right there" in PROSE
+    assert both > 0.95 * found["valid"].mean()
+
+
 def test_what_is_likelier_in_prose_is_what_was_measured(page):
     """Word by word: a name is not a number, and an operation's result not a number of the prompt."""
     likelier = by_arm(page.asked.word_table(DATA / "arithmetic", "arithmetic"))
