@@ -36,7 +36,7 @@ from tracelab.runs.entry import compose
 
 CLUSTERS = ("dask", "ray")
 READY = 30  # seconds that a worker takes to start, at most
-OF_A_WORKER = {"dask": "multiprocessing.spawn", "ray": "ray::"}  # in its command
+OF_A_WORKER = {"dask": "multiprocessing.spawn", "ray": "ray::_pickled"}  # in its command, while it draws
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from importlib.util import find_spec
 import pytest
 
 from tests.helpers.deadly import DEADLY, Deadly
+from tracelab.core.files import read_json
+from tracelab.core.paths import CLONE
 from tracelab.data import store, workers
 from tracelab.data.frozen import _columns, problems
 from tracelab.data.workers import Workers
@@ -22,6 +24,19 @@ def is_alive(process):
     except ProcessLookupError:
         return False
     return True
+
+
+def test_the_page_says_what_was_drawn():
+    told = (CLONE / "docs" / "sweeps.md").read_text("utf-8")
+    for side, words in {
+        "dask": "dask drew {} mazes a second and threads {} in the same run",
+        "ray": "ray drew {}, and threads {} beside it",
+    }.items():
+        record = read_json(CLONE / "bench" / "results" / f"clusters_{side}.json")
+        assert (record["problems"], record["files"], record["workers"]) == (10_000_000, 100, 3)
+        assert (record["sides"][side]["killed"], record["sides"][side]["different"]) == (6, 0)
+        rates = [record["problems"] / record["sides"][name]["seconds"] for name in (side, "threads")]
+        assert words.format(*(f"{round(rate, -3):,.0f}" for rate in rates)) in told
 
 
 @pytest.mark.filterwarnings("ignore")  # of the clusters' packages
