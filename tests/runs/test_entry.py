@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from tests.helpers import forked
 from tests.helpers.runs import SMALL
 from tracelab.core.files import read_json
-from tracelab.core.paths import CONF
+from tracelab.core.paths import CONF, PACKAGE
 from tracelab.core.settings import read
 from tracelab.data.workers import Workers
 from tracelab.posttraining.rollout import Rollout
@@ -235,6 +235,13 @@ def test_what_ends_a_job_ends_any_command_as_ctrl_c_does(tmp_path, number):
         ended = process.wait(60)
     assert ended.returncode == 130
     assert "Interrupted. What was written is kept." in ended.stderr
+
+
+def test_no_command_is_left_out_of_that():
+    lines = [line for path in PACKAGE.rglob("*.py") for line in path.read_text("utf-8").splitlines()]
+    ended = [line for line in lines if "with interruptible(" in line]
+    assert len(ended) == 4, "Hydra's commands, report, package and doctor"
+    assert all("), as_ctrl_c():" in line for line in ended)
 
 
 def test_what_is_ignored_stays_ignored():

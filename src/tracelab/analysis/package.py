@@ -26,6 +26,7 @@ from tracelab.analysis.loading import finished
 from tracelab.core.files import whole, whole_folder, write_text
 from tracelab.core.full_disk import disk_full
 from tracelab.core.terminal import counted, endure, interruptible
+from tracelab.runs.signals import as_ctrl_c
 
 KINDS = (".yaml", ".json", ".csv", ".parquet")
 LEVEL = 19  # of zstd: a tenth smaller than what runs write, for a second per run
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folders", nargs="+", type=Path, help="folders of runs, or folders of such folders")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write, new or empty")
     options = parser.parse_args(arguments)
-    with interruptible(f"{options.out} is as it was."):
+    with interruptible(f"{options.out} is as it was."), as_ctrl_c():
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")

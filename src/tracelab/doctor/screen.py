@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from tracelab.core.terminal import endure, interruptible
 from tracelab.doctor import folders, hardware, software, speed
 from tracelab.doctor.finding import BAD, Finding
+from tracelab.runs.signals import as_ctrl_c
 
 CHECKS: dict[str, Callable[[], Finding]] = {
     "processor": hardware.processor,
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     )
     parser.parse_args(arguments)
     bad = False
-    with interruptible("Not everything was looked at."):
+    with interruptible("Not everything was looked at."), as_ctrl_c():
         for finding in findings():
             print(finding, flush=True)
             bad |= finding.state == BAD

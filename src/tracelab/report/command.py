@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tracelab.core.full_disk import disk_full
 from tracelab.core.terminal import endure, interruptible
+from tracelab.runs.signals import as_ctrl_c
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.examples < 0:
         parser.error("--examples must be 0 or more")
 
-    with interruptible("No report was written; an earlier one is as it was."):
+    with interruptible("No report was written; an earlier one is as it was."), as_ctrl_c():
         from tracelab.report.study import study_of
         from tracelab.report.writing import chosen, write
 
