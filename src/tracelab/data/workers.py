@@ -79,9 +79,11 @@ def _dask(workers: Workers) -> Iterator[Parallel]:
         try:
             parallel = stack.enter_context(_joblib(workers, wait_for_workers_timeout=WAIT))
         except TimeoutError as error:
+            mend = "data.backend=threading needs none"  # of a cluster that was started here
+            if workers.address is not None:
+                mend = f"start some with `dask worker {workers.address}` on machines that reach it"
             raise ValueError(
-                f"address={workers.address}: no worker came within {WAIT} seconds; start some with "
-                f"`dask worker {workers.address}` on machines that reach it"
+                f"address={workers.address}: no worker came within {WAIT} seconds; {mend}"
             ) from error
         yield parallel
 
