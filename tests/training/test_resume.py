@@ -239,6 +239,20 @@ def test_the_best_after_the_last_checkpoint_is_the_one_to_beat(tmp_path):
     assert to_beat == [least] * 3
 
 
+def test_a_best_checkpoint_of_steps_that_are_taken_again_is_none_to_beat(tmp_path):
+    """What was killed before its first `last.ckpt` begins anew; on a GPU it may come out otherwise."""
+    train(tmp_path, steps=17)
+    (tmp_path / "last.ckpt").unlink()
+    to_beat, checkpoints = [], Checkpoints(tmp_path, 100)
+
+    class Look(lightning.Callback):
+        def on_train_batch_end(self, *_):
+            to_beat.append(checkpoints.best)
+
+    fit(learner(Budget(steps=2)), callbacks=[Look(), checkpoints], val_check_interval=8)
+    assert to_beat == [float("inf")] * 2
+
+
 def test_the_best_is_of_what_is_there(tmp_path):
     """Where none is, whoever goes on there finds one at the end, if it is no better than one elsewhere."""
     train(tmp_path / "a", steps=17)

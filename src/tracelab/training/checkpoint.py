@@ -24,7 +24,7 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from tracelab.loggers.rows import CSV
-from tracelab.runs.checkpoints import best_of, save, seconds_of
+from tracelab.runs.checkpoints import best_of, load_progress, save, seconds_of
 from tracelab.runs.signals import heeded
 from tracelab.training.processes import most
 
@@ -61,7 +61,7 @@ class Checkpoints(lightning.Callback):
                 left.unlink()
         if self.row:
             make_up(trainer, self.row, learner.progress.steps - 1)
-        self.best = trainer.strategy.broadcast(self._best_here())
+        self.best = trainer.strategy.broadcast(self._best_here(learner.progress.steps))
         if self._not_validated(trainer, learner):
             validate(trainer)
 
@@ -122,13 +122,17 @@ class Checkpoints(lightning.Callback):
         self.best, self.validated = state_dict["best"], state_dict.get("validated", -1)
         self.row = state_dict.get("row", {})
 
-    def _best_here(self) -> float:
-        """The value of the best checkpoint that lies here, which may have been written after `last.ckpt`."""
+    def _best_here(self, steps: int) -> float:
+        """The value of the best checkpoint that lies here, which may have been written after `last.ckpt`.
+
+        One of later steps than so many, which are taken again, is none to beat.
+        """
         path = self.folder / "best.ckpt"
         if not path.is_file():
             return float("inf")
         with suppress(ValueError):  # of a damaged one
-            return min(self.best, best_of(path, self.state_key))
+            if load_progress(path)["steps"] <= steps:
+                return min(self.best, best_of(path, self.state_key))
         return self.best
 
     def _not_validated(self, trainer: lightning.Trainer, learner: Any) -> bool:

@@ -29,12 +29,8 @@ from tracelab.runs.columns import VALIDATION
 from tracelab.runs.knobs import WITHOUT_EFFECT, differences
 from tracelab.tuning.spaces import Space
 
-MADE_OF, PLACE, FOLDER, AGAIN = (
-    "tracelab",
-    "place",
-    "folder",
-    "again",
-)  # what is noted of a study, and of a trial
+MADE_OF, PLACE = "tracelab", "place"  # what is noted of a study
+FOLDER, AGAIN = "folder", "again"  # and of a trial
 # What may differ between two commands of one search; how many held-out problems there are is its objective.
 FREE = tuple(name for name in WITHOUT_EFFECT if name != "validate_problems")
 LOSS = "loss"
