@@ -38,6 +38,8 @@ from tracelab.tasks.sudoku.parsing import problem_of
 from tracelab.tasks.sudoku.perturbations import changes_of
 from tracelab.tasks.sudoku.text import codec_of, prompt_rows
 
+MOST = {"size": 16}  # digits of a vocabulary
+
 
 @reads_older(ood_sizes="ood.size", ood_clues="ood.clues", largest="reach.size")
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Sudoku(Assigning, Perturbed):
 
     name = "sudoku"
     levels, reasons, complexities = LEVELS, NAMES, (*batch.MEASURES, "clues")
-    farthest = {"size": 16}
+    farthest = MOST
     legend, picture_legend = LEGEND, PICTURE_LEGEND
 
     def __post_init__(self) -> None:
