@@ -4,6 +4,7 @@ import pytest
 
 from tests.helpers.runs import FORMATS
 from tracelab import plots
+from tracelab.evaluation import figures
 
 
 def saved(folder, formats=None):
@@ -53,3 +54,12 @@ def test_what_stands_outside_the_axes_is_in_the_picture(tmp_path):
     margin = round(0.1 * 150)  # inches, dots an inch
     assert abs(columns[0] - margin) <= 3
     assert 0 <= width - 1 - columns[-1] - margin <= 12  # a legend has a frame, unseen
+
+
+def test_steps_are_counted_from_zero_as_in_the_columns():
+    assert [figures.where_of(at, 3) for at in (0, 2, 3)] == [
+        "at step 0, the last is 2",
+        "at step 2, the last is 2",
+        "after step 2, the last",
+    ]
+    assert figures.where_of(0, 0) == "without a step"

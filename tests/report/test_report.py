@@ -335,7 +335,7 @@ def test_keys_and_slider_step_through_the_search(tab):
     assert tab.text_content("#model .now").startswith("before the first step")
     assert tab.is_disabled("#back")
     tab.click("#forward")
-    assert tab.text_content("#reference .now").startswith("Step 1: ")
+    assert tab.text_content("#reference .now").startswith("Step 0: ")
     assert tab.locator("#reference li[aria-current]").count() == 1
 
 
@@ -348,7 +348,7 @@ def test_the_first_bad_step_is_marked(tab, shown):
     assert step(tab) == min(at + 1, len(o["ends"]) - 1)
     assert reason.replace("_", " ") in tab.text_content("#model .now")
     steps = len(o["ends"]) - 1
-    where = f"First bad step: {at + 1}" if at < steps else f"After step {steps}"
+    where = f"First bad step: {at}" if at < steps else f"After step {steps - 1}, the last"
     assert tab.text_content("#bad") == f"{where}, {reason.replace('_', ' ')}"
 
 

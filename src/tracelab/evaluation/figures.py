@@ -63,17 +63,17 @@ def examples(path: Path, task: Any, picks: Sequence[Mapping[str, Any]]) -> None:
             trace_verdict = (
                 "strictly valid"
                 if pick["trace_strict"]
-                else f"{pick['trace_strict_reason'].replace('_', ' ')} {_where(at, pick['trace_steps'])}"
+                else f"{pick['trace_strict_reason'].replace('_', ' ')} {where_of(at, pick['trace_steps'])}"
             )
             ax.set_xlabel(task.picture_legend, fontsize=6.5, loc="left")
             ax.set_title(f"solution: {verdict}\ntrace: {trace_verdict}", fontsize=8, loc="left")
 
 
-def _where(at: int, steps: int) -> str:
-    """The place of a trace's first bad step, in words: the first of all is step 1."""
+def where_of(at: int, steps: int) -> str:
+    """The place of a trace's first bad step, in words; steps are counted from 0, as in `trace_strict_at`."""
     if at < steps:
-        return f"at step {at + 1} of {steps}"
-    return f"after step {steps}" if steps else "without a step"
+        return f"at step {at}, the last is {steps - 1}"
+    return f"after step {steps - 1}, the last" if steps else "without a step"
 
 
 def picks_of(table: Any, split: str, count: int = 3) -> list[dict[str, Any]]:

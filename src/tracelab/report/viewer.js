@@ -75,8 +75,7 @@ function open() {
   if (marked) {
     const share = badPosition(o) / last;
     el("mark").style.left = `calc(${100 * share}% + ${(0.5 - share) * 16}px)`;
-    const where = bad < steps(o) ? `First bad step: ${bad + 1}` : after(steps(o));
-    el("bad").textContent = `${where}, ${spaced(o.trace[strict()][0])}`;
+    el("bad").textContent = failure(o, bad);
   }
   el("prompt").textContent = words(problem.prompt);
   el("completion").textContent = words(o.tokens);
@@ -85,14 +84,18 @@ function open() {
   go(last);
 }
 
-// what is wrong behind the last step has no step of its own: a cut, an end too early, another solution
-const after = (n) => (n ? `After step ${n}` : "No step");
+// Steps are counted from 0, as in the columns. What is wrong behind the last step has no step of its own: a cut,
+// an end too early, another solution.
+function failure(o, bad) {
+  const n = steps(o), where = bad < n ? `First bad step: ${bad}` : n ? `After step ${n - 1}, the last` : "No step";
+  return `${where}, ${spaced(o.trace[strict()][0])}`;
+}
 const badPosition = (o) => Math.min(badStep(o) + 1, steps(o));
 
 function verdicts(o) {
   const verdict = (name, reason, at) => {
     const none = at === null || at === undefined || at < 0;
-    const where = none ? "" : at < steps(o) ? ` at step ${at + 1}` : " after the last step";
+    const where = none ? "" : at < steps(o) ? ` at step ${at}` : " after the last step";
     const word = reason === "ok" ? "valid" : spaced(reason) + where;
     return [`${name}: `, node("span", { class: reason === "ok" ? "good" : "wrong" }, word), " · "];
   };
@@ -107,7 +110,7 @@ function verdicts(o) {
 }
 
 function pane(article, title, written, problem, bad) {
-  const list = node("ol", { class: "steps", start: 1, tabindex: 0, "aria-label": `Steps of ${title.toLowerCase()}` });
+  const list = node("ol", { class: "steps", start: 0, tabindex: 0, "aria-label": `Steps of ${title.toLowerCase()}` });
   for (let k = 0; k < steps(written); k++) {
     const item = node("li", k === bad ? { class: "first-bad" } : {}, stepText(written, k));
     item.addEventListener("click", () => go(k + 1));
@@ -125,7 +128,7 @@ function go(to) {
   const n = steps(current), last = +el("step").max;
   position = Math.max(0, Math.min(last, to));
   el("step").value = position;
-  const place = position === last ? "solution" : position > n ? `step ${position}` : `step ${position} of ${n}`;
+  const place = position === last ? "solution" : position > n ? `${position} steps` : `${position} of ${n} steps`;
   el("place").textContent = place;
   el("step").setAttribute("aria-valuetext", place);
   el("back").disabled = position === 0;
@@ -138,11 +141,10 @@ function draw(article) {
   const at = Math.min(position, n), failed = bad !== null && bad >= 0 && position >= Math.min(bad + 1, n);
   const now = article.querySelector(".now");
   const said = solved ? rest(written) : at ? stepText(written, at - 1) : "before the first step";
-  now.replaceChildren(solved ? "Behind the trace: " : at ? `Step ${at}: ` : "", node("code", {}, said || "nothing"));
+  const where = solved ? "Behind the trace: " : at ? `Step ${at - 1}: ` : "";
+  now.replaceChildren(where, node("code", {}, said || "nothing"));
   if (failed) {
-    const reason = spaced(current.trace[strict()][0]);
-    const where = bad < n ? `First bad step: ${bad + 1}` : after(n);
-    now.append(node("br"), node("span", { class: "wrong" }, `✕ ${where}, ${reason}`));
+    now.append(node("br"), node("span", { class: "wrong" }, `✕ ${failure(current, bad)}`));
   }
   const items = article.querySelectorAll("li");
   items.forEach((item, k) => {
@@ -155,7 +157,7 @@ function draw(article) {
   const picture = problem.scene
     ? grid(written, problem.scene, at, solved, failed ? bad : null)
     : frame(written, at, solved, data.lines);
-  picture.setAttribute("aria-label", `${solved ? "solution" : `step ${at} of ${n}`}: ${said}`);
+  picture.setAttribute("aria-label", `${solved ? "solution" : `${at} of ${n} steps`}: ${said}`);
   article.querySelector(".picture").replaceChildren(picture);
 }
 
