@@ -16,6 +16,7 @@ from tracelab.data.card import Arm, data_card, text
 from tracelab.data.frozen import arm, drawn
 from tracelab.models.gpt import GPT
 from tracelab.models.latent import thinking
+from tracelab.probes import memorisation
 from tracelab.runs.build import build_task
 from tracelab.runs.folder import Run
 from tracelab.runs.sets import prepare
@@ -312,6 +313,8 @@ def test_a_student_that_was_trained_on_is_another(student, tmp_path):
         train(longer)
     with pytest.raises(ValueError, match="was at step"):
         pinned(run.config["trace"], {"student": noted})
+    with pytest.raises(ValueError, match=rf"was at step {noted['steps']} when this run began"):
+        memorisation.of_run(run)
     assert pinned(run.config["trace"], {}) == pinned({"_target_": "any"}, None) == {}, "of an older version"
     assert pinned(run.config["trace"], None)["student"]["steps"] == noted["steps"] + 1
     assert Run.open(run.folder).settings.budget.steps == 1

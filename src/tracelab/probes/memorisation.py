@@ -34,6 +34,7 @@ from tracelab.runs.checkpoints import load_progress
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
 from tracelab.runs.settings import Experiment, Sampling
+from tracelab.runs.students import pinned
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,8 @@ def _without_traces(task: Task, examples: Examples) -> Ragged:
 def of_run(run: Run, problems: int | None = None, kinds: Sequence[str] | None = None) -> pa.Table:
     """All sets of a run's model. problems: of each (None: as many as it was evaluated on).
 
-    ValueError if it was post-trained, or if the code no longer draws the problems that it was trained on.
+    ValueError if it was post-trained, or if the problems that it was trained on, or the student that wrote
+    its traces, are no longer the same.
     """
     record, experiment = run.read_json("run.json"), run.settings
     if experiment.names.algorithm is not None:
@@ -178,6 +180,7 @@ def of_run(run: Run, problems: int | None = None, kinds: Sequence[str] | None = 
         )
     task, sampling = build_task(experiment.task), experiment.eval
     check_kinds(task, kinds)
+    pinned(experiment.trace, record)
     model = trained_model(run, task, sampling.checkpoint, record["context"])
     _check_problems(run, task)
     with waiting("Looking what was trained on"):

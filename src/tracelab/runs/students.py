@@ -27,9 +27,9 @@ def pinned(part: Part, before: Mapping[str, Any] | None) -> dict[str, Any]:
     """What run.json says of the student that a treatment of this config asks: its stamp, `student`, if it has
     one.
 
-    before: what it said of a run that is resumed; None of one that begins. ValueError if another process
-    trains the student, or it is another model now than the run began with. (Runs of older versions noted no
-    stamp.)
+    before: what it said of a run that is resumed, or whose training data are drawn again; None of one that
+    begins. ValueError if another process trains the student, or it is another model now than the run began
+    with. (Runs of older versions noted no stamp.)
     """
     if part.get("student") is None:
         return {}
@@ -39,8 +39,8 @@ def pinned(part: Part, before: Mapping[str, Any] | None) -> dict[str, Any]:
     if noted is not None and noted != now:
         raise ValueError(
             f"trace.student={student.folder} was at step {noted['steps']} when this run began and is at step "
-            f"{now['steps']} now, so that other traces would be trained on: begin anew in another run_dir, "
-            "or put the student back as it was, from a copy of its folder"
+            f"{now['steps']} now, so that its traces would be others: put the student back as it was, from a "
+            "copy of its folder, or train anew in another run_dir"
         )
     return {} if noted is None else {"student": noted}
 
