@@ -279,6 +279,8 @@ SEARCH += ("hydra.sweeper.objective=val/loss", "+hydra.sweeper.sampler.n_startup
         ("train", (), "val/trace_paper", True),
         ("train", ("task=sat",), "val/trace_paper", False),
         ("train", (), "val/level", False),
+        ("train", ("trainer=fsdp", "optim=adamw"), "val/loss", True),
+        ("train", ("trainer=fsdp", "optim=adamw"), "val/solution_valid", False),
         ("train", ("data.teacher={knob: size, values: [5, 7], bound: 0.8}",), "val/level", True),
         ("posttrain", (f"run={KEPT}",), "val/trace_paper", True),
         ("posttrain", (f"run={KEPT}",), "val/loss", False),
@@ -287,7 +289,9 @@ SEARCH += ("hydra.sweeper.objective=val/loss", "+hydra.sweeper.sampler.n_startup
     ],
 )
 def test_objectives_are_columns_of_the_runs(tmp_path, command, words, objective, known):
-    """Post-training has no loss; of a run that is not known yet nobody knows the levels."""
+    """Post-training has no loss; of a run that is not known yet nobody knows the levels; a model in shards
+    completes no problems.
+    """
     config = OmegaConf.to_container(composed_config(command, *words), resolve=False)
     wanted = asked(tmp_path, objective=objective)
     if known:

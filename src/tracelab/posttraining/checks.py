@@ -15,7 +15,7 @@ from tracelab.algorithms.expert_iteration import ExpertIteration
 from tracelab.posttraining.rollout import Rollout
 from tracelab.posttraining.settings import PostTraining
 from tracelab.rewards.base import Reward, largest
-from tracelab.training.processes import in_shards
+from tracelab.runs.settings import in_shards
 
 FEW = 4  # completions of a prompt
 CLIP = 1.0  # trainer.gradient_clip_val, where nobody says

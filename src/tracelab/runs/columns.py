@@ -12,6 +12,7 @@ from typing import Any
 from hydra.utils import get_object
 
 from tracelab.runs.folder import Run
+from tracelab.runs.settings import in_shards
 
 VALIDATION = "val/"  # what they begin with
 LOSSES = ("loss", "trace_loss", "solution_loss")
@@ -29,6 +30,7 @@ def measured(levels: Iterable[str]) -> tuple[str, ...]:
 def objectives(config: Mapping[str, Any]) -> tuple[str, ...] | None:
     """The columns that runs of a composed config may have; None if it does not say yet what their task is.
 
+    With FSDP no device holds the whole model, which then completes nothing.
     ValueError if the run that is to be post-trained is none.
     """
     part, after = config["task"], "algorithm" in config
@@ -41,4 +43,5 @@ def objectives(config: Mapping[str, Any]) -> tuple[str, ...] | None:
         return None
     taught = (config.get("data") or {}).get("teacher") is not None
     losses = () if after else (*LOSSES, *(("level",) if taught else ()))
-    return tuple(f"{VALIDATION}{name}" for name in (*measured(levels), *losses))
+    completed = () if in_shards(config["trainer"]) else measured(levels)
+    return tuple(f"{VALIDATION}{name}" for name in (*completed, *losses))

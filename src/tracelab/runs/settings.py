@@ -205,3 +205,9 @@ def shared(config: Mapping[str, Any]) -> Experiment:
     """What a run's config says that every experiment has."""
     ours = {field.name for field in fields(Experiment)}
     return read(Experiment, {name: value for name, value in config.items() if name in ours})
+
+
+def in_shards(trainer: Part) -> bool:
+    """Does a trainer's config ask for FSDP, where no process holds whole matrices?"""
+    strategy = trainer.get("strategy")
+    return isinstance(strategy, dict) and strategy["_target_"].endswith("ModelParallelStrategy")

@@ -29,6 +29,7 @@ from tracelab.runs.folder import Run
 from tracelab.runs.identity import own_id, with_checksums
 from tracelab.runs.machine import machine
 from tracelab.runs.sets import Data, Sets, prepare, prepared, problems
+from tracelab.runs.settings import in_shards
 from tracelab.runs.students import pinned
 from tracelab.training import accelerate
 from tracelab.training.budget import short_first
@@ -56,7 +57,7 @@ from tracelab.training.latents import LatentLearner
 from tracelab.training.launched import led
 from tracelab.training.learner import Learner
 from tracelab.training.ordering import check_order, in_turn
-from tracelab.training.processes import in_shards, wished_here
+from tracelab.training.processes import wished_here
 from tracelab.training.ranking import RankingLearner
 from tracelab.training.resuming import Before, before, begin, resume_from
 from tracelab.training.settings import Training

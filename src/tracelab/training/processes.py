@@ -55,12 +55,6 @@ def wished_here(trainer: Part) -> int:
     return count
 
 
-def in_shards(trainer: Part) -> bool:
-    """Does a trainer's config ask for FSDP, where no process holds whole matrices?"""
-    strategy = trainer.get("strategy")
-    return isinstance(strategy, dict) and strategy["_target_"].endswith("ModelParallelStrategy")
-
-
 def together(count: int, function: Callable[..., Any], *arguments: Any) -> bool:
     """Call a function in as many processes, which Lightning joins -> did nothing stop them before the end?
 

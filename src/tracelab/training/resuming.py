@@ -13,10 +13,9 @@ from tracelab.runs.checkpoints import is_sharded, load_progress, load_seconds, s
 from tracelab.runs.entry import say
 from tracelab.runs.folder import Run, is_run
 from tracelab.runs.knobs import FREE_TO_CHANGE, differences
-from tracelab.runs.settings import Experiment
+from tracelab.runs.settings import Experiment, in_shards
 from tracelab.runs.trained import check_vocabulary as check_vocabulary
 from tracelab.training.budget import build_budget, extended, named
-from tracelab.training.processes import in_shards
 
 ASIDE = "best_of_later.ckpt"  # a best checkpoint of a course that was left
 

@@ -26,7 +26,7 @@ from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
 from tracelab.runs.levels import at_levels, check_levels
 from tracelab.runs.sets import held_out
-from tracelab.training.processes import in_shards
+from tracelab.runs.settings import in_shards
 from tracelab.training.resuming import Before
 from tracelab.training.settings import Training
 from tracelab.training.validation import HeldOut, Validation, found_together
