@@ -35,6 +35,11 @@ def problem_of(prompt: Integers, width: int, height: int, stride: int) -> NDArra
     return np.concatenate([[width, height], ends, free.ravel()]).astype(np.int16)
 
 
+def table_of(problems: Ragged, width: int, height: int) -> Integers:
+    """(n, numbers): stored mazes of one size, a row each; n may be 0."""
+    return problems.values.reshape(len(problems), HEADER + width * height)
+
+
 def check_size(problems: Ragged, width: int, height: int) -> None:
     """ValueError unless stored mazes are all of this size."""
     for place, own in enumerate((width, height)):
@@ -52,7 +57,7 @@ def check_extent(problems: Ragged, width: int, height: int) -> None:
     Cells that are not named are free, so a smaller maze reads as one with a wide margin. How likely that is
     by chance, the share of walls within says, and that a maze may have none at every second cell of a margin.
     """
-    mazes = problems.values.reshape(len(problems), -1)
+    mazes = table_of(problems, width, height)
     walls = mazes[:, HEADER:].reshape(-1, height, width) == 0
     _, y, x = np.nonzero(walls)
     right = int(max(x.max(initial=0), mazes[:, [2, 4]].max())) + 1

@@ -32,7 +32,7 @@ from tracelab.tasks.maze.drawing import LEGEND, PICTURE_LEGEND, draw_maze, maze_
 from tracelab.tasks.maze.draws import draw_problems, identities, symmetry_hashes
 from tracelab.tasks.maze.grid import Grid, new_grid
 from tracelab.tasks.maze.layouts import GENERATORS, ON_LATTICE, Knobs, most_moves, wall_counts
-from tracelab.tasks.maze.parsing import check_extent, check_size, problem_of
+from tracelab.tasks.maze.parsing import check_extent, check_size, problem_of, table_of
 from tracelab.tasks.maze.perturbations import changes_of
 from tracelab.tasks.maze.spanning_trees import TREES
 from tracelab.tasks.maze.text import FORMATS, codec_of, prompt_rows
@@ -204,7 +204,7 @@ class Maze(Searching, Perturbed):
 
     def resolved(self, problems: Ragged, keys: NDArray[np.uint64]) -> tuple[Examples, NDArray[np.bool_]]:
         """Changed mazes with their searches; any length will do."""
-        identity = identities(self._hashes, problems.values.reshape(len(problems), -1))
+        identity = identities(self._hashes, table_of(problems, *self.shape))
         return within(self._searched(problems, identity, keys, tree=False), None)  # it may be none
 
     def parse(self, prompt: Integers) -> Integers:
@@ -213,7 +213,7 @@ class Maze(Searching, Perturbed):
 
     def _solved(self, problems: Ragged) -> Examples:
         """Mazes that were read, with their searches. ValueError if one has no way."""
-        identity = identities(self._hashes, problems.values.reshape(len(problems), -1))
+        identity = identities(self._hashes, table_of(problems, *self.shape))
         return self._searched(problems, identity, identity, tree=False)
 
     def check_solved(self, problems: Ragged) -> None:

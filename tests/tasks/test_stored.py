@@ -121,3 +121,5 @@ def test_of_no_examples_comes_nothing(name):
     assert [len(part) for part in task.detours(examples, wanted, none)] == [0, 0]
     assert [len(part) for part in task.needed(examples, examples.trace, examples.solution)] == [0, 0]
     assert len(task.provenance(examples, examples.trace, examples.solution)) == 0
+    assert len(task.solved(examples.problem)) == 0
+    assert not any(len(task.perturb(examples, change, none)) for change in task.perturbations)
