@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +37,7 @@ def problem_of(prompt: Integers, width: int, height: int, stride: int) -> NDArra
     return np.concatenate([[width, height], ends, free.ravel()]).astype(np.int16)
 
 
-def table_of(problems: Ragged, width: int, height: int) -> Integers:
+def table_of(problems: Ragged, width: int, height: int) -> NDArray[Any]:
     """(n, numbers): stored mazes of one size, a row each; n may be 0."""
     return problems.values.reshape(len(problems), HEADER + width * height)
 

@@ -97,6 +97,6 @@ def test_code_outside_the_clone(tmp_path, monkeypatch):
     done = subprocess.run([*words, "task.size=5"], cwd=lab, capture_output=True, text=True, check=True)
     assert re.search(r"trace local +\w+ at step 0", done.stdout)
     component = target.partition(": ")[2]
-    assert not is_known(component)
+    assert not is_known("trace", component)
     monkeypatch.setenv(TRUST, "my_lab")
-    assert is_known(component)
+    assert is_known("trace", component)

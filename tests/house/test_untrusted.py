@@ -19,7 +19,7 @@ from tracelab.evaluation.judging import trained_model
 from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_progress, load_weights, sound
 from tracelab.runs.folder import Run
-from tracelab.runs.trust import check_targets, targets
+from tracelab.runs.trust import OURS, THEIRS, check_targets, targets
 from tracelab.training.checkpoint import LocalFiles
 from tracelab.training.initial import origin, with_source
 
@@ -150,6 +150,33 @@ def test_nothing_is_read_in_an_unsafe_way():
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize(
+    ("where", "target"),
+    [
+        ("metric.mine", "tracelab.metrics.pass_at_k.np.load"),
+        ("logger.mine", "tracelab.loggers.on_mlflow.os.mkdir"),
+        ("optim.optimizer", "torch.optim.optimizer.torch.load"),
+        ("trainer.strategy", "lightning.pytorch.strategies.ddp.torch.load"),
+        ("metric.mine", "tracelab.loggers.CSV"),  # which opens the file that it is given, to write
+        ("metric.mine", "tracelab.core.files.write_text"),
+        ("task", "tracelab.tasks.maze.task.np.load"),
+        ("model", "tracelab.models.gpt.GPT.__init__"),
+        ("else", "tracelab.metrics.joint.Joint"),
+    ],
+)
+def test_what_a_known_module_imports_is_no_component(tmp_path, where, target):
+    folder = shutil.copytree(KEPT, tmp_path / "run")
+    config = OmegaConf.load(folder / "config.yaml")
+    OmegaConf.update(config, where, {"_target_": target}, merge=False, force_add=True)
+    OmegaConf.save(config, folder / "config.yaml")
+    wanted = (
+        rf"config.yaml names '{re.escape(target)}', which is no component .* set TRACELAB_TRUST={target}$"
+    )
+    with pytest.raises(ValueError, match=wanted):
+        Run.open(folder)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.parametrize("where", ["trace", "task.size", "optim.optimizer"])
 def test_what_a_config_names_is_called_only_if_it_is_known(tmp_path, mark, where, monkeypatch):
     folder = shutil.copytree(KEPT, tmp_path / "run")
@@ -179,7 +206,12 @@ def test_a_component_of_ones_own_trains_and_is_named_to_those_who_read_the_run(t
 
 
 def test_every_component_of_conf_is_known():
+    found = []
     for path in sorted(CONF.rglob("*.yaml")):
         config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-        if path.parent.name not in ("launcher", "sweeper", "probe"):  # which are in no run's config
-            check_targets(config, path.name)
+        whole = {path.parent.name: config} if path.parent.name in (*OURS, *THEIRS) else config
+        found += [part for part, content in whole.items() if any(targets(content))]
+        whole.pop("hydra", None)  # which is in no run's config, as launchers, sweepers and probes are
+        if path.parent.name not in ("launcher", "sweeper", "probe"):
+            check_targets(whole, path.name)
+    assert {*OURS, *THEIRS} <= set(found)

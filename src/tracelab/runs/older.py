@@ -62,7 +62,7 @@ def with_recorded(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _task_today(task: Mapping[str, Any]) -> dict[str, Any]:
     module, _, name = task.get("_target_", "").rpartition(".")
-    module = module if is_known(f"{module}.{name}") else ""
+    module = module if is_known("task", f"{module}.{name}") else ""
     try:
         kind = getattr(import_module(module), name) if module else None
     except (ImportError, AttributeError):
