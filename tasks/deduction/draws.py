@@ -25,13 +25,14 @@ def draw(theory: Theory, random: Random, problem: Integers) -> int:
     draws.used[0] = draws.used[1] = 0  # facts, rules
     draws.used[2] = 2 * nodes  # atoms: those of the towers come first
     dead, asked = below(random, 2), below(random, 2)
-    about = below(random, theory.entities), below(random, theory.entities)
-    raise_towers(theory, random, nodes, dead, about)
+    # one entity for both towers: of two, the one with more facts would be that of the whole tower
+    entity, _ = below(random, theory.entities), below(random, theory.entities)  # as problems have been drawn
+    raise_towers(theory, random, nodes, dead, entity)
     for _ in range(draws.fewest + below(random, draws.most - draws.fewest + 1)):
         tower = below(random, 2)
-        distract(theory, random, nodes, tower, about[tower])
+        distract(theory, random, nodes, tower, entity)
     top = literal_of(theory, asked * nodes, 0)
-    return store(theory, random, problem, depth, top, about[asked])
+    return store(theory, random, problem, depth, top, entity)
 
 
 @kernel

@@ -159,9 +159,9 @@ def add_premise(theory: Theory, random: Random, rule: int, literal: int) -> None
 
 
 @kernel
-def raise_towers(theory: Theory, random: Random, nodes: int, dead: int, about: tuple[int, int]) -> None:
-    """Rules and base facts of both; tower `dead` lacks one fact. It is given of the opposite, or of
-    another entity, where there are such and the coin says so.
+def raise_towers(theory: Theory, random: Random, nodes: int, dead: int, entity: int) -> None:
+    """Rules and base facts of both, about one entity; tower `dead` lacks one fact. It is given of the
+    opposite, or of another entity, where there are such and the coin says so.
     """
     draws, bases = theory.draws, 0
     for n in range(nodes):
@@ -172,17 +172,17 @@ def raise_towers(theory: Theory, random: Random, nodes: int, dead: int, about: t
         for n in range(nodes):
             literal = literal_of(theory, tower * nodes + n, 0)
             if draws.level[n] > 0:
-                rule = add_rule(theory, random, draws.either[n], literal, about[tower])
+                rule = add_rule(theory, random, draws.either[n], literal, entity)
                 for child in range(n + 1, nodes):
                     if draws.parent[child] == n:
                         add_premise(theory, random, rule, literal_of(theory, tower * nodes + child, 0))
             elif draws.level[n] == 0:
                 if tower != dead or base != missing:
-                    give(theory, literal, about[tower])
+                    give(theory, literal, entity)
                 elif theory.signs == 2 and below(random, 2):
-                    give(theory, literal_of(theory, tower * nodes + n, 1), about[tower])
+                    give(theory, literal_of(theory, tower * nodes + n, 1), entity)
                 elif theory.entities > 1 and below(random, 2):
-                    give(theory, literal, another(theory, random, about[tower]))
+                    give(theory, literal, another(theory, random, entity))
                 base += 1
 
 

@@ -1,5 +1,7 @@
 """Deduction: two answers that nothing shallow tells apart, both searches, every reason."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
 from tracelab.search.derivation.problem import identity, load
 from tracelab.tasks.deduction import Deduction
+from tracelab.tasks.deduction.text import parts_of
 
 SETTINGS = (
     {},
@@ -110,6 +113,8 @@ def features(task, examples):
         loose = [p for p in bodies if p not in theory.facts and p not in heads]
         words = text(task, prompts[i])
         atom = next(w for w in theory.query.split() if w not in ("is", "not"))
+        about = Counter(parts_of(problem)[0][:, 1].tolist())  # facts of each entity
+        asked = about.pop(int(problem[6]), 0)
         rows.append(
             [
                 len(theory.rules), len(theory.facts), len(words), words.count(atom), len(loose),
@@ -117,12 +122,13 @@ def features(task, examples):
                 theory.query in theory.facts, theory.query.startswith("not"), words.count("not"),
                 sum(h in theory.facts for h in heads), sum(p in theory.facts for p in bodies),
                 sum(p in heads for p in bodies), len(set(heads)), words.index("then"),
+                asked, asked - max(about.values(), default=0),
             ]
         )  # fmt: skip
     return np.array(rows, float)
 
 
-@pytest.mark.parametrize("knobs", SETTINGS[:2])
+@pytest.mark.parametrize("knobs", [*SETTINGS[:2], {"logic": ["and", "forall"]}])
 def test_nothing_shallow_tells_the_answer(knobs):
     """A linear model of all counts, fitted on half, is right about half of the other half as by chance."""
     task, examples = drawn(4000, **knobs)
