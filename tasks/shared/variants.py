@@ -33,6 +33,7 @@ class Varied(ABC):
 
     ood: Sequence[Mapping[str, Any]]
     reach: Mapping[str, int] | None
+    name: str
 
     fixed: ClassVar[tuple[str, ...]] = ()
     farthest: ClassVar[Mapping[str, int]] = {}
@@ -80,8 +81,7 @@ class Varied(ABC):
         try:
             return _with(self, {**alone, **self.implied(checked), **checked})
         except ValueError as error:
-            words = ", ".join(f"{knob}: {value}" for knob, value in change.items())
-            raise ValueError(f"task.ood, {{{words}}}: {error}") from None
+            raise ValueError(f"task.ood, {_words(change)}: {error}") from None
 
     @property
     def in_use(self) -> dict[str, int]:
@@ -104,21 +104,46 @@ class Varied(ABC):
                 raise ValueError(f"task.reach: {name}={far} is above {most}; lower it")
         return {**used, **given}
 
+    def misfit(self, change: Mapping[str, Any]) -> str | None:
+        """Why a test set cannot be had of this task; None: it can."""
+        try:
+            self._changed(change)
+        except ValueError as error:
+            return str(error)
+        if self.called(change) == getattr(self, "in_distribution", self.name):
+            return f"task.ood, {_words(change)}: it is what is trained on"
+        return None
+
     def refuse_idle(self, seed: int) -> None:
-        """ValueError if a test set changes a knob that changes nothing: from the same keys, with the knob and
-        without it, comes the same. What limits the length of searches may change nothing in most problems.
+        """ValueError if a test set changes a knob that changes nothing."""
+        for change, knob in zip(self.ood, self.idle(seed), strict=True):
+            if (why := self.why_idle(change, knob)) is not None:
+                raise ValueError(why)
+
+    def idle(self, seed: int) -> list[int]:
+        """Which of each test set's knobs is the first that changes nothing, -1 where none is: from the same
+        keys, with the knob and without it, comes the same. What limits the length of searches may change
+        nothing in most problems.
         """
-        for change in self.ood:
-            for knob in change:
-                rest = {other: value for other, value in change.items() if other != knob}
-                if knob in (*LIMITS, *self.passed_over(change)) or knob in self.implied(rest):
-                    continue
-                if self._alike(rest, change, seed):
-                    words = ", ".join(f"{name}: {value}" for name, value in change.items())
-                    raise ValueError(
-                        f"task.ood, {{{words}}}: {knob} changes nothing, for the other knobs leave it no "
-                        "effect or it is as it was; leave it out, or change what it depends on, too"
-                    )
+        return [self._first_idle(change, seed) for change in self.ood]
+
+    def _first_idle(self, change: Mapping[str, Any], seed: int) -> int:
+        for k, (knob, value) in enumerate(change.items()):
+            rest = {other: value for other, value in change.items() if other != knob}
+            if knob in (*LIMITS, *self.passed_over(change)) or knob in self.implied(rest):
+                continue
+            if value == getattr(self, knob) or self._alike(rest, change, seed):
+                return k
+        return -1
+
+    def why_idle(self, change: Mapping[str, Any], knob: int) -> str | None:
+        """What is wrong with a test set of which that knob changes nothing; None where it is -1."""
+        if knob < 0:
+            return None
+        return (
+            f"task.ood, {_words(change)}: {list(change)[knob]} changes nothing, for the other knobs leave it "
+            "no effect or it is as it was; leave it out, or change what it depends on, too"
+        )
 
     def _alike(self, one: Mapping[str, Any], other: Mapping[str, Any], seed: int) -> bool:
         """Does the same come of two changes, from so many keys? A few are asked first. Not where one of them
@@ -144,6 +169,11 @@ class Varied(ABC):
     def test_sets(self) -> Mapping[str, Self]:
         """Out-of-distribution variants by name, with this task's vocabulary."""
         return {name: _with(task, {"reach": self.reaches}) for name, task in self.variants.items()}
+
+
+def _words(change: Mapping[str, Any]) -> str:
+    """A test set as YAML has it."""
+    return f"{{{', '.join(f'{knob}: {value}' for knob, value in change.items())}}}"
 
 
 def _knobs(task: Any) -> list[str]:

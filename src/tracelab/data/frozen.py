@@ -178,10 +178,8 @@ def test_sets(
     The first is in distribution (split "test"), the others are the task's variants (split "ood").
     ValueError if one shares a problem with `against`.
     """
+    check_far(task, seed)
     own, others = getattr(task, "in_distribution", task.name), far(task)
-    if own in others:
-        raise ValueError(f"two test sets are called {own}: leave it out of the out-of-distribution sets")
-    _refuse_idle(task, seed)
     sets = {own: (task, problems(task, seed=seed, split="test", count=count, workers=workers))}
     for name, (variant, split, stream) in others.items():
         examples = problems(variant, seed=seed, split=split, count=count, name=stream, workers=workers)
@@ -191,17 +189,22 @@ def test_sets(
     return sets
 
 
-def _refuse_idle(task: Any, seed: int) -> None:
-    """ValueError if a test set changes what changes nothing. A task is asked once."""
-    if not hasattr(task, "refuse_idle") or not task.ood:
-        return
+def check_far(task: Any, seed: int) -> None:
+    """ValueError if a test set out of distribution has the first one's name, or a knob without effect."""
+    if (own := getattr(task, "in_distribution", task.name)) in far(task):
+        raise ValueError(f"two test sets are called {own}: leave it out of the out-of-distribution sets")
+    for change, knob in zip(getattr(task, "ood", ()), idle(task, seed), strict=True):
+        if (why := task.why_idle(change, knob)) is not None:
+            raise ValueError(why)
 
-    def ask() -> Columns:
-        task.refuse_idle(seed)
-        return {"asked": np.ones(1, np.bool_)}
 
-    made_of = {"task": description(task), "seed": seed, "idle": True}
-    cached(f"{task.name}-idle", made_of, ask, type(task).__mro__)
+def idle(task: Any, seed: int) -> list[int]:
+    """Which of each test set's knobs changes nothing, -1 where none is, see `Varied`. It is asked once."""
+    if not hasattr(task, "idle") or not task.ood:
+        return [-1] * len(getattr(task, "ood", ()))
+    made_of = {"task": description(task), "seed": seed, "idle": "knobs"}
+    ask = lambda: {"knob": np.array(task.idle(seed), np.int64)}  # noqa: E731
+    return np.asarray(cached(f"{task.name}-idle", made_of, ask, type(task).__mro__)["knob"]).tolist()
 
 
 def kept(task: Task, seed: int, split: str, stream: str) -> NDArray[np.bool_] | None:

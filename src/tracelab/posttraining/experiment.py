@@ -40,6 +40,7 @@ from tracelab.runs.folder import Run, is_run
 from tracelab.runs.identity import lineage, own_id
 from tracelab.runs.machine import machine
 from tracelab.runs.sets import problems, test_sets
+from tracelab.runs.test_sets import effective
 from tracelab.runs.trained import check_as_begun, settled
 from tracelab.training import accelerate
 from tracelab.training.budget import Progress, build_budget
@@ -64,6 +65,7 @@ LIMITS = ("parameters", "context", "max_new")  # of the source's model
 def posttrain(experiment: PostTraining) -> Trained:
     """Post-train (or resume), evaluate, draw; or find that all this is done."""
     check_parts(experiment)
+    experiment = effective(experiment, say)
     return led(experiment, lambda: _claimed(experiment))
 
 

@@ -8,9 +8,11 @@ from typing import Any, Literal
 from tracelab.core.settings import Count, Part, Place, Warm, read, settings
 from tracelab.posttraining.rollout import Rollout
 from tracelab.posttraining.updates import Updates
+from tracelab.runs.entry import say
 from tracelab.runs.folder import Run
 from tracelab.runs.identity import arm_of, gone_on_with
 from tracelab.runs.settings import Experiment
+from tracelab.runs.test_sets import possible
 from tracelab.training.budget import build_budget
 
 INHERITED = ("task", "trace", "model", "metric", "data", "loss", "eval", "names")  # from the source's config
@@ -58,6 +60,7 @@ def inherited(config: Mapping[str, Any]) -> PostTraining:
     whole, source = dict(config), Run.open(str(config["run"]))
     for name in INHERITED:
         whole[name] = merged(source.config[name], config.get(name) or {})
+    whole["task"] = possible(whole["task"], say)
     whole["names"] |= {"reward": "+".join(config["reward"]), "source": _arm_of_source(config, source)}
     return read(PostTraining, whole)
 
