@@ -2,14 +2,17 @@
 
 import asyncio
 import importlib.util
+import re
 
 import numpy as np
 import pytest
 
+from tracelab.adapters import verl
 from tracelab.adapters.naming import names, task_named
 from tracelab.adapters.rules import BEST_FIRST
 from tracelab.adapters.verl import compute_score, compute_scores, rows, write
 from tracelab.adapters.words import drawn
+from tracelab.core.paths import CLONE
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs
 needs_verl = pytest.mark.skipif(importlib.util.find_spec("verl") is None, reason="verl is not installed")
@@ -170,3 +173,13 @@ def test_its_means_over_several_tasks(names):
     assert 0 <= means["tracelab_maze"]["trace_paper"]["mean@1"] <= 1
     assert means[sources[0]]["first_bad_step"]["mean@1"] == extra["first_bad_step"][2]
     assert means[sources[0]]["trace_strict"]["mean@1"] == 0.5
+
+
+def test_its_options_are_those_of_the_page():
+    page = (CLONE / "docs" / "adapters.md").read_text(encoding="utf-8")
+    named = [
+        set(re.findall(r"\S*custom_reward_function\.(?:path|name)=\S+", text))
+        for text in (verl.__doc__, page)
+    ]
+    assert len(named[0]) == 2
+    assert named[0] == named[1]

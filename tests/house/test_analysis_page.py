@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tracelab import analysis
+from tracelab.core.files import read_json
 from tracelab.core.paths import CLONE, PACKAGE
 
 PAGE = (CLONE / "docs" / "analysis.md").read_text(encoding="utf-8")
@@ -90,3 +91,14 @@ def test_the_paragraphs_are_short():
     part = PAGE.partition("## Analyses")[2].partition("\n## ")[0]
     longest = max((p for p in part.split("\n\n") if not p.startswith("|")), key=lambda p: len(p.split()))
     assert len(longest.split()) <= 130, longest
+
+
+def test_how_long_ten_million_outcomes_take():
+    found = read_json(CLONE / "bench" / "results" / "analysis.json")
+    largest = {row["side"]: row for row in found["results"] if row["outcomes"] == 10_000_000}
+    ours, pandas = largest["ours"], largest["pandas"]
+    assert f"Ten million outcomes of {found['runs']} runs load" in PAGE
+    assert f"in {ours['seconds']:.1f} s and {ours['gib']:.1f} GiB (pandas" in PAGE
+    assert f"intervals: {pandas['seconds']:.1f} s, {pandas['gib']:.1f} GiB;" in PAGE
+    assert (found["rounds"], found["machine"]["cores"]) == (3, 2)
+    assert "two cores, medians of three" in PAGE

@@ -3,9 +3,12 @@
 import re
 import tomllib
 
+import pytest
 import yaml
 
 from tracelab.core.paths import CLONE, CONF, PACKAGE
+from tracelab.runs.settings import Amounts
+from tracelab.training.budget import extended
 
 PAGE = (CLONE / "docs" / "install.md").read_text(encoding="utf-8")
 SCRIPTS = tomllib.loads((CLONE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
@@ -52,3 +55,11 @@ def test_where_the_cache_lies_is_said_as_the_code_has_it():
     for name in ("TRACELAB_CACHE", "XDG_CACHE_HOME"):
         assert f'"{name}"' in text
         assert re.search(rf"`\$?{name}\b", PAGE)
+
+
+def test_why_a_budget_is_refused_is_said_for_each_reason():
+    (row,) = (line for line in PAGE.splitlines() if "which can be extended, not changed" in line)
+    for asked, why in ((Amounts(tokens=9), "in another unit"), (Amounts(steps=2), "or a smaller one")):
+        with pytest.raises(ValueError, match="which can be extended, not changed"):
+            extended(Amounts(steps=3), asked)
+        assert why in row

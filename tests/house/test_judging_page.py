@@ -5,7 +5,7 @@ import re
 import pytest
 
 import tracelab
-from tracelab.core.paths import CLONE
+from tracelab.core.paths import CLONE, CONF, PACKAGE
 from tracelab.data.lines import LONGEST
 from tracelab.search.best_first.reasons import NAMES
 from tracelab.tasks.maze import Maze
@@ -50,3 +50,10 @@ def test_every_failure_of_mazes_is_there():
 
 def test_the_numbers_of_the_page():
     assert f"longer than {LONGEST:,} characters" in PAGE
+
+
+def test_where_outcomes_are_written_is_said_as_the_code_has_it():
+    assert '{source.name}.outcomes.parquet"' in (PACKAGE / "judge.py").read_text(encoding="utf-8")
+    for text in (PAGE, *((CONF / name).read_text("utf-8") for name in ("judge.yaml", "judge_help.yaml"))):
+        named = set(re.findall(r"[\w.]*outcomes\.parquet", text))
+        assert named - {"NAME.outcomes.parquet"} == {"answers.jsonl.outcomes.parquet"}

@@ -6,9 +6,13 @@ from functools import cache
 import yaml
 
 from tests.helpers.runs import task_names
+from tracelab.core import rng
 from tracelab.core.paths import CLONE, CONF
+from tracelab.data.frozen import drawn
+from tracelab.probes.imposing import treatments
 from tracelab.report.sections import assessment
 from tracelab.runs.build import build_task
+from tracelab.tasks.maze import Maze
 
 PAGE = (CLONE / "docs" / "probes.md").read_text(encoding="utf-8")
 TABLE = PAGE.partition("| task | `state` |")[2].split("\n\n")[0]
@@ -45,3 +49,19 @@ def test_the_report_says_so_too():
     assert "in arithmetic those that are added and what they come to" in assessment.KINDS
     assert "not every kind" in assessment.KINDS
     assert "not every kind says that a model knows values" in PAGE
+
+
+def test_every_treatment_that_is_imposed_is_named():
+    """On the page and in the command's help: those that leave a trace."""
+    task = Maze(size=5)
+    examples, keys = drawn(task, 0, "test", "problem", 0, 4), rng.keys(0, "test", 0, 4, "intervention")
+    imposed = {
+        name
+        for name, _, treatment in treatments([1.0])
+        if name not in ("correct", "swapped", "matched")
+        and treatment(task, examples, keys).trace.lengths.any()
+    }
+    assert imposed > {"corrupted", "chosen"}
+    for text in (PAGE, (CONF / "intervene_help.yaml").read_text(encoding="utf-8")):
+        (said,) = re.findall(r"under every other treatment that needs no trained\s+model \((.+?)\)", text)
+        assert set(re.findall(r"\w+", said)) == imposed

@@ -2,31 +2,39 @@
 
 import csv
 import json
+import re
 from statistics import median
 
 import matplotlib
 import numpy as np
 import pytest
 from matplotlib import image
+from omegaconf import OmegaConf
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from tests.helpers.bench import script
-from tracelab.core.paths import CLONE
+from tracelab.core.paths import CLONE, CONF
 
 README, RESULTS = ((CLONE / name).read_text(encoding="utf-8") for name in ("README.md", "docs/results.md"))
 ARMS = ("solution_only", "correct", "swapped", "corrupted")
+CURVES = "Accuracy and validity against minutes"
 
 
 def recorded(name):
     return json.loads((CLONE / "bench" / "results" / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def test_heads_of_pages_are_those_that_their_scripts_write():
+def test_pages_are_what_their_scripts_write_of_the_records():
+    """Heads and tables, to the last cell."""
     with script("grpo") as grpo:
-        page = (CLONE / "docs/results/grpo.md").read_text(encoding="utf-8")
-        assert page.startswith(grpo.HEAD.format(starts=grpo.starts()))
+        made = [grpo.HEAD.format(starts=grpo.starts())]
+        for reward, found in recorded("grpo")["results"].items():
+            made += [*grpo.lines(found, reward), "", f"![{CURVES}](grpo_{reward}.png)", ""]
     with script("learning") as learning:
-        assert (CLONE / "docs/results/learning.md").read_text(encoding="utf-8").startswith(learning.HEAD)
+        tables = [learning.HEAD, *learning.table(recorded("learning")["results"]), ""]
+    for name, lines in (("grpo", made), ("learning", tables)):
+        page = (CLONE / "docs" / "results" / f"{name}.md").read_text(encoding="utf-8")
+        assert page.splitlines() == "\n".join(lines).splitlines()
 
 
 def in_words(estimate):
@@ -59,6 +67,29 @@ def test_the_table_of_four_arms(page, count):
         else:
             name = head.removesuffix(" (trained on)").replace(" 9×9", "_9x9")
             assert cells == [three_seeds(arm, name, "solution_valid") for arm in ARMS]
+
+
+def of_seed(arm, seed=0):
+    (run,) = (r for r in recorded("quickstart")["runs"] if (r["arm"], r["seed"]) == (arm, seed))
+    return run
+
+
+def test_the_caption_of_the_readmes_figure():
+    solved, valid = (
+        of_seed("corrupted")["test_sets"]["wilson"][m] for m in ("solution_valid", "trace_strict")
+    )
+    shown = [f"{100 * solved[name]:.0f}" for name in ("value", "low", "high")]
+    assert "solves {} % [{}, {}] of fresh mazes (n = {})".format(*shown, solved["n"]) in README
+    assert valid["value"] == 0
+    assert "none of its traces is valid" in README
+
+
+def test_how_long_seed_0_trained():
+    times = [of_seed(arm)["progress"]["minutes"] for arm in ("correct", "swapped", "corrupted")]
+    told = (
+        "seed 0 of `correct` trained for {:.1f} minutes, of `swapped` for {:.1f}, of `corrupted` for {:.1f}."
+    )
+    assert told.format(*times) in RESULTS
 
 
 def test_where_swapped_beats_correct_in_every_seed():
@@ -113,14 +144,29 @@ def test_what_the_demo_ended_at(page):
         assert estimate["n"] == 256
 
 
-def test_how_long_the_arms_take():
-    minutes = [run["progress"]["minutes"] for run in recorded("quickstart")["runs"]]
-    demo = recorded("demo")["progress"]["minutes"]
-    assert f"{min(minutes):.0f} to {max(minutes):.0f} minutes each on one core" in README
-    assert f"some {4 * demo:.0f} on two AVX2 cores, four times the {demo:.1f} in which the demo" in README
-    first = (CLONE / "docs" / "first_experiment.md").read_text(encoding="utf-8")
-    assert f"{min(minutes):.0f} to {max(minutes):.0f} minutes on one core" in first
-    assert f"some {4 * demo:.0f} on two AVX2 cores" in first
+def had_other_batches(progress):
+    """Were a training's batches of another size than today's? They are nearly full: sequences are short."""
+    default = OmegaConf.load(CONF / "train.yaml").data.batch_tokens
+    return not default / 2 < progress["tokens"] / progress["steps"] <= default
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/first_experiment.md", "conf/experiment/quickstart.yaml"])
+def test_how_long_the_arms_take(page):
+    """What was measured with other defaults than today's is said to be of those."""
+    text = (CLONE / page).read_text(encoding="utf-8").replace("\n# ", " ")
+    sentences = re.split(r"(?<=[.:])\s", text)
+    runs, demo = [run["progress"] for run in recorded("quickstart")["runs"]], recorded("demo")["progress"]
+    minutes, fourfold = [run["minutes"] for run in runs], f"{4 * demo['minutes']:.0f}"
+    (of_runs,) = (said for said in sentences if f"{min(minutes):.0f} to {max(minutes):.0f} minutes" in said)
+    (of_demo,) = (said for said in sentences if re.search(f"ome {fourfold} minutes .*on two AVX2", said))
+    if page == "README.md":
+        assert f"four times the {demo['minutes']:.1f} in which the demo trained" in of_demo
+    for said, trained in ((of_runs, runs), (of_demo, [demo])):
+        assert ("earlier defaults" in said) == all(map(had_other_batches, trained))
+        assert ("earlier defaults" in said) == any(map(had_other_batches, trained))
+    earlier = OmegaConf.load(CONF / "experiment" / "earlier.yaml").data.batch_tokens
+    assert f"(batches of {earlier:,} tokens" in of_runs
+    assert 0.9 * earlier < min(run["tokens"] / run["steps"] for run in runs) <= earlier
 
 
 def test_the_widest_interval_of_memorisation():
@@ -132,6 +178,33 @@ def test_the_widest_interval_of_memorisation():
     ends = (f"{100 * float(widest[end]):+.0f}".replace("-", "−") for end in ("low", "high"))
     page = (CLONE / "docs/results/three_seeds.md").read_text(encoding="utf-8")
     assert "the widest, of `correct` and closed walls, goes from {} to {} points".format(*ends) in page
+
+
+def imposed(arm, name, dose=None, of="valid"):
+    """Its row of docs/results/interventions.csv, in whole per cent: a share, and the ends of its interval."""
+    with (CLONE / "docs/results/interventions.csv").open(encoding="utf-8") as file:
+        wanted = (arm, "wilson", name, "" if dose is None else str(dose), "128")
+        keys = ("arm", "split", "intervention", "dose", "n")
+        (row,) = (row for row in csv.DictReader(file) if tuple(row[key] for key in keys) == wanted)
+    return [int(100 * float(row[column]) + 0.5) for column in (of, f"{of}_low", f"{of}_high")]
+
+
+def test_what_imposed_traces_do():
+    alone, low, high = imposed("correct", "none")
+    told = [alone, low, high, imposed("correct", "swapped")[0], imposed("correct", "prefix", 0.8)[0]]
+    words = "{} % [{}, {}] right with no trace, {} % with another problem's, {} % after 80 % of its own."
+    assert words.format(*told) in RESULTS
+    kinds = (("own",), ("correct",), ("swapped",), ("corrupted", 1.0), ("prefix", 0.1))
+    shares, lows, highs = zip(*(imposed("swapped", *kind) for kind in kinds), strict=True)
+    words = (
+        f"It is {min(shares)} to {max(shares)} % right (each [{min(lows)}, 98] or narrower) behind its own"
+    )
+    assert words in RESULTS
+    assert max(highs) <= 98
+    none, filler = (imposed("swapped", name)[0] for name in ("none", "filler"))
+    assert f"it is {none} % right with none, and {filler} % behind meaningless words" in RESULTS
+    right, other = (imposed("corrupted", name)[0] for name in ("correct", "swapped"))
+    assert f"{right} % right behind a correct trace, which it has never seen, and {other} % behind" in RESULTS
 
 
 @pytest.mark.parametrize("name", ["interventions", "three_seeds/interventions"])
@@ -155,3 +228,25 @@ def test_hostile_sequences_and_lines():
         assert task["raised"] == task["other_than_the_oracle"] == 0
     assert found["file"]["lines"] == 100_000
     assert found["file"]["raised"] == 0
+
+
+@pytest.mark.parametrize(
+    ("peer", "words"),
+    [
+        ("dask", "dask drew {} mazes a second and threads {} in the same run"),
+        ("ray", "ray drew {}, and threads {} beside it"),
+    ],
+)
+def test_what_clusters_drew(peer, words):
+    """As docs/sweeps.md has it."""
+    found = recorded(f"clusters_{peer}")
+    text = (CLONE / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    sides = [found["sides"][side] for side in (peer, "threads")]
+    assert words.format(*(f"{round(found['problems'] / s['seconds'], -3):,.0f}" for s in sides)) in text
+    assert found["task"] == "maze"
+    assert found["problems"] == 10_000_000
+    assert "draws ten million problems so" in text
+    assert (found["workers"], found["machine"]["cores"]) == (3, 2)
+    assert "With three workers on the two cores of" in text
+    assert (found["sides"][peer]["killed"], found["sides"][peer]["different"]) == (6, 0)
+    assert f"Six workers of each were killed, and each of the {found['files']} files was" in text

@@ -114,6 +114,24 @@ def test_the_pilot_of_correct_and_the_control_are_told_as_recorded():
     assert f"the others have {tokens[1]:.1f} M and {round(steps[1], -2):,.0f} to" in PROSE
 
 
+@pytest.mark.parametrize("task", ["arithmetic", "countdown"])
+def test_examples_in_configs_of_the_controls_are_those_measured(task):
+    path = CONF / "experiment" / "study" / f"{task}_examples.yaml"
+    text = " ".join(line.strip("# ") for line in path.read_text(encoding="utf-8").splitlines())
+    correct, alone = (
+        [read_json(run)["progress"] for run in (DATA / task).glob(f"arm-{arm}_*/run.json")]
+        for arm in ("correct", "solution_only")
+    )
+    sees = [run["examples"] for run in correct]
+    assert len(sees) == len(alone) == 5
+    assert (
+        f"sees in its {correct[0]['tokens'] / 1e6:.0f} M tokens ({min(sees):,} to {max(sees):,}, by" in text
+    )
+    more = np.mean([run["examples"] for run in alone]) / np.mean(sees)
+    assert f"solution_only sees {more:.1f} times as many" in text
+    assert min(sees) <= OmegaConf.load(path).budget.examples <= max(sees)
+
+
 def test_lengths_and_examples_in_prose_are_those_measured(outcomes):
     whole = outcomes.with_columns(whole=pl.col("trace_steps") == pl.col("reference_steps"))
     *none, one = sorted(by_seed(whole, "correct", "operations_6", "whole"))

@@ -47,10 +47,8 @@ def test_accuracy_in_prose_is_what_was_measured(measurements):
     right = {arm: as_prose(row_of_arm("countdown", arm)["right"]) for arm in ("correct", "solution_only")}
     assert f"models are right in {right['correct']} of the problems of the training range" in PROSE
     assert f"without in {right['solution_only']}: " in PROSE
-    told = (
-        f"{right['correct']} of the answers with them and {right['solution_only']} without (five seeds each)"
-    )
-    assert told in README
+    told = f"{right['correct']} of answers are right with them, {right['solution_only']} without (five seeds"
+    assert f"at equal *tokens*: {told} each)" in README
     row = measurements.filter(part="a", split=NEAR).row(0, named=True)
     assert f"{difference(row)} on as many tokens" in PROSE
 
@@ -60,11 +58,12 @@ def test_the_control_in_prose_is_what_was_measured(page):
     same = rows["as many examples"]
     right, more = as_prose(same["right"]), in_points(same["`correct` less it"])
     assert f"models without traces are right in {right}, `correct` {more} more often" in PROSE
-    assert f"On as many examples it is {right} without." in README
+    assert f"At equal *examples* (a seventh of the tokens) it is {right} without." in README
     few, many = (
         [read_json(path)["progress"] for path in folder.glob(f"arm-{arm}_*/run.json")]
         for folder, arm in ((DATA / "countdown_examples", "solution_only"), (FOLDER, "correct"))
     )
+    assert round(many[0]["tokens"] / few[0]["tokens"]) == 7
     (steps,) = {run["steps"] for run in few}
     told = f"This control has {few[0]['tokens'] / 1e6:.1f} M tokens and {steps:,} steps"
     most = f"{np.mean([run['tokens'] for run in many]) / 1e6:.1f} M"
@@ -235,7 +234,7 @@ def test_what_damage_does_behind_a_trace_in_prose(page):
     )
     assert words.format(*tenth) in PROSE
     assert "damaged at every place in {}, {} and {}.".format(*every) in PROSE
-    words = "models trained on such traces are right in {}, those trained on correct ones in {}."
+    words = "models trained on such traces answer right in {}, those trained on correct ones in {}."
     assert words.format(every[2], every[0]) in README
     own = by_arm(page.asked.imposed_table(FOLDER, NEAR))["corrupted rate=1.0"]["own"]
     assert float(own.split(" %")[0]) < float(every[2].split("[")[1].split(",")[0]), "less than behind damage"

@@ -8,7 +8,7 @@ import torch
 from omegaconf import OmegaConf
 
 from tests.helpers.engine import CONTEXT, VOCABULARY, tiny
-from tracelab.core.paths import CONF
+from tracelab.core.paths import CLONE, CONF
 from tracelab.exchange.weights import to_ours
 from tracelab.models import layers
 from tracelab.models.cache import Cache
@@ -20,16 +20,36 @@ def tokens(rows=3, length=20, seed=0):
     return torch.randint(VOCABULARY, (rows, length), generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "model").glob("*.yaml")))
-def test_sizes(name):
-    """As the comment in its YAML says."""
+def millions(path):
+    """Parameters of conf/model or conf/size, in millions: with the words of default mazes."""
+    part = OmegaConf.load(path)
+    if path.parent.name == "size":
+        part = OmegaConf.merge(OmegaConf.load(CONF / "model" / "nano.yaml"), part.model)
+    words = len(hydra.utils.instantiate(OmegaConf.load(CONF / "task" / "maze.yaml")).codec.vocabulary)
     with torch.device("meta"):
-        model = hydra.utils.instantiate(
-            OmegaConf.load(CONF / "model" / f"{name}.yaml"), vocab_size=400, context=64
-        )
-    text = (CONF / "model" / f"{name}.yaml").read_text()
-    (said,) = re.findall(r"([\d.]+) million parameters", text)
-    assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(float(said), rel=0.08)
+        model = hydra.utils.instantiate(part, vocab_size=words, context=64)
+    return sum(p.numel() for p in model.parameters()) / 1e6
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for group in ("model", "size") for path in (CONF / group).glob("*.yaml")),
+    ids=lambda path: path.stem,
+)
+def test_sizes(path):
+    """As the comment in its YAML says, to the last digit."""
+    (said,) = re.findall(r"([\d.]+) million parameters on default mazes", path.read_text())
+    assert f"{millions(path):.{len(said.partition('.')[2])}f}" == said
+
+
+def test_sizes_of_the_laws():
+    """The smallest and the largest of each sweep over sizes, as docs/laws.md says."""
+    text = (CLONE / "docs" / "laws.md").read_text(encoding="utf-8")
+    for name in ("size", "size_gpu"):
+        sweep = OmegaConf.load(CONF / "experiment" / "law" / f"{name}.yaml").hydra.sweeper.params
+        of = sorted(millions(CONF / "size" / f"{size}.yaml") for size in sweep.size.split(","))
+        told = f"({of[-1]:.1f} million" if name == "size_gpu" else f"{of[0]:.3f} to {of[-1]:.2f} million"
+        assert f"{told} parameters" in text
 
 
 def test_logits_are_float32_and_the_seed_decides():

@@ -5,10 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.helpers.runs import KEPT
 from tracelab.core import rng
+from tracelab.core.paths import CONF
 from tracelab.data import frozen
 from tracelab.data.card import Arm
+from tracelab.evaluate import Changes, place_of
+from tracelab.runs.folder import Run
 from tracelab.runs.room import room_for
+from tracelab.runs.settings import Sampling
 from tracelab.tasks.maze import Maze
 from tracelab.traces.correct import Correct
 from tracelab.traces.solution_only import SolutionOnly
@@ -33,3 +38,16 @@ def test_right_completions_of_longer_traces_are_not_cut():
     tokens, prompt = len(train.sequences.tokens[longest]), int(train.sequences.prompt[longest])
     wanted = int(np.ceil(100 * (2 * tokens - prompt) / (tokens - prompt)))
     assert room_for(100, task, train._replace(sequences=twice)) == wanted > 200
+
+
+@pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")
+def test_a_run_is_judged_with_its_own_limit_whatever_it_is_asked():
+    run = Run.open(KEPT)
+    before = run.read_json("run.json")["max_new"]
+    assert run.settings.eval.max_new is None
+    for asked, limit in ((Changes(problems=999, seed=7), before), (Changes(max_new=before + 1), before + 1)):
+        assert place_of(run, asked)[0].limit({"max_new": before}) == limit
+    said = (CONF / "evaluate.yaml").read_text(encoding="utf-8")
+    assert "worked out when it was trained, whatever problems and seed are" in said
+    assert "more where longer traces are taught" in " ".join((Sampling.__doc__ or "").split())
+    assert "more where\n  # longer traces are taught" in (CONF / "train.yaml").read_text(encoding="utf-8")

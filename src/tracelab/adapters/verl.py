@@ -2,7 +2,8 @@
 
 write(task_named("maze"), 1000, "train.parquet")
 
-    custom_reward_function.path=pkg://tracelab.adapters.verl custom_reward_function.name=compute_score
+    reward.custom_reward_function.path=pkg://tracelab.adapters.verl
+    reward.custom_reward_function.name=compute_score
 
 A score is a dictionary: `score`, which is rewarded, and the verdicts that it is made of (`words.scores`),
 under the same names whatever the task. What an answer lacks is None, a level or the first bad step of a trace

@@ -123,8 +123,9 @@ class Loss:
 class Sampling:
     """How a model is tested: problems per test set, and how completions are sampled.
 
-    max_new: tokens of a completion at most; None: half as many again as the longest reference has.
-    checkpoint: last or best.
+    max_new: tokens of a completion at most; None: half as many again as the longest reference has, more where
+    longer traces are taught (`runs.room`). That is worked out when a run is trained and kept in its run.json:
+    other `problems` or another `seed` do not change it. checkpoint: last or best.
     """
 
     problems: Count
