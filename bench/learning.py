@@ -213,7 +213,8 @@ answer. Tokens: trained on; where they differ, by solution_only / correct.
 
 `python bench/learning.py --tokens 5_000_000` trains the easy settings; rows with 10 M tokens were trained one
 by one. `--difficulty medium hard --arms solution_only --tokens 2_500_000` trains the others. What makes a
-task easy or hard is in that file.
+task easy or hard is in that file. The hard problems of deduction were those of an earlier
+version, whose facts told more (see the changelog).
 """
 
 
