@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from tests.helpers.runs import KEPT
+from tracelab.runs.arms import arms_of
 from tracelab.runs.folder import Run
 from tracelab.runs.identity import lineage
 
@@ -46,3 +47,18 @@ def test_a_source_is_looked_for_where_it_is_said_to_lie_alone(lay, monkeypatch, 
     assert lineage(gone) == ["gone"]
     monkeypatch.chdir(own.folder)
     assert lineage(own) == ["own"]
+
+
+def test_knobs_of_one_last_word_are_told_apart_where_arms_would_have_one_name():
+    def config(**knobs):
+        return {"names": {"trace": "correct"}, "trace": {"_target_": "correct"}, "seed": 0, **knobs}
+
+    half, tenth, other = config(a={"rate": 0.5}), config(a={"rate": 0.1}), config(b={"rate": 0.5})
+    assert arms_of([half, other, tenth]) == ["correct a.rate=0.5", "correct b.rate=0.5", "correct a.rate=0.1"]
+    assert arms_of([half, tenth, tenth]) == ["correct rate=0.5", "correct rate=0.1", "correct rate=0.1"]
+    sized = config(b={"rate": 0.5, "size": 8})
+    assert arms_of([half, sized, tenth]) == [
+        "correct rate=0.5",
+        "correct rate=0.5 size=8",
+        "correct rate=0.1",
+    ]
