@@ -62,8 +62,8 @@ def main(asked: Diffing) -> None:
     with unmoved(before):
         found = of_runs(before, after, what, asked.splits, asked.problems)
     with whole_folder(after.folder) as made:
-        outcomes.write(found.outcomes, made / analysis.FILE, after, stamp)
-        outcomes.write(found.features, made / analysis.FEATURES, after, stamp)
+        outcomes.write(found.outcomes, made / analysis.FILE, after, stamp, asked.problems)
+        outcomes.write(found.features, made / analysis.FEATURES, after, stamp, asked.problems)
         gains, features = analysis.of_run(made)
         write_json(made / analysis.SUMMARY, {**found.summary, "gains": gains.to_dicts()})
     path = after.folder / "figures" / "diff"

@@ -43,7 +43,8 @@ def main(asked: Intervening) -> None:
     path = run.folder / "interventions.parquet"
     call = on_devices(run, asked.trainer.devices, asked.threads)
     stamp = settled(run)
-    outcomes.write(call(of_run, run, asked.splits, asked.problems, **doses), path, run, stamp)
+    found = call(of_run, run, asked.splits, asked.problems, **doses)
+    outcomes.write(found, path, run, stamp, asked.problems)
     print_interventions(shares_of(path), run.name, path)
 
 

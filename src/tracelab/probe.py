@@ -19,6 +19,11 @@ class Probing:
     trainer: OnDevices = OnDevices()
     threads: Count | None = None
 
+    @property
+    def problems(self) -> int | None:
+        """Test problems that the probe is given, if any."""
+        return self.probe.get("problems")
+
 
 @entry("probe", Probing)
 def main(asked: Probing) -> None:

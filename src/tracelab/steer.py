@@ -89,8 +89,8 @@ def main(asked: Steering) -> None:
     with unmoved(*(one for one in (other, transfer and transfer.run) if one)):
         known, found = call(of_run, run, what, other, asked.splits, asked.problems)
     with whole(run.folder / analysis.DIRECTIONS) as partial:  # both files or, but for a kill between, neither
-        outcomes.write(known, partial, run, stamp)
-        outcomes.write(found, run.folder / analysis.FILE, run, stamp)
+        outcomes.write(known, partial, run, stamp, asked.problems)
+        outcomes.write(found, run.folder / analysis.FILE, run, stamp, asked.problems)
     print_steering(*analysis.of_run(run.folder), run.name, run.folder / analysis.FILE)
 
 

@@ -154,6 +154,24 @@ def test_padding_has_no_part_in_it(algorithm):
     assert not torch.autograd.grad(terms.loss, new)[0].any()
 
 
+@pytest.mark.parametrize("there", [float("inf"), float("nan")])
+def test_what_stands_at_padding_is_not_logged(there):
+    *numbered, mask = numbers()
+    advantages = GRPO().advantages(REWARDS).flatten()
+    weights = GRPO().weights(mask, advantages, MAX_NEW)
+
+    def terms(value):
+        new, old, reference, entropy = (part.detach().where(mask, value) for part in numbered)
+        batch = Batch(new, old, advantages, mask, weights, reference, entropy)
+        return GRPO(kl=0.1, entropy=0.1).loss(batch)
+
+    plain, found = terms(0.0), terms(there)
+    assert {name: value.item() for name, value in found.sums.items()} == {
+        name: value.item() for name, value in plain.sums.items()
+    }
+    assert found.loss == plain.loss
+
+
 def test_advantages():
     grpo, dr = GRPO().advantages(REWARDS), GRPO(std=False).advantages(REWARDS)
     assert torch.allclose(dr, REWARDS - REWARDS.mean(1, keepdim=True))

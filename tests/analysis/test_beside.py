@@ -1,5 +1,6 @@
 """Tables beside a run's outcomes are of the run as it is now, or are left out."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -129,6 +130,41 @@ def test_what_was_made_of_another_checkpoint_is_left_out(run, tmp_path):
     assert having(FILE, runs(folder)).height == 1
 
 
+def test_what_was_asked_when_a_run_was_judged_otherwise_is_left_out(run, tmp_path):
+    """Seeds that were asked before and after are of different problems. What is given its number of them has
+    these, however many the run is judged on; files of versions that did not note it are believed.
+    """
+    copied = Run.open(shutil.copytree(run.folder, tmp_path / "run"))
+    table, path = pyarrow.parquet.read_table(copied.folder / FILE), copied.folder / FILE
+    fewer, more = OmegaConf.create(copied.config), {"problems": 512, "seed": 1, "temperature": 1.0}
+
+    def judged(**knobs):
+        config = OmegaConf.merge(fewer, {"eval": knobs})
+        copied.write_text("config.yaml", OmegaConf.to_yaml(config))
+
+    write(table, path, copied)
+    assert having(FILE, runs(copied.folder)).height == 1
+    judged(**more)
+    changed = "eval.problems=4 (512 now), eval.seed=0 (1 now), eval.temperature=0.0 (1.0 now)"
+    wanted = re.escape(f"{FILE} is left out: it was made when the run was judged with {changed}")
+    with pytest.warns(UserWarning, match=wanted), pytest.raises(ValueError, match=r"tracelab\.intervene"):
+        load_interventions(copied.folder)
+    write(table, path, Run.open(copied.folder))
+    assert having(FILE, runs(copied.folder)).height == 1
+
+    judged()
+    write(table, path, copied, problems=4)
+    judged(problems=512)
+    assert having(FILE, runs(copied.folder)).height == 1
+    judged(**more)
+    with pytest.warns(UserWarning, match=r"judged with eval\.seed=0 \(1 now\), eval\.temperature"):
+        assert having(FILE, runs(copied.folder)).is_empty()
+
+    older = {stamps.KEY: json.dumps(settled(Run.open(copied.folder))).encode()}
+    write(table.replace_schema_metadata(older), path)
+    assert having(FILE, runs(copied.folder)).height == 1
+
+
 def test_every_command_says_what_it_asked():
     """All that a command writes with `outcomes.write` has the run's stamp."""
     commands = [*PACKAGE.glob("*.py"), PACKAGE / "training" / "asking.py"]
@@ -136,7 +172,7 @@ def test_every_command_says_what_it_asked():
     calls = [line for line in lines if "outcomes.write(" in line]
     by_each = [line for line in lines if " in each(asked, " in line and line.startswith("for run, path")]
     assert (len(calls) - 1) + (len(by_each) - 1) >= 9, "but for where `each` stands, and is told of"
-    assert all(re.search(r", (run|after), stamp\)$", call) for call in calls), calls
+    assert all(re.search(r", (run|after), stamp(, asked\.problems)?\)$", call) for call in calls), calls
 
 
 # --- while it is asked ----------------------------------------------------------------------------
@@ -212,7 +248,7 @@ def test_nobody_is_asked_whom_another_process_trains(run, tmp_path):
 def test_of_several_runs_one_that_is_trained_is_left_out(run, tmp_path, capsys):
     for name in ("one", "other"):
         shutil.copytree(run.folder, tmp_path / name)
-    asked = SimpleNamespace(run=str(tmp_path), trainer=OnDevices(), threads=1)
+    asked = SimpleNamespace(run=str(tmp_path), trainer=OnDevices(), threads=1, problems=4)
     question = partial(of_run, problems=4, rates=(1.0,), prefixes=())
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path / "one")], stdin=subprocess.PIPE, stdout=subprocess.PIPE

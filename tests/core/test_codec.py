@@ -95,6 +95,18 @@ def test_tokens_outside_the_vocabulary():
     assert TOY.words_of([-1, 10**9, TOY.token["a"]]) == f"{UNK} {UNK} a"
 
 
+@pytest.mark.parametrize("outside", [-1, len(TOY.vocabulary), 10**6])
+def test_an_id_of_no_word_opens_no_trace(outside):
+    """Also of a format without a word that does."""
+    body = TOY.tokens_of("go 4 2 is c at 1 2 end")
+    assert [len(part) for part in TOY.read_completion(body)] == [1, 1]
+    ids, unknown = (np.concatenate([[first], body]) for first in (outside, TOY.token[UNK]))
+    assert [part.tolist() for part in TOY.read_completion(ids)] == [
+        part.tolist() for part in TOY.read_completion(unknown)
+    ]
+    assert TOY.solution_at(ids) == TOY.solution_at(unknown) == 6
+
+
 def test_an_unknown_word_is_named():
     with pytest.raises(ValueError, match="'what' is not in this vocabulary"):
         TOY.tokens_of("go what")

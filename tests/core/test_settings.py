@@ -110,6 +110,8 @@ def test_numbers_within_lists_are_of_the_type_that_is_due(given, due):
         ({"shares": [0.5, False]}, "task.shares.1=False: it should be a number, not text, true or false"),
         ({"far": {"side": "10"}}, "task.far=10: it should be a number, not text, true or false"),
         ({"ends": [1, 10**30]}, f"task.ends.1={10**30}: it should be below {2**63}"),
+        ({"ends": 1e19}, f"task.ends=1e+19: it should be below {2**63}"),
+        ({"ends": -1e19}, f"task.ends=-1e+19: it should be below {2**63}"),
         ({"ranges": [[1, 2.5]]}, "task.ranges.0.1=2.5: it should be a valid integer"),
     ],
 )

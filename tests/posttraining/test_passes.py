@@ -9,6 +9,7 @@ import torch
 
 from tests.helpers.runs import KEPT, figures_saved
 from tests.posttraining.test_posttrain import rows_of, settings
+from tracelab.loggers import Results
 from tracelab.posttraining.experiment import posttrain
 from tracelab.posttraining.passes import OF
 
@@ -26,10 +27,20 @@ def source(tmp_path):
 
 
 def measured(folder):
-    """What both files are of, and how many problems their estimates have."""
-    both = [json.loads((folder / f"passes_{when}.json").read_text()) for when in ("before", "after")]
-    assert all(found["pass@1"]["n"] == found[OF]["problems"] for found in both)
-    return [found[OF] for found in both]
+    """What both files are of: as many problems as their estimates have, all of which trackers are given."""
+    both = {when: json.loads((folder / f"passes_{when}.json").read_text()) for when in ("before", "after")}
+    assert all(found["pass@1"]["n"] == found[OF]["problems"] for found in both.values())
+    tracked = {
+        name: value for name, value in Results.of(folder).figures.items() if name.startswith("passes/")
+    }
+    assert tracked == {
+        f"passes/{when}/{metric.replace('@', '-')}{after}": estimate[part]
+        for when, found in both.items()
+        for metric, estimate in found.items()
+        if metric != OF
+        for part, after in (("value", ""), ("low", "_low"), ("high", "_high"))
+    }
+    return [found[OF] for found in both.values()]
 
 
 def test_before_and_after_are_of_the_same_problems(source, tmp_path):

@@ -115,10 +115,10 @@ class Algorithm:
         if batch.reference is not None:
             kl = kl_terms(self.kl_estimator, batch.logprobs, batch.old, batch.reference)
             loss = loss + self.kl * (spread * kl.where(batch.mask, 0.0)).sum()
-            sums["kl"] = (kl.detach() * batch.mask).sum()
+            sums["kl"] = kl.detach().where(batch.mask, 0.0).sum()
         if batch.entropy is not None:
             loss = loss - self.entropy * (spread * batch.entropy.where(batch.mask, 0.0)).sum()
-            sums["entropy"] = (batch.entropy.detach() * batch.mask).sum()
+            sums["entropy"] = batch.entropy.detach().where(batch.mask, 0.0).sum()
         return Terms(loss, sums)
 
 

@@ -125,8 +125,7 @@ def load_beside(name: str, command: str, *folders: Runs) -> pl.LazyFrame:
     Rows of `runs` keep the labels that they have there, beside more runs.
 
     name: its file in a run's folder; command: what writes it. Files that were made before a run was trained
-    for longer, or judged at another checkpoint, are named in a warning and left out. ValueError if no run has
-    one.
+    for longer, or judged otherwise, are named in a warning and left out. ValueError if no run has one.
     """
     parts = []
     known = [given for given in folders if isinstance(given, pl.DataFrame)]

@@ -57,10 +57,10 @@ def salvaged(codec: Codec, tokens: Integers) -> tuple[Integers, Integers, bool, 
 
     Where a trace does not parse, words are passed over up to the next whole step.
     """
-    trace_open, solution_open, stop = codec.markers
+    _, solution_open, stop = codec.markers
     ends = np.flatnonzero(tokens == stop)
     body = tokens[: ends[0] if len(ends) else None]
-    body = body[1:] if len(body) and body[0] == trace_open else body
+    body = body[codec.before_trace(body) :]
     cut = codec.solution_at(body)
     trace, rest = body[:cut], body[cut + (solution_open != ABSENT) :]
     rows, broken = list[Integers](), False

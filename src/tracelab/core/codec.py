@@ -119,19 +119,27 @@ class Codec:
             raise ValueError(f"word {read + 1} of the prompt, {word!r}, begins no whole part of one")
         return rows
 
+    def before_trace(self, tokens: Integers) -> int:
+        """How many words of a completion stand before its trace: 1 if it begins with the word that opens one.
+
+        A format without such a word has none; an id of no word is not it.
+        """
+        opens = self.markers[0]
+        return int(len(tokens) > 0 and opens != ABSENT and tokens[0] == opens)
+
     def solution_at(self, tokens: Integers) -> int:
         """Where in a completion its solution, or the word that opens it, begins; its length if nowhere.
 
         A format without such a word has a solution where, after whole steps, a word begins one.
         """
-        trace_open, solution_open, stop = self.markers
+        _, solution_open, stop = self.markers
         tokens = np.asarray(tokens)
         if solution_open != ABSENT:
             found = np.flatnonzero(tokens == solution_open)
             return int(found[0]) if len(found) else len(tokens)
         ends = np.flatnonzero(tokens == stop)
         last = int(ends[0]) if len(ends) else len(tokens)
-        at = int(last > 0 and trace_open != ABSENT and int(tokens[0]) == trace_open)
+        at = self.before_trace(tokens[:last])
         at += self.decode(self.trace, tokens[at:last])[1]
         while at < last and op_begun(self.solution, tokens[at]) < 0:
             at += 1
@@ -139,11 +147,10 @@ class Codec:
 
     def read_completion(self, tokens: Integers) -> tuple[Integers, Integers]:
         """A completion's (trace rows, solution rows), as far as they parse; for people and pictures."""
-        trace_open, solution_open, stop = self.markers
+        _, solution_open, stop = self.markers
         ends = np.flatnonzero(np.asarray(tokens) == stop)
         body = np.asarray(tokens)[: ends[0] if len(ends) else None]
-        if len(body) and body[0] == trace_open:
-            body = body[1:]
+        body = body[self.before_trace(body) :]
         trace, read = self.decode(self.trace, body)
         opens = np.flatnonzero(body[read:] == solution_open)
         begins = opens + 1 if solution_open != ABSENT else np.array([0])

@@ -187,7 +187,7 @@ def _numbers(given: Any, found: Any, *place: int | str) -> Any:
         return given
     if type(given) not in (int, float):
         raise _fault(given, "Input should be a number, not text, true or false", place)
-    if type(given) is int and abs(given) >= MOST:
+    if int in (type(given), type(found)) and abs(found) >= MOST:
         raise _fault(given, f"Input should be below {MOST}", place)
     return found
 

@@ -116,18 +116,25 @@ def _lists(rows: Ragged, dtype: type) -> pa.Array:
     return pa.LargeListArray.from_arrays(rows.offsets, rows.values.astype(dtype))
 
 
-def write(table: pa.Table, path: Path, run: Run | None = None, stamp: stamps.Stamp | None = None) -> None:
+def write(
+    table: pa.Table,
+    path: Path,
+    run: Run | None = None,
+    stamp: stamps.Stamp | None = None,
+    problems: int | None = None,
+) -> None:
     """Write whole or not at all. run: whose model was asked; the file says how it was (`runs.stamps`).
 
-    stamp: `runs.trained.settled` before it was asked; None: as it is now. ValueError if the run is another
-    by now.
+    stamp: `runs.trained.settled` before it was asked; None: as it is now. problems: how many were asked for;
+    None: as many as the run is judged on. ValueError if the run is another by now.
     """
     if run is not None:
         from tracelab.runs.trained import check_settled, stamp_of  # seconds, for torch
 
         stamp = stamp or stamp_of(run)
         check_settled(run, stamp)
-        known = {**(table.schema.metadata or {}), stamps.KEY: json.dumps(dict(stamp)).encode()}
+        content = json.dumps({**stamp, **stamps.judging(run.config, problems)})
+        known = {**(table.schema.metadata or {}), stamps.KEY: content.encode()}
         table = table.replace_schema_metadata(known)
     with whole(path) as partial:
         pa.parquet.write_table(table, partial, compression="zstd")

@@ -20,8 +20,9 @@ PARTS = {"value": "", "low": "_low", "high": "_high"}  # of an estimate, and wha
 class Results:
     """A finished run's results.
 
-    figures: `test/<test set>/<metric>`, and the same with `_low` and `_high` for its 95 % interval;
-    pictures: PNGs; files: the outcomes and the metrics; step: how many there were.
+    figures: `test/<test set>/<metric>`, of a post-training `passes/before/pass-1` and so on, and the same
+    with `_low` and `_high` for its 95 % interval; pictures: PNGs; files: the outcomes and the metrics; step:
+    how many there were.
     """
 
     figures: dict[str, float]
@@ -34,7 +35,9 @@ class Results:
         """The results in a run's folder."""
         figures = dict(_figures("test", read_json(folder / "metrics.json")["test sets"]))
         for when in ("before", "after"):  # a post-training's pass@k
-            figures |= dict(_figures("passes", {when: read_json(folder / f"passes_{when}.json") or {}}))
+            estimates = read_json(folder / f"passes_{when}.json") or {}
+            estimates.pop("measured_on", None)  # which problems they are of
+            figures |= dict(_figures("passes", {when: estimates}))
         files = [folder / "outcomes.parquet", folder / "metrics.json"]
         steps: int = read_json(folder / "run.json")["progress"]["steps"]
         return Results(figures, sorted((folder / "figures").glob("*.png")), files, steps)

@@ -73,9 +73,9 @@ class Written:
 def parts_of(task: Task, completion: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(tokens,): the part that each token of a completion belongs to, and its place there; see `Written`."""
     codec = task.codec
-    trace_open, solution_open, _ = codec.markers
+    solution_open = codec.markers[1]
     parts, within = np.full(len(completion), OTHER, np.int64), np.zeros(len(completion), np.int64)
-    start = int(len(completion) > 0 and completion[0] == trace_open)
+    start = codec.before_trace(completion)
     rows, read = codec.decode(codec.trace, completion[start:])
     steps = codec.encode(codec.trace, Ragged(rows, np.arange(len(rows) + 1)))
     parts[start : start + read] = np.repeat(rows[:, 0], steps.lengths)

@@ -60,14 +60,14 @@ def moments_of(task: Any, prompts: Ragged, completions: Ragged, steps: int, seed
 
     room: words of a text that the model can read.
     """
-    codec, opens = task.codec, task.codec.markers[0]
+    codec = task.codec
     found, traces = [], []
     read: tuple[list[Any], list[Any]] = [], []  # at BEGIN, at END
     for i, completion in enumerate(completions):
         trace, _ = codec.read_completion(completion)
         traces.append(trace)
         lengths = codec.encode(codec.trace, Ragged(trace, np.arange(len(trace) + 1))).lengths
-        begin = len(prompts[i]) + int(len(completion) > 0 and completion[0] == opens)
+        begin = len(prompts[i]) + codec.before_trace(completion)
         ends = begin + np.cumsum(lengths)
         fits = np.flatnonzero(ends <= room)
         chosen = rng.rng(seed, "test", i, "states").permutation(fits)[:steps]

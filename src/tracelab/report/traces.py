@@ -135,9 +135,8 @@ def _written(task: Task, one: Examples, completion: Integers, lines: dict[str, i
     ends: places behind the opening word and behind each step. The last picture shows the solution.
     """
     trace, solution = task.codec.read_completion(completion)
-    opened = len(completion) > 0 and completion[0] == task.codec.markers[0]
     each = task.codec.encode(task.codec.trace, Ragged(trace, np.arange(len(trace) + 1)))
-    ends = int(opened) + each.offsets
+    ends = task.codec.before_trace(completion) + each.offsets
     picture = _picture(task, one, trace, solution, lines)
     return {"tokens": completion.tolist(), "ends": ends.tolist(), **picture}
 

@@ -6,7 +6,8 @@ An arm is a treatment with all that differs among the runs that are looked at, b
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,9 @@ def differing(configs: Iterable[dict[str, Any]]) -> list[str]:
 
 def arms_of(configs: list[dict[str, Any]]) -> list[str]:
     """A name for each run: its kind, and what of its config differs among runs of that kind but is not its
-    own. The class of a part is named, and a teacher's number of problems, where nothing else tells two apart.
+    own. A knob is called by its last word, and by its whole name where that word is of different knobs of
+    runs that would have one name. The class of a part is named, and a teacher's number of problems, where
+    nothing else tells two apart.
     """
     differ = [name for name in differing(configs) if not within(name, WITHIN_AN_ARM)]
     making = [name for name in differ if name.rpartition(".")[2] not in NOT_SHOWN]
@@ -176,18 +179,37 @@ def arms_of(configs: list[dict[str, Any]]) -> list[str]:
             text = text_of(one.get(name))
             values.setdefault((kind, name), set()).add(text)
             spelled[name, text] = max(spelled.get((name, text), ""), short(one.get(name)), key=len)
+    told = []  # of each run
+    for kind, one in zip(kinds, flat, strict=True):
+        shown = [name for name in making if len(values[kind, name]) > 1 and name in one]
+        told.append({name: spelled[name, text_of(one[name])] for name in shown})
+    same: dict[str, list[dict[str, str]]] = {}
+    for arm, knobs in zip(_called(configs, told, set()), told, strict=True):
+        same.setdefault(arm, []).append(knobs)
+    doubtful = {
+        name for group in same.values() for name in {*chain(*group)} if any(name not in one for one in group)
+    }
+    parts = [name for name in differ if name.endswith("._target_")]
+    return _told_apart(_called(configs, told, doubtful), configs, [*parts, BY_TEACHER])
+
+
+def _called(configs: list[dict[str, Any]], told: list[dict[str, str]], doubtful: Container[str]) -> list[str]:
+    """A name for each run: its kind and its knobs. told: of each run; doubtful: those whose last word is not
+    enough.
+    """
     arms = []
-    for config, kind, one in zip(configs, kinds, flat, strict=True):
-        names, words = config["names"], [config["names"]["trace"]]
-        for name in making:
-            if len(values[kind, name]) > 1 and name in one:
-                words.append(f"{name.rpartition('.')[2]}={spelled[name, text_of(one[name])]}")
+    for config, knobs in zip(configs, told, strict=True):
+        names = config["names"]
+        words = [names["trace"]]
+        words += [
+            f"{name if name in doubtful else name.rpartition('.')[2]}={value}"
+            for name, value in knobs.items()
+        ]
         words += _source(names, [other["names"] for other in configs])
         if names.get("algorithm"):
             words.append(f"{names['algorithm']}({names.get('reward', 'solution')})")
         arms.append(" ".join(words))
-    parts = [name for name in differ if name.endswith("._target_")]
-    return _told_apart(arms, configs, [*parts, BY_TEACHER])
+    return arms
 
 
 def _told_apart(arms: list[str], configs: list[dict[str, Any]], names: list[str]) -> list[str]:

@@ -91,10 +91,20 @@ def lineage(run: Run) -> list[str]:
     record = run.read_json("run.json") or {}
     before: list[str] | None = record.get("ancestors")
     if before is None:
-        place = Path(run.config.get("run") or run.config.get("init_from") or "")
-        sources = (folder for folder in (place, place.parent.parent) if is_run(folder))
-        before = next((lineage(Run.open(folder)) for folder in sources), [])
+        source = _source(run)
+        before = [] if source is None else lineage(source)
     return [record.get("id") or identity_of(record, run.config), *before]
+
+
+def _source(run: Run) -> Run | None:
+    """The run that a run's config says it began with, if it says one, and that lies where it lay."""
+    given = run.config.get("run") or run.config.get("init_from")
+    if not given:  # no word is not the current folder
+        return None
+    place = Path(given)
+    folder = place.parent.parent if place.suffix == ".ckpt" else place
+    own = folder.resolve() == run.folder.resolve()  # `run=.`, asked for from elsewhere
+    return Run.open(folder) if is_run(folder) and not own else None
 
 
 def went_on(run: Run, source: Run) -> bool:

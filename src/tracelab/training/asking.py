@@ -34,6 +34,10 @@ class Asked(Protocol):
     def threads(self) -> int | None:
         """Threads of each process; None: a share."""
 
+    @property
+    def problems(self) -> int | None:
+        """Test problems; None: as many as a run is judged on."""
+
 
 def each(
     asked: Asked, file: str, question: Callable[..., Any], *arguments: Any, **options: Any
@@ -48,7 +52,8 @@ def each(
         call = on_devices(run, asked.trainer.devices, asked.threads)
         try:
             stamp = settled(run)
-            outcomes.write(call(question, run, *arguments, **options), run.folder / file, run, stamp)
+            answer = call(question, run, *arguments, **options)
+            outcomes.write(answer, run.folder / file, run, stamp, asked.problems)
         except ValueError as error:
             if len(runs) == 1:
                 raise
