@@ -11,6 +11,7 @@ from tracelab.core.jit import kernel, njit
 from tracelab.core.ragged import Ragged
 from tracelab.tasks.graph_path.draws import (
     COORDINATES,
+    DIRECTED,
     EDGES,
     HEADER,
     NODES,
@@ -101,7 +102,7 @@ def examine(knobs: Knobs, problem: Integers, desk: Desk, numbers: Integers) -> t
         knobs.width,
         knobs.arm,
         knobs.layers,
-        knobs.directed,
+        problem[DIRECTED] != 0,
         knobs.max_weight,
         knobs.min_distance,
         knobs.labels,

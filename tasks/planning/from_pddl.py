@@ -63,6 +63,8 @@ def read_problem(text: str) -> tuple[Integers, dict[str, str]]:
             raise ValueError(f"there are {said.count(name)} parts ({name} ...): make one of them")
     if not parts.get(":init") or not parts.get(":goal"):
         raise ValueError("this is no PDDL problem: it has no (:init ...) and (:goal ...)")
+    if len(parts[":goal"]) != 1 or not isinstance(parts[":goal"][0], list) or not parts[":goal"][0]:
+        raise ValueError("(:goal ...) is not one fact or one (and ...): write (:goal (and (on a b) ...))")
     (goal,) = parts[":goal"]
     init, goals = facts(parts[":init"]), facts(goal[1:] if goal[0] == "and" else [goal])
     types = types_of(parts.get(":objects", []), init)

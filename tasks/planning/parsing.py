@@ -92,11 +92,16 @@ def check_piles(places: Places, what: str) -> None:
 
 
 def check_places(layout: Layout, places: Places) -> None:
-    """ValueError unless vehicles are at locations, and packages there or in vehicles."""
-    things, vehicles = len(places), layout.packages.start
+    """ValueError unless vehicles are at locations, airplanes at those with an airport, and packages there or
+    in vehicles.
+    """
+    things, trucks, vehicles = len(places), layout.counts["trucks"], layout.packages.start
     for k, at in enumerate(places):
         if at < things and (k < vehicles or at >= vehicles):
             raise ValueError(f"{layout.things[k]} cannot be at {layout.objects[at]}")
+        if trucks <= k < vehicles and not layout.airports[at - things]:  # heuristics bound its flights alone
+            where = layout.objects[at]
+            raise ValueError(f"{layout.things[k]} cannot be at {where}, which has no airport: put it at one")
 
 
 def identities_of(problems: Ragged) -> NDArray[np.uint64]:

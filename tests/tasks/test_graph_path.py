@@ -153,6 +153,15 @@ def identity(task, edges, start, goal, order):
     return int(hash_of(task._knobs, desk, order[start], order[goal], -1))
 
 
+def test_a_problem_has_its_own_direction():
+    """Whatever the task's is: costs and identity are those of the task that drew it."""
+    examples = problems(GraphPath(**KINDS_OF_GRAPHS["one-way"]), 40)
+    again = GraphPath(nodes=12, density=2.0).solved(examples.problem)
+    costs = examples.complexity["optimal_cost"].tolist()
+    assert again.complexity["optimal_cost"].tolist() == costs
+    assert again.identity.tolist() == examples.identity.tolist()
+
+
 @pytest.mark.parametrize("kind", ["random", "weighted", "one-way", "dag"])
 def test_the_same_graph_under_any_labels(kind):
     """Relabelled and reordered: the same. A weight, a direction, an edge or an end changed: another."""

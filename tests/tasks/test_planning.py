@@ -366,6 +366,12 @@ def test_others_problems_are_read():
     assert solution == task.codec.words_of(task.codec.encode(task.codec.solution, examples.solution)[0])
 
 
+def test_an_airplane_without_an_airport_is_refused():
+    """Heuristics count flights between airports: one that stands elsewhere would make them too large."""
+    with pytest.raises(ValueError, match=r"a1 cannot be at l\d, which has no airport: put it at one"):
+        read_problem(UNTYPED.replace("(at plane ap2)", "(at plane pos)"))
+
+
 def test_a_goal_in_a_vehicle_is_refused():
     """No heuristic bounds the way there."""
     with pytest.raises(ValueError, match="in a vehicle is no goal"):
@@ -385,6 +391,9 @@ def test_a_goal_in_a_vehicle_is_refused():
         ("- block", "- pyramid", "pyramid"),
         ("(ONTABLE C)", "", "does not say of each thing where it is"),
         ("(:goal", "(:metric", "no PDDL problem"),
+        ("(AND (ON D C) (ON C B) (ON B A))", "()", "not one fact or one"),
+        ("(AND (ON D C) (ON C B) (ON B A))", "(on d c) (on c b)", "not one fact or one"),
+        ("(AND (ON D C) (ON C B) (ON B A))", "handempty", "not one fact or one"),
         ("(:goal", "(:goal (on a b)) (:goal", r"2 parts \(:goal"),
         ("(:INIT", "(:init (clear a)) (:INIT", r"2 parts \(:init"),
         ("(HANDEMPTY))", "(HANDEMPTY)", "never closed"),
