@@ -189,21 +189,30 @@ def test_sets(
     return sets
 
 
-def check_far(task: Any, seed: int) -> None:
+def check_far(task: Any, seed: int, ready: Callable[[], None] | None = None) -> None:
     """ValueError if a test set out of distribution has the first one's name, or a knob without effect."""
     if (own := getattr(task, "in_distribution", task.name)) in far(task):
         raise ValueError(f"two test sets are called {own}: leave it out of the out-of-distribution sets")
-    for change, knob in zip(getattr(task, "ood", ()), idle(task, seed), strict=True):
+    for change, knob in zip(getattr(task, "ood", ()), idle(task, seed, ready), strict=True):
         if (why := task.why_idle(change, knob)) is not None:
             raise ValueError(why)
 
 
-def idle(task: Any, seed: int) -> list[int]:
-    """Which of each test set's knobs changes nothing, -1 where none is, see `Varied`. It is asked once."""
+def idle(task: Any, seed: int, ready: Callable[[], None] | None = None) -> list[int]:
+    """Which of each test set's knobs changes nothing, -1 where none is, see `Varied`. It is asked once.
+
+    ready: is called before problems are drawn, to compile what that needs.
+    """
     if not hasattr(task, "idle") or not task.ood:
         return [-1] * len(getattr(task, "ood", ()))
+
+    def ask() -> Columns:
+        if ready is not None:
+            ready()
+        with waiting("Looking whether test sets differ"):
+            return {"knob": np.array(task.idle(seed), np.int64)}
+
     made_of = {"task": description(task), "seed": seed, "idle": "knobs"}
-    ask = lambda: {"knob": np.array(task.idle(seed), np.int64)}  # noqa: E731
     return np.asarray(cached(f"{task.name}-idle", made_of, ask, type(task).__mro__)["knob"]).tolist()
 
 

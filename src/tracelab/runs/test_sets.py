@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from tracelab.core.paths import CONF
 from tracelab.core.settings import Part
 from tracelab.data import frozen
+from tracelab.data.compiling import compile_ahead
 from tracelab.runs.build import build_task
 from tracelab.runs.settings import Experiment
 
@@ -50,11 +51,12 @@ def effective(experiment: Some, say: Say) -> Some:
     """
     part, seed = possible(experiment.task, say), experiment.eval.seed
     task: Any = build_task(part)
+    ready = lambda: compile_ahead(part, experiment.trace)  # noqa: E731
     given = _given(part)
     if given is None or part["ood"] != given.possible:
-        frozen.check_far(task, seed)
+        frozen.check_far(task, seed, ready)
         return experiment
-    idle = zip(part["ood"], frozen.idle(task, seed), strict=True)
+    idle = zip(part["ood"], frozen.idle(task, seed, ready), strict=True)
     reasons = [task.why_idle(change, knob) for change, knob in idle]
     kept = [change for change, reason in zip(part["ood"], reasons, strict=True) if reason is None]
     return replace(experiment, task=_left(part, kept, [why for why in reasons if why is not None], say))
