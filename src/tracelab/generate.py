@@ -5,6 +5,7 @@ python -m tracelab.generate task=maze trace=swapped count=50000 output=mazes.arr
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tracelab.core.settings import Count, Part, Place, Seed, Threads, settings
@@ -78,7 +79,9 @@ def main(asked: DataSet) -> None:
     from tracelab.core.waiting import waiting
     from tracelab.data import card, folders, frozen, jsonl, store
     from tracelab.data.compiling import compile_ahead
+    from tracelab.runs.test_sets import possible
 
+    asked = replace(asked, task=possible(asked.task))
     base, treatment, workers = check(asked)
     task, split, stream = frozen.stream_of(base, asked.split)
     output = Path(asked.output)

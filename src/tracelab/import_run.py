@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracelab.runs.entry import entry
+from tracelab.runs.entry import entry, say
 
 
 @entry("import_run", dict)
@@ -20,10 +20,13 @@ def main(config: dict[str, Any]) -> None:
     from tracelab.runs.build import build_task
     from tracelab.runs.sets import test_sets
     from tracelab.runs.tables import print_results
+    from tracelab.runs.test_sets import possible
     from tracelab.training import accelerate
 
     source, to, overridden = (config.pop(name) for name in ("from", "to", "overridden"))
     accelerate.start(config["threads"])
+    if config.get("task"):
+        config["task"] = possible(config["task"], say)
     run = import_folder(Path(source), Path(to), config, overridden)
     experiment = run.settings
     metrics = evaluate(run, experiment.eval, test_sets(experiment, build_task(experiment.task)), run.folder)

@@ -37,6 +37,7 @@ def main(asked: Judgement) -> None:
     from tracelab.evaluation.verifying import NAMED, judge_file
     from tracelab.runs.build import build_metrics, build_task
     from tracelab.runs.tables import print_figures
+    from tracelab.runs.test_sets import possible
 
     if not Path(asked.completions).exists() or Path(asked.completions).is_dir():
         raise ValueError(f"completions={asked.completions}: there is no such file")
@@ -48,7 +49,7 @@ def main(asked: Judgement) -> None:
             raise ValueError(f"output={output} is the file that is judged: choose another name")
         if output.is_dir():
             raise ValueError(f"output={output} is a folder: give the name of a file")
-        task = build_task(asked.task)
+        task = build_task(possible(asked.task))
         found = judge_file(task, source, output, names, build_metrics(asked.metric, task))
     except (ValueError, OSError) as error:
         sys.exit(f"error: {disk_full(error) or error}")

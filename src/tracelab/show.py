@@ -42,9 +42,10 @@ def main(shown: Shown) -> None:
     from tracelab.core import rng
     from tracelab.data.frozen import stream_of
     from tracelab.runs.build import build_task
+    from tracelab.runs.test_sets import possible
     from tracelab.runs.treatments import build_treatment
 
-    task, split, stream = stream_of(build_task(shown.task), shown.split)
+    task, split, stream = stream_of(build_task(possible(shown.task)), shown.split)
     first = shown.index // shown.among * shown.among
     keys, treatment_keys = (
         rng.keys(shown.seed, split, first, first + shown.among, purpose) for purpose in (stream, "treatment")

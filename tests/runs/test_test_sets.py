@@ -5,13 +5,14 @@ import shutil
 import pytest
 from omegaconf import OmegaConf
 
+from tests.helpers import forked
 from tests.helpers.bench import script
 from tests.helpers.runs import KEPT
 from tracelab.core.paths import CONF
 from tracelab.posttraining.settings import inherited
 from tracelab.runs.build import build_task
 from tracelab.runs.entry import compose, composed_config
-from tracelab.runs.test_sets import effective
+from tracelab.runs.test_sets import effective, fitted
 from tracelab.training.settings import Training
 
 with script("learning") as learning:
@@ -27,18 +28,24 @@ DOCUMENTED = [
 
 def asked(*words):
     """An experiment of these words as it is run, and what was said of its test sets."""
+    experiment, said = fitting(*words)
+    return effective(experiment, said.append), said
+
+
+def fitting(*words):
+    """The same before anything is drawn."""
     said = []
-    return effective(compose(Training, "train", *words, "run_dir=unused"), said.append), said
+    return fitted(compose(Training, "train", *words, "run_dir=unused"), said.append), said
 
 
 @pytest.mark.parametrize("words", DOCUMENTED, ids=" ".join)
-def test_what_is_documented_has_test_sets(words, capsys):
+def test_what_is_documented_has_test_sets(words):
     """No two of one name, none that cannot be; what is left out is said."""
-    part = compose(Training, "train", *words, "run_dir=unused").task
-    task = build_task(part)
+    experiment, said = fitting(*words)
+    part, task = experiment.task, build_task(experiment.task)
     assert getattr(task, "in_distribution", task.name) not in task.test_sets()
     every = compose(Training, "train", words[0], "run_dir=unused").task["ood"]
-    assert len(capsys.readouterr().err.splitlines()) == len(every) - len(part["ood"])
+    assert len(said) == len(every) - len(part["ood"])
 
 
 @pytest.mark.parametrize(
@@ -48,9 +55,10 @@ def test_what_is_documented_has_test_sets(words, capsys):
         (("task=sudoku", "task.size=4", "task.clues=[5,8]"), {"clues": [15, 18]}, "of 16 cells one at least"),
     ],
 )
-def test_what_cannot_be_is_said_before_anything_is_drawn(words, gone, why, capsys):
-    assert gone not in compose(Training, "train", *words, "run_dir=unused").task["ood"]
-    (line,) = (line for line in capsys.readouterr().err.splitlines() if why in line)
+def test_what_cannot_be_is_said_before_anything_is_drawn(words, gone, why):
+    experiment, said = fitting(*words)
+    assert gone not in experiment.task["ood"]
+    (line,) = (line for line in said if why in line)
     assert line.startswith("A test set that comes with the task is left out: ")
 
 
@@ -87,3 +95,11 @@ def test_post_training_on_other_problems(tmp_path, capsys):
     assert {"generator": "dfs"} in OmegaConf.to_container(config.task.ood)
     assert {"generator": "dfs"} not in experiment.task["ood"]
     assert "{generator: dfs}: it is what is trained on" in capsys.readouterr().err
+
+
+def test_one_example_is_shown_of_a_task_that_leaves_no_room(tmp_path):
+    """Silently, for it is drawn from no test set; and nothing is compiled for it."""
+    words = ("task=sudoku", "task.size=4", "task.clues=[5,8]", "trace=corrupted")
+    done = forked.run("-m", "tracelab.show", *words, cwd=tmp_path, spawns=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "trace strict" in done.stdout

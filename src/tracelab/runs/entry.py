@@ -211,13 +211,7 @@ def read_composed(settings: type[T], composed: DictConfig) -> T:
     check_given({*composed}, OmegaConf.missing_keys(composed), axes)
     plain: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     check_choices(plain, {knob_of(word) for word in HydraConfig.get().overrides.task})
-    plain = in_todays_words(plain)
-    if "ood" in (plain.get("task") or {}):
-        from tracelab.runs.test_sets import possible  # half a second, for data
-
-        tested = "eval" in plain
-        plain["task"] = possible(plain["task"], say if tested else lambda _: None)
-    return read(settings, plain)
+    return read(settings, in_todays_words(plain))
 
 
 def say(text: str) -> None:

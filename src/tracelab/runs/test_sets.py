@@ -34,10 +34,10 @@ class Given(NamedTuple):
     reasons: list[str]
 
 
-def possible(part: Part, say: Say) -> Part:
+def possible(part: Part, say: Say = lambda _: None) -> Part:
     """A task's part of a config without those of its YAML's test sets that it cannot have.
 
-    say: is told why each of them is left out. Nothing is drawn.
+    say: is told why each of them is left out. Nothing is drawn, but kernels are imported (`core.jit`).
     """
     given = _given(part)
     if given is None or part["ood"] != given.every:
@@ -45,11 +45,16 @@ def possible(part: Part, say: Say) -> Part:
     return _left(part, given.possible, given.reasons, say)
 
 
+def fitted(experiment: Some, say: Say) -> Some:
+    """An experiment without test sets that its task cannot have, see `possible`."""
+    return replace(experiment, task=possible(experiment.task, say))
+
+
 def effective(experiment: Some, say: Say) -> Some:
-    """An experiment without those of its task's YAML's test sets that its task cannot have, or that would be
-    as without a knob that they change. ValueError if it has others of which this is so.
+    """An experiment without those of its task's YAML's test sets that would be as without a knob that they
+    change. ValueError if it has others of which this is so.
     """
-    part, seed = possible(experiment.task, say), experiment.eval.seed
+    part, seed = experiment.task, experiment.eval.seed
     task: Any = build_task(part)
     ready = lambda: compile_ahead(part, experiment.trace)  # noqa: E731
     given = _given(part)

@@ -31,7 +31,7 @@ from tracelab.runs.machine import machine
 from tracelab.runs.sets import Data, Sets, prepare, prepared, problems
 from tracelab.runs.settings import in_shards
 from tracelab.runs.students import pinned
-from tracelab.runs.test_sets import effective
+from tracelab.runs.test_sets import effective, fitted
 from tracelab.training import accelerate
 from tracelab.training.budget import short_first
 from tracelab.training.budgeted import build_recipe
@@ -69,6 +69,7 @@ from tracelab.training.validation import HeldOut, Validation
 
 def train(experiment: Training) -> Trained:
     """Train from scratch (or resume), evaluate, draw; or find that all this is done."""
+    experiment = fitted(experiment, say)
     check_parts(experiment)
     experiment = with_checksums(with_source(effective(experiment, say)))
     return led(experiment, lambda: _claimed(experiment))
