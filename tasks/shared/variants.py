@@ -114,12 +114,6 @@ class Varied(ABC):
             return f"task.ood, {_words(change)}: it is what is trained on"
         return None
 
-    def refuse_idle(self, seed: int) -> None:
-        """ValueError if a test set changes a knob that changes nothing."""
-        for change, knob in zip(self.ood, self.idle(seed), strict=True):
-            if (why := self.why_idle(change, knob)) is not None:
-                raise ValueError(why)
-
     def idle(self, seed: int) -> list[int]:
         """Which of each test set's knobs is the first that changes nothing, -1 where none is: from the same
         keys, with the knob and without it, comes the same. What limits the length of searches may change
