@@ -39,7 +39,7 @@ def check(asked: DataSet) -> tuple[Task, Treatment, Workers]:
     from pathlib import Path
 
     from tracelab.data import card, folders
-    from tracelab.data.frozen import stream_of
+    from tracelab.data.splits import stream_of
     from tracelab.data.workers import Workers
     from tracelab.runs.build import build_task
     from tracelab.runs.treatments import build_treatment
@@ -77,13 +77,13 @@ def main(asked: DataSet) -> None:
 
     from tracelab.core.files import whole, write_json
     from tracelab.core.waiting import waiting
-    from tracelab.data import card, folders, frozen, jsonl, store
+    from tracelab.data import card, folders, frozen, jsonl, splits, store
     from tracelab.data.compiling import compile_ahead
     from tracelab.runs.test_sets import possible
 
     asked = replace(asked, task=possible(asked.task))
     base, treatment, workers = check(asked)
-    task, split, stream = frozen.stream_of(base, asked.split)
+    task, split, stream = splits.stream_of(base, asked.split)
     output = Path(asked.output)
     folder = folder_of(output)
     if folder is not None:

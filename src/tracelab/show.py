@@ -40,7 +40,7 @@ def main(shown: Shown) -> None:
     if not shown.compiled:
         jit.interpret()
     from tracelab.core import rng
-    from tracelab.data.frozen import stream_of
+    from tracelab.data.splits import stream_of
     from tracelab.runs.build import build_task
     from tracelab.runs.test_sets import possible
     from tracelab.runs.treatments import build_treatment

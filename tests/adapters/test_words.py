@@ -9,7 +9,7 @@ from tracelab.adapters.naming import names, read, task_named, written
 from tracelab.adapters.prompts import APART, prompt_of, tagged
 from tracelab.adapters.rules import TASKS
 from tracelab.adapters.words import Weights, between, drawn, scores
-from tracelab.data import frozen
+from tracelab.data import splits
 from tracelab.search.backtracking.problem import RULES
 from tracelab.tasks.countdown import space as countdown
 from tracelab.tasks.planning import heuristics as planning
@@ -272,7 +272,7 @@ def test_several_tasks_at_once():
 def test_a_split_may_be_a_test_set_out_of_distribution():
     """By its name, as models are tested on it; the task that is named beside a problem is that set's."""
     task = task_named("maze", size=5, ood=[{"generator": "dfs"}])
-    ours, (other, examples) = drawn(task, 3, "dfs", seed=0), frozen.test_sets(task, 0, 3)["dfs"]
+    ours, (other, examples) = drawn(task, 3, "dfs", seed=0), splits.test_sets(task, 0, 3)["dfs"]
     assert [q.problem for q in ours] == [task.codec.words_of(prompt) for prompt in task.prompts(examples)]
     assert all("generator=dfs" in question.prompt for question in ours)
     same, _ = read(ours[0].reference)

@@ -15,10 +15,9 @@ import pyarrow as pa
 import pytest
 
 from tracelab.data import frozen, store
-from tracelab.data.frozen import arm, assert_disjoint, columns, drawn, problems
+from tracelab.data.frozen import arm, columns, drawn, problems
 from tracelab.data.pieces import Endless
 from tracelab.data.workers import Workers
-from tracelab.tasks.arithmetic import Arithmetic
 from tracelab.tasks.maze import Maze
 from tracelab.traces.corrupted import Corrupted
 from tracelab.traces.filler import Filler
@@ -295,56 +294,3 @@ def test_a_stream_is_the_frozen_sets_beginning_and_never_repeats():
         assert len(mine) == chunks.size(k) == 32
         for i, tokens in enumerate(mine.tokens):
             assert tokens.tolist() == together.tokens[32 * k + i].tolist()
-
-
-def test_seeds_and_splits_share_nothing():
-    sets = {s: problems(TASK, seed=0, split=s, count=60) for s in ("train", "val", "test", "ood")}
-    assert_disjoint(sets)
-    other = problems(TASK, seed=1, split="train", count=60)
-    assert (other.identity[:20] != sets["train"].identity[:20]).all()
-
-
-def test_shared_problems_are_counted():
-    examples = drawn(TASK, 0, "train", "problem", 0, 30)
-    with pytest.raises(ValueError, match="train and test share 3 problems"):
-        assert_disjoint(
-            {"train": examples, "val": examples.take(np.arange(0)), "test": examples.take(np.arange(3))}
-        )
-
-
-def test_test_sets():
-    changes = [{"generator": "kruskal"}, {"generator": "braided"}, {"size": 9}]
-    task = Maze(size=7, format="compact", ood=changes)
-    train = problems(task, seed=0, split="train", count=200)
-    sets = frozen.test_sets(task, 0, 40, {"train": train})
-    assert list(sets) == ["wilson", "kruskal", "braided", "wilson_9x9"]
-    for variant, examples in sets.values():
-        assert len(examples) == 40
-        assert variant.codec.vocabulary == task.codec.vocabulary
-        assert variant.judge_traces(examples, examples.trace).all()
-    identities = [set(examples.identity.tolist()) for _, examples in sets.values()]
-    assert len(set.union(*identities)) > 150, "sets of their own"
-    with pytest.raises(ValueError, match="mine and wilson share 40"):
-        frozen.test_sets(task, 0, 40, {"mine": sets["wilson"][1]})
-    with pytest.raises(ValueError, match="two test sets are called wilson"):
-        frozen.test_sets(replace(task, ood=[{"generator": "wilson"}]), 0, 40)
-
-
-def test_a_split_may_name_a_test_set():
-    """What is drawn for it is what models are tested on; `ood` alone names none."""
-    task = Maze(size=7, format="compact", ood=[{"generator": "braided"}])
-    sets = frozen.test_sets(task, 0, 4)
-    for split, name in (("test", "wilson"), ("braided", "braided")):
-        mine, of, stream = frozen.stream_of(task, split)
-        assert mine == sets[name][0]
-        assert (drawn(mine, 0, of, stream, 0, 4).identity == sets[name][1].identity).all()
-    for split in ("ood", "kruskal"):
-        with pytest.raises(ValueError, match=rf"^split='{split}' is unknown; .*, test, .* name: braided$"):
-            frozen.stream_of(task, split)
-    with pytest.raises(ValueError, match=r"there are none, for task\.ood is empty"):
-        frozen.stream_of(replace(task, ood=()), "ood")
-
-
-def test_a_task_may_say_how_its_own_test_set_is_called():
-    own = [*frozen.test_sets(replace(TASK, generator="prim"), 0, 4), *frozen.test_sets(Arithmetic(), 0, 4)]
-    assert own == ["prim", "arithmetic"]  # which says nothing

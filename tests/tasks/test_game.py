@@ -12,7 +12,7 @@ from tests.tasks.test_task_contract import SMALL
 from tracelab.core import rng
 from tracelab.core.ragged import Ragged
 from tracelab.data.frozen import references
-from tracelab.data.frozen import test_sets as sets_of
+from tracelab.data.splits import test_sets as sets_of
 from tracelab.search.game_tree.game import DRAW
 from tracelab.search.game_tree.search import ENTER
 from tracelab.tasks.game import Game

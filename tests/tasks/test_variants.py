@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from tests.helpers.runs import task_names
 from tracelab.core import rng
 from tracelab.core.paths import CLONE, CONF
-from tracelab.data.frozen import test_sets as sets_of
+from tracelab.data.splits import test_sets as sets_of
 from tracelab.runs.build import build_task
 from tracelab.runs.entry import compose
 from tracelab.tasks.countdown import Countdown

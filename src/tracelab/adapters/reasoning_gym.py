@@ -15,7 +15,7 @@ from typing import Any
 from tracelab.adapters.naming import names, task_named
 from tracelab.adapters.words import Weights, drawn, scores
 from tracelab.core.types import Task
-from tracelab.data.frozen import stream_of
+from tracelab.data.splits import stream_of
 from tracelab.rewards.base import level_of
 
 

@@ -25,7 +25,7 @@ from tracelab.core.formats import ABSENT, Table
 from tracelab.core.ragged import Ragged
 from tracelab.core.types import Task
 from tracelab.data.completions import completion_tokens
-from tracelab.data.frozen import stream_of
+from tracelab.data.splits import stream_of
 from tracelab.evaluation.verifying import verify
 from tracelab.rewards.base import level_of
 

@@ -23,7 +23,7 @@ from tracelab.core.stats import wilson
 from tracelab.core.terminal import counted, figure
 from tracelab.core.types import Examples, Task, Verdicts
 from tracelab.core.waiting import waiting
-from tracelab.data import frozen
+from tracelab.data import frozen, splits
 from tracelab.data.store import description
 from tracelab.data.verbatim import verbatim
 from tracelab.traces.base import Treated, Treatment, refuse_invalid
@@ -63,14 +63,14 @@ def made_of(task: Task, treatment: Treatment) -> dict[str, Any]:
 
 def kept(task: Task, seeds: Mapping[str, int], tests: int | None = None) -> dict[str, Any]:
     """The share of draws that are kept, by split and test set, of a task that draws anew problems whose
-    search is too long. Empty for others. seeds: by split (see `frozen.stream_of`); tests: the seed of the
+    search is too long. Empty for others. seeds: by split (see `splits.stream_of`); tests: the seed of the
     test sets, if any.
     """
-    streams = {split: (seed, frozen.stream_of(task, split)) for split, seed in seeds.items()}
+    streams = {split: (seed, splits.stream_of(task, split)) for split, seed in seeds.items()}
     if tests is not None:
         own = getattr(task, "in_distribution", task.name)
-        streams[own] = tests, frozen.stream_of(task, "test")
-        streams |= {name: (tests, stream) for name, stream in frozen.far(task).items()}
+        streams[own] = tests, splits.stream_of(task, "test")
+        streams |= {name: (tests, stream) for name, stream in splits.far(task).items()}
     flags = {name: frozen.kept(s.task, seed, s.split, s.name) for name, (seed, s) in streams.items()}
     return {name: _rate(kept) for name, kept in flags.items() if kept is not None}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tracelab.core.types import Examples, Task
 from tracelab.data.card import Arm, describe, rate_of
-from tracelab.data.frozen import assert_disjoint
+from tracelab.data.splits import assert_disjoint
 from tracelab.traces.base import Treatment
 
 

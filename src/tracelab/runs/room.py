@@ -8,7 +8,7 @@ from tracelab.core.codec import Sequences
 from tracelab.core.types import Task
 from tracelab.data import frozen
 from tracelab.data.card import Arm
-from tracelab.data.frozen import TestSets
+from tracelab.data.splits import TestSets
 
 ROUND = 64  # a context that the data decides is a multiple
 LONGEST = 256  # sequences, by which it is told how much longer traces are than the reference's

@@ -14,7 +14,7 @@ import numpy as np
 
 from tracelab.core.codec import Sequences
 from tracelab.core.types import Examples, Task
-from tracelab.data import card, from_files, frozen
+from tracelab.data import card, from_files, frozen, splits
 from tracelab.data.compiling import compile_ahead
 from tracelab.data.pieces import Chunks, Endless, Frozen
 from tracelab.data.survey import survey
@@ -31,7 +31,7 @@ from tracelab.traces.correct import Correct
 from tracelab.traces.latent import Latent
 from tracelab.traces.solution_only import SolutionOnly
 
-TestSets = frozen.TestSets
+TestSets = splits.TestSets
 Treated = Callable[[Examples, str], card.Arm]
 Turns = ordering.Turns
 
@@ -39,7 +39,7 @@ Turns = ordering.Turns
 def test_sets(experiment: Experiment, task: Task, against: Mapping[str, Examples] | None = None) -> TestSets:
     """The test sets, the same for all arms and seeds; disjoint from `against`, or ValueError."""
     tested = experiment.eval
-    return frozen.test_sets(task, tested.seed, tested.problems, against, experiment.data.drawn_by)
+    return splits.test_sets(task, tested.seed, tested.problems, against, experiment.data.drawn_by)
 
 
 def chosen(tests: TestSets, names: Sequence[str] | None) -> dict[str, tuple[Task, Examples]]:
@@ -90,7 +90,7 @@ def prepare(experiment: Experiment) -> Data:
     train = arm(chunks[0], "train")
     val = arm(problems(experiment, task, "val", experiment.data.val_size), "val")
     known = {"train": train.examples, "val": val.examples}
-    frozen.assert_disjoint(known)
+    splits.assert_disjoint(known)
     tests = test_sets(experiment, task, known)
     told = as_told(experiment, treatment)
     the_card = card.data_card(task, told, {"train": train, "val": val})

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from tracelab.core.paths import CONF
 from tracelab.core.settings import Part
-from tracelab.data import frozen
+from tracelab.data import splits
 from tracelab.data.compiling import compile_ahead
 from tracelab.runs.build import build_task
 from tracelab.runs.settings import Experiment
@@ -59,9 +59,9 @@ def effective(experiment: Some, say: Say) -> Some:
     ready = lambda: compile_ahead(part, experiment.trace)  # noqa: E731
     given = _given(part)
     if given is None or part["ood"] != given.possible:
-        frozen.check_far(task, seed, ready)
+        splits.check_far(task, seed, ready)
         return experiment
-    idle = zip(part["ood"], frozen.idle(task, seed, ready), strict=True)
+    idle = zip(part["ood"], splits.idle(task, seed, ready), strict=True)
     reasons = [task.why_idle(change, knob) for change, knob in idle]
     kept = [change for change, reason in zip(part["ood"], reasons, strict=True) if reason is None]
     return replace(experiment, task=_left(part, kept, [why for why in reasons if why is not None], say))
