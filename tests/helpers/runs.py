@@ -38,6 +38,7 @@ SMALL = (
     "data.val_size=32",
     "data.batch_tokens=2048",
     "eval.problems=24",
+    "eval.max_new=48",  # who learned for seconds never stops: writing to the end would be half the time
     "budget.steps=12",
     "checkpoint_every=5",
     "validate_every=6",

@@ -42,6 +42,7 @@ TEACHER = (
     "budget.steps=60",
     "validate_every=10",
     "eval.problems=4",
+    "eval.max_new=null",
     "trainer.precision=32-true",
     "threads=1",
 )

@@ -32,6 +32,7 @@ WORDS = (
     "task.ood=[]",
     "data.batch_tokens=512",
     "eval.problems=4",
+    "eval.max_new=null",
     "optim=adamw",
     "optim.optimizer.lr=1e-2",
     "optim.schedule.warmup=10",
