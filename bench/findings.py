@@ -39,6 +39,11 @@ DRAWN = ("solution_valid", "trace_strict")
 CLAIMS = [*dict.fromkeys(part[0] for part in findings.PARTS)]  # their letters
 RANK = "e"  # the finding whose figures are rank correlations, not shares
 OWN = {"arithmetic": sums.lines, "countdown": ranges.lines}  # what is asked of one task alone
+NO_PART = "no part of the study: `correct` or `solution_only` ends at 50 % or less in the median of seeds"
+UNDECIDED = (
+    "no verdict yet. Whether it takes part is said by `correct` and `solution_only`, and one of them has "
+    f"fewer than {LEAST_SEEDS} seeds"
+)
 SEEDS = {"maze": 10}  # planned; of the other tasks LEAST_SEEDS
 
 
@@ -159,14 +164,20 @@ def read(data: Path) -> dict[str, pl.LazyFrame]:
     return tables
 
 
+def taking_part(tables: dict[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
+    """Those of the tasks that verdicts are given on."""
+    return {task: t for task, t in tables.items() if findings.can_take_part(t) and findings.takes_part(t)}
+
+
 def lines_of(data: Path, tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -> list[str]:
     """The page's tables. found: as of `findings.measurements`."""
-    text = ["## Verdicts", "", *verdict_table(found, tables), "## What decides", "", *primary_table(found)]
-    if out := [task for task in tables if task not in found["task"].to_list()]:
-        rule = (
-            "no part of the study: `correct` or `solution_only` ends at 50 % or less in the median of seeds"
-        )
-        text += [f"{', '.join(out)}: {rule}.", ""]
+    ran = [task for task, table in tables.items() if findings.can_take_part(table)]
+    text = ["## Verdicts", "", *verdict_table(found, ran), "## What decides", "", *primary_table(found)]
+    for task in tables:
+        if task not in ran:
+            text += [f"{task}: {UNDECIDED}.", ""]
+        elif task not in found["task"].to_list():
+            text += [f"{task}: {NO_PART}.", ""]
     for task, table in tables.items():
         run = Run.open(analysis.runs(data / task)["run"][0])
         text += [f"## The arms on {task}", "", *arm_table(TaskOutcomes(table))]
@@ -191,7 +202,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", default=RESULTS / "study")
     data = parser.parse_args().data
     tables = read(data)
-    found = findings.measurements({task: t for task, t in tables.items() if findings.takes_part(t)})
+    found = findings.measurements(taking_part(tables))
     folder = DOCS / "results" / "study"
     folder.mkdir(parents=True, exist_ok=True)
     found.write_csv(folder / "measurements.csv")

@@ -10,6 +10,7 @@ from tracelab.analysis.estimates import compare
 from tracelab.analysis.measures import lowest_quarter
 from tracelab.analysis.variance import Spread, of_ratios, spread
 from tracelab.analysis.verdicts import (
+    LEAST_SEEDS,
     MIXED,
     OPEN,
     REFUTED,
@@ -107,6 +108,16 @@ def test_a_task_takes_part_where_two_arms_learn():
     )
     alone = {arm: rates for arm, rates in OPPOSITE.items() if arm[0] != "solution_only"}
     assert not findings.takes_part(study(alone, True).lazy())
+
+
+def test_whether_a_task_takes_part_is_said_by_five_seeds_of_both_arms():
+    """One whose arms have not all run is no task in which they learn nothing."""
+    whole = study(OPPOSITE, True).lazy()
+    assert findings.can_take_part(whole)
+    missing = pl.col("treatment") != "solution_only"
+    assert not findings.can_take_part(whole.filter(missing))
+    assert not findings.can_take_part(whole.filter(missing | (pl.col("seed") < LEAST_SEEDS - 1)))
+    assert findings.can_take_part(whole.filter(missing | (pl.col("seed") < LEAST_SEEDS)))
 
 
 def test_what_is_claimed_and_true_is_replicated(claimed):

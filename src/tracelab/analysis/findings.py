@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tracelab.analysis.cells import FAR, TaskOutcomes
+from tracelab.analysis.cells import FAR, Cells, TaskOutcomes
 from tracelab.analysis.estimates import holm
 from tracelab.analysis.measures import (
     BEFORE,
@@ -47,6 +47,7 @@ from tracelab.core.stats import known
 TASKS = 5  # that the study has
 SHARES = ("b", "h", "j2")  # parts that are shares, not differences
 SEVERAL = ("d", "g")  # findings with a claim for each start and reward
+DECIDING = ("solution_only", "correct")  # arms that say whether a task takes part
 MUTE = ("e", "f")  # on which a task may have nothing to say: no expansions, or one reference length
 COLUMNS: Mapping[str, type[pl.DataType]] = {
     **dict.fromkeys(("finding", "part", "task"), pl.String),
@@ -121,14 +122,24 @@ def _row(name: str, part: Part, task: str, measured: Measurement, near: str) -> 
 def takes_part(table: pl.LazyFrame) -> bool:
     """Do `solution_only` and `correct` both solve more than LEARNED in distribution, in the median of seeds?
 
-    A task in which they do not is no part of the study.
+    A task in which they do not is no part of the study. See `can_take_part`.
     """
     outcomes = TaskOutcomes(table)
-    arms = [outcomes.arm(name) for name in ("solution_only", "correct")]
-    cells = [outcomes.cells(arm, RIGHT) for arm in arms if arm is not None]
-    return len(cells) == len(arms) and all(
-        float(np.median(part.on(outcomes.splits[0]).mean(1))) > LEARNED for part in cells
+    cells, near = _deciding(outcomes), outcomes.splits[0]
+    return len(cells) == len(DECIDING) and all(
+        float(np.median(part.on(near).mean(1))) > LEARNED for part in cells
     )
+
+
+def can_take_part(table: pl.LazyFrame) -> bool:
+    """Have LEAST_SEEDS seeds of `solution_only` and of `correct` run, which say whether a task takes part?"""
+    seeds = [len(part.seeds) for part in _deciding(TaskOutcomes(table))]
+    return len(seeds) == len(DECIDING) and min(seeds) >= LEAST_SEEDS
+
+
+def _deciding(outcomes: TaskOutcomes) -> list[Cells]:
+    arms = [outcomes.arm(name) for name in DECIDING]
+    return [outcomes.cells(arm, RIGHT) for arm in arms if arm is not None]
 
 
 def verdicts(found: pl.DataFrame, ran: Collection[str] = ()) -> pl.DataFrame:

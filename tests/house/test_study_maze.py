@@ -1,0 +1,50 @@
+"""What the study's page says of mazes is what their data say."""
+
+import pytest
+
+from tests.helpers.study_page import DATA, PROSE, TEXT, as_prose, by_seed, per_cent, row_of_arm
+from tracelab import analysis
+from tracelab.analysis import findings
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    return analysis.load(DATA / "maze")
+
+
+def test_no_verdict_is_given_before_the_arms_have_run_that_decide(outcomes):
+    assert not findings.can_take_part(outcomes)
+    assert "maze: no verdict yet." in TEXT
+    assert sorted(by_seed(outcomes, arm, "wilson").size for arm in ("correct", "swapped")) == [5, 5]
+
+
+def test_estimates_in_prose_are_those_of_the_table():
+    told = [
+        {head: as_prose(cell) for head, cell in row_of_arm("maze", arm).items()}
+        for arm in ("correct", "swapped")
+    ]
+    correct, swapped = told
+    assert f"In distribution `correct` is right in {correct['right']}**" in PROSE
+    assert f"and {correct['strictly valid']} of its traces are strictly valid" in PROSE
+    assert f"`swapped` is right in {swapped['right']}, and of its" in PROSE
+    far = f"together `correct` is right in {correct['right, far']}, `swapped` in {swapped['right, far']}"
+    assert far in PROSE
+
+
+def test_valid_traces_of_swapped_are_counted(outcomes):
+    traces = outcomes.filter(arm="swapped").select("trace_strict").collect()["trace_strict"]
+    assert f"of its {len(traces):,} traces on all test sets {traces.sum()} is strictly valid" in PROSE
+
+
+def test_seeds_in_prose_are_those_measured(outcomes):
+    def ends(arm, split):
+        least, *_, most = per_cent(by_seed(outcomes, arm, split))
+        return f"{least} to {most} %"
+
+    def both(split):
+        return [ends(arm, split) for arm in ("correct", "swapped")]
+
+    larger, deep, open_ = both("wilson_9x9"), both("dfs"), both("searchformer_density_0.02x0.1")
+    assert f"`correct` is right in {larger[0]} of larger mazes, `swapped` in {larger[1]}" in PROSE
+    assert f"of depth-first mazes it is {' and '.join(deep)}" in PROSE
+    assert f"{open_[0]} of `correct` and {open_[1]} of `swapped`" in PROSE
