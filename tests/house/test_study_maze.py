@@ -5,6 +5,7 @@ import pytest
 from tests.helpers.study_page import DATA, PROSE, TEXT, as_prose, by_seed, per_cent, row_of_arm
 from tracelab import analysis
 from tracelab.analysis import findings
+from tracelab.core.paths import CLONE
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,25 @@ def test_estimates_in_prose_are_those_of_the_table():
     assert f"`swapped` is right in {swapped['right']}, and of its" in PROSE
     far = f"together `correct` is right in {correct['right, far']}, `swapped` in {swapped['right, far']}"
     assert far in PROSE
+
+
+def test_the_page_of_results_has_what_the_seeds_ended_at(outcomes):
+    def ends(arm, of):
+        values = 100 * by_seed(outcomes, arm, "wilson", of)
+        return f"{values.min():.1f} to {values.max():.1f} %"
+
+    told = (CLONE / "docs" / "results.md").read_text("utf-8")
+    right, valid, swapped = (
+        ends(*what)
+        for what in (
+            ("correct", "solution_valid"),
+            ("correct", "trace_strict"),
+            ("swapped", "solution_valid"),
+        )
+    )
+    assert f"`correct` ended at {right} valid solutions and {valid} strictly valid traces" in told
+    assert f"`swapped` at {swapped} without a strictly valid trace" in told
+    assert not by_seed(outcomes, "swapped", "wilson", "trace_strict").any()
 
 
 def test_valid_traces_of_swapped_are_counted(outcomes):
