@@ -48,9 +48,16 @@ SEEDS = {"maze": 10}  # planned; of the other tasks LEAST_SEEDS
 
 
 def verdict_table(found: pl.DataFrame, ran: Collection[str]) -> list[str]:
-    """A row per finding, a column per task, and what they come to once all have run. ran: tasks that have."""
-    given = findings.verdicts(found, ran)
-    tasks = [task for task in TASKS if task in given["task"].to_list()]
+    """A row per finding, a column per task, and what they come to once all have run.
+
+    ran: tasks that have run. Of one with fewer seeds than planned the head has how many; it has yet to run.
+    """
+    tasks = [task for task in TASKS if task in found["task"].to_list()]
+    few = {task: seeds for task in tasks if (seeds := fewest(found, task)) < planned(task)}
+    whole = found.filter(~pl.col("task").is_in([*few]))
+    over = findings.verdicts(whole, [task for task in ran if task not in few]).filter(task="all")
+    given = pl.concat([findings.verdicts(found).filter(pl.col("task") != "all"), over])
+    heads = [f"{task}, {few[task]} of {planned(task)} seeds" if task in few else task for task in tasks]
     rows = []
     for letter in (letter for letter in CLAIMS if letter in set(given["finding"])):
         mine, cells = given.filter(finding=letter), []
@@ -62,7 +69,17 @@ def verdict_table(found: pl.DataFrame, ran: Collection[str]) -> list[str]:
             ]
             cells.append("<br>".join(told) or "–")
         rows.append([letter, claim_of(letter), *cells])
-    return markdown(["", "claim", *tasks, "over tasks"], rows)
+    return markdown(["", "claim", *heads, "over tasks"], rows)
+
+
+def planned(task: str) -> int:
+    """How many seeds of an arm the study is to have."""
+    return SEEDS.get(task, LEAST_SEEDS)
+
+
+def fewest(found: pl.DataFrame, task: str) -> int:
+    """The fewest seeds that a measurement which decides stands on."""
+    return int(found.filter(pl.col("primary"), task=task)["seeds"].min())
 
 
 def claim_of(letter: str) -> str:
@@ -134,7 +151,7 @@ def seeds_table(tables: dict[str, pl.LazyFrame]) -> list[str]:
 
 def missing(tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -> list[str]:
     """What was planned and is not there: tasks, arms of conf/arm with fewer seeds than planned, claims."""
-    planned = {path.stem: OmegaConf.load(path) for path in sorted((CONF / "arm").glob("*.yaml"))}
+    arms = {path.stem: OmegaConf.load(path) for path in sorted((CONF / "arm").glob("*.yaml"))}
     rows = []
     for task in TASKS:
         if task not in tables:
@@ -142,11 +159,11 @@ def missing(tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -> list[str]:
             continue
         outcomes = TaskOutcomes(tables[task])
         few = []
-        for name, config in planned.items():
+        for name, config in arms.items():
             treatment = next(iter(config.defaults[0].values()))
             arm = outcomes.arm(treatment, **dict(config.get("trace", {})))
             seeds = len(outcomes.cells(arm, RIGHT).seeds) if arm else 0
-            if seeds < SEEDS.get(task, LEAST_SEEDS):
+            if seeds < planned(task):
                 few.append(f"{name} ({seeds} seeds)" if seeds else name)
         if few:
             rows.append([task, ", ".join(few)])

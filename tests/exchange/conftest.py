@@ -16,8 +16,9 @@ def command(name, *words, cwd):
 def run(tmp_path_factory):
     """The folder of a run."""
     folder = tmp_path_factory.mktemp("exchange") / "run"
-    short = ("trace=solution_only", "task.ood=[]", "eval.max_new=null", "budget.steps=100", "validate_every=50")
-    train(small(folder, *short, "data.batch_tokens=512", "trainer.precision=32-true", "threads=1"))
+    short = ("trace=solution_only", "task.ood=[]", "budget.steps=100", "validate_every=50")
+    whole = ("eval.max_new=null", "trainer.precision=32-true", "threads=1")
+    train(small(folder, *short, "data.batch_tokens=512", *whole))
     return folder
 
 

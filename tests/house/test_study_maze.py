@@ -1,5 +1,6 @@
 """What the study's page says of mazes is what their data say."""
 
+import polars as pl
 import pytest
 
 from tests.helpers.study_page import DATA, PROSE, TEXT, as_prose, by_seed, per_cent, row_of_arm
@@ -17,6 +18,21 @@ def test_no_verdict_is_given_before_the_arms_have_run_that_decide(outcomes):
     assert not findings.can_take_part(outcomes)
     assert "maze: no verdict yet." in TEXT
     assert sorted(by_seed(outcomes, arm, "wilson").size for arm in ("correct", "swapped")) == [5, 5]
+
+
+@pytest.mark.parametrize("seeds", [5, 10])
+def test_a_task_with_seeds_still_to_run_says_so_and_decides_nothing_over_tasks(page, seeds):
+    rows = [
+        {"finding": "a", "part": "a", "primary": True, "task": task, "arm": "correct", "verdict": "refuted"}
+        | {"seeds": seeds if task == "maze" else 5}
+        for task in page.TASKS
+    ]
+    head, _, row = (
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in page.verdict_table(pl.DataFrame(rows), page.TASKS)[:3]
+    )
+    assert head[2:] == ["maze, 5 of 10 seeds" if seeds == 5 else "maze", *page.TASKS[1:], "over tasks"]
+    assert row[2:] == ["refuted"] * 5 + ["–" if seeds == 5 else "refuted"]
 
 
 def test_estimates_in_prose_are_those_of_the_table():
