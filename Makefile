@@ -21,7 +21,7 @@ doctor: $(VENV)/installed ## Say what this machine is, and how to mend what is b
 	$(BIN)/python -m tracelab.doctor
 
 test: $(VENV)/installed-test ## Run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" --durations=40
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" --durations=30
 
 test-slow: $(VENV)/installed-test ## Run the tests that take minutes, too
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal

@@ -1,6 +1,7 @@
 """Settings of the whole suite, and kernels compiled before its workers start: each would compile its own."""
 
 import os
+from collections import Counter
 
 import pytest
 from hypothesis import settings
@@ -34,6 +35,19 @@ def pytest_sessionstart(session):
         }
         pairs = [{"task": task, "trace": axes["trace"][0]} for task in axes["task"]]
         compile_for(pairs + [{"task": axes["task"][0], "trace": trace} for trace in axes["trace"][1:]])
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Where `--durations` is asked for, the files that take longest, too."""
+    if not (most := terminalreporter.config.option.durations):
+        return
+    spent = Counter()
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        if hasattr(report, "duration"):
+            spent[report.nodeid.partition("::")[0]] += report.duration
+    terminalreporter.section(f"slowest {most} files, of {sum(spent.values()):.0f} s in all workers")
+    for file, seconds in spent.most_common(most):
+        terminalreporter.write_line(f"{seconds:7.1f}s {file}")
 
 
 @pytest.fixture(autouse=True)
