@@ -84,6 +84,15 @@ def test_arms_train(experiment, online):
 
 
 STUDY = {"maze": 10, "graph_path": 5, "countdown": 5, "sat": 5, "arithmetic": 5}  # seeds
+LATENTS = ("arithmetic", "deduction", "graph_path")
+RUNGS = {  # arms -> treatment, feedback
+    "correct": ("Correct", None),
+    "solution_only": ("SolutionOnly", None),
+    "latents/curriculum": ("Latent", "none"),
+    "latents/pause": ("Latent", "pause"),
+    "latents/recycled": ("Latent", "recycled"),
+    "filler": ("Filler", None),
+}
 PREDICTION = Path(__file__).parents[2] / "docs" / "results" / "prediction.md"
 
 
@@ -100,9 +109,24 @@ def test_a_sweep_of_the_study_is_the_planned_one(task):
     assert re.search(rf"^\| {task} \| .* \| (≥ )?{STUDY[task]} \|$", PREDICTION.read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("task", STUDY)
-def test_the_test_sets_of_the_study_are_drawn(task):
-    composed = compose(Training, "train", f"experiment=study/{task}")
+@pytest.mark.parametrize("task", LATENTS)
+def test_a_sweep_on_latents_is_the_planned_one(task):
+    with initialize_config_dir(str(CONF), version_base=None):
+        sweep = composed_by_hydra("train", [f"experiment=latents/{task}"], return_hydra_config=True)
+    assert sweep.hydra.sweep.dir == f"runs/latents/{task}"
+    assert dict(sweep.hydra.sweeper.params) == {"seed": "range(5)", "arm": ",".join(RUNGS)}
+    for arm, (treatment, feedback) in RUNGS.items():
+        trace = compose(Training, "train", f"experiment=latents/{task}", f"arm={arm}").trace
+        assert (trace["_target_"].rpartition(".")[2], trace.get("feedback")) == (treatment, feedback)
+    told = PREDICTION.with_name("prediction_latents.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([\w/]+)` \|", told, re.MULTILINE) == [*RUNGS]
+
+
+@pytest.mark.parametrize(
+    "sweep", [f"study/{task}" for task in STUDY] + [f"latents/{task}" for task in LATENTS]
+)
+def test_the_test_sets_of_the_studies_are_drawn(sweep):
+    composed = compose(Training, "train", f"experiment={sweep}")
     drawn = sets.test_sets(composed, build_task(composed.task))
     assert len(drawn) == 1 + len(composed.task["ood"])
     assert {len(examples) for _, examples in drawn.values()} == {512}
