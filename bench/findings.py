@@ -225,7 +225,9 @@ def main() -> None:
     found.write_csv(folder / "measurements.csv")
     for task in tables:
         name = pl.col("run").str.split("/").list.last()  # a run is called by its folder, wherever that lies
-        curves = analysis.learning_curves(data / task).with_columns(name)
+        runs = analysis.runs(data / task).filter(pl.col("algorithm").is_null())  # tokens trained, not sampled
+        curves = analysis.learning_curves(data / task).filter(pl.col("run").is_in(runs["run"].to_list()))
+        curves = curves.with_columns(name)
         learning(folder / f"learning_{task}", curves.filter(pl.col("metric").is_in(DRAWN)))
     text = lines_of(data, tables, found)
     between_marks(DOCS / "results" / "study.md", text, "The study")

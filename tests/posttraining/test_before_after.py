@@ -123,6 +123,41 @@ def test_pass_at_k_with_a_valid_trace():
         before_after.passes(uneven)
 
 
+def test_pass_at_k_is_of_the_same_problems():
+    """A problem that was judged before alone, and always right there, changes nothing."""
+    samples, more = [YES, NO, NO, NO], [YES, NO, NO, NO, YES, YES, YES, YES]
+    found = before_after.passes(pairs(more, samples, samples=4))
+    assert found.equals(before_after.passes(pairs(samples, samples, samples=4)))
+    assert set(found["n"]) == {1}
+
+
+def test_sharpened_and_not_widened():
+    """Six problems, four samples: three are right once before and always after, the others never are."""
+    before, after = [YES, NO, NO, NO] * 3 + [NO] * 12, [UNFAITHFUL] * 12 + [NO] * 12
+    found = before_after.sharpened(pairs(before, after, seeds=3, samples=4))
+    rows = {(row["of"], row["k"]): row for row in found.iter_rows(named=True)}
+    assert {key: row["difference"] for key, row in rows.items()} == pytest.approx(
+        {
+            ("solution", 1): 3 / 8,
+            ("solution", 2): 1 / 4,
+            ("solution", 4): 0.0,
+            ("both", 1): -1 / 8,
+            ("both", 2): -1 / 4,
+            ("both", 4): -1 / 2,
+        }
+    )
+    assert rows["solution", 4]["low"] < 0 < rows["solution", 4]["high"]
+    assert (rows["solution", 1]["before"], rows["solution", 1]["after"]) == (1 / 8, 1 / 2)
+    assert {(row["n"], row["seeds"]) for row in rows.values()} == {(6, 3)}
+    assert before_after.sharpened(pairs([YES, NO], [YES, NO])).is_empty()
+
+
+def test_what_has_no_problem_in_common_is_not_compared():
+    apart = pl.col("problem_key") + pl.when(when="after").then(100).otherwise(0)
+    with pytest.raises(ValueError, match="no problem there was judged both before and after"):
+        before_after.moves(pairs([YES, NO], [YES, NO]).with_columns(problem_key=apart))
+
+
 # --- a run and its source ------------------------------------------------------------------------
 
 
@@ -175,12 +210,60 @@ def test_the_same_problems_are_compared(after):
     assert (found.select(pl.sum_horizontal(before_after.NAMES)).to_series() == 12).all()
 
 
+def test_samples_of_pass_at_k_are_kept_with_both_verdicts(after, tmp_path):
+    """However the runs were judged, and wherever the source is: estimates are those of the JSON."""
+    shutil.copytree(after, tmp_path / "alone")
+    found = before_after.passes(before_after.load_passes(tmp_path / "alone"))
+    for when in before_after.WHEN:
+        told = json.loads((after / f"passes_{when}.json").read_text())
+        mine = found.filter(when=when, of="solution")
+        assert len(mine) > 1
+        for row in mine.iter_rows(named=True):
+            assert [row[name] for name in before_after.ENDS] == pytest.approx(
+                [told[f"pass@{row['k']}"][name] for name in before_after.ENDS]
+            )
+        assert (found.filter(when=when, of="both")["value"] <= mine["value"]).all()
+    changed = before_after.sharpened(before_after.load_passes(after))
+    assert set(changed["seeds"]) == {1}
+    assert len(changed) == len(found) / 2
+    (tmp_path / "alone" / "passes_before.parquet").unlink()
+    with (
+        pytest.warns(UserWarning, match=r"it has no passes_before\.parquet"),
+        pytest.raises(ValueError, match="no run there has samples of pass@k"),
+    ):
+        before_after.load_passes(tmp_path / "alone")
+
+
+@pytest.mark.parametrize("other", ["problems", "limit"])
+def test_what_was_judged_otherwise_is_named_and_left_out(after, other, tmp_path):
+    for name in ("source", "after"):
+        shutil.copytree(after.with_name(name), tmp_path / name)
+    before = tmp_path / "source"
+    if other == "problems":
+        table = pl.read_parquet(before / "outcomes.parquet")
+        table.with_columns(pl.col("problem_key") ^ 1).write_parquet(before / "outcomes.parquet")
+        fault = "have no problem in common"
+    else:
+        record = json.loads((before / "run.json").read_text())
+        (before / "run.json").write_text(json.dumps({**record, "max_new": record["max_new"] + 1}))
+        fault = f"completions of {record['max_new'] + 1} tokens at most"
+    config = tmp_path / "after" / "config.yaml"
+    config.write_text(config.read_text().replace(str(after.parent), str(tmp_path)))
+    with (
+        pytest.warns(UserWarning, match=fault),
+        pytest.raises(ValueError, match="no run there was post-trained"),
+    ):
+        before_after.load_pairs(tmp_path / "after")
+
+
 def test_the_page_has_a_section(after, likely, tmp_path):
     report([str(after), "--out", str(tmp_path / "page.html"), "--examples", "0"])
     page = (tmp_path / "page.html").read_text()
     assert '<section id="before_after"' in page
     assert "Problems gained and lost" in page
     assert "How likely completions are" in page
+    assert "pass@k before and after" in page
+    assert len(pl.read_csv(tmp_path / "page_data" / "sharpened.csv"))
     moved = pl.read_csv(tmp_path / "page_data" / "moves.csv")
     assert set(before_after.NAMES) < set(moved.columns)
 

@@ -27,6 +27,8 @@ from tracelab.posttraining.passes import (
     BEFORE,
     build_passes,
     compared,
+    forget,
+    keep,
     measure_before,
     note_problems,
 )
@@ -85,7 +87,7 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
         note_problems(Run.open(experiment.run_dir))
     run = begin(experiment, went)
     for name in (AFTER, *(() if went else (BEFORE,))):
-        (run.folder / name).unlink(missing_ok=True)  # of other weights, from here on
+        forget(run, name)  # of other weights, from here on
     precision = precision_of(experiment, went.checkpoint if went else None)
     say(str(precision))
     task = build_task(experiment.task)
@@ -114,8 +116,8 @@ def _posttrain(experiment: PostTraining, went: Before | None) -> Trained:
         metrics = conclude(run, record, progress, finished, began, tests, went)
         if metrics is not None:
             measured = passes(run, "last")
-            draw(run, measured)
-            run.write_json(AFTER, measured)  # last, for it says that all is done
+            draw(run, measured.estimates)
+            keep(run, AFTER, measured)  # last, for it says that all is done
     return Trained(run, metrics, "resumed" if resume else "finished")
 
 

@@ -2,9 +2,11 @@
 
     measure = build_passes(run, experiment, tests, precision, limits)
     measure_before(run, source, experiment, measure)
-    run.write_json(AFTER, measure(run, "last"))
+    keep(run, AFTER, measure(run, "last"))
 
-A finished run may be judged again on other test problems. So each file notes which it is of.
+A finished run may be judged again on other test problems. So each file notes which it is of. The samples'
+verdicts lie beside it as Parquet: from them come pass@k with a valid trace, and how sure a change is
+(`analysis.before_after.load_passes`).
 """
 
 from __future__ import annotations
@@ -12,13 +14,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from tracelab.core.types import Examples, Task
 from tracelab.evaluation.judging import judge_model, labels, trained_model
-from tracelab.evaluation.outcomes import Judged, metrics_of, table_of
+from tracelab.evaluation.outcomes import Judged, metrics_of, table_of, write
 from tracelab.metrics.pass_at_k import PassAtK
 from tracelab.models.precision import Precision
 from tracelab.posttraining.settings import PostTraining
@@ -30,7 +34,34 @@ from tracelab.training.devices import Devices
 
 BEFORE, AFTER = "passes_before.json", "passes_after.json"
 OF = "measured_on"  # in either file: the seed of the test set, and how many of its problems
-Measure = Callable[[Run, str], dict[str, Any]]
+LISTS = ("completion", "problem")  # columns of outcomes that are not kept of samples
+
+
+class Measured(NamedTuple):
+    """estimates: by name, and of which problems they are; samples: the outcomes that they are made of."""
+
+    estimates: dict[str, Any]
+    samples: pa.Table
+
+
+Measure = Callable[[Run, str], Measured]
+
+
+def samples_of(run: Run, name: str) -> Path:
+    """Where the samples lie that a file's estimates are made of. name: BEFORE or AFTER."""
+    return (run.folder / name).with_suffix(".parquet")
+
+
+def keep(run: Run, name: str, measured: Measured) -> None:
+    """Write what was measured, the estimates last: where they are, the samples are, too."""
+    write(measured.samples, samples_of(run, name))
+    run.write_json(name, measured.estimates)
+
+
+def forget(run: Run, name: str) -> None:
+    """Remove what was measured of other weights."""
+    (run.folder / name).unlink(missing_ok=True)
+    samples_of(run, name).unlink(missing_ok=True)
 
 
 def problems_of(config: Mapping[str, Any]) -> dict[str, int]:
@@ -59,12 +90,13 @@ def build_passes(
     few = examples.take(np.arange(min(asked.problems, len(examples))))
     sampled = replace(experiment.eval, samples=asked.samples, temperature=asked.temperature)
 
-    def measure(of: Run, checkpoint: str) -> dict[str, Any]:
+    def measure(of: Run, checkpoint: str) -> Measured:
         call = Devices(experiment.trainer, experiment.threads)
         judged = call(written_by, of, checkpoint, precision, limits, task, few, sampled)
         table = table_of(judged, task, {**labels(run), "split": name})
         estimates = metrics_of(table, {"pass_at_k": PassAtK()}, task.levels)[name]
-        return {OF: problems_of(experiment.as_dict()), **estimates}
+        samples = table.drop_columns([*LISTS])
+        return Measured({OF: problems_of(experiment.as_dict()), **estimates}, samples)
 
     return measure
 
@@ -105,7 +137,7 @@ def measure_before(run: Run, source: Run, experiment: PostTraining, measure: Mea
     measured = measure(source, experiment.checkpoint)
     if began is not None:  # as earlier versions left it
         check_settled(source, began)  # the learner's weights were read before
-    run.write_json(BEFORE, measured)
+    keep(run, BEFORE, measured)
 
 
 def compared(run: Run, after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
