@@ -266,6 +266,17 @@ def test_a_trace_that_stands_in_latents_is_found_and_verified():
     assert ways(swapped)["verified"] < 0.3 * found["verified"]
 
 
+def test_an_answer_that_stands_in_the_prompt_is_not_found_in_latents_that_say_nothing():
+    task = Arithmetic(operations=1, distractors=1)
+    examples = drawn(task, 0, "test", "problem", 0, 8)
+    answers = [int(rows[0, 1]) for rows in examples.solution]
+    versions = []
+    for prompt in task.prompts(examples):
+        rows, numbers = varied_of(prompt, number_words(task), 3, np.random.default_rng(0))
+        versions.append(Versions(rows, numbers, np.zeros((len(rows), K + 1, task.modulus), bool)))
+    assert not any(found.any() for found in chains(task, examples, versions, answers).values())
+
+
 @pytest.mark.parametrize(
     ("changed", "stood"), [([1, 2, 3], True), ([1, 2], False), ([1], False), ([], False)]
 )
