@@ -13,7 +13,7 @@ against those of others that stand in this prompt as far (`expected`). Source: D
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -126,24 +126,27 @@ def expected(
 ) -> NDArray[np.float64]:
     """(n, 5): of each problem's steps those that others' of their kind are known of, and how many of these
     have operands; then of how many result, step and operands would be read, as `Read` counts them, if they
-    were read as often as others' of their kind are, here or in another problem's places.
+    were read as often as others' of their kind are in these places; or, where none of these was looked for
+    here, as often as in all problems' places.
 
     donors: (n, count) whose traces are looked for in a problem's places, -1: nobody's. Others' operands may
     stand in this prompt, as its own may. words: (n, places, top).
     """
     steps = [steps_of(task, trace) for trace in traces]
-    sums, counts = defaultdict[Kind, Any](lambda: np.zeros(3)), Counter[Kind]()
+    here: dict[tuple[int, Kind], Any] = defaultdict(lambda: np.zeros(4))  # how many, and of these read
+    anywhere: dict[Kind, Any] = defaultdict(lambda: np.zeros(4))
     for i, mine in enumerate(donors):
-        for step_of in (steps[donor] for donor in mine if donor >= 0):
-            for step, read in zip(step_of, steps_read(step_of, words[i], prompts[i]), strict=True):
-                kind = kind_of(step, prompts[i])
-                sums[kind], counts[kind] = sums[kind] + read, counts[kind] + 1
+        for theirs in (steps[donor] for donor in mine if donor >= 0):
+            for step, read in zip(theirs, steps_read(theirs, words[i], prompts[i]), strict=True):
+                kind, counts = kind_of(step, prompts[i]), np.array([1, *read])
+                here[i, kind], anywhere[kind] = here[i, kind] + counts, anywhere[kind] + counts
     found = np.zeros((len(steps), 5))
     for i, own in enumerate(steps):
         for step in own:
             kind = kind_of(step, prompts[i])
-            if counts[kind]:
-                found[i] += (1, bool(step.operands), *(sums[kind] / counts[kind]))
+            count, *read = here.get((i, kind), anywhere[kind])
+            if count:
+                found[i] += (1, bool(step.operands), *(np.array(read) / count))
     return found
 
 
