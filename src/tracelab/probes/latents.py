@@ -76,7 +76,9 @@ class Latents:
         """
         asked = tested(run, None if self.split is None else [self.split], self.problems)
         if not asked.model.lead:
-            raise ValueError(f"run={run.folder} has no latents: take a run of trace=latent")
+            raise ValueError(
+                f"run={run.folder} has no latents: take a run of trace=latent, but not of trace.feedback=none"
+            )
         ((split, (task, examples)),) = asked.tests.items()
         self.check(task)
         own = forced(asked.model, task, examples, asked.sampling, asked.max_new)
