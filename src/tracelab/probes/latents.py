@@ -145,14 +145,16 @@ class Latents:
             found = decoded(task, traces, words[there], prompts.take(column[there]))
             whole[there] += [read.step == read.steps for read in found]
         theirs = expected(task, examples.trace, others_, words, prompts)
-        for what, counts in (("gold", np.array(own, np.float64)), (CONTROL, theirs)):
+        all_read = np.array([read.step == read.steps for read in own])
+        for what, counts, wholes in (
+            ("gold", np.array(own, np.float64), (all_read, np.ones(len(own)))),
+            (CONTROL, theirs, (whole, of)),
+        ):
             steps, with_operands, result, step, inside = counts.T
             yield Counted("read", what, "result", result, steps)
             yield Counted("read", what, "step", step, steps)
             yield Counted("read", what, "step, operands in latents", inside, with_operands)
-        all_read = np.array([read.step == read.steps for read in own])
-        yield Counted("read", "gold", "whole trace", all_read, np.ones(len(own)))
-        yield Counted("read", CONTROL, "whole trace", whole, of)
+            yield Counted("read", what, "whole trace", *wholes)
 
     def of_chains(self, asked: Tested, task: Any, examples: Examples, own: Answers) -> Iterator[Counted]:
         """Traces that are found without the problem's, in its own latents and in another problem's."""
