@@ -7,6 +7,7 @@ import torch
 
 from tests.oracles import arithmetic as oracle
 from tracelab.analysis.latents import shares
+from tracelab.core.ragged import Ragged
 from tracelab.core.types import Task
 from tracelab.data.frozen import drawn
 from tracelab.models.gpt import GPT, Norm
@@ -15,7 +16,7 @@ from tracelab.probes import tested
 from tracelab.probes.chaining import Versions, chains, number_words, stands, varied_of
 from tracelab.probes.forcing import Forced, forced, repeated
 from tracelab.probes.latents import Forcing, Latents
-from tracelab.probes.readings import alike, decoded, read_off, steps_of
+from tracelab.probes.readings import alike, decoded, expected, read_off, steps_of
 from tracelab.probes.task_vectors import is_gain
 from tracelab.probes.thoughts import imposed, readings, replaced, states_of, thoughts_of
 from tracelab.runs.settings import Sampling
@@ -169,6 +170,41 @@ def test_a_planted_trace_is_read_off():
     assert all(i not in row for i, row in enumerate(donors))
     control = decoded(TASK, [traces[row[0]] for row in donors], words, PROMPTS)
     assert sum(read.result for read in control) < 0.75 * K * len(control)
+    theirs = expected(TASK, EXAMPLES.trace, donors, words, PROMPTS)
+    assert theirs[:, 0].sum() > 0.9 * K * len(own)
+    assert theirs[:, 2].sum() < 0.75 * theirs[:, 0].sum()
+    assert theirs[:, 4].sum() < 0.75 * operands["other"]
+
+
+def test_places_that_repeat_the_prompt_say_no_more_than_the_control():
+    """Much of a problem's own trace stands in its prompt, and less of others'."""
+    random = np.random.default_rng(0)
+    words = np.stack([[random.permutation(np.unique(row))[:10] for _ in range(5)] for row in PROMPTS])
+    donors = alike(EXAMPLES.trace.lengths, 5, seed=0)
+    own = np.array(decoded(TASK, list(EXAMPLES.trace), words, PROMPTS), float)
+    as_they_are = np.mean(
+        [
+            decoded(TASK, [EXAMPLES.trace[k] for k in column], words, PROMPTS.take(column))
+            for column in donors.T
+        ],
+        axis=0,
+    )
+    theirs = expected(TASK, EXAMPLES.trace, donors, words, PROMPTS)
+    for kind, of in ((2, 0), (3, 0), (4, 1)):
+        share = own[:, kind].sum() / own[:, of].sum()
+        assert share - as_they_are[:, kind].sum() / as_they_are[:, of].sum() > 0.15
+        assert abs(share - theirs[:, kind].sum() / theirs[:, of].sum()) < 0.06
+
+
+def test_a_step_is_held_against_others_of_its_kind():
+    """Two problems whose prompts hold 1 and 2: of others' steps one is of the own's kind, and it is read."""
+    code = [TASK.codec.token[word] for word in "123"]
+    traces = Ragged.of([[[0, 0, -1, -1, 1], [0, 1, -1, -1, 3]], [[0, 0, -1, -1, 2], [0, 1, -1, -1, 2]]])
+    prompts = Ragged.of([[code[0], code[1]]] * 2)
+    words = np.array([[[code[1]]], [[code[1]]]])
+    found = expected(TASK, traces, np.array([[1, -1], [-1, -1]]), words, prompts)
+    assert found.tolist() == [[1, 0, 1, 1, 0], [2, 0, 2, 2, 0]], "a 3 stands in no prompt"
+    assert not expected(TASK, traces, np.full((2, 1), -1), words, prompts).any()
 
 
 def test_operands_come_before_results():
@@ -176,7 +212,7 @@ def test_operands_come_before_results():
     row = [1, 0, 3, 4, 7]  # add A 3 4 7
     steps, nothing = steps_of(task, np.array([row])), np.array([tokens["ask"]])
     three, four, seven, other = (tokens[word] for word in ("3", "4", "7", "Z"))
-    for words, prompt, expected in (
+    for words, prompt, counted in (
         ([[three, four], [seven, other]], nothing, (1, 1, 1)),
         ([[seven, other], [three, four]], nothing, (1, 0, 0)),
         ([[three, other], [seven, other]], np.array([four]), (1, 1, 0)),
@@ -184,7 +220,7 @@ def test_operands_come_before_results():
         ([[three, four], [other, other]], np.array([seven]), (0, 0, 0)),
     ):
         read = read_off(steps, np.array(words), prompt)
-        assert (read.result, read.step, read.inside) == expected
+        assert (read.result, read.step, read.inside) == counted
         assert (read.steps, read.with_operands) == (1, 1)
 
 
@@ -228,6 +264,17 @@ def test_a_trace_that_stands_in_latents_is_found_and_verified():
     assert not any(ways(versions, [None] * len(answers)).values())
     swapped = [one.read_as(versions[k - 1]) for k, one in enumerate(versions)]
     assert ways(swapped)["verified"] < 0.3 * found["verified"]
+
+
+def test_an_answer_that_stands_in_the_prompt_is_not_found_in_latents_that_say_nothing():
+    task = Arithmetic(operations=1, distractors=1)
+    examples = drawn(task, 0, "test", "problem", 0, 8)
+    answers = [int(rows[0, 1]) for rows in examples.solution]
+    versions = []
+    for prompt in task.prompts(examples):
+        rows, numbers = varied_of(prompt, number_words(task), 3, np.random.default_rng(0))
+        versions.append(Versions(rows, numbers, np.zeros((len(rows), K + 1, task.modulus), bool)))
+    assert not any(found.any() for found in chains(task, examples, versions, answers).values())
 
 
 @pytest.mark.parametrize(

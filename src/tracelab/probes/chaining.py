@@ -32,6 +32,7 @@ from tracelab.probes.readings import spelled
 from tracelab.probes.thoughts import readings, states_of
 
 OPERATIONS = {"add": np.add, "sub": np.subtract, "mul": np.multiply}
+LET = 0  # the operation of a step that computes nothing
 CHAINED = ("arithmetic",)
 WAYS = ("reached", "causal", "verified")
 MOST = 32  # numbers that steps may start from, those of the prompt first
@@ -146,13 +147,15 @@ def stands(versions: Versions, place: int, results: NDArray[np.int64], changes: 
 def derived(task: Any, versions: Versions, answer: int, changes: int) -> Integers:
     """The rows of a trace of the task's own steps, each causal, that ends in the answer; or none.
 
-    What a prompt gives as it stands (`let`) needs no place.
+    What a prompt gives as it stands (`let`) needs no place. Where that is asked for, nothing is found.
     """
     solved = task.solved(Ragged.of([task.parse(prompt) for prompt in versions.prompts]))
     rows = solved.trace[0]
+    if rows[-1][0] == LET:
+        return rows[:0]
     every = np.array([by_name(trace, rows) for trace in solved.trace])  # (versions, steps, columns)
     known = {tuple(numbers) for numbers in versions.numbers.tolist()}
-    order = [t for t, row in enumerate(rows) if row[0] == 0]
+    order = [t for t, row in enumerate(rows) if row[0] == LET]
     for place in range(versions.read.shape[1]):
         ready = [t for t in _ready(every, known) if t not in order]
         standing = stands(versions, place, every[:, ready, 4].T, changes)

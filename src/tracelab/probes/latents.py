@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tracelab.analysis.latents import FILE, QUESTIONS, of_file
+from tracelab.analysis.latents import CONTROL, FILE, QUESTIONS, of_file
 from tracelab.core import rng
 from tracelab.core.knobs import one_of
 from tracelab.core.settings import Count, Positive, Seed
@@ -27,7 +27,7 @@ from tracelab.evaluation.judging import knobs_of
 from tracelab.probes.base import Shown
 from tracelab.probes.chaining import CHAINED, Versions, chains, versions_of
 from tracelab.probes.forcing import Answers, Forced, Forcing, forced
-from tracelab.probes.readings import PARTS, alike, decoded
+from tracelab.probes.readings import PARTS, alike, decoded, expected
 from tracelab.probes.tested import Tested, tested
 from tracelab.probes.thoughts import Thoughts, imposed, others, readings, replaced, thoughts_of
 from tracelab.runs.folder import Run
@@ -76,7 +76,9 @@ class Latents:
         """
         asked = tested(run, None if self.split is None else [self.split], self.problems)
         if not asked.model.lead:
-            raise ValueError(f"run={run.folder} has no latents: take a run of trace=latent")
+            raise ValueError(
+                f"run={run.folder} has no latents: take a run of trace=latent, but not of trace.feedback=none"
+            )
         ((split, (task, examples)),) = asked.tests.items()
         self.check(task)
         own = forced(asked.model, task, examples, asked.sampling, asked.max_new)
@@ -130,23 +132,29 @@ class Latents:
     def of_readings(
         self, asked: Tested, task: Any, examples: Examples, thoughts: Thoughts
     ) -> Iterator[Counted]:
-        """How much of each problem's trace is read off its latents, and of others' beside their prompts."""
+        """How much of each problem's trace is read off its latents; and of others', of steps that stand in
+        its prompt as far, and of whole traces beside their prompts.
+        """
         words, prompts = readings(asked.model, thoughts.states, self.top), task.prompts(examples)
-        steps = alike(examples.trace.lengths, self.controls, self.seed)
-        gold = np.arange(len(examples))[:, None]
-        for what, donors in (("gold", gold), ("control", steps)):
-            sums = np.zeros((len(examples), 6))
-            for column in donors.T:
-                there = np.flatnonzero(column >= 0)
-                traces = [examples.trace[int(donor)] for donor in column[there]]
-                found = decoded(task, traces, words[there], prompts.take(column[there]))
-                for i, read in zip(there, found, strict=True):
-                    sums[i] += (*read, read.step == read.steps)
-            steps_, with_operands, result, step, inside, whole = sums.T
-            yield Counted("read", what, "result", result, steps_)
-            yield Counted("read", what, "step", step, steps_)
+        others_ = alike(examples.trace.lengths, self.controls, self.seed)
+        own = decoded(task, list(examples.trace), words, prompts)
+        whole, of = np.zeros(len(examples)), (others_ >= 0).sum(axis=1)
+        for column in others_.T:
+            there = np.flatnonzero(column >= 0)
+            traces = [examples.trace[int(donor)] for donor in column[there]]
+            found = decoded(task, traces, words[there], prompts.take(column[there]))
+            whole[there] += [read.step == read.steps for read in found]
+        theirs = expected(task, examples.trace, others_, words, prompts)
+        all_read = np.array([read.step == read.steps for read in own])
+        for what, counts, wholes in (
+            ("gold", np.array(own, np.float64), (all_read, np.ones(len(own)))),
+            (CONTROL, theirs, (whole, of)),
+        ):
+            steps, with_operands, result, step, inside = counts.T
+            yield Counted("read", what, "result", result, steps)
+            yield Counted("read", what, "step", step, steps)
             yield Counted("read", what, "step, operands in latents", inside, with_operands)
-            yield Counted("read", what, "whole trace", whole, (donors >= 0).sum(axis=1))
+            yield Counted("read", what, "whole trace", *wholes)
 
     def of_chains(self, asked: Tested, task: Any, examples: Examples, own: Answers) -> Iterator[Counted]:
         """Traces that are found without the problem's, in its own latents and in another problem's."""
@@ -157,7 +165,7 @@ class Latents:
         swapped: list[Versions] = [
             mine.read_as(versions[donor]) for mine, donor in zip(versions, donors, strict=True)
         ]
-        for what, these in (("own", versions), ("control", swapped)):
+        for what, these in (("own", versions), (CONTROL, swapped)):
             for way, found in chains(task, examples, these, answers, self.changes).items():
                 yield Counted("found", what, way, found, np.ones(len(examples)))
 

@@ -28,7 +28,9 @@ NOTE = """Shares in per cent; 95 % intervals for other problems, of these seeds.
 behind some of the latents. read: steps of the problem's trace whose result is among the likeliest words
 at a latent's place; found: a trace that ends in the answer, chained from numbers that are read there
 (causal: each step changes with the prompt; verified: and is the task's own). The control is other
-problems' traces, and other problems' latents. replaced: answers behind others in their place; pauses and
+problems' steps that stand in this prompt as far, other problems' whole traces, and other problems'
+latents. Whole traces, and what is reached or causal, may lie above it where latents repeat the prompt.
+replaced: answers behind others in their place; pauses and
 random vectors are the same for all problems, so that only without them, or with noise, an answer can
 change."""
 
