@@ -29,6 +29,7 @@ from tracelab.analysis.cells import TaskOutcomes
 from tracelab.analysis.learning_figures import learning
 from tracelab.analysis.measures import RIGHT, VALID
 from tracelab.analysis.verdicts import LEAST_SEEDS
+from tracelab.core.files import read_json
 from tracelab.core.paths import CONF
 from tracelab.core.types import PROVENANCES, Task
 from tracelab.runs.build import build_task
@@ -178,6 +179,9 @@ def read(data: Path) -> dict[str, pl.LazyFrame]:
     tables = {task: analysis.load(data / task) for task in TASKS if (data / task).is_dir()}
     if not tables:
         raise ValueError(f"{data} has none of the folders {', '.join(TASKS)}: name the one that they lie in")
+    for folder in [Path(run) for task in tables for run in analysis.runs(data / task)["run"]]:
+        if read_json(folder / "run.json").get("updates") == 0:
+            raise ValueError(f"{folder} made no update, so it says nothing of post-training: leave it out")
     return tables
 
 

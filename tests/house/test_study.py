@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from tests.helpers.study_page import (
 from tracelab import analysis
 from tracelab.analysis import findings as measured
 from tracelab.analysis.interventions import load_interventions
-from tracelab.core.files import read_json
+from tracelab.core.files import read_json, write_json
 from tracelab.core.paths import CLONE, CONF
 
 
@@ -248,6 +249,15 @@ def test_far_sets_of_countdown_were_changed_for_what_its_pilots_did():
     near, first, second = problems.group_by("split", maintain_order=True).agg(old.mean())["problem"].to_list()
     assert near == 1
     assert f"in {100 * first:.1f} % of the first set's problems, and in {100 * second:.1f} % of" in told
+
+
+def test_a_post_training_without_an_update_is_no_result(page, tmp_path):
+    (one, *_) = sorted((DATA / "arithmetic").glob("*/outcomes.parquet"))
+    copied = shutil.copytree(one.parent, tmp_path / "arithmetic" / "a")
+    assert [*page.read(tmp_path)] == ["arithmetic"]
+    write_json(copied / "run.json", read_json(copied / "run.json") | {"updates": 0})
+    with pytest.raises(ValueError, match="arithmetic/a made no update, so it says nothing of post-training"):
+        page.read(tmp_path)
 
 
 def test_each_table_is_made_from_the_data(page):
