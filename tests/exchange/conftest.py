@@ -16,7 +16,13 @@ def command(name, *words, cwd):
 def run(tmp_path_factory):
     """The folder of a run."""
     folder = tmp_path_factory.mktemp("exchange") / "run"
-    short = ("trace=solution_only", "task.ood=[]", "eval.max_new=null", "budget.steps=100", "validate_every=50")
+    short = (
+        "trace=solution_only",
+        "task.ood=[]",
+        "eval.max_new=null",
+        "budget.steps=100",
+        "validate_every=50",
+    )
     train(small(folder, *short, "data.batch_tokens=512", "trainer.precision=32-true", "threads=1"))
     return folder
 
