@@ -62,7 +62,22 @@ def check(asked: DataSet) -> tuple[Task, Treatment, Workers]:
     if (folder := folder_of(output)) is not None:
         made = {**card.made_of(task, treatment), "words": list(task.codec.vocabulary)}
         folders.check_same(folder, made, asked.split)
+    check_place(folder_of(output) or output.parent, output)
     return task, treatment, Workers(asked.workers, asked.backend, asked.address)
+
+
+def check_place(folder: Path, output: Path) -> None:
+    """ValueError if nothing can be written into the folder where the output is to lie."""
+    from tempfile import TemporaryFile
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"output={output} cannot be written ({folder}: {error.strerror}): choose another place"
+        ) from error
 
 
 def folder_of(output: Path) -> Path | None:

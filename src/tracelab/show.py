@@ -52,11 +52,11 @@ def main(shown: Shown) -> None:
     )
     examples = task.generate(keys, split)
     treated = build_treatment(shown.trace)(task, examples, treatment_keys)
-    print(description(task, examples, treated, shown.index - first))
+    print(description(task, examples, treated, shown.index - first, first))
 
 
-def description(task: Task, examples: Examples, treated: Treated, i: int) -> str:
-    """Problem i with its treated trace, as text."""
+def description(task: Task, examples: Examples, treated: Treated, i: int, first: int = 0) -> str:
+    """Problem i of those drawn with its treated trace, as text. first: the index of the first of them."""
     codec = task.codec
     one = examples.take(np.array([i]))
     solution = codec.encode(codec.solution, one.solution)
@@ -68,7 +68,7 @@ def description(task: Task, examples: Examples, treated: Treated, i: int) -> str
     lines += step_lines(task, treated, i) or [f"trace       {codec.words_of(treated.trace[i]) or '(none)'}"]
     lines += ["", f"solution    {codec.words_of(solution[0])}", ""]
     if treated.donor[i] >= 0:
-        lines.append(f"donor           problem {treated.donor[i]} of those drawn")
+        lines.append(f"donor           index={first + treated.donor[i]}, with the same knobs otherwise")
     lines += verdict_lines(task, one, treated.trace.take(np.array([i])))
     lines += [f"{name:<16}{figure(values[i], 6)}" for name, values in examples.complexity.items()]
     return "\n".join(lines)

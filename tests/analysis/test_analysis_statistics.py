@@ -9,7 +9,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint, proportion_effectsize
 
 from tracelab.analysis.confidence import calibration
-from tracelab.analysis.estimates import cohens_h, holm, mcnemar
+from tracelab.analysis.estimates import cohens_h, compare, holm, mcnemar
 from tracelab.analysis.joint import _phi_interval
 from tracelab.analysis.length import length_against, tobit
 from tracelab.analysis.variance import by_problem, gap, nested, of_ratios, spread
@@ -259,6 +259,20 @@ def test_mcnemar_is_statsmodels():
         assert mcnemar(a, b)[1] == pytest.approx(their_mcnemar(table, exact=True).pvalue)
         assert mcnemar(a, b)[0] == pytest.approx(table[0][1] / (table[0][1] + table[1][0]))
     assert mcnemar(a, a) == (0.5, 1.0)
+
+
+def test_pairs_that_differ_on_no_problem_have_no_share_of_those_that_they_differ_on():
+    """Of two seeds the second's runs solve the same problems: the share is the first's alone."""
+    solved = {("a", 0): [1, 1, 1, 0], ("b", 0): [0, 1, 1, 0], ("a", 1): [0, 1, 1, 0], ("b", 1): [0, 1, 1, 0]}
+    rows = [
+        {"run": f"{arm}{seed}", "arm": arm, "seed": seed, "split": "test", "index": i, "problem_key": i}
+        | {"right": bool(right), "wrong": False}
+        for (arm, seed), each in solved.items()
+        for i, right in enumerate(each)
+    ]
+    table = pl.LazyFrame(rows)
+    assert compare(table, "right", "test", base="b")["discordant"].item() == 1.0
+    assert compare(table, "wrong", "test", base="b")["discordant"].item() is None
 
 
 def test_effects_and_corrections():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,19 @@ print(*sys.modules)
     ok = strict.split()[2] == "ok"
     assert {"valid": ok, "invalid": not ok, "deranged": not ok}.get(promise, True)
     assert not {"numba", "llvmlite", "torch", "lightning"} & set(modules.split())
+
+
+def test_a_donor_is_named_by_the_index_that_shows_it(tmp_path):
+    def shown(*words):
+        return python("-m", "tracelab.show", "task=sat", "among=8", *words, cwd=tmp_path).splitlines()
+
+    def steps(lines):
+        return [line for line in lines if re.match(r" +\d+  ", line)]
+
+    lines = shown("trace=swapped", "index=13")
+    donor = next(line.split("=")[1].split(",")[0] for line in lines if line.startswith("donor"))
+    assert 8 <= int(donor) < 16
+    assert steps(lines) == steps(shown("trace=correct", f"index={donor}"))
 
 
 def test_what_was_imported_before_decides():

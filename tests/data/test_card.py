@@ -80,7 +80,7 @@ def test_how_many_steps_still_stand():
         shares[kind] = sum(kept) / EXAMPLES.trace.lengths.sum()
         card = card_of(Corrupted(kind=kind))
         assert card["splits"]["train"]["damage"]["verbatim"] == pytest.approx(shares[kind], abs=1e-12)
-        assert f"steps that still stand{shares[kind]:.4f} of the reference's" in text(card)
+        assert f"steps that still stand {shares[kind]:.4f} of the reference's" in text(card)
     assert 0.35 < shares["mixed"] < 0.45
     assert max(shares["state"], shares["cost"]) < 0.02
     assert shares["insert"] == shares["order"] == 1

@@ -128,3 +128,10 @@ def test_a_split_without_a_card_is_made_again_and_named_to_others(folder, tmp_pa
     assert again.returncode == 0, again.stderr[-2000:]
     for name in ("train.parquet", "train.card.json", "README.md"):
         assert (tmp_path / "mazes" / name).read_bytes() == (folder / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["set.parquet", "set"])
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_drawn(name, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=f"output=.*{name} cannot be written .*choose another place"):
+        check(compose(DataSet, "generate", f"output={tmp_path}/file/below/{name}"))

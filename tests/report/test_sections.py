@@ -1,6 +1,7 @@
 """Sections of the report that few runs have, on a run whose learning curves and pairs are known."""
 
 import csv
+import re
 import shutil
 from dataclasses import replace
 
@@ -12,14 +13,17 @@ from tests.helpers.runs import KEPT
 from tracelab import analysis
 from tracelab.analysis.assessment import FILE
 from tracelab.analysis.kinetics import logistic
+from tracelab.core.files import read_json, write_json
+from tracelab.data.card import rate_of
 from tracelab.evaluation.outcomes import write
 from tracelab.plots import figure, write_csv
 from tracelab.probes.assessment import of_run
 from tracelab.report.command import main
 from tracelab.report.markup import drawing
-from tracelab.report.sections import assessment, kinetics
+from tracelab.report.sections import assessment, cards, differences, kinetics, lengths, summary
 from tracelab.report.sections import metrics as every_metric
 from tracelab.report.study import study_of
+from tracelab.report.traces import sample_of
 from tracelab.runs.folder import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*an older spelling:FutureWarning")  # of KEPT's task's knobs
@@ -119,3 +123,86 @@ def test_a_run_whose_metrics_are_gone_is_left_out(tmp_path):
     assert "Every run on wilson" in every_metric.section(study)
     (tmp_path / "run" / "metrics.json").unlink()
     assert every_metric.section(study) is None
+
+
+def test_measures_that_outcomes_of_an_older_version_lack_are_left_out(study, tmp_path):
+    """Of the figures, and of what the viewer says of a problem; the page is made all the same."""
+    shutil.copytree(KEPT, tmp_path / "run")
+    path = tmp_path / "run" / "outcomes.parquet"
+    pl.read_parquet(path).drop("generated", "expansions").write_parquet(path)
+    older = study_of([tmp_path / "run"], tmp_path / "page.html")
+    (tmp_path / "page_data").mkdir()
+    section = lengths.section(older)
+    assert "Rank correlation of length and optimal cost" in section
+    assert re.search(r"Left out, for outcomes of an older version lack it: [^<]*generated", section)
+    assert "Left out" not in lengths.section(study)
+    rows = sample_of(tmp_path / "run", 2, older.levels, older.task().complexities)
+    assert rows
+    assert "expansions" not in rows[0]
+    assert "optimal_cost" in rows[0]
+    both = pl.concat([study.table, older.table], how="diagonal_relaxed")
+    found, lacking = lengths.known(both, older.task().complexities)
+    assert {"generated", "expansions"} <= {*lacking}
+    assert "optimal_cost" in found
+
+
+def test_arms_without_traces_and_pairs_without_a_difference(study):
+    """No trace is no invalid one, and no problem that one of two runs solves has no share."""
+    empty = {name: pl.lit("empty") for name in study.table.collect_schema() if name.endswith("parses_reason")}
+    silent = study.table.with_columns(**empty, arm=pl.lit("silent"), run=pl.lit("another"))
+    both = replace(study, table=pl.concat([study.table, silent]), base="silent")
+    assert summary.without_traces(both) == ["silent"]
+    assert summary.without_traces(study) == []
+    page = differences.section(both)
+    assert "<td>+0.00</td><td>–</td>" in page
+    assert "<td>0.50</td>" not in page
+
+
+def test_no_heading_without_a_delay(study, tmp_path):
+    shutil.copytree(study.runs["run"][0], tmp_path / "run")
+    log = tmp_path / "run" / "metrics.csv"
+    pl.read_csv(log).with_columns(**{"val/trace_strict": 0.0, "val/easy_trace_strict": 0.0}).write_csv(log)
+    (tmp_path / "page_data").mkdir()
+    page = kinetics.section(study_of([tmp_path / "run"], tmp_path / "page.html"))
+    assert "Logistic curves" in page
+    assert "traces not yet valid, or no longer" not in page
+
+
+def test_a_training_set_of_several_pieces_is_counted_whole(study, tmp_path):
+    shutil.copytree(KEPT, tmp_path / "run")
+    path = tmp_path / "run" / "data_card.json"
+    card = read_json(path)
+    assert f"<td>{card['splits']['train']['problems']:,}</td>" in cards.section(study)
+    solution, trace = {"solution valid": rate_of(250_000, 250_000)}, {"strict": rate_of(1_000, 250_000)}
+    whole = {
+        "pieces": 3,
+        "problems": 250_000,
+        "tokens": 1,
+        "longest": 9,
+        "solution": solution,
+        "trace": trace,
+    }
+    write_json(path, card | {"whole training set": whole})
+    config = tmp_path / "run" / "config.yaml"
+    page = cards.section(study_of([tmp_path / "run"], tmp_path / "page.html"))
+    assert "<td>250,000</td><td>100.0 " in page
+    assert "<td>0.4 " in page
+    config.write_text(config.read_text().replace("online: false", "online: true"))
+    assert "250,000 and on" in cards.section(study_of([tmp_path / "run"], tmp_path / "page.html"))
+
+
+def test_curves_that_rise_and_curves_that_fall_are_not_one_mean():
+    slopes = {"correct": [4.0, -2.0, None], "swapped": [None, None, None]}
+    rows = [
+        {"arm": arm, "metric": "solution_valid", "part": "all", "run": str(k), "slope": slope}
+        | {"midpoint": None if slope is None else 10.0**k * 1e6, "ceiling": None if slope is None else 0.5}
+        for arm, each in slopes.items()
+        for k, slope in enumerate(each)
+    ]
+    page = kinetics._midpoints(pl.DataFrame(rows, schema_overrides={"midpoint": pl.Float64}))
+    lines = [re.findall(r"<td>([^<]*)</td>", line) for line in page.split("<tr>")[2:]]
+    assert [line[2:] for line in lines] == [
+        ["1 of 3", "1", "4", "50"],
+        ["1 of 3, falling", "10", "-2", "50"],
+        ["0 of 3", "–", "–", "–"],
+    ]

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from tests.helpers.engine import VOCABULARY, tiny
 from tests.helpers.forked import FORKED
 from tests.helpers.runs import small
+from tracelab.core import waiting
 from tracelab.core.ragged import Ragged
 from tracelab.decoding import sampling
 from tracelab.decoding.sampling import generate
@@ -48,6 +50,16 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
     few = ("budget.steps=6", "validate_problems=0", "eval.problems=5", "eval.batch_size=4", "threads=1")
     return train(small(folder, *few)).run
+
+
+def test_it_is_said_that_a_model_is_asked(run, monkeypatch, capsys):
+    """And how many of the test problems are completed."""
+    monkeypatch.setattr(waiting, "PATIENCE", 0.0)
+    monkeypatch.setattr(waiting, "PAUSE", 0.01)
+    judged(run, "said", on_devices(run, 1, threads=1))
+    said = capsys.readouterr().err
+    assert re.search(r"^Asking the model: \d+ s$", said, re.MULTILINE)
+    assert re.search(r"^Completing test problems: 5 of 10, \d+ s$", said, re.MULTILINE)
 
 
 def judged(run, folder, call):

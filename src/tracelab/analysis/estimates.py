@@ -138,8 +138,9 @@ def compare(table: pl.LazyFrame, column: str, split: str, base: str | None = Non
 
     difference, low, high: of the arms' shares, for other problems and seeds (`spread`); p, and p_holm for
     all rows together; cohens_h: the effect; discordant: of the problems that exactly one of a pair of runs
-    solves, the share that the first arm's does; mcnemar_p: exact, of each pair of runs of one seed, the
-    median; seeds: of the arm with fewer. One seed says nothing of other seeds.
+    solves, the share that the first arm's does, the mean over pairs that have any, null where none has;
+    mcnemar_p: exact, of each pair of runs of one seed, the median; seeds: of the arm with fewer. One seed
+    says nothing of other seeds.
     """
     frames = matrices(table, column, split)
     if base is not None and base not in frames:
@@ -153,7 +154,9 @@ def compare(table: pl.LazyFrame, column: str, split: str, base: str | None = Non
         difference = spread((a, b), (1, -1)).at_least(a.shape[1])
         low, high = difference.interval()
         common = [c for c in frames[one].columns[2:] if c in frames[other].columns]
-        tests = [mcnemar(frames[one][c].to_numpy() > 0.5, frames[other][c].to_numpy() > 0.5) for c in common]
+        solved = [[frames[arm][c].to_numpy() > 0.5 for arm in (one, other)] for c in common]
+        tests = [mcnemar(*pair) for pair in solved]
+        shares = [test[0] for test, (x, y) in zip(tests, solved, strict=True) if (x != y).any()]
         rows.append(
             {
                 "arm": one,
@@ -166,7 +169,7 @@ def compare(table: pl.LazyFrame, column: str, split: str, base: str | None = Non
                 "high": high,
                 "p": difference.p,
                 "cohens_h": cohens_h(float(a.mean()), float(b.mean())),
-                "discordant": float(np.mean([test[0] for test in tests])) if tests else None,
+                "discordant": float(np.mean(shares)) if shares else None,
                 "mcnemar_p": float(np.median([test[1] for test in tests])) if tests else None,
                 "n": a.shape[1],
                 "seeds": min(len(a), len(b)),

@@ -91,7 +91,7 @@ def text(card: Mapping[str, Any]) -> str:
             lines.append(f"  {part:<22}{d['mean']:9.1f} tokens on average, {figure(d['max'])} at most")
         for name, r in {**s["solution"], **{f"trace {k}": v for k, v in s["trace"].items()}}.items():
             lines.append(f"  {name:<22}{_percent(r)}")
-        lines += [f"  {name:<22}{value}" for name, value in _remarks(s)]
+        lines += [f"  {name:<22} {value}" for name, value in _remarks(s)]
     rest = {name: share for name, share in card.get("kept", {}).items() if name not in card["splits"]}
     lines += ["", *(f"{name}: {_KEPT} {_percent(share)}" for name, share in rest.items())] if rest else []
     return "\n".join(lines)

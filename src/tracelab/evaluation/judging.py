@@ -84,13 +84,15 @@ def outcomes(
     """The outcomes on all test sets in one table, and sampling's figures (new tokens per second)."""
     model.eval()
     tables, tokens, seconds = [], 0, 0.0
-    for name, (task, examples) in tests.items():
-        began = time.perf_counter()
-        completions = completed(model, task, examples, sampling, max_new)
-        seconds += time.perf_counter() - began
-        tokens += len(completions.tokens.values)
-        judged = judged_samples(task, examples, completions, sampling.samples)
-        tables.append(table_of(judged, task, {**labels, "split": name}))
+    with waiting("Completing test problems", sum(len(test[1]) for test in tests.values())) as done:
+        for name, (task, examples) in tests.items():
+            began = time.perf_counter()
+            completions = completed(model, task, examples, sampling, max_new)
+            seconds += time.perf_counter() - began
+            tokens += len(completions.tokens.values)
+            judged = judged_samples(task, examples, completions, sampling.samples)
+            tables.append(table_of(judged, task, {**labels, "split": name}))
+            done(len(examples))
     speed = {
         "precision": name_of(model.products),
         "new_tokens": tokens,

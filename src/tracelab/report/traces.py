@@ -73,12 +73,17 @@ def per_kind(table: pl.LazyFrame, examples: int, most: int) -> int:
 
 
 def sample_of(run: Path, each: int, levels: Sequence[str], measures: Sequence[str]) -> list[dict[str, Any]]:
-    """The first outcomes of each kind of a run, by problem: runs show the same problems where they can."""
+    """The first outcomes of each kind of a run, by problem: runs show the same problems where they can.
+
+    measures: of complexity, of which outcomes of an older version may lack some.
+    """
     table = pl.scan_parquet(run / "outcomes.parquet", glob=False).with_row_index("row")
+    there = table.collect_schema().names()
     key = table.select("row", "index", "sample", *KIND).collect()
     chosen = key.sort("index", "sample").group_by(KIND, maintain_order=True).head(each)["row"]
     names = ["split", "index", "sample", "problem_key", "problem", "completion", "truncated", "mean_logprob"]
-    names += ["solution_valid", "solution_optimal", "solution_reason", *measures]
+    names += ["solution_valid", "solution_optimal", "solution_reason"]
+    names += [measure for measure in measures if measure in there]
     names += [f"trace_{level}_{part}" for level in levels for part in ("reason", "at")]
     return table.filter(pl.col("row").is_in(chosen.implode())).select(names).collect().to_dicts()
 
@@ -110,7 +115,7 @@ def _problem(task: Task, one: Examples, row: Mapping[str, Any], lines: dict[str,
     return {
         "index": int(row["index"]),
         "prompt": task.prompts(one)[0].tolist(),
-        "complexity": {name: row[name] for name in task.complexities},
+        "complexity": {name: row[name] for name in task.complexities if name in row},
         "scene": scene and {k: v for k, v in scene.items() if k not in OF_TRACE},
         "reference": _written(task, one, completion, lines),
     }

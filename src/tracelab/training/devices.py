@@ -25,6 +25,7 @@ from torch import distributed
 
 from tracelab.core.settings import Part
 from tracelab.core.terminal import counted, log
+from tracelab.core.waiting import waiting
 from tracelab.decoding.sharing import among, gathered, sharing
 from tracelab.runs.build import device_of
 from tracelab.runs.folder import Run
@@ -47,12 +48,12 @@ class Devices:
         """What the function returns. ValueError if there are not as many GPUs, or of the function itself;
         RuntimeError if a process fails.
         """
+        work = partial(_asked, function, *arguments, **options)
         if self.trainer["devices"] == self.trainer.get("num_nodes", 1) == 1:
-            return function(*arguments, **options)
+            return work()
         from tracelab.training.processes import together, wished  # Lightning takes seconds
 
         check_count(self.trainer)
-        work = partial(function, *arguments, **options)
         lanes = self.threads or accelerate.own_threads()
         with TemporaryDirectory() as folder:
             answer = Path(folder) / "answer"
@@ -63,6 +64,12 @@ class Devices:
         if error is not None:
             raise ValueError(error)
         return result
+
+
+def _asked(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """What the function returns; while it takes its time, that is said."""
+    with waiting("Asking the model"):
+        return function(*arguments, **options)
 
 
 def check_count(trainer: Part) -> None:

@@ -18,7 +18,8 @@ def section(study: Study) -> Html:
         paragraph(
             "Percentage points, with the 95 % interval for other problems and other seeds (with one seed: "
             "for other problems only). p is adjusted for all rows of its table (Holm). h: Cohen's. "
-            "McNemar: of the problems that one run of a pair solves, the share that the first arm's does."
+            "McNemar: of the problems that exactly one run of a pair solves, the share that the first arm's "
+            "does, the mean over pairs that have any."
         )
     ]
     for column in (SOLUTION, TRACE):

@@ -35,7 +35,8 @@ def section(study: Study) -> Html | None:
         "Held-out problems against training tokens, and a logistic curve for each run; ticks: midpoints."
     )
     figure = drawing(study.data / "kinetics", caption, study.data.name)
-    return Html(figure + _midpoints(whole) + _delays(phases) + paragraph(NOTE))
+    delays = "" if phases.is_empty() else _delays(phases)
+    return Html(figure + _midpoints(whole) + delays + paragraph(NOTE))
 
 
 NOTE = (
@@ -58,11 +59,16 @@ def _curves(study: Study, part: str) -> pl.DataFrame | None:
 
 
 def _midpoints(fits: pl.DataFrame) -> Html:
+    """A row per arm, share and part; curves that fall have one of their own, for they are another thing."""
     rows = []
     for (arm, metric, part), mine in fits.group_by("arm", "metric", "part", maintain_order=True):
-        known = f"{len(mine) - mine['midpoint'].null_count()} of {len(mine)}"
-        cells = [_mean(mine, "midpoint", 1e6), _mean(mine, "slope"), _mean(mine, "ceiling", 0.01)]
-        rows.append([arm, WORDS[str(metric)], part, known, *cells])
+        falling = mine.filter(pl.col("slope") < 0)
+        rising = mine.filter(pl.col("slope") > 0)
+        for known, which in ((rising, ""), (falling, ", falling")):
+            if known.is_empty() and (which or len(falling)):
+                continue
+            cells = [_mean(known, "midpoint", 1e6), _mean(known, "slope"), _mean(known, "ceiling", 0.01)]
+            rows.append([arm, WORDS[str(metric)], part, f"{len(known)} of {len(mine)}{which}", *cells])
     headings = ["arm", "share", "problems", "runs with a curve", "midpoint, million tokens", "slope"]
     return table("Logistic curves in log tokens", [*headings, "ceiling, %"], sorted(rows, key=str))
 

@@ -27,6 +27,8 @@ def section(study: Study) -> Html:
         parts.append(Html(f'<div class="warning"><p>Left out:</p><ul>{items}</ul></div>'))
     for column in (SOLUTION, TRACE):
         parts.append(_rates_table(study, column))
+    if without := without_traces(study):
+        parts.append(paragraph(f"No completion has a trace, so that none is valid: {', '.join(without)}."))
     parts.append(
         paragraph(
             "Per cent with Wilson's 95 % interval, which knows these seeds only; below it the least and the "
@@ -34,6 +36,13 @@ def section(study: Study) -> Html:
         )
     )
     return Html("".join(parts))
+
+
+def without_traces(study: Study) -> list[str]:
+    """The arms that write no trace at all, whose traces are neither right nor wrong."""
+    reason = pl.col(f"trace_{study.levels[0]}_reason").cast(pl.String)
+    found = study.table.group_by("arm").agg((reason == "empty").all().alias("none")).collect()
+    return sorted(found.filter("none")["arm"])
 
 
 def _rates_table(study: Study, column: str) -> Html:
