@@ -23,7 +23,7 @@ def joint(
     """The 2x2 of solution and trace validity in each group.
 
     both, only_solution, only_trace, neither: counts; phi with phi_low and phi_high, by resampling problems
-    (null where a verdict never varies); n.
+    (null where a verdict never varies, or hangs on so few problems that some resamples have none); n.
     """
     key = [*by, "solution_valid", f"trace_{level}"]
     counted = (
@@ -50,13 +50,16 @@ def joint(
 
 
 def _phi_interval(per_problem: np.ndarray, draw: np.random.Generator) -> tuple[float, float]:
-    """Percentiles over resampled problems, of which those with the same counts are drawn together."""
+    """Percentiles over resampled problems, of which those with the same counts are drawn together.
+
+    Unknown where more resamples than lie beyond an end have no phi: it could be anything in them.
+    """
     n, (kinds, times) = len(per_problem), np.unique(per_problem, axis=0, return_counts=True)
     values = phi_of(draw.multinomial(n, times / n, REPLICATES) @ kinds)
-    known = values[~np.isnan(values)]
-    if len(known) < REPLICATES / 2:
+    known, beyond = values[~np.isnan(values)], (1 - LEVEL) / 2
+    if len(known) < REPLICATES * (1 - beyond):
         return float("nan"), float("nan")
-    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(known, [beyond, 1 - beyond])
     return float(low), float(high)
 
 
