@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from omegaconf import OmegaConf
+from polars.testing import assert_frame_equal
 
 from tests.helpers.study_page import (
     DATA,
@@ -263,10 +264,13 @@ def test_a_post_training_without_an_update_is_no_result(page, tmp_path):
 def test_each_table_is_made_from_the_data(page):
     tables = page.read(DATA)
     judged = page.taking_part(tables)
-    assert [*judged] == ["countdown", "arithmetic"]
-    made = "\n".join(page.lines_of(DATA, tables, measured.measurements(judged)))
-    assert "| countdown | arithmetic |" in made
+    assert [*judged] == ["maze", "countdown", "arithmetic"]
+    found = measured.measurements(judged)
+    made = "\n".join(page.lines_of(DATA, tables, found))
+    assert "| maze, 5 of 10 seeds | countdown | arithmetic |" in made
     assert made in PAGE.read_text(encoding="utf-8")
+    kept = pl.read_csv(PAGE.parent / "study" / "measurements.csv", schema=found.schema)
+    assert_frame_equal(kept, found)
 
 
 def test_interventions_in_prose_are_those_measured(page):
