@@ -10,7 +10,8 @@ from hydra import initialize_config_dir
 
 from tracelab.batches.loader import FixedLoader, card
 from tracelab.batches.packing import PROMPT, TRACE
-from tracelab.core.paths import CONF
+from tracelab.core.files import read_json
+from tracelab.core.paths import CLONE, CONF
 from tracelab.runs import sets
 from tracelab.runs.build import build_model, build_task, precision_of
 from tracelab.runs.entry import compose
@@ -107,6 +108,17 @@ def test_a_sweep_of_the_study_is_the_planned_one(task):
     assert arms == ["correct", "solution_only", "swapped", "corrupted_100"]
     assert all((CONF / "arm" / f"{arm}.yaml").is_file() for arm in arms)
     assert re.search(rf"^\| {task} \| .* \| (≥ )?{STUDY[task]} \|$", PREDICTION.read_text(), re.MULTILINE)
+
+
+def test_pilots_on_latents_ended_at_what_is_told():
+    pilots = read_json(CLONE / "bench" / "results" / "pilots.json")
+    correct, without = (
+        100
+        * pilots[f"latents_arithmetic-{arm}-2000000"]["test_sets"]["arithmetic"]["solution_valid"]["value"]
+        for arm in ("correct", "solution_only")
+    )
+    told = PREDICTION.with_name("prediction_latents.md").read_text(encoding="utf-8")
+    assert f"`correct` ended at {correct:.1f} % and `solution_only` at {without:.1f} %" in told
 
 
 @pytest.mark.parametrize("task", LATENTS)
