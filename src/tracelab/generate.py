@@ -67,16 +67,16 @@ def check(asked: DataSet) -> tuple[Task, Treatment, Workers]:
 
 
 def check_place(folder: Path, output: Path) -> None:
-    """ValueError if nothing can be written into the folder where the output is to lie."""
+    """ValueError if the output's folder cannot be written to or made. It is not made yet."""
     from tempfile import TemporaryFile
 
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
+        with TemporaryFile(dir=there):
             pass
     except OSError as error:
         raise ValueError(
-            f"output={output} cannot be written ({folder}: {error.strerror}): choose another place"
+            f"output={output} cannot be written ({there}: {error.strerror}): choose another place"
         ) from error
 
 

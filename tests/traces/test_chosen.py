@@ -178,7 +178,7 @@ def test_what_the_student_finds_likelier_is_on_the_card(student, mazes):
                 known.append(logprobs.gather(1, row[len(prompt) :, None])[:, 0])
             assert card[name] == pytest.approx(torch.cat(known).mean().item(), rel=1e-4)
             means[by, name] = np.mean([trace.mean().item() for trace in known])
-        assert f"logprob per token     {card['logprob per token']:9.4f}" in text(whole)
+        assert f"logprob per token      {card['logprob per token']:9.4f}" in text(whole)
     least, chance, most = (means[by, "logprob per token"] for by in ("unlikeliest", "random", "likeliest"))
     assert least < chance < most
     assert least < means["random", "reference's"] < most

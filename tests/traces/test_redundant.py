@@ -66,7 +66,7 @@ def test_the_card_says_what_was_asked_for_and_had():
     assert added["asked"] == 0.3
     assert added["got"] == pytest.approx(parts[1].damaged.values.mean())
     assert card["splits"]["train"]["trace"]["local"]["rate"] == 1
-    assert f"steps added           {added['got']:.4f} of all (asked for: 0.3)" in text(card)
+    assert f"steps added            {added['got']:.4f} of all (asked for: 0.3)" in text(card)
 
 
 def test_a_task_without_detours_is_refused_by_name():
