@@ -3,7 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+# by all cores at once, where pip takes one; what has no meaning to this python is left as it is
+COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
@@ -70,6 +72,7 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable .
+	@$(COMPILE)
 	@touch $@
 
 # Triton comes with torch's builds for CUDA; beside those for CPUs it stays out of the way
@@ -81,4 +84,5 @@ $(VENV)/kernels: constraints.txt | $(VENV)/installed
 # each extra has a stamp of its own, so that none is installed before it is needed
 $(VENV)/installed-%: pyproject.toml constraints.txt | $(VENV)/installed
 	$(PIP) --editable '.[$*]'
+	@$(COMPILE)
 	@touch $@

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Container, Iterable, Mapping
+from copy import deepcopy
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -37,12 +39,17 @@ def config_of(folder: Path) -> dict[str, Any]:
     """
     path, plain, fault = folder / "config.yaml", None, "it holds no names and values"
     try:
-        plain = CSafeLoader(read_text(path)).get_single_data()
+        plain = deepcopy(_plain(read_text(path)))
     except (YAMLError, UnicodeError) as error:
         fault = " ".join(str(error).split())
     if not isinstance(plain, dict):
         raise ValueError(f"{path} is damaged, or no run's ({fault})")
     return with_recorded(in_todays_words(plain), folder)
+
+
+@lru_cache(maxsize=4096)  # a page of results asks for each run's dozens of times
+def _plain(text: str) -> Any:
+    return CSafeLoader(text).get_single_data()
 
 
 def source_of(folder: Path) -> Path:
