@@ -3,9 +3,9 @@
     python bench/findings.py                 # reads bench/results/study, a folder per task
     python bench/findings.py runs/study      # the same from runs
 
-Writes the tables of docs/results/study.md between its two marks, every measurement to
-docs/results/study/measurements.csv, and learning curves beside it. What the verdicts mean is written by hand
-around the tables; the rules are those of docs/results/prediction.md.
+Writes the tables of docs/results/study.md between its two marks, README's table of mazes between its own,
+every measurement to docs/results/study/measurements.csv, and learning curves beside it. What the verdicts
+mean is written by hand around the tables; the rules are those of docs/results/prediction.md.
 """
 
 from __future__ import annotations
@@ -119,6 +119,13 @@ def arm_table(outcomes: TaskOutcomes) -> list[str]:
     return markdown(heads, rows)
 
 
+def set_table(outcomes: TaskOutcomes) -> list[str]:
+    """Accuracy of each arm, none post-trained, on each test set, the one in distribution first."""
+    arms = outcomes.arms.filter(pl.col("algorithm").is_null())["arm"].unique().sort().to_list()
+    columns = [rates(outcomes, arm, RIGHT, outcomes.splits) for arm in arms]
+    return markdown(["test set", *arms], [list(row) for row in zip(outcomes.splits, *columns, strict=True)])
+
+
 def origin_table(table: pl.LazyFrame, task: Task) -> list[str]:
     """Where right answers behind invalid traces come from, in distribution; and is it luck?"""
     near = table.filter(pl.col("split") == TaskOutcomes(table).splits[0])
@@ -201,7 +208,9 @@ def lines_of(data: Path, tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -
             text += [f"{task}: {NO_PART}.", ""]
     for task, table in tables.items():
         run = Run.open(analysis.runs(data / task)["run"][0])
-        text += [f"## The arms on {task}", "", *arm_table(TaskOutcomes(table))]
+        outcomes = TaskOutcomes(table)
+        text += [f"## The arms on {task}", "", *arm_table(outcomes)]
+        text += ["Right solutions on each test set:", "", *set_table(outcomes)]
         text += controls.lines(data, task)
         text += [
             "Where right answers behind invalid traces come from, in distribution, per cent of them:",
@@ -209,7 +218,7 @@ def lines_of(data: Path, tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -
         ]
         text += origin_table(table, build_task(run.settings.task))
         text += OWN[task](table) if task in OWN else []
-        text += asked.lines(data / task, TaskOutcomes(table).splits[0])
+        text += asked.lines(data / task, outcomes.splits[0])
         text += [f"![Accuracy and validity during training on {task}](study/learning_{task}.png)", ""]
     text += ["## Seeds that it takes to see 10 points", "", *seeds_table(tables)]
     return [*text, "## What was planned and is not there", "", *missing(tables, found)]
@@ -235,6 +244,8 @@ def main() -> None:
         learning(folder / f"learning_{task}", curves.filter(pl.col("metric").is_in(DRAWN)))
     text = lines_of(data, tables, found)
     between_marks(DOCS / "results" / "study.md", text, "The study")
+    if "maze" in tables:
+        between_marks(DOCS.parent / "README.md", set_table(TaskOutcomes(tables["maze"])), "tracelab")
     print("\n".join(text))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -30,11 +31,11 @@ def estimate(row: dict[str, Any], ranks: bool = False, bounded: bool = False) ->
     return f"{points(value)} [{points(low)}, {points(high)}]"
 
 
-def rates(outcomes: TaskOutcomes, arm: str, value: pl.Expr) -> list[str]:
-    """How often completions of an arm have this, in distribution and far away."""
+def rates(outcomes: TaskOutcomes, arm: str, value: pl.Expr, splits: Sequence[str] = ()) -> list[str]:
+    """How often completions of an arm have this; splits: test sets, else in distribution and far away."""
     known = {each.split: each.found for each in share(outcomes, arm, value, pl.lit(True), above(0.0))}
     cells = []
-    for found in (known[outcomes.splits[0]], known[FAR]):
-        low, high = found.interval()
-        cells.append(estimate({"value": found.value, "low": low, "high": high}, bounded=True))
+    for split in splits or (outcomes.splits[0], FAR):
+        low, high = known[split].interval()
+        cells.append(estimate({"value": known[split].value, "low": low, "high": high}, bounded=True))
     return cells

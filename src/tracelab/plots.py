@@ -28,6 +28,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999",
 )  # fmt: skip
 VARIABLE, FORMATS = "TRACELAB_FORMATS", ("png", "pdf", "svg")
+DATED = {"pdf": "CreationDate", "svg": "Date"}  # left out: the same data are the same file
 FIELDS = ("value", "low", "high", "n")  # of an estimate
 STYLE: Any = {
     "figure.dpi": 150,
@@ -68,7 +69,8 @@ def figure(
         around = fig.get_tightbbox().padded(plt.rcParams["savefig.pad_inches"])
         for suffix in suffixes:
             with whole(path.with_name(f"{path.name}.{suffix}")) as partial:
-                fig.savefig(partial, format=suffix, bbox_inches=around)
+                dated = {DATED[suffix]: None} if suffix in DATED else {}
+                fig.savefig(partial, format=suffix, bbox_inches=around, metadata=dated)
         plt.close(fig)
 
 

@@ -1,5 +1,7 @@
 """Figures: in which formats they are saved, and that one is laid out the same in all."""
 
+import time
+
 import pytest
 
 from tests.helpers.runs import FORMATS
@@ -26,6 +28,17 @@ def test_the_environment_names_the_formats(tmp_path, monkeypatch, asked, files):
 
 def test_what_is_asked_for_by_name_is_saved_whatever_the_environment_says(tmp_path):
     assert saved(tmp_path, ["pdf"]) == ["a.b.pdf"]
+
+
+def test_what_is_drawn_again_is_the_same_file(tmp_path):
+    """In a later second, too: no format says when it was drawn."""
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        saved(tmp_path / folder, plots.FORMATS)
+        time.sleep(1)
+    for name in ("a.b.pdf", "a.b.png", "a.b.svg"):
+        first, second = ((tmp_path / folder / name).read_bytes() for folder in ("first", "second"))
+        assert first == second, name
 
 
 def test_an_unknown_format_is_named(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 
 from tests.helpers.study_page import DATA, PAGE, PROSE, TEXT, as_prose, by_arm, by_seed, per_cent, row_of_arm
 from tracelab import analysis
+from tracelab.analysis.cells import TaskOutcomes
 from tracelab.core.paths import CLONE
 
 
@@ -152,6 +153,31 @@ def test_the_page_of_results_has_what_the_seeds_ended_at(outcomes):
     assert f"`correct` ended at {right} valid solutions and {valid} strictly valid traces" in told
     assert f"`swapped` at {swapped} without a strictly valid trace, `solution_only` at {without}." in told
     assert not by_seed(outcomes, "swapped", "wilson", "trace_strict").any()
+
+
+def test_the_readme_has_the_table_of_test_sets_and_what_it_says_of_it(page, outcomes, measured):
+    readme = (CLONE / "README.md").read_text("utf-8")
+    lines = page.set_table(TaskOutcomes(outcomes))
+    assert "\n".join(["<!-- tables -->", "", *lines, "<!-- end of tables -->"]) in readme
+    assert len(lines) > 8
+    valid = [row_of_arm("maze", arm)["strictly valid"] for arm in ("correct", "swapped")]
+    correct, swapped = map(as_prose, valid)
+    assert f"`correct` writes a strictly valid trace in {correct} of the `wilson` mazes" in readme
+    assert f"`swapped` in {swapped}." in readme
+    (value, low, high), _ = one_of(measured, "c2", "far")
+    told = f"they differ by {100 * value:.1f} points [{100 * low:.1f}, {100 * high:.1f}]".replace("-", "−")
+    assert told in readme
+    for split, sign in (("wilson_9x9", 1), ("dfs", -1)):  # larger mazes, depth-first ones
+        numbers, _ = one_of(measured, "c2", split)
+        assert all(sign * number > 0 for number in numbers)
+    traces = outcomes.filter(arm="swapped").select("trace_strict").collect()["trace_strict"]
+    assert f"without writing valid ones: {traces.sum()} of {len(traces):,}." in readme
+
+
+def test_the_page_of_results_has_what_became_of_the_earlier_difference(measured):
+    numbers, _ = one_of(measured, "c2", "drunkards_walk")
+    told = "{:.1f} points [{:.1f}, {:.1f}]".format(*(100 * number for number in numbers)).replace("-", "−")
+    assert f"they differ by {told} on `drunkards_walk`" in (CLONE / "docs/results.md").read_text("utf-8")
 
 
 def test_valid_traces_of_swapped_are_counted(outcomes):
