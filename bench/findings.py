@@ -11,16 +11,19 @@ mean is written by hand around the tables; the rules are those of docs/results/p
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import asked
 import controls
 import polars as pl
-import ranges
 import sums
+import untrained
+import written
 from common import DOCS, RESULTS, between_marks, markdown
 from omegaconf import OmegaConf
+from room import has_none, rooms
+from room import told as room_told
 from told import estimate, points, rates
 
 from tracelab import analysis
@@ -39,19 +42,31 @@ TASKS = ("maze", "graph_path", "countdown", "sat", "arithmetic")
 DRAWN = ("solution_valid", "trace_strict")
 CLAIMS = [*dict.fromkeys(part[0] for part in findings.PARTS)]  # their letters
 RANK = "e"  # the finding whose figures are rank correlations, not shares
-OWN = {"arithmetic": sums.lines, "countdown": ranges.lines}  # what is asked of one task alone
+OWN = {
+    "arithmetic": sums.lines,
+    "countdown": untrained.lines,
+    "maze": untrained.lines,
+}  # what is asked of one task alone
 NO_PART = "no part of the study: `correct` or `solution_only` ends at 50 % or less in the median of seeds"
+REFUTED = """*Refuted* says that an effect is shown to be smaller than one that would matter: 10 points
+(of e: 0.2), at this size and budget. It does not say that there is none, nor that a paper is wrong. A verdict
+with ° could not have been *replicated*: a ceiling or a definition left no room. The column "could be" has the
+largest value that there could have been, of h the smallest."""
 UNDECIDED = (
     "no verdict yet. Whether it takes part is said by `correct` and `solution_only`, and one of them has "
     f"fewer than {LEAST_SEEDS} seeds"
 )
+NO_ROOM, LEAST_P = "°", 0.001
 SEEDS = {"maze": 10}  # planned; of the other tasks LEAST_SEEDS
 
 
-def verdict_table(found: pl.DataFrame, ran: Collection[str]) -> list[str]:
+def verdict_table(
+    found: pl.DataFrame, ran: Collection[str], known: Mapping[str, Mapping[str, float]] | None = None
+) -> list[str]:
     """A row per finding, a column per task, and what they come to once all have run.
 
     ran: tasks that have run. Of one with fewer seeds than planned the head has how many; it has yet to run.
+    known: task -> `room.rooms`; a verdict that could not have been another has a mark.
     """
     tasks = [task for task in TASKS if task in found["task"].to_list()]
     few = {task: seeds for task in tasks if (seeds := fewest(found, task)) < planned(task)}
@@ -68,7 +83,9 @@ def verdict_table(found: pl.DataFrame, ran: Collection[str]) -> list[str]:
             told = [
                 f"{row['arm']}: {row['verdict']}" if several else row["verdict"] for row in these.to_dicts()
             ]
-            cells.append("<br>".join(told) or "–")
+            parts = {part: room for part, room in (known or {}).get(task, {}).items() if part[0] == letter}
+            mark = NO_ROOM if any(has_none(part, room) for part, room in parts.items()) else ""
+            cells.append(("<br>".join(told) + mark) if told else "–")
         rows.append([letter, claim_of(letter), *cells])
     return markdown(["", "claim", *heads, "over tasks"], rows)
 
@@ -88,8 +105,8 @@ def claim_of(letter: str) -> str:
     return "; ".join(part.claim for name, part in findings.PARTS.items() if name[0] == letter)
 
 
-def primary_table(found: pl.DataFrame) -> list[str]:
-    """A row per measurement that decides."""
+def primary_table(found: pl.DataFrame, known: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """A row per measurement that decides. known: task -> `room.rooms`."""
     rows = [
         [
             row["part"],
@@ -97,13 +114,20 @@ def primary_table(found: pl.DataFrame) -> list[str]:
             row["arm"] + (f" − {row['base']}" if row["base"] else ""),
             row["split"],
             estimate(row, row["finding"] == RANK, row["part"] in findings.SHARES),
-            "–" if row["p_holm"] is None else f"{row['p_holm']:.2g}",
+            room_told(row["part"], known[row["task"]]),
+            "–" if row["p_holm"] is None else chance(row["p_holm"]),
             str(row["seeds"]),
             row["verdict"],
         ]
         for row in found.filter(pl.col("primary")).sort("part", "task").to_dicts()
     ]
-    return markdown(["part", "task", "arms", "test set", "value", "corrected p", "seeds", "verdict"], rows)
+    heads = ["part", "task", "arms", "test set", "value", "could be", "corrected p", "seeds", "verdict"]
+    return markdown(heads, rows)
+
+
+def chance(p: float) -> str:
+    """A p-value. Of five seeds no smaller one than 0.001 means anything."""
+    return "< 0.001" if p < LEAST_P else f"{p:.2g}"
 
 
 def arm_table(outcomes: TaskOutcomes) -> list[str]:
@@ -200,7 +224,9 @@ def taking_part(tables: dict[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
 def lines_of(data: Path, tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -> list[str]:
     """The page's tables. found: as of `findings.measurements`."""
     ran = [task for task, table in tables.items() if findings.can_take_part(table)]
-    text = ["## Verdicts", "", *verdict_table(found, ran), "## What decides", "", *primary_table(found)]
+    known = {task: rooms(TaskOutcomes(table)) for task, table in tables.items()}
+    text = ["## Verdicts", "", *verdict_table(found, ran, known), " ".join(REFUTED.split()), ""]
+    text += ["## What decides", "", *primary_table(found, known)]
     for task in tables:
         if task not in ran:
             text += [f"{task}: {UNDECIDED}.", ""]
@@ -210,7 +236,8 @@ def lines_of(data: Path, tables: dict[str, pl.LazyFrame], found: pl.DataFrame) -
         run = Run.open(analysis.runs(data / task)["run"][0])
         outcomes = TaskOutcomes(table)
         text += [f"## The arms on {task}", "", *arm_table(outcomes)]
-        text += ["Right solutions on each test set:", "", *set_table(outcomes)]
+        text += ["Right solutions on each test set, in per cent:", "", *set_table(outcomes)]
+        text += written.lines(outcomes)
         text += controls.lines(data, task)
         text += [
             "Where right answers behind invalid traces come from, in distribution, per cent of them:",

@@ -97,8 +97,16 @@ def test_swapped_traces_in_prose(measurements):
     assert f"are right in {100 * fewer.mean():.1f} % [19.5, 100.0] on as many examples" in PROSE
     assert f"the worst of them in {100 * fewer.min():.0f} %" in PROSE
     assert "| as many examples | 58,310 | 63.2 [19.5, 100.0] |" in PAGE.read_text(encoding="utf-8")
-    told = f"Trained on other problems' traces they are right in {mean:.0f} % [{low:.0f}, {high:.0f}]"
+    told = f"give nearly one answer to all problems, and are right in {mean:.0f} % [{low:.0f}, {high:.0f}]"
     assert told in (CLONE / "README.md").read_text("utf-8")
+
+
+def test_how_many_different_texts_swapped_writes_in_prose(outcomes):
+    near = outcomes.filter(pl.col("arm") == "swapped", pl.col("split") == "arithmetic").group_by("seed")
+    counts = near.agg(pl.col("trace_hash", "completion").n_unique()).collect()
+    traces, whole = (sorted({*counts[name]}) for name in ("trace_hash", "completion"))
+    assert f"write {' or '.join(map(str, traces))} different traces, by seed, for 512 problems" in PROSE
+    assert f"and {whole[0]} to {whole[-1]} different completions, answers included" in PROSE
 
 
 def test_the_pilot_of_correct_and_the_control_are_told_as_recorded():
@@ -358,11 +366,14 @@ def test_what_is_likelier_in_prose_is_what_was_measured(page):
 
 
 def test_how_many_training_problems_are_different():
-    cards = [read_json(path) for path in (DATA / "arithmetic").glob("*solution_only*/data_card.json")]
-    train = [card["splits"]["train"] for card in cards]
-    assert {split["problems"] for split in train} == {100_000}
-    distinct = round(sum(split["distinct"] for split in train) / len(train), -2)
-    assert f"problems of a seed are some {distinct:,.0f} different ones" in PROSE
+    distinct = []
+    for task in ("arithmetic", "countdown", "maze"):
+        cards = [read_json(path) for path in (DATA / task).glob("*solution_only*/data_card.json")]
+        train = [card["splits"]["train"] for card in cards]
+        assert {split["problems"] for split in train} == {100_000}
+        distinct.append(round(sum(split["distinct"] for split in train) / len(train), -2))
+    told = "some {:,.0f} different ones in arithmetic, {:,.0f} in Countdown and {:,.0f} on mazes"
+    assert f"problems of a seed are {told.format(*distinct)}" in PROSE
 
 
 NUMBERS = [2, 5, 6, 6]

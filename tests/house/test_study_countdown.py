@@ -104,7 +104,7 @@ def test_first_failures_in_prose(outcomes):
 
 
 def test_new_numbers_in_prose(page):
-    lines = page.ranges.lines(analysis.load(FOLDER))[2:]
+    lines = page.untrained.lines(analysis.load(FOLDER))[2:]
     rows = rows_of(lines[: lines.index("")])
     assert [row["test set"] for row in rows] == [FAR[0], FAR[0], FAR[1], FAR[1]] * 5
     told = [row for row in rows if row["arm"] in ("correct", "solution_only")]
@@ -119,7 +119,7 @@ def test_new_numbers_in_prose(page):
 
 
 def test_no_seed_without_traces_solves_a_problem_with_a_new_number(page, outcomes):
-    told = outcomes.with_columns(known=page.ranges.known(outcomes))
+    told = outcomes.join(page.untrained.known(outcomes).lazy(), on=["split", "index"])
     mine = told.filter(pl.col("arm") == "solution_only", ~pl.col("known")).collect()
     assert mine["seed"].n_unique() == 5
     assert not mine["solution_valid"].any()
@@ -128,11 +128,17 @@ def test_no_seed_without_traces_solves_a_problem_with_a_new_number(page, outcome
     assert max(problem[HEADER:]) > 50
 
 
+def test_how_many_different_traces_swapped_writes_in_prose(outcomes):
+    near = outcomes.filter(arm="swapped", split=NEAR).group_by("seed").agg(pl.col("trace_hash").n_unique())
+    few, *_, most = sorted(near.collect()["trace_hash"])
+    assert f"Greedily it writes {few} to {most} different ones, by seed, for 512 problems" in PROSE
+
+
 def test_length_in_prose(page, measurements):
     found = measurements.filter(part="e", split="far").row(0, named=True)
     told = "{:.2f} [{:.2f}, {:.2f}]".format(*(found[name] for name in ("value", "low", "high")))
     assert f"the search's size falls by {told}" in PROSE
-    (line,) = (line for line in TEXT.splitlines() if line.startswith("Of problems whose numbers are all"))
+    (line,) = (line for line in TEXT.splitlines() if line.startswith("On problems without a new word"))
     known = re.search(r"is (\S+ \[\S+ \S+\]) less far away", line).group(1)
     assert f"training range it falls by {known}, less than the {RANK_MARGIN} that matter" in PROSE
     assert float(re.search(r", ([\d.]+)\]", known).group(1)) < RANK_MARGIN
@@ -250,9 +256,7 @@ def test_swapped_traces_in_prose(page, outcomes, measurements):
         difference(measurements.filter(part=part, primary=True).row(0, named=True)) for part in ("c1", "c2")
     ]
     assert f"models are right in {right}: {gaps[0]} against `correct`, and {gaps[1]} far away" in PROSE
-    assert (
-        f"Trained on other problems' traces, models are right in {right} and write no valid trace" in README
-    )
+    assert f"models trained on other problems' traces are right in {right} and write no valid trace" in README
     mine = outcomes.filter(pl.col("arm") == "swapped").collect()
     assert not mine["trace_strict"].any()
     assert f"None of the {len(mine):,} traces that they wrote is valid" in PROSE
@@ -287,5 +291,8 @@ def test_how_validity_rises_at_the_end_in_prose():
         tokens, value = (np.array(looks[name].to_list()).mean(0) for name in ("tokens", "value"))
         told.append([f"{x:.0f}" for x in 100 * value[[0, 2]]] + [f"{x / 1e6:.1f} M" for x in tokens[[0, 2]]])
     (early, late, before, end), (right, last, *_) = told
-    assert f"{early} % of the held-out problems' traces are strictly valid at {before} tokens" in PROSE
+    assert (
+        f"{early} % of the held-out problems' traces (64 a seed) are strictly valid at {before} tokens"
+        in PROSE
+    )
     assert f"and {late} % at {end}, where accuracy goes from {right} to {last} %" in PROSE

@@ -5,7 +5,19 @@ import re
 import polars as pl
 import pytest
 
-from tests.helpers.study_page import DATA, PAGE, PROSE, TEXT, as_prose, by_arm, by_seed, per_cent, row_of_arm
+from tests.helpers.study_page import (
+    DATA,
+    PAGE,
+    PROSE,
+    TEXT,
+    as_prose,
+    by_arm,
+    by_seed,
+    in_points,
+    per_cent,
+    row_of_arm,
+    seen,
+)
 from tracelab import analysis
 from tracelab.analysis.cells import TaskOutcomes
 from tracelab.core.paths import CLONE
@@ -51,7 +63,7 @@ def test_verdicts_are_called_those_of_half_of_the_seeds(measured):
         ("b", "drunkards_walk", "{:.0f} % [{:.0f}, {:.0f}] on drunkard's walks"),
         ("c1", "wilson", "Against `correct` that is {:.1f} points [{:.1f}, {:.1f}]"),
         ("c2", "far", "and far away {:+.1f} [{:.1f}, {:.1f}], where a gain of 10 is claimed"),
-        ("c2", "wilson_9x9", "`swapped` in 10 to 24 % ({:+.1f} points [{:.1f}, {:.1f}])"),
+        ("c2", "wilson_9x9", "`swapped` in 10 to 24 % ({:+.1f} points [{:.1f}, {:.1f}])."),
         ("c2", "dfs", "and 87 to 91 % ({:.1f} points [{:.1f}, {:.1f}])"),
         ("f", "wilson", "by {:.0f} points [{:.0f}, {:.0f}] from the shortest quarter"),
         ("f", "far", "On the far sets together it is {:.0f} [{:.0f}, {:.0f}]"),
@@ -88,9 +100,99 @@ def test_lengths_follow_complexity_where_answers_are_right(outcomes, measured):
     near, far = (
         without.filter(of)["rank"].mean() for of in (pl.col("split") == "wilson", pl.col("split") != "wilson")
     )
-    assert f"falls from {near:.2f} to {far:.2f}:" in PROSE
+    assert f"falls from {near:.2f} to {far:.2f}." in PROSE
     (value, low, high), _ = one_of(measured, "e", "far")
     assert f"and {value:.2f} [{low:.2f}, {high:.2f}] less on the far sets together" in PROSE
+
+
+def test_lengths_among_right_answers_and_what_parses(outcomes):
+    length = pl.when(pl.col("truncated")).then(float("inf")).otherwise(pl.col("completion_tokens"))
+    correct = outcomes.filter(arm="correct")
+    ranks = (
+        correct.filter("solution_valid")
+        .group_by("split", "seed")
+        .agg(rank=pl.corr(length, "expansions", method="spearman"))
+        .group_by("split")
+        .agg(pl.col("rank").mean())
+    )
+    rank = dict(ranks.collect().iter_rows())
+    walks, open_, opener = (
+        rank[name] for name in ("drunkards_walk", "searchformer", "searchformer_density_0.02x0.1")
+    )
+    told = f"{walks:.2f} on drunkard's walks, {open_:.2f} on searchformer's mazes and {opener:.2f} on those"
+    assert f"{told} nearly without walls" in PROSE
+    parses = dict(correct.group_by("split").agg(pl.col("trace_parses").mean()).collect().iter_rows())
+    assert {name for name, share in parses.items() if share < 0.5} == {
+        "searchformer_density_0.02x0.1",
+        "wilson_9x9",
+    }
+
+
+def test_what_is_right_among_mazes_of_trained_words(page, outcomes):
+    told = outcomes.join(page.untrained.known(outcomes).lazy(), on=["split", "index"])
+    larger = told.filter(split="wilson_9x9").group_by("arm", "known")
+    rows = larger.agg(pl.col("index").n_unique(), pl.col("solution_valid").mean()).collect()
+    count = dict(rows.filter(arm="correct").select("known", "index").iter_rows())
+    right = {(row["arm"], row["known"]): row["solution_valid"] for row in rows.to_dicts()}
+    assert {arm: share for (arm, known), share in right.items() if not known}.keys() == {
+        "correct",
+        "solution_only",
+        "swapped",
+    }
+    assert not any(share for (_, known), share in right.items() if not known)
+    assert f"among the {count[True]} whose path stays in trained cells" in PROSE
+    words = "{:.0f} % of them by `swapped`, {:.0f} % by `correct`; of the {} others no arm solves one"
+    assert words.format(100 * right["swapped", True], 100 * right["correct", True], count[False]) in PROSE
+    others = told.filter(pl.col("split") != "wilson_9x9").select(pl.col("known").all()).collect().item()
+    assert others, "all other sets have trained words alone"
+    *_, line, _ = page.untrained.lines(outcomes)
+    (gain,) = re.findall(r"is (\S+ \[\S+ \S+\]) points far away", line)
+    assert f"the difference far away is {in_points(gain)}." in PROSE
+
+
+def test_how_many_different_traces_are_written(outcomes):
+    near = outcomes.filter(split="wilson").group_by("arm", "seed").agg(pl.col("trace_hash").n_unique())
+    counts = near.collect().sort("trace_hash")
+    few, many = (counts.filter(arm=arm)["trace_hash"].to_list() for arm in ("swapped", "correct"))
+    assert f"it writes {few[0]} to {few[-1]} different ones, by seed, for the 512 mazes" in PROSE
+    assert {*many} == {505}
+    assert "where `correct` writes 505" in PROSE
+    assert f"{few[0]} to {few[-1]} different ones for 512" in (CLONE / "README.md").read_text("utf-8")
+
+
+def test_what_there_was_room_for(page, outcomes, measured):
+    room = page.rooms(TaskOutcomes(outcomes))
+    assert f"of {100 * room['f']:.1f} that there could have been" in PROSE
+    near = outcomes.filter(arm="correct", split="wilson")
+    legal = near.filter("trace_local").select(
+        pl.len(), pl.col("trace_strict").sum(), pl.col("solution_valid").sum()
+    )
+    every, strict, right = legal.collect().row(0)
+    assert room["h"] == pytest.approx(strict / every)
+    words = f"Of {every:,} such traces {strict:,} are strictly valid, which settles the answer"
+    assert f"{words}; of the other {every - strict}, {right - strict} have a right one" in PROSE
+    without = near.filter(pl.col("solution_valid"), ~pl.col("trace_strict")).select(pl.len()).collect().item()
+    assert without == 35
+    assert [page.has_none(*pair) for pair in (("f", room["f"]), ("h", room["h"]), ("c2", room["c2"]))] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_the_mean_of_the_sets_own_shares(outcomes):
+    far = outcomes.filter(pl.col("arm") == "correct", pl.col("split") != "wilson", pl.col("solution_valid"))
+    shares = far.group_by("split").agg((~pl.col("trace_strict")).mean()).collect()["trace_strict"]
+    assert len(shares) == 7
+    assert f"the mean of the seven sets' own shares is {100 * shares.mean():.0f} %" in PROSE
+
+
+def test_examples_in_prose():
+    runs = analysis.runs(DATA / "maze")
+    alone, correct, swapped = (seen(runs, arm) / 1000 for arm in ("solution_only", "correct", "swapped"))
+    assert round(correct) == round(swapped)
+    told = f"On mazes `solution_only` saw {alone:.0f} thousand, `correct` and `swapped` {correct:.0f};"
+    assert told in PROSE
 
 
 def test_who_tells_valid_traces_from_damaged_ones(page):
@@ -171,7 +273,7 @@ def test_the_readme_has_the_table_of_test_sets_and_what_it_says_of_it(page, outc
         numbers, _ = one_of(measured, "c2", split)
         assert all(sign * number > 0 for number in numbers)
     traces = outcomes.filter(arm="swapped").select("trace_strict").collect()["trace_strict"]
-    assert f"without writing valid ones: {traces.sum()} of {len(traces):,}." in readme
+    assert f"trained on swapped traces write {traces.sum()} valid trace in {len(traces):,}" in readme
 
 
 def test_the_page_of_results_has_what_became_of_the_earlier_difference(measured):
@@ -194,9 +296,9 @@ def test_seeds_in_prose_are_those_measured(outcomes):
         return [ends(arm, split) for arm in ("correct", other)]
 
     larger, deep, open_ = both("wilson_9x9"), both("dfs"), both("searchformer_density_0.02x0.1")
-    assert f"of larger mazes `correct` is right in {larger[0]}, `swapped` in {larger[1]}" in PROSE
+    assert f"Of 9×9 mazes `correct` is right in {larger[0]}, `swapped` in {larger[1]}" in PROSE
     for split, name in (("braided", "braided mazes"), ("drunkards_walk", "drunkard's walks")):
         correct, without = both(split, "solution_only")
         assert f"{name} ({without}, `correct` {correct})" in PROSE
-    assert f"of depth-first mazes it is {' and '.join(deep)}" in PROSE
+    assert f"Of depth-first mazes it is {' and '.join(deep)}" in PROSE
     assert f"{open_[0]} of `correct` and {open_[1]} of `swapped`" in PROSE

@@ -193,7 +193,7 @@ PARTS: Mapping[str, Part] = {
         far=True,
     ),
     "c1": Part(
-        "swapped traces do no worse",
+        "swapped traces cost less than 10 points",
         lambda o: between(o, _swapped(o), o.arm("correct"), RIGHT, no_less),
     ),
     "c2": Part(
@@ -211,14 +211,14 @@ PARTS: Mapping[str, Part] = {
         lambda o: share(o, o.arm("correct"), RIGHT, LEGAL, below(0.9)),
     ),
     "i1": Part(
-        "a little damage does no harm",
+        "a little damage costs less than 10 points",
         lambda o: between(o, _damaged(o, 0.1), o.arm("correct"), RIGHT, no_less),
     ),
     "i2": Part(
-        "more damage does", lambda o: between(o, _damaged(o, 0.1), _damaged(o, 1.0), RIGHT, difference)
+        "more damage costs more", lambda o: between(o, _damaged(o, 0.1), _damaged(o, 1.0), RIGHT, difference)
     ),
     "j1": Part(
-        "a shuffled first tenth does no harm",
+        "a shuffled first tenth costs less than 10 points",
         lambda o: between(o, _tenth(o), o.arm("correct"), RIGHT, no_less),
     ),
     "j2": Part(
