@@ -24,13 +24,13 @@ from common import DOCS, RESULTS, between_marks, markdown
 from omegaconf import OmegaConf
 from room import has_none, rooms
 from room import told as room_told
-from told import estimate, points, rates
+from told import arm_table, estimate, points, set_table
 
 from tracelab import analysis
 from tracelab.analysis import findings, power, provenance
 from tracelab.analysis.cells import TaskOutcomes
 from tracelab.analysis.learning_figures import learning
-from tracelab.analysis.measures import RIGHT, VALID
+from tracelab.analysis.measures import RIGHT
 from tracelab.analysis.verdicts import LEAST_SEEDS
 from tracelab.core.files import read_json
 from tracelab.core.paths import CONF
@@ -57,6 +57,7 @@ UNDECIDED = (
     f"fewer than {LEAST_SEEDS} seeds"
 )
 NO_ROOM, LEAST_P = "°", 0.001
+CASES = (*findings.SHARES, "f")  # parts whose seeds are those that have a case, not all that have run
 SEEDS = {"maze": 10}  # planned; of the other tasks LEAST_SEEDS
 
 
@@ -96,8 +97,9 @@ def planned(task: str) -> int:
 
 
 def fewest(found: pl.DataFrame, task: str) -> int:
-    """The fewest seeds that a measurement which decides stands on."""
-    return int(found.filter(pl.col("primary"), task=task)["seeds"].min())
+    """The fewest seeds that have run of an arm which decides. Post-trained ones have a plan of their own."""
+    counted = ~pl.col("part").is_in(CASES) & ~pl.col("finding").is_in(findings.SEVERAL)
+    return int(found.filter(pl.col("primary"), counted, task=task)["seeds"].min())
 
 
 def claim_of(letter: str) -> str:
@@ -128,26 +130,6 @@ def primary_table(found: pl.DataFrame, known: Mapping[str, Mapping[str, float]])
 def chance(p: float) -> str:
     """A p-value. Of five seeds no smaller one than 0.001 means anything."""
     return "< 0.001" if p < LEAST_P else f"{p:.2g}"
-
-
-def arm_table(outcomes: TaskOutcomes) -> list[str]:
-    """Accuracy and validity of each arm, none post-trained, with intervals for other seeds and problems."""
-    rows = []
-    for arm in outcomes.arms.filter(pl.col("algorithm").is_null())["arm"].unique().sort():
-        writes = outcomes.table.filter(arm=arm).select(pl.col("trace_steps").max()).collect().item()
-        valid = rates(outcomes, arm, VALID) if writes else ["–", "–"]
-        each = outcomes.cells(arm, RIGHT).on(outcomes.splits[0]).mean(1)
-        by_seed = ", ".join(points(value) for value in each)
-        rows.append([arm, str(len(each)), *rates(outcomes, arm, RIGHT), *valid, by_seed])
-    heads = ["arm", "seeds", "right", "right, far", "strictly valid", "strictly valid, far", "right, by seed"]
-    return markdown(heads, rows)
-
-
-def set_table(outcomes: TaskOutcomes) -> list[str]:
-    """Accuracy of each arm, none post-trained, on each test set, the one in distribution first."""
-    arms = outcomes.arms.filter(pl.col("algorithm").is_null())["arm"].unique().sort().to_list()
-    columns = [rates(outcomes, arm, RIGHT, outcomes.splits) for arm in arms]
-    return markdown(["test set", *arms], [list(row) for row in zip(outcomes.splits, *columns, strict=True)])
 
 
 def origin_table(table: pl.LazyFrame, task: Task) -> list[str]:

@@ -1,4 +1,4 @@
-"""Shares and differences as the study's tables write them."""
+"""Shares and differences as the study's tables write them, and the tables of the arms' own."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
+from common import markdown
 
 from tracelab.analysis.cells import FAR, TaskOutcomes
-from tracelab.analysis.measures import share
+from tracelab.analysis.measures import RIGHT, VALID, share
 from tracelab.analysis.verdicts import above
 
 
@@ -39,3 +40,23 @@ def rates(outcomes: TaskOutcomes, arm: str, value: pl.Expr, splits: Sequence[str
         low, high = known[split].interval()
         cells.append(estimate({"value": known[split].value, "low": low, "high": high}, bounded=True))
     return cells
+
+
+def arm_table(outcomes: TaskOutcomes) -> list[str]:
+    """Accuracy and validity of each arm, none post-trained, with intervals for other seeds and problems."""
+    rows = []
+    for arm in outcomes.arms.filter(pl.col("algorithm").is_null())["arm"].unique().sort():
+        writes = outcomes.table.filter(arm=arm).select(pl.col("trace_steps").max()).collect().item()
+        valid = rates(outcomes, arm, VALID) if writes else ["–", "–"]
+        each = outcomes.cells(arm, RIGHT).on(outcomes.splits[0]).mean(1)
+        by_seed = ", ".join(points(value) for value in each)
+        rows.append([arm, str(len(each)), *rates(outcomes, arm, RIGHT), *valid, by_seed])
+    heads = ["arm", "seeds", "right", "right, far", "strictly valid", "strictly valid, far", "right, by seed"]
+    return markdown(heads, rows)
+
+
+def set_table(outcomes: TaskOutcomes) -> list[str]:
+    """Accuracy of each arm, none post-trained, on each test set, the one in distribution first."""
+    arms = outcomes.arms.filter(pl.col("algorithm").is_null())["arm"].unique().sort().to_list()
+    columns = [rates(outcomes, arm, RIGHT, outcomes.splits) for arm in arms]
+    return markdown(["test set", *arms], [list(row) for row in zip(outcomes.splits, *columns, strict=True)])

@@ -290,6 +290,21 @@ def test_lengths_that_are_all_alike_have_no_short_ones():
     assert found["split"].to_list() == ["near", FAR, "far_2"]
 
 
+def test_problems_that_are_all_as_complex_have_no_correlation():
+    """A far set of such problems is left out of the mean, where it counted as lengths that follow nothing."""
+    table = study(CLAIMED, True, problems=FEW)
+
+    def alike(split):
+        size = pl.when(pl.col("split") == split).then(8).otherwise(pl.col("expansions"))
+        return findings.measurements({"maze": table.with_columns(expansions=size)}).filter(part="e")
+
+    found = alike("far_1")
+    assert found["split"].to_list() == [FAR, "far_2"]
+    far, alone = (found.drop("primary", "split", "p_holm", "verdict").row(k) for k in (0, 1))
+    assert far == pytest.approx(alone)
+    assert alike("near").is_empty()
+
+
 def test_seeds_without_a_case_are_none():
     """Five seeds, of which two solve nothing."""
     table = study(CLAIMED, True, problems=FEW).with_columns(

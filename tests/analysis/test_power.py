@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestIndPower
 
-from tracelab.analysis.power import chance_to_see, fewest, seeds_needed
+from tracelab.analysis.power import POWER, chance_to_see, fewest, seeds_needed
 from tracelab.analysis.variance import spread
 
 PROBLEMS = 256
@@ -57,6 +57,19 @@ def test_so_many_seeds_see_the_difference_in_four_of_five_studies():
     low, high = stats.binomtest(sum(seen), 400).proportion_ci()
     assert low < 0.87
     assert high > 0.75
+
+
+def test_an_arm_whose_seeds_are_alike_lends_the_other_no_degrees_of_freedom():
+    """Then the difference is known as well as the other's mean: to S - 1 degrees, not 2 (S - 1)."""
+    even = np.arange(PROBLEMS) % 2 == 0
+    alike = np.tile(even, (5, 1)).astype(float)
+    varied = alike + 0.05 * np.array([[-1.0], [1.0], [-1.0], [1.0], [0.0]])  # a deviation of 0.05
+    needed = fewest(varied, alike, 0.1)
+    assert needed == 5
+    draw = np.random.default_rng(0)
+    for seeds, enough in ((needed - 1, False), (needed, True)):
+        shifts = draw.normal(0.1, 0.05, (2000, seeds))
+        assert (np.mean(stats.ttest_1samp(shifts, 0, axis=1).pvalue < 0.05) >= POWER) == enough
 
 
 def test_what_problems_make_of_a_difference_no_seeds_mend():

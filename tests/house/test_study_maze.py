@@ -224,6 +224,21 @@ def test_a_task_with_seeds_still_to_run_says_so_and_decides_nothing_over_tasks(p
     assert row[2:] == ["refuted"] * 5 + ["–" if seeds == 5 else "refuted"]
 
 
+def test_seeds_without_a_case_and_post_training_are_no_seeds_still_to_run(page):
+    """Of five seeds one writes no valid trace, and ten runs are not all post-trained."""
+    whole = {"a": [("a", 5)], "h": [("h", 4)], "d": [("d1", 5), ("d2", 5)]}
+    rows = [
+        {"finding": letter, "part": part, "primary": True, "task": task, "arm": "correct"}
+        | {"verdict": "refuted", "seeds": 10 if (task, part) == ("maze", "a") else seeds}
+        for task in page.TASKS
+        for letter, parts in whole.items()
+        for part, seeds in parts
+    ]
+    head, _, *told = page.verdict_table(pl.DataFrame(rows), page.TASKS)
+    assert head == f"|  | claim | {' | '.join(page.TASKS)} | over tasks |"
+    assert [line.endswith("| refuted |") for line in told[:3]] == [True] * 3
+
+
 def test_estimates_in_prose_are_those_of_the_table():
     told = [
         {head: as_prose(cell) for head, cell in row_of_arm("maze", arm).items()}

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tracelab.analysis.estimates import check_known, matrices
+from tracelab.analysis.estimates import begun, check_known, matrices
 from tracelab.analysis.loading import splits_of
 from tracelab.analysis.ranks import correlations, ranks
 from tracelab.analysis.variance import Floats, Spread, by_problem, of_parts, within
@@ -114,17 +114,19 @@ class TaskOutcomes:
         return found[0] if found else None
 
     def gains(self, value: pl.Expr) -> Iterator[tuple[str, str, Cells]]:
-        """(arm, the arm before it, cells after less before) of each post-trained arm, by the run before it.
+        """(arm, the arm before it, cells after less before) of each post-trained arm, by the training from
+        scratch that a run goes back to.
 
-        Several that went on from one run count together: what differs among them is not the seed. Those whose
+        Several that go back to one count together: what differs among them is not the seed. Those whose
         source is not in the table are left out, and named in a warning where others of their arm are not.
-        ValueError if an arm's were judged on
-        other problems than their sources, or went on from several arms.
+        ValueError if an arm's were judged on other problems than their sources, or went on from several arms.
         """
         key = ["split", "index", "problem_key"]
         means = self.table.with_columns(value.cast(pl.Float64).alias("cell")).group_by("run", *key)
         known = means.agg(pl.col("cell").mean()).collect(engine="streaming")
-        labels = self.table.select("run", "arm", "algorithm", "source").unique().sort("arm", "run").collect()
+        names = ("run", "arm", "seed", "algorithm", "source")
+        labels = self.table.select(names).unique().sort("arm", "run").collect()
+        labels = labels.drop("seed").join(begun(labels), on="run", maintain_order="left")
         arms = dict(labels.select("run", "arm").iter_rows())
         trained = labels.filter(pl.col("algorithm").is_not_null())
         found = trained.filter(pl.col("source").is_in(list(arms)))
@@ -140,27 +142,26 @@ class TaskOutcomes:
                 )
             after = known.join(runs, on="run")
             pairs = after.join(known, left_on=["source", *key], right_on=["run", *key], suffix="_before")
-            gained = pairs.group_by("source", *key).agg((pl.col("cell") - pl.col("cell_before")).mean())
-            if len(pairs) < len(after) or len(gained) < len(
-                known.filter(pl.col("run").is_in(runs["source"].to_list()))
-            ):
+            gained = pairs.group_by("begun", *key).agg((pl.col("cell") - pl.col("cell_before")).mean())
+            before_all = known.filter(pl.col("run").is_in(runs["source"].to_list()))
+            if len(pairs) < len(after) or pairs.select("source", *key).n_unique() < len(before_all):
                 raise ValueError(
                     f"the runs of {arm!r} and those before them were judged on different problems"
                 )
-            yield str(arm), before.pop(), self._by_source(str(arm), gained)
+            yield str(arm), before.pop(), self._gained(str(arm), gained)
 
-    def _by_source(self, arm: str, gained: pl.DataFrame) -> Cells:
-        """Cells of an arm, a row of each per source. gained: source, split, index, problem_key and cell."""
-        of, problems, sources = {}, {}, sorted(set(gained["source"]))
+    def _gained(self, arm: str, gained: pl.DataFrame) -> Cells:
+        """Cells of an arm, a row of each per training. gained: begun, split, index, problem_key and cell."""
+        of, problems, trained = {}, {}, sorted(set(gained["begun"]))
         for split in (split for split in self.splits if split in set(gained["split"])):
             mine = gained.filter(split=split)
             check_known(mine.select(pl.lit(arm).alias("arm"), value="cell"), "what is compared", split)
-            wide = mine.pivot(on="source", index=["index", "problem_key"], values="cell")
-            values = wide.sort("index").select(sources)
+            wide = mine.pivot(on="begun", index=["index", "problem_key"], values="cell")
+            values = wide.sort("index").select(trained)
             if values.null_count().sum_horizontal()[0]:
                 raise ValueError(f"the runs of {arm!r} were judged on different problems of {split}")
             of[split], problems[split] = values.to_numpy().T, wide.sort("index")["problem_key"].to_numpy()
-        return Cells(arm, tuple(sources), of, problems)
+        return Cells(arm, tuple(trained), of, problems)
 
     def cells(self, arm: str, value: pl.Expr) -> Cells:
         """The cells of an arm, not post-trained: means of an expression over each problem's completions."""

@@ -80,9 +80,9 @@ def as_columns(name: str, found: Bounded) -> dict[str, float | None]:
 def matrices(table: pl.LazyFrame, column: str, split: str) -> dict[str, pl.DataFrame]:
     """Arm -> a frame of one row per problem (all samples' mean), one column per seed, in the problems' order.
 
-    Post-trained runs have the column of the run before them, and those of one run a column together: what
-    differs among them is not the seed. ValueError if an arm's runs were not judged on the same problems, or
-    if the column is null for some.
+    Post-trained runs have the column of the training that they go back to, and those of one have one
+    together: what differs among them is not the seed. ValueError if an arm's runs were not judged on the
+    same problems, or if the column is null for some.
     """
     cells = (
         _with_begun(table.filter(pl.col("split") == split))
@@ -112,11 +112,23 @@ def _with_begun(table: pl.LazyFrame) -> pl.LazyFrame:
     """The table with `begun`: the training from scratch that a row's run is or goes back to; seed is its."""
     if "source" not in table.collect_schema().names():
         return table.with_columns(begun="run")
-    runs = table.select("run", "seed", "source").unique().collect()
-    seeds = dict(runs.select("run", "seed").iter_rows())
-    origin = [seeds.get(source, seed) for source, seed in runs.select("source", "seed").iter_rows()]
-    labels = runs.select("run", begun=pl.coalesce("source", "run"), seed=pl.Series(origin))
+    labels = begun(table.select("run", "seed", "source").unique().collect())
     return table.drop("seed").join(labels.lazy(), on="run", maintain_order="left")
+
+
+def begun(runs: pl.DataFrame) -> pl.DataFrame:
+    """run, begun, seed: the training from scratch that each of `runs` (run, seed, source) is or goes back to,
+    as far as runs are known, and its seed.
+    """
+    sources, seeds = (dict(runs.select("run", name).iter_rows()) for name in ("source", "seed"))
+    first = {run: run for run in sources}
+    for _ in sources:  # there are no more steps than runs
+        last, first = first, {run: sources[to] if sources[to] in sources else to for run, to in first.items()}
+        if first == last:
+            break
+    rows = [(run, sources[root] or root, seeds[root]) for run, root in first.items()]
+    frame = pl.DataFrame(rows, {"run": pl.String, "begun": pl.String, "seed": pl.Int64}, orient="row")
+    return frame.cast({"seed": runs.schema["seed"]})
 
 
 def check_known(cells: pl.DataFrame, column: str, split: str) -> None:

@@ -84,18 +84,25 @@ def share(
 
 
 def ranks(outcomes: TaskOutcomes) -> Iterator[Measurement]:
-    """The rank correlation of length and complexity in distribution, less that on the far test sets."""
+    """The rank correlation of length and complexity in distribution, less that on the far test sets.
+
+    A test set whose problems are all as complex has none, and is left out.
+    """
     arm = outcomes.arm("correct")
     if arm is None or "expansions" not in outcomes.table.collect_schema().names():
         return
     length = pl.when(pl.col("truncated")).then(float("inf")).otherwise(pl.col("completion_tokens"))
     lengths, sizes = outcomes.cells(arm, length), outcomes.cells(arm, pl.col("expansions"))
-    near, *others = (
-        Ranked(sizes.of[split][0], lengths.of[split], lengths.problems[split]) for split in lengths.of
-    )
-    for split in lengths.splits[1:]:
-        far = others if split == FAR else [others[list(lengths.of).index(split) - 1]]
-        found = drop_of_ranks(near, far)
+    known = {
+        split: Ranked(sizes.of[split][0], lengths.of[split], lengths.problems[split])
+        for split in lengths.of
+        if np.ptp(sizes.of[split][0]) > 0
+    }
+    near = known.pop(lengths.splits[0], None)
+    if near is None or not known:
+        return
+    for split in (FAR, *known):
+        found = drop_of_ranks(near, [*known.values()] if split == FAR else [known[split]])
         yield Measurement(arm, None, split, found, difference_of(RANK_MARGIN), len(lengths.seeds))
 
 

@@ -2,8 +2,9 @@
 
     power.seeds_needed(analysis.load("runs/study"), "solution_valid", "wilson", "swapped", "correct")
 
-The error of a difference of S seeds an arm and P problems is that of `variance.spread`: what seeds make falls
-with S, what problems make of the difference does not. Power is that of Student's test with S seeds an arm.
+The error of a difference of S seeds an arm and P problems, and its degrees of freedom, are those of
+`variance.spread`: what seeds make falls with S, what problems make of the difference does not. Power is
+Student's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import polars as pl
 from scipy import stats
 
 from tracelab.analysis.cells import TaskOutcomes, check_same_problems
-from tracelab.analysis.variance import Floats, of_cells
+from tracelab.analysis.variance import Floats, of_cells, of_parts
 from tracelab.analysis.verdicts import ALPHA, MARGIN
 
 POWER = 0.8
@@ -42,12 +43,13 @@ def seeds_needed(
 
 def fewest(one: Floats, other: Floats, difference: float) -> int | None:
     """`seeds_needed` of verdicts (seeds, problems)."""
-    of_seeds = one.mean(1).var(ddof=1) + other.mean(1).var(ddof=1)
+    of_seeds = [float(arm.mean(1).var(ddof=1)) for arm in (one, other)]
     signed = np.var(one.mean(0) - other.mean(0), ddof=1)
     of_problems = max(signed - of_cells(one) / len(one) - of_cells(other) / len(other), 0.0) / one.shape[1]
+    problems = [(float(of_problems), one.shape[1] - 1.0)]
     for seeds in range(2, MOST + 1):
-        error = np.sqrt(of_seeds / seeds + of_problems)
-        if error == 0 or chance_to_see(difference / error, 2 * (seeds - 1)) >= POWER:
+        found = of_parts(difference, [(part / seeds, seeds - 1.0) for part in of_seeds], problems)
+        if found.error == 0 or chance_to_see(difference / found.error, found.freedom) >= POWER:
             return seeds
     return None
 

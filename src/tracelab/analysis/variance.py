@@ -21,7 +21,7 @@ Part = tuple[float, float]  # a variance, and its degrees of freedom
 
 @dataclass(frozen=True)
 class Spread:
-    """A mean or a difference of means: value, its standard error, degrees of freedom (inf with one seed)."""
+    """A mean or a difference of means: value, standard error, degrees of freedom (inf: nothing varies)."""
 
     value: float
     error: float
