@@ -12,11 +12,12 @@ from typing import Any
 
 from tracelab.models.base import Model
 from tracelab.models.precision import Precision
-from tracelab.runs.build import build_model
+from tracelab.runs.build import build, build_model
 from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run
 from tracelab.runs.identity import arm_of, gone_on_with, lineage
 from tracelab.runs.knobs import options
+from tracelab.runs.settings import Experiment
 from tracelab.runs.trained import settled
 from tracelab.runs.treatments import build_treatment
 from tracelab.training.resuming import check_vocabulary
@@ -66,12 +67,22 @@ def build_initial(
     try:
         model.load_state_dict(load_weights(path))
     except RuntimeError:
-        theirs, ours = (options(part) for part in (run.settings.model, experiment.model))
-        raise ValueError(
-            f"init_from={path}: its weights are of another model ({theirs}, not {ours}): "
-            "take the same model.*"
-        ) from None
+        raise ValueError(f"init_from={path}: {why_unfit(run.settings, experiment)}") from None
     return model
+
+
+def why_unfit(source: Experiment, experiment: Experiment) -> str:
+    """Why weights of a run do not fit the model of an experiment, and what to do."""
+    both = source, experiment
+    theirs, ours = ({**options(each.model), "context": None} for each in both)
+    if theirs != ours:
+        return f"its weights are of another model ({theirs}, not {ours}): take the same model.*"
+    thinks = (build("trace", each.trace).thinks for each in both)
+    theirs, ours = (f"latents of {latents.feedback}" if latents else "no latents" for latents in thinks)
+    return (
+        f"its model has {theirs} and this one {ours}, which have weights of their own: begin with a run of "
+        "the same trace.feedback, or leave init_from out"
+    )
 
 
 def origin(experiment: Training, before: Mapping[str, Any]) -> dict[str, Any]:
