@@ -380,8 +380,11 @@ def test_weights_that_do_not_fit_are_refused(base, tmp_path):
         train(small(tmp_path, *FEW, "model.width=64", f"init_from={base.checkpoint()}"))
     words = build_task(base.settings.task).codec.vocabulary
     latent = small(tmp_path, *FEW, "trace=latent", f"init_from={base.folder}")
-    with pytest.raises(ValueError, match=r"has no latents and this one latents of recycled.*feedback, or"):
+    with pytest.raises(ValueError, match=r"has no latents and this one 6 latents of recycled.*feedback, or"):
         build_initial(latent, words, 256, Precision("32-true", ""), resumed=False)
+    scaled = small(tmp_path, *FEW, "model.embed_scaled=true", f"init_from={base.folder}")
+    with pytest.warns(UserWarning, match=r"fit, but .* \(embed_scaled: False there, True here\)"):
+        build_initial(scaled, words, 256, Precision("32-true", ""), resumed=False)
     with pytest.raises(ValueError, match=r"init_from=nowhere is neither the folder of a run"):
         train(small(tmp_path, *FEW, "init_from=nowhere"))
 
