@@ -12,14 +12,16 @@ import yaml
 from tests.helpers.runs import KEPT, post_training, small
 from tracelab import analysis
 from tracelab.core.paths import CLONE, CONF
+from tracelab.models.precision import Precision
 from tracelab.runs.arms import arms_of, config_of, described
+from tracelab.runs.build import build_task
 from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run
 from tracelab.runs.identity import arm_of, with_checksums
 from tracelab.runs.knobs import SAME_BITS, SAME_BUT_FOR_ROUNDING, WITHOUT_EFFECT
 from tracelab.training.checkpoint import Checkpoints
 from tracelab.training.experiment import train
-from tracelab.training.initial import with_source
+from tracelab.training.initial import build_initial, with_source
 from tracelab.training.resuming import Before, before, begin, resume_from
 
 FEW = ("budget.steps=3", "eval.problems=4", "validate_problems=0", "task.ood=[]", "threads=1")
@@ -376,6 +378,13 @@ def test_weights_that_do_not_fit_are_refused(base, tmp_path):
         ValueError, match=r"init_from=.*weights are of another model .*'width': 32.*'width': 64"
     ):
         train(small(tmp_path, *FEW, "model.width=64", f"init_from={base.checkpoint()}"))
+    words = build_task(base.settings.task).codec.vocabulary
+    latent = small(tmp_path, *FEW, "trace=latent", f"init_from={base.folder}")
+    with pytest.raises(ValueError, match=r"has no latents and this one 6 latents of recycled.*feedback, or"):
+        build_initial(latent, words, 256, Precision("32-true", ""), resumed=False)
+    scaled = small(tmp_path, *FEW, "model.embed_scaled=true", f"init_from={base.folder}")
+    with pytest.warns(UserWarning, match=r"fit, but .* \(embed_scaled: False there, True here\)"):
+        build_initial(scaled, words, 256, Precision("32-true", ""), resumed=False)
     with pytest.raises(ValueError, match=r"init_from=nowhere is neither the folder of a run"):
         train(small(tmp_path, *FEW, "init_from=nowhere"))
 

@@ -16,8 +16,10 @@ from tests.helpers.runs import FORMATS, SMALL, small
 from tests.helpers.shared import filled
 from tracelab.runs.checkpoints import load_weights
 from tracelab.runs.folder import Run
+from tracelab.runs.sets import prepare
 from tracelab.training import checks
 from tracelab.training.experiment import train
+from tracelab.training.resuming import worked_out
 
 FILES = (
     "config.yaml",
@@ -124,6 +126,21 @@ def test_killed_and_resumed_ends_with_the_same_weights(tmp_path):
     assert "Resuming from" in resumed.stderr
     a, b = (load_weights(folder / "checkpoints" / "last.ckpt") for folder in (whole, killed))
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_run_that_is_judged_on_other_problems_keeps_its_room(tmp_path):
+    """`tracelab.evaluate` judges with the limit that was worked out when the run began: so does the command
+    that trained it, given again.
+    """
+    few = ("budget.steps=1", "task.ood=[]", "validate_problems=0", "eval.max_new=null", "threads=1")
+    before = train(small(tmp_path, *few, "eval.problems=1")).run.read_json("run.json")
+    other = small(tmp_path, *few, "eval.problems=24")
+    assert prepare(other).max_new > before["max_new"], "of a new run it would be another"
+    run = train(other).run
+    now = run.read_json("run.json")
+    assert [now[name] for name in ("context", "max_new")] == [before[name] for name in ("context", "max_new")]
+    given = Run(run.folder, {**run.config, "eval": {**run.config["eval"], "max_new": 9}})
+    assert worked_out(given, now) == {"context": now["context"]}
 
 
 def test_ctrl_c_keeps_what_is_trained(tmp_path):

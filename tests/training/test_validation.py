@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
 
 from tests.helpers.engine import fit, learner
 from tests.helpers.forked import FORKED
@@ -238,6 +239,16 @@ def test_the_figure_says_of_how_many_problems():
     """validate_problems may change over a resume."""
     assert curves.share_of(np.array([8, 8])) == "share of 8 held-out problems"
     assert curves.share_of(np.array([8, 8, 1024])) == "share of 8 to 1,024 held-out problems"
+
+
+def test_the_figure_shows_where_a_teacher_goes_on_to_other_problems(tmp_path, monkeypatch):
+    lines, labels = [], []
+    monkeypatch.setattr(Axes, "axvline", lambda _, x, **__: lines.append(x))
+    monkeypatch.setattr(Axes, "set_ylabel", lambda _, text, **__: labels.append(text))
+    rows = "1e6,8,0.5,0.0\n2e6,8,0.9,0.0\n3e6,8,0.1,1.0\n"
+    (tmp_path / "metrics.csv").write_text(f"train/tokens,val/problems,val/solution_valid,val/level\n{rows}")
+    curves.learning(tmp_path / "learning", tmp_path / "metrics.csv", "a title")
+    assert (lines, labels) == ([3.0], ["share of 8 held-out problems of its level"])
 
 
 def test_seconds_are_those_of_all_validations(whole):

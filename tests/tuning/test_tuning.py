@@ -301,6 +301,17 @@ def test_objectives_are_columns_of_the_runs(tmp_path, command, words, objective,
             check_measured(wanted, config)
 
 
+def test_what_is_of_the_level_that_a_teacher_led_to_chooses_nothing(tmp_path):
+    """A run that never left the easy problems would be the best. The loss is that of the last level."""
+    words = ("data.teacher={knob: size, values: [5, 7], bound: 0.8}",)
+    config = OmegaConf.to_container(composed_config("train", *words), resolve=False)
+    for objective in ("val/solution_valid", "val/hard_trace_strict", "val/truncated"):
+        with pytest.raises(ValueError, match=f"{objective} is of the level .* take objective=val/loss"):
+            check_measured(asked(tmp_path, objective=objective), config)
+    check_measured(asked(tmp_path, objective="val/loss"), config)
+    check_measured(asked(tmp_path, objective="val/level"), config)
+
+
 def test_a_run_that_was_validated_on_other_problems_is_no_trial(tmp_path):
     """It lay in the search's folder before. The loss is that of the whole validation set."""
     (tmp_path / "metrics.csv").write_text(

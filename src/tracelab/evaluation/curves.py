@@ -89,10 +89,13 @@ def post_training(path: Path, metrics_csv: Path, title: str) -> None:
     _verdicts(path, rows, ("round", rounds), ("rounds of post-training", 1), title)
 
 
-def share_of(n: np.ndarray[tuple[int], np.dtype[np.int64]]) -> str:
-    """The label of shares. n: of how many held-out problems each is; validate_problems may change."""
+def share_of(n: np.ndarray[tuple[int], np.dtype[np.int64]], taught: bool = False) -> str:
+    """The label of shares. n: of how many held-out problems each is; validate_problems may change.
+
+    taught: are these of the level that a teacher has led to?
+    """
     few = f"{n.min():,} to " if n.min() < n.max() else ""
-    return f"share of {few}{counted(int(n.max()), 'held-out problem')}"
+    return f"share of {few}{counted(int(n.max()), 'held-out problem')}{' of its level' if taught else ''}"
 
 
 def _verdicts(
@@ -102,7 +105,10 @@ def _verdicts(
     axis: tuple[str, float],
     title: str,
 ) -> None:
-    """Shares of the verdicts, those of SHADED with Wilson 95 % intervals. at: name and place of each row."""
+    """Shares of the verdicts, those of SHADED with Wilson 95 % intervals. at: name and place of each row.
+
+    Dotted lines stand where other problems begin to be completed: those of a teacher's next level.
+    """
     (name, x), (label, unit) = at, axis
     n = np.array([int(float(row["val/problems"])) for row in rows])
     kinds = ("val/solution_", "val/trace_")
@@ -119,7 +125,11 @@ def _verdicts(
             if metric in SHADED:
                 ax.fill_between(x / unit, low, high, color=style["color"], alpha=0.15, lw=0)
             data += [(*point[:1], metric, *point[1:]) for point in zip(x, shares, low, high, n, strict=True)]
-        ax.set(xlabel=label, ylabel=share_of(n), ylim=(-0.02, 1.02))
+        levels = [row.get("val/level") or "" for row in rows]
+        for place, before, after in zip(x[1:], levels, levels[1:], strict=False):
+            if before != after:
+                ax.axvline(place / unit, color=GREY, lw=0.8, ls=":")
+        ax.set(xlabel=label, ylabel=share_of(n, taught=any(levels)), ylim=(-0.02, 1.02))
         ax.set_title(title, loc="left", fontsize=8)
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=8)
     write_csv(path, (name, "metric", "value", "low", "high", "n"), data)

@@ -81,8 +81,11 @@ class Data(Sets):
     max_new: int
 
 
-def prepare(experiment: Experiment) -> Data:
-    """Generate (or load) and treat the data of an experiment. ValueError if splits share problems."""
+def prepare(experiment: Experiment, context: int = 0, max_new: int = 0) -> Data:
+    """Generate (or load) and treat the data of an experiment. ValueError if splits share problems.
+
+    context, max_new: of a run that goes on, as they were worked out when it began.
+    """
     task, treatment = build_task(experiment.task), build_treatment(experiment.trace)
     compile_ahead(experiment.task, experiment.trace)
     chunks = training_problems(experiment, task)
@@ -116,14 +119,15 @@ def prepare(experiment: Experiment) -> Data:
         longest = max(longest, *(level["longest"] for level in earlier.values()))
         judged = (f"{teacher.knob}={value}: {level['problems']:,}" for value, level in earlier.items())
         summary += f"\n  problems of earlier values, all judged: {', '.join(judged)}"
-    max_new = experiment.eval.max_new or room_for(longest_completion(tests), task, train)
+    max_new = experiment.eval.max_new or max_new or room_for(longest_completion(tests), task, train)
     turns, latents = turns_of(experiment, task, treatment, chunks), latents_of(treatment)
     if turns:  # of a treatment none has longer sequences than the first, but for latents
         lengths = [] if teacher else [turns[0][1](k).longest for k in range(len(chunks))]
         longest = max([longest, *lengths]) + latents
     if experiment.data.online:
         longest *= 2  # later chunks may exceed
-    context = experiment.model.get("context") or context_for(longest, val.sequences, tests, latents + max_new)
+    needed = context_for(longest, val.sequences, tests, latents + max_new)
+    context = experiment.model.get("context") or max(needed, context)
     chunk = training_chunks(chunks, train.sequences, arm)
     sequences = chunk, turns, val.sequences, train.sequences
     return Data(task.codec.vocabulary, *sequences, tests, the_card, summary, context, max_new)

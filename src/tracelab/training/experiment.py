@@ -91,7 +91,7 @@ def _train(experiment: Training, went: Before | None) -> Trained:
     run = begin(experiment, went)
     precision = precision_of(experiment, went.checkpoint if went else None)
     say(str(precision))
-    data = prepare(experiment)
+    data = prepare(experiment, **(went.room if went else {}))
     for sequences in (data.train, data.val):
         check_lengths(sequences, data.context)
     describe(run, experiment, data, precision)

@@ -5,18 +5,24 @@ python -m tracelab.train trace=swapped init_from=runs/...
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from hydra.utils import get_object
+
+from tracelab.core.settings import Part
 from tracelab.models.base import Model
 from tracelab.models.precision import Precision
-from tracelab.runs.build import build_model
+from tracelab.runs.build import build, build_model
 from tracelab.runs.checkpoints import load_progress, load_weights
 from tracelab.runs.folder import Run
 from tracelab.runs.identity import arm_of, gone_on_with, lineage
 from tracelab.runs.knobs import options
+from tracelab.runs.settings import Experiment
 from tracelab.runs.trained import settled
 from tracelab.runs.treatments import build_treatment
 from tracelab.training.resuming import check_vocabulary
@@ -66,12 +72,41 @@ def build_initial(
     try:
         model.load_state_dict(load_weights(path))
     except RuntimeError:
-        theirs, ours = (options(part) for part in (run.settings.model, experiment.model))
-        raise ValueError(
-            f"init_from={path}: its weights are of another model ({theirs}, not {ours}): "
-            "take the same model.*"
-        ) from None
+        raise ValueError(f"init_from={path}: {why_unfit(run.settings, experiment)}") from None
+    if others := other_knobs(run.settings, experiment):
+        warnings.warn(
+            f"init_from={path}: its weights fit, but this model reads them in another way than the one that "
+            f"learned them ({', '.join(others)})",
+            stacklevel=2,
+        )
     return model
+
+
+def other_knobs(source: Experiment, experiment: Experiment) -> list[str]:
+    """What differs between the models of a run and of an experiment: `heads: 2 there, 4 here`."""
+    theirs, ours = knobs_of(source.model), knobs_of(experiment.model)
+    different = [name for name in ours if theirs.get(name) != ours[name]]
+    return [f"{name}: {theirs.get(name)} there, {ours[name]} here" for name in different]
+
+
+def knobs_of(model: Part) -> dict[str, Any]:
+    """The knobs of a model's part, with the defaults of those that it leaves out, but for the context."""
+    known = signature(get_object(model["_target_"])).parameters.values()
+    every = {knob.name: knob.default for knob in known if knob.default is not knob.empty} | options(model)
+    return {name: value for name, value in every.items() if name not in ("context", "seed")}
+
+
+def why_unfit(source: Experiment, experiment: Experiment) -> str:
+    """Why weights of a run do not fit the model of an experiment, and what to do."""
+    if other_knobs(source, experiment):
+        theirs, ours = options(source.model), options(experiment.model)
+        return f"its weights are of another model ({theirs}, not {ours}): take the same model.*"
+    thinks = (build("trace", each.trace).thinks for each in (source, experiment))
+    its, this = (f"{each.number} latents of {each.feedback}" if each else "no latents" for each in thinks)
+    return (
+        f"its model has {its} and this one {this}, which have weights of their own: begin with a run of "
+        "the same trace.feedback, or leave init_from out"
+    )
 
 
 def origin(experiment: Training, before: Mapping[str, Any]) -> dict[str, Any]:

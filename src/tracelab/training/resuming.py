@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ class Before:
     """What a run goes on from: a checkpoint of its own or of itself in another folder.
 
     record: what run.json says there; steps: that were taken; budgets: that it had before the one it has now;
-    seconds: of the sessions that led to the checkpoint, and, "judging", of what came after training in them.
+    seconds: of the sessions that led to the checkpoint, and, "judging", of what came after training in them;
+    room: `context` and `max_new`, as they were worked out when the run began.
     """
 
     checkpoint: Path
@@ -33,6 +35,7 @@ class Before:
     steps: int
     budgets: tuple[str, ...]
     seconds: dict[str, float]
+    room: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """What run.json says of it."""
@@ -57,7 +60,17 @@ def before(experiment: Experiment) -> Before | None:
     record = source.read_json("run.json") or {}
     budgets = [*had(source), extended(source.settings.budget, experiment.budget)]
     seconds = {"training": load_seconds(path), "judging": record.get("seconds", {}).get("judging", 0.0)}
-    return Before(path, record, _steps(path), tuple(filter(None, budgets)), seconds)
+    room = worked_out(source, record)
+    return Before(path, record, _steps(path), tuple(filter(None, budgets)), seconds, room)
+
+
+def worked_out(run: Run, record: Mapping[str, Any]) -> dict[str, int]:
+    """The room for sequences and completions that a run's record has, where its config did not say how much.
+
+    It is of the test problems that the run began with: others do not change how it is judged.
+    """
+    asked = {"context": run.config["model"].get("context"), "max_new": run.settings.eval.max_new}
+    return {name: record[name] for name, given in asked.items() if given is None and name in record}
 
 
 def latest(folder: str) -> Path | None:

@@ -109,7 +109,7 @@ def composed(asked: Asked, space: Space, context: HydraContext, config: DictConf
 
 
 def check_measured(asked: Asked, config: dict[str, Any]) -> None:
-    """ValueError if runs of a config will not measure what they are chosen by."""
+    """ValueError if runs of a config will not measure what they are chosen by, or not all on one set."""
     known = objectives(config)
     if known is not None and asked.objective not in known:
         near = get_close_matches(asked.objective, known, 1)
@@ -122,6 +122,13 @@ def check_measured(asked: Asked, config: dict[str, Any]) -> None:
         raise ValueError(
             f"hydra.sweeper.objective={asked.objective} is not measured with validate_problems=0: say how "
             f"many problems of the validation set are completed, or take objective={VALIDATION}{LOSS}"
+        )
+    taught = (config.get("data") or {}).get("teacher") is not None
+    if taught and not asked.objective.endswith((LOSS, "/level")):
+        raise ValueError(
+            f"hydra.sweeper.objective={asked.objective} is of the level that data.teacher has led a run to, "
+            "so that one which never left the easy problems would be the best: take "
+            f"objective={VALIDATION}{LOSS} and direction=minimize, which is of the last level's problems"
         )
 
 
