@@ -1,6 +1,7 @@
 """What the study found: its verdicts, task by task, and all figures behind them, from its data alone.
 
-    python bench/findings.py                 # reads bench/results/study, a folder per task
+    python bench/findings.py                 # reads bench/results/study, a folder per task; of post-trained
+                                             # runs and their starts one beside it, <task>_posttrained
     python bench/findings.py runs/study      # the same from runs
 
 Writes the tables of docs/results/study.md between its two marks, README's table of mazes between its own,
@@ -192,10 +193,23 @@ def read(data: Path) -> dict[str, pl.LazyFrame]:
     tables = {task: analysis.load(data / task) for task in TASKS if (data / task).is_dir()}
     if not tables:
         raise ValueError(f"{data} has none of the folders {', '.join(TASKS)}: name the one that they lie in")
-    for folder in [Path(run) for task in tables for run in analysis.runs(data / task)["run"]]:
-        if read_json(folder / "run.json").get("updates") == 0:
-            raise ValueError(f"{folder} made no update, so it says nothing of post-training: leave it out")
+    check_updated(*(data / task for task in tables))
     return tables
+
+
+def read_post_trained(data: Path) -> dict[str, pl.LazyFrame]:
+    """Task -> its post-trained runs and their half-trained starts, of the tasks that have such a folder."""
+    folders = {task: data / f"{task}_posttrained" for task in TASKS}
+    there = {task: folder for task, folder in folders.items() if folder.is_dir()}
+    check_updated(*there.values())
+    return {task: analysis.load(folder) for task, folder in there.items()}
+
+
+def check_updated(*folders: Path) -> None:
+    """ValueError if a post-trained run below a folder made no update."""
+    for run in [Path(run) for folder in folders for run in analysis.runs(folder)["run"]]:
+        if read_json(run / "run.json").get("updates") == 0:
+            raise ValueError(f"{run} made no update, so it says nothing of post-training: leave it out")
 
 
 def taking_part(tables: dict[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
@@ -241,7 +255,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", default=RESULTS / "study")
     data = parser.parse_args().data
     tables = read(data)
-    found = findings.measurements(taking_part(tables))
+    found = findings.measurements(taking_part(tables), read_post_trained(data))
     folder = DOCS / "results" / "study"
     folder.mkdir(parents=True, exist_ok=True)
     found.write_csv(folder / "measurements.csv")

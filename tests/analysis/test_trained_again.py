@@ -3,7 +3,10 @@
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
+from tests.analysis.test_findings import CLAIMED, FEW, study
+from tracelab.analysis import findings
 from tracelab.analysis.cells import TaskOutcomes
 from tracelab.analysis.estimates import begun, compare, matrices
 
@@ -65,3 +68,20 @@ def test_what_lies_before_the_runs_that_are_known_tells_them_apart():
         {"run": ["b", "c", "d"], "seed": [1, 2, 3], "source": ["gone", "b", "d"]},
     )
     assert begun(runs).rows() == [("b", "gone", 1), ("c", "gone", 1), ("d", "d", 3)]
+
+
+def test_post_trained_runs_that_lie_apart_are_compared_with_their_own_starts():
+    """Half-trained starts are no arm of the study: nothing else is of them."""
+    table = study(CLAIMED, True, problems=FEW)
+    arms = table.filter(pl.col("algorithm").is_null())
+    apart = study(CLAIMED, True, seed=1, problems=FEW).filter(pl.col("arm").str.starts_with("correct"))
+    found = findings.measurements({"maze": arms, "sat": arms}, {"maze": apart})
+    later = pl.col("finding").is_in(findings.SEVERAL)
+    assert set(found.filter(later)["task"]) == {"maze"}
+    alone = findings.measurements({"maze": apart}).filter(later)
+    assert len(alone) > 3
+    assert_frame_equal(found.filter(later), alone)
+    assert_frame_equal(found.filter(~later), findings.measurements({"maze": arms, "sat": arms}))
+    together = pl.concat([arms, apart.with_columns(pl.col("arm").str.replace("^correct$", "correct, half"))])
+    with pytest.raises(ValueError, match="several arms are trace=correct"):
+        findings.measurements({"maze": together})

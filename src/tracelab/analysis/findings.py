@@ -74,18 +74,28 @@ class Part:
     far: bool = False
 
 
-def measurements(tables: Mapping[str, pl.LazyFrame]) -> pl.DataFrame:
+def measurements(
+    tables: Mapping[str, pl.LazyFrame], post_trained: Mapping[str, pl.LazyFrame] | None = None
+) -> pl.DataFrame:
     """Every measurement of every finding on every task. tables: task -> its outcomes, as of `analysis.load`.
+
+    post_trained: task -> post-trained runs and those that they went on from, where these are no arms of the
+    study, for they are half trained. Then the findings of SEVERAL are of them alone.
 
     A row each: finding, part, task, primary (does it decide?), arm, base, split ("far": all test sets out of
     distribution together), value, low, high (95 %, for other problems and seeds), p, p_holm (among a part's
     primary measurements, or among its others; both null where the interval decides), seeds, verdict. What
     needs arms that are not there has no row. A share of nothing has nulls, and is open.
     """
+    arms = {task: TaskOutcomes(table) for task, table in tables.items()}
+    later = arms
+    if post_trained is not None:
+        later = {task: TaskOutcomes(table) for task, table in post_trained.items() if task in arms}
     found = [
         (_row(name, part, task, measured, outcomes.splits[0]), measured)
-        for task, outcomes in ((task, TaskOutcomes(table)) for task, table in tables.items())
+        for task in arms
         for name, part in PARTS.items()
+        if (outcomes := (later if name[0] in SEVERAL else arms).get(task)) is not None
         for measured in part.measure(outcomes)
     ]
     groups: dict[tuple[object, ...], list[tuple[dict[str, object], Measurement]]] = {}
