@@ -193,7 +193,8 @@ def test_what_imposed_traces_do():
     told = [alone, low, high, imposed("correct", "swapped")[0], imposed("correct", "prefix", 0.8)[0]]
     words = "{} % [{}, {}] right with no trace, {} % with another problem's, {} % after 80 % of its own."
     assert words.format(*told) in RESULTS
-    kinds = (("own",), ("correct",), ("swapped",), ("corrupted", 1.0), ("prefix", 0.1))
+    kinds = [("own",), ("correct",), ("swapped",), ("corrupted", 1.0)]
+    kinds += [("prefix", round(0.1 * k, 1)) for k in range(1, 10)]
     shares, lows, highs = zip(*(imposed("swapped", *kind) for kind in kinds), strict=True)
     words = (
         f"It is {min(shares)} to {max(shares)} % right (each [{min(lows)}, 98] or narrower) behind its own"
@@ -204,6 +205,13 @@ def test_what_imposed_traces_do():
     assert f"it is {none} % right with none, and {filler} % behind meaningless words" in RESULTS
     right, other = (imposed("corrupted", name)[0] for name in ("correct", "swapped"))
     assert f"{right} % right behind a correct trace, which it has never seen, and {other} % behind" in RESULTS
+
+
+def test_what_seeds_of_a_tenth_write():
+    page = (CLONE / "docs" / "results" / "three_seeds.md").read_text(encoding="utf-8")
+    row = next(line for line in page.splitlines() if line.startswith("| corrupted rate=0.1 |"))
+    *others, last = (f"{float(value):.0f}" for value in row.split("|")[5].split(","))
+    assert f"none of them valid, write {', '.join(others)} and {last} % valid ones" in RESULTS
 
 
 @pytest.mark.parametrize("name", ["interventions", "three_seeds/interventions"])
