@@ -49,6 +49,16 @@ def test_verdicts_are_called_those_of_half_of_the_seeds(measured):
     assert told == {name: primary.filter(part=part)["verdict"][0] for name, part in decided.items()}
 
 
+def test_seeds_that_wait_for_others_are_named():
+    waiting = (
+        analysis.runs(DATA / "maze_waiting").group_by("seed", maintain_order=True).agg("arm").sort("seed")
+    )
+    assert waiting["arm"].to_list() == [["correct", "swapped"]] * 2
+    assert (
+        f"(Seeds {' and '.join(map(str, waiting['seed']))} of `correct` and `swapped` have run since." in TEXT
+    )
+
+
 @pytest.mark.parametrize(
     ("part", "split", "written"),
     [
