@@ -188,6 +188,6 @@ def test_a_recurrent_model_goes_the_whole_way(tmp_path):
 
 
 def test_what_cannot_pack_says_so_before_anything_is_drawn(tmp_path, monkeypatch):
-    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_, **__: pytest.fail("drawn"))
     with pytest.raises(ValueError, match="Recurrent cannot keep packed documents apart"):
         train(compose(Training, "train", *RECURRENT, "data.packing=256", f"run_dir={tmp_path}"))

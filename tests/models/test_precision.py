@@ -133,13 +133,13 @@ def test_what_is_not_supported_is_refused(wished):
 
 @pytest.mark.parametrize("word", ["data.short_first=2", "data.short_first=-0.1", "validate_problems=-1"])
 def test_knobs_out_of_range_are_refused_before_anything_is_drawn(tmp_path, monkeypatch, word):
-    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_, **__: pytest.fail("drawn"))
     with pytest.raises(ValueError, match=word.replace(".", r"\.")):
         train(small(tmp_path, word))
 
 
 def test_the_optimiser_s_knobs_are_refused_before_anything_is_drawn(tmp_path, monkeypatch):
-    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_, **__: pytest.fail("drawn"))
     with pytest.raises(ValueError, match="iteration='polar' is unknown; choose one of jordan, polar_e"):
         train(small(tmp_path, "optim.optimizer.iteration=polar"))
     with pytest.raises(ValueError, match=r"optim\.optimizer\.lr=-1: it should be greater than or equal to 0"):
@@ -147,7 +147,7 @@ def test_the_optimiser_s_knobs_are_refused_before_anything_is_drawn(tmp_path, mo
 
 
 def test_it_is_refused_before_anything_is_drawn(tmp_path, monkeypatch):
-    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_, **__: pytest.fail("drawn"))
     with pytest.raises(ValueError, match=r"trainer\.precision=fast is not supported"):
         train(small(tmp_path, "trainer.precision=fast"))
 

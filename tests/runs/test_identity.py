@@ -352,7 +352,7 @@ def test_an_extension_is_counted_once(base, tmp_path):
 def test_an_extension_is_noted_before_the_budget_changes(tmp_path, monkeypatch):
     """Whatever ends it in between, and however often."""
     train(small(tmp_path, *FEW))
-    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: 1 / 0)
+    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_, **__: 1 / 0)
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             train(small(tmp_path, *FEW, "budget.steps=5"))

@@ -171,7 +171,7 @@ def test_what_latents_do_not_go_with_says_so(folder, tmp_path, monkeypatch):
         export(run, tmp_path / "out")
     with pytest.raises(ValueError, match="take a run of another treatment"):
         seen(run.settings, build_task(run.settings.task), 10)
-    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_, **__: pytest.fail("drawn"))
     for knobs, message in {
         ("data.packing=256",): "computed row by row",
         ("trainer.devices=2",): "wait for each other",

@@ -149,7 +149,7 @@ def test_a_run_goes_on_bit_for_bit_from_one_file_to_the_next(files, tmp_path):
     ],
 )
 def test_what_an_order_does_not_go_with_says_so(files, tmp_path, monkeypatch, knobs, message):
-    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_, **__: pytest.fail("drawn"))
     with pytest.raises(ValueError, match=message):
         train(settings(tmp_path / "run", files[0], "data.order=listed", *knobs))
     assert not (tmp_path / "run").exists()

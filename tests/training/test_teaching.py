@@ -238,7 +238,7 @@ def test_sets_are_of_their_levels(tmp_path):
     ],
 )
 def test_what_a_teacher_does_not_go_with_says_so(tmp_path, monkeypatch, knobs, message):
-    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_, **__: pytest.fail("drawn"))
     (tmp_path / "a.jsonl").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=message):

@@ -223,7 +223,7 @@ def test_bad_input_says_what_is_wrong(tmp_path, overrides, says):
 def test_what_cannot_train_is_refused_before_anything_is_drawn(tmp_path, monkeypatch, overrides, says):
     if overrides == ["trainer=gpu"] and torch.cuda.is_available():
         pytest.skip("there is one")
-    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr("tracelab.training.experiment.prepare", lambda *_, **__: pytest.fail("drawn"))
     assert says in refused(tmp_path, *overrides)
     assert not (tmp_path / "run.json").exists()
 
