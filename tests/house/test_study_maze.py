@@ -50,13 +50,17 @@ def test_verdicts_are_called_those_of_half_of_the_seeds(measured):
 
 
 def test_seeds_that_wait_for_others_are_named():
-    waiting = (
-        analysis.runs(DATA / "maze_waiting").group_by("seed", maintain_order=True).agg("arm").sort("seed")
+    mazes, arithmetic = (analysis.runs(DATA / f"{task}_waiting") for task in ("maze", "arithmetic"))
+    seeds = sorted({*mazes["seed"]})
+    assert sorted(mazes.select("arm", "seed").rows()) == [
+        (a, s) for a in ("correct", "swapped") for s in seeds
+    ]
+    fillers = arithmetic["seed"].to_list()
+    assert arithmetic["treatment"].unique().to_list() == ["filler"]
+    told = (
+        f"(Seeds {' and '.join(map(str, seeds))} of `correct` and `swapped` have run since, and in arithmetic"
     )
-    assert waiting["arm"].to_list() == [["correct", "swapped"]] * 2
-    assert (
-        f"(Seeds {' and '.join(map(str, waiting['seed']))} of `correct` and `swapped` have run since." in TEXT
-    )
+    assert f"{told} seeds {fillers[0]} to {fillers[-1]} of `filler`." in TEXT
 
 
 @pytest.mark.parametrize(
