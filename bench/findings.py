@@ -43,14 +43,12 @@ TASKS = ("maze", "graph_path", "countdown", "sat", "arithmetic")
 DRAWN = ("solution_valid", "trace_strict")
 CLAIMS = [*dict.fromkeys(part[0] for part in findings.PARTS)]  # their letters
 RANK = "e"  # the finding whose figures are rank correlations, not shares
-OWN = {
-    "arithmetic": sums.lines,
-    "countdown": untrained.lines,
-    "maze": untrained.lines,
-}  # what is asked of one task alone
+# What is asked of some tasks alone
+OWN = {"arithmetic": sums.lines, "countdown": untrained.lines, "maze": untrained.lines}
 NO_PART = "no part of the study: `correct` or `solution_only` ends at 50 % or less in the median of seeds"
-REFUTED = """*Refuted* says that an effect is shown to be smaller than one that would matter: 10 points
-(of e: 0.2), at this size and budget. It does not say that there is none, nor that a paper is wrong. A verdict
+REFUTED = """*Refuted* says of a claimed difference that it is shown to be smaller than one that would matter:
+10 points (of e: 0.2), at this size and budget. It does not say that there is none, nor that a paper is wrong.
+Of c1 and i1 it says that a loss of 10 points or more is shown, of h that the share is 90 % or more. A verdict
 with ° could not have been *replicated*: a ceiling or a definition left no room. The column "could be" has the
 largest value that there could have been, of h the smallest."""
 UNDECIDED = (
@@ -129,7 +127,7 @@ def primary_table(found: pl.DataFrame, known: Mapping[str, Mapping[str, float]])
 
 
 def chance(p: float) -> str:
-    """A p-value. Of five seeds no smaller one than 0.001 means anything."""
+    """A p-value as the tables write it. A few seeds do not tell smaller ones from each other."""
     return "< 0.001" if p < LEAST_P else f"{p:.2g}"
 
 

@@ -1,4 +1,4 @@
-"""Shares and differences as the study's tables write them, and the tables of the arms' own."""
+"""Shares and differences as the study's tables write them, and a task's tables of its arms."""
 
 from __future__ import annotations
 

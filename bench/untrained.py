@@ -34,13 +34,15 @@ TRACED, SWAPPED = "correct", "swapped"  # the arms that are compared on what is 
 class Kinds:
     """How a task's problems are told apart. of: (task, problems) -> (n,) is every such word trained?
 
-    what: the words that are asked for; known, new: what problems are called.
+    what: the words that are asked for; known, new: what problems are called. prompts: has each prompt of a
+    test set with new words one of them, whatever the words that are asked for? Then nothing of it is known.
     """
 
     of: Callable[[Task, pl.DataFrame], Sequence[bool]]
     what: str
     known: str
     new: str
+    prompts: bool = False
 
 
 def numbers_known(task: Task, problems: pl.DataFrame) -> Sequence[bool]:
@@ -67,14 +69,18 @@ def path_known(task: Task, problems: pl.DataFrame) -> Sequence[bool]:
 
 KINDS = {
     "countdown": Kinds(numbers_known, "its numbers", "all of the training range", "one at least is new"),
-    "maze": Kinds(path_known, "its reference path", "in trained cells", "through a new cell"),
+    "maze": Kinds(path_known, "its reference path", "in trained cells", "through a new cell", prompts=True),
 }
+
+
+def task_of(table: pl.LazyFrame) -> Task:
+    """The task of a table's runs."""
+    return build_task(Run.open(table.select("run").first().collect().item()).settings.task)
 
 
 def known(table: pl.LazyFrame) -> pl.DataFrame:
     """split, index, known: of each problem."""
-    run = Run.open(table.select("run").first().collect().item())
-    task, keys = build_task(run.settings.task), ("split", "index")
+    task, keys = task_of(table), ("split", "index")
     problems = table.unique([*keys], maintain_order=True).select(*keys, "problem", "problem_key").collect()
     flags = KINDS[task.name].of(task, problems)
     return problems.select(*keys).with_columns(known=pl.Series(flags, dtype=pl.Boolean))
@@ -83,9 +89,7 @@ def known(table: pl.LazyFrame) -> pl.DataFrame:
 def lines(table: pl.LazyFrame) -> list[str]:
     """Tables for the study's page: right and valid, by test set and kind; what is left of two findings."""
     near, *far = splits_of(table)
-    flags = known(table)
-    task = build_task(Run.open(table.select("run").first().collect().item()).settings.task)
-    kinds = KINDS[task.name]
+    flags, kinds = known(table), KINDS[task_of(table).name]
     told = table.join(flags.lazy(), on=["split", "index"])
     mixed = flags.filter(~pl.col("known"))["split"].unique().to_list()
     rows = []
@@ -103,7 +107,7 @@ def lines(table: pl.LazyFrame) -> list[str]:
         f"problem has, by {kinds.what.removeprefix('its ')}:",
         "",
         *markdown(heads, rows),
-        *without_new(told, mixed if task.name == "maze" else [], near),
+        *without_new(told, mixed if kinds.prompts else [], near),
     ]
 
 

@@ -1,6 +1,8 @@
 """What models write, beside whether it is right: how many different traces, how many parse, how many end.
 
-written.lines(TaskOutcomes(analysis.load("bench/results/study/maze")))
+    written.lines(TaskOutcomes(analysis.load("bench/results/study/maze")))
+
+A model may be right, or never valid, with a text that is the same for all problems.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ LEVELS = {"parses": "parses", "locally valid": "local", "valid, paper": "paper",
 
 
 def lines(outcomes: TaskOutcomes) -> list[str]:
-    """A table for the study's page, a row per arm that writes traces and test set, of all seeds together."""
+    """A table for the study's page: a row per arm and test set, means over the seeds."""
     names = outcomes.table.collect_schema().names()
     levels = {head: f"trace_{level}" for head, level in LEVELS.items() if f"trace_{level}" in names}
     by_seed = (
@@ -46,7 +48,8 @@ def lines(outcomes: TaskOutcomes) -> list[str]:
             rows.append([arm, split, f"{different} of {part['n'][0]}" if writes else "–", *told, *rest])
     heads = ["arm", "test set", "different traces, by seed", *levels, "cut off", "right", "optimal"]
     return [
-        "What is written, in per cent of all completions but for the first column:",
+        "What is written: how many different traces by each seed, then means over the seeds, in per cent of "
+        "the completions (intervals of what is right and strictly valid stand above):",
         "",
         *markdown(heads, rows),
     ]

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -20,7 +21,11 @@ from tests.helpers.study_page import (
 )
 from tracelab import analysis
 from tracelab.analysis.cells import TaskOutcomes
+from tracelab.analysis.written import examples_of
 from tracelab.core.paths import CLONE
+from tracelab.core.ragged import Ragged
+from tracelab.runs.build import build_task
+from tracelab.runs.folder import Run
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +162,14 @@ def test_what_is_right_among_mazes_of_trained_words(page, outcomes):
     assert f"among the {count[True]} whose path stays in trained cells" in PROSE
     words = "{:.0f} % of them by `swapped`, {:.0f} % by `correct`; of the {} others no arm solves one"
     assert words.format(100 * right["swapped", True], 100 * right["correct", True], count[False]) in PROSE
+    run = Run.open(outcomes.select("run").first().collect().item())
+    own = build_task(run.settings.task).test_sets()["wilson_9x9"]
+    problems = outcomes.filter(split="wilson_9x9", arm="correct", seed=0).collect()
+    nothing = Ragged.of([np.zeros(0, np.int32)] * len(problems))
+    words = np.array(run.read_json("vocab.json"))
+    new = np.array([bool(re.fullmatch(r"[78],\d|\d,[78]", word)) for word in words])
+    prompts = own.prompts(examples_of(problems, nothing, nothing))
+    assert min(new[prompt].sum() for prompt in prompts) >= 10, "each prompt names cells outside of 7x7"
     others = told.filter(pl.col("split") != "wilson_9x9").select(pl.col("known").all()).collect().item()
     assert others, "all other sets have trained words alone"
     *_, line, _ = page.untrained.lines(outcomes)
